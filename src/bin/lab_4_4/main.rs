@@ -1,0 +1,95 @@
+//! 4.4  shmget and ftok: making and finding a segment
+//!
+//! Note:    notes/4.4-shmget-ftok.md
+//! Run:     make lab-4.4            (ARGS=--list for the experiments)
+//! Compare: strace -e trace=shmget,shmctl target/debug/lab_4_4
+//!
+//! A segment is found by a key, as a file is found by a path. `ftok` makes a key from a file, so
+//! that programs which agree on a file agree on a key; IPC_PRIVATE is a key that nobody can look
+//! up. The flags say whether to find, to make, or to insist on making. The id that comes back is
+//! a number of the whole system, not of this process.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::ExitCode;
+
+use lablib::trace::{claim, note, step, text};
+use lablib::{Failure, Result, cleanup, expect_errno, flags, shm, system};
+use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE};
+use nix::errno::Errno;
+
+mod ftok;
+mod identifiers;
+mod shmget;
+
+/// One page: what the kernel would use anyway.
+const SIZE: usize = 4096;
+/// Any letter does, as long as both sides use the same.
+const PROJECT: i32 = 'A' as i32;
+/// The ways of asking that the section teaches.
+const WAYS: [i32; 4] = [0, IPC_CREAT, IPC_CREAT | IPC_EXCL, IPC_CREAT | IPC_EXCL | 0o666];
+
+fn main() -> ExitCode {
+    let experiments = [ftok::ALL, shmget::ALL, identifiers::ALL].concat();
+    lablib::lab("4.4  shmget and ftok", story, &experiments)
+}
+
+fn story() -> Result<()> {
+    step(1, "A key from a file: ftok")?;
+    let file = cleanup::key_file("lab-4.4.key")?;
+    let key = shm::ftok(&file, PROJECT)?;
+    let seen = fs::metadata(&file).map_err(|error| Failure::because(format!("{file}: {error}")))?;
+    let parts =
+        (PROJECT << 24) as u32 | (seen.dev() as u32 & 0xff) << 16 | seen.ino() as u32 & 0xffff;
+    claim(key as u32 == parts, "8 bits of the letter, 8 of the device, 16 of the inode")?;
+
+    step(2, "Four ways to ask, while nothing has this key")?;
+    let absent = WAYS.map(|way| answer(shm::get(key, SIZE, way), true));
+    note("only the first does not make one; IPC_EXCL changes nothing when there is nothing");
+
+    step(3, "The same four, while a segment has it")?;
+    let id = shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | 0o600)?;
+    let present = WAYS.map(|way| answer(shm::get(key, SIZE, way), false));
+    expect_errno(shm::get(key, SIZE, WAYS[2]), Errno::EEXIST)?;
+    note("IPC_EXCL is how a program knows that it is the one who made it");
+
+    step(4, "The eight answers")?;
+    text(&format!("{:<28} {:<22} {}", "flags", "no such segment", "it exists"));
+    for ((way, absent), present) in WAYS.iter().zip(&absent).zip(&present) {
+        text(&format!("{:<28} {absent:<22} {present}", flags::get(*way)));
+    }
+    let made = "makes one";
+    claim(absent == ["ENOENT", made, made, made], "an absent segment: ENOENT without IPC_CREAT")?;
+    claim(
+        present == ["opens it", "opens it", "EEXIST", "EEXIST"],
+        "a present one: EEXIST if EXCL",
+    )?;
+
+    step(5, "What came back: an identifier")?;
+    system::compare(id)?;
+    let found = shm::get(key, 0, 0)?;
+    claim(found == id, "whoever asks with this key gets this id; whoever has the id needs no key")?;
+
+    step(6, "IPC_PRIVATE: a segment that no key finds")?;
+    let one = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
+    let two = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
+    claim(one != two, "IPC_PRIVATE is not a key that is shared: every call makes another one")?;
+
+    step(7, "Remove them")?;
+    for id in [one, two, id] {
+        shm::ctl_rmid(id)?;
+    }
+    expect_errno(shm::get(key, SIZE, 0), Errno::ENOENT)?;
+    note("the key is free again");
+    Ok(())
+}
+
+/// A cell of the table. What was made for it is removed again.
+fn answer(asked: Result<i32>, absent: bool) -> String {
+    match asked {
+        Ok(id) if absent => shm::ctl_rmid(id).map_or("left behind".into(), |()| "makes one".into()),
+        Ok(_) => "opens it".into(),
+        Err(Failure::Call(_, errno)) => format!("{errno:?}"),
+        Err(other) => other.to_string(),
+    }
+}

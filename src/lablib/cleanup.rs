@@ -1,0 +1,243 @@
+//! Nothing stays behind: a ledger of what the workbook made, and the net that catches the rest.
+//!
+//! The kernel keeps a segment until somebody removes it, also after `kill -9`. So each creation is
+//! a line in a file of this user, written before the call (with id -1), completed after it, and
+//! struck when the object is removed. An object is ours only if the kernel's row says the same as
+//! the line, field by field; anything else is somebody else's and is never touched.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fmt, io, process};
+
+use libc::{c_int, key_t};
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
+
+use crate::system::{self, Row};
+use crate::{Failure, Result, msg, sem, shm, signals, trace};
+
+/// The three kinds of System V objects, named as in /proc/sysvipc.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Shm,
+    Msg,
+    Sem,
+}
+
+impl Kind {
+    /// `shm`, `msg`, `sem`.
+    pub fn name(self) -> &'static str {
+        ["shm", "msg", "sem"][self as usize]
+    }
+}
+
+/// One creation, as the ledger keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// What was made.
+    pub kind: Kind,
+    /// Its id; -1 while it is being made.
+    pub id: i64,
+    /// Its key when it was made.
+    pub key: key_t,
+    /// Who made it.
+    pub cpid: i32,
+    /// When it was made or last set, in seconds since 1970.
+    pub ctime: i64,
+    /// Bytes, or semaphores; a queue has 0.
+    pub size: i64,
+    /// The IPC namespace it lives in.
+    namespace: u64,
+    /// The first process of the lab that made it.
+    run: i32,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Line { kind, id, key, cpid, ctime, size, namespace, run } = self;
+        write!(f, "{} {id} {key} {cpid} {ctime} {size} {namespace} {run}", kind.name())
+    }
+}
+
+impl Line {
+    fn parse(text: &str) -> Option<Line> {
+        let mut words = text.split(' ');
+        let name = words.next()?;
+        let kind =
+            [Kind::Shm, Kind::Msg, Kind::Sem].into_iter().find(|kind| kind.name() == name)?;
+        let numbers: Vec<i64> = words.map_while(|word| word.parse().ok()).collect();
+        let [id, key, cpid, ctime, size, namespace, run] = numbers[..] else { return None };
+        let (key, cpid, namespace, run) = (key as key_t, cpid as i32, namespace as u64, run as i32);
+        Some(Line { kind, id, key, cpid, ctime, size, namespace, run })
+    }
+
+    /// The kernel's row of this very object, if it is still there, and visible from here.
+    pub fn row(&self) -> Option<Row> {
+        if self.namespace != namespace() {
+            return None;
+        }
+        system::table(self.kind).into_iter().find(|row| {
+            let made = row.get("ctime");
+            let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
+            let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
+            (known || (self.id < 0 && made >= self.ctime))
+                && (row.key() == self.key || row.is_dest())
+                && size == self.size
+                && row.get("cuid") == geteuid().as_raw().into()
+                && (self.kind != Kind::Shm || row.get("cpid") == self.cpid.into())
+        })
+    }
+
+    /// Removes the object of `row`, which [`Line::row`] has just answered. Prints the call.
+    pub fn remove(&self, row: &Row) -> Result<()> {
+        match self.kind {
+            Kind::Shm => shm::ctl_rmid(row.id() as c_int),
+            Kind::Msg => msg::ctl_rmid(row.id() as c_int),
+            Kind::Sem => sem::ctl_rmid(row.id() as c_int),
+        }
+    }
+}
+
+/// The first process of this lab; 0 until it has made something, -1 in a namespace of its own.
+static RUN: AtomicI32 = AtomicI32::new(0);
+
+/// From now on this process makes objects only in an IPC namespace that ends with it.
+pub(crate) fn leave_to_namespace() {
+    RUN.store(-1, Relaxed);
+}
+
+/// Makes an object by `get`, and keeps the ledger about it.
+pub(crate) fn making(
+    kind: Kind,
+    key: key_t,
+    size: usize,
+    flags: c_int,
+    get: impl FnOnce() -> Result<c_int>,
+) -> Result<c_int> {
+    let opens = key != libc::IPC_PRIVATE && flags & libc::IPC_CREAT == 0;
+    if opens || RUN.load(Relaxed) < 0 {
+        return get();
+    }
+    let cpid = process::id() as i32;
+    let run = RUN.compare_exchange(0, cpid, Relaxed, Relaxed).map_or_else(|run| run, |_| cpid);
+    let ctime = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+    let size = size as i64;
+    let line = Line { kind, id: -1, key, cpid, ctime, size, namespace: namespace(), run };
+    edit(|lines| lines.push(line.clone()))?;
+    let result = get();
+    // IPC_CREAT alone may have opened an older one: then no row fits the line.
+    let made = result.as_ref().ok().and_then(|&id| {
+        let row = system::row(kind, id)?;
+        let made = Line { id: id.into(), ctime: row.get("ctime"), ..line.clone() };
+        (made.ctime >= line.ctime && made.row().is_some()).then_some(made)
+    });
+    edit(|lines| {
+        lines.retain(|one| *one != line);
+        lines.extend(made);
+    })?;
+    result
+}
+
+/// IPC_SET changed an object's ctime; its line follows.
+pub(crate) fn changed(kind: Kind, id: c_int) -> Result<()> {
+    let ctime = system::row(kind, id).map_or(0, |row| row.get("ctime"));
+    let same = |line: &&mut Line| line.kind == kind && line.id == i64::from(id);
+    edit(|lines| lines.iter_mut().filter(same).for_each(|line| line.ctime = ctime))
+}
+
+/// An object was removed: its line is struck.
+pub(crate) fn removed(kind: Kind, id: c_int) -> Result<()> {
+    let gone = (kind, id.into(), namespace());
+    edit(|lines| lines.retain(|line| (line.kind, line.id, line.namespace) != gone))
+}
+
+/// Removes what this run made and did not remove (a child: what it made itself). True if
+/// something is left all the same; then it is named. The last word of a run says so otherwise.
+pub(crate) fn net(last_word: bool) -> bool {
+    let (me, run) = (process::id() as i32, RUN.load(Relaxed));
+    if run <= 0 {
+        return false;
+    }
+    let mine = |line: &Line| line.run == run && (run == me || line.cpid == me);
+    signals::undisturbed(|| {
+        let lines = ledger().unwrap_or_default();
+        for (line, row) in
+            lines.iter().filter(|line| mine(line)).filter_map(|l| Some((l, l.row()?)))
+        {
+            trace::note("safety net: this was made here and not removed");
+            // What cannot be removed is told below.
+            let _ = trace::dim(|| line.remove(&row));
+        }
+        let left = |line: &&Line| mine(line) && line.row().is_some();
+        let lines: Vec<&Line> = lines.iter().filter(left).collect();
+        for Line { kind, id, .. } in &lines {
+            trace::complain(&format!("left behind: {}id {id}; try make sweep", kind.name()));
+        }
+        let _ = edit(|all| all.retain(|line| !mine(line) || lines.contains(&line)));
+        if last_word && lines.is_empty() {
+            trace::out("\nleft behind: none\n");
+        }
+        !lines.is_empty()
+    })
+}
+
+/// Every line of the ledger.
+pub fn ledger() -> Result<Vec<Line>> {
+    edit(|lines| lines.clone())
+}
+
+/// Changes the ledger while nobody else does.
+pub fn edit<T>(change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T> {
+    let dir = runtime_dir()?;
+    let (file, new) = (dir.join("ledger"), dir.join("ledger.new"));
+    let trouble = |error: io::Error| {
+        Failure::because(format!("cannot keep the ledger {}: {error}", file.display()))
+    };
+    let lock = File::open(&dir).map_err(trouble)?;
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| trouble(e.into()))?;
+    let before = fs::read_to_string(&file).unwrap_or_default();
+    let mut lines = before.lines().filter_map(Line::parse).collect();
+    let result = change(&mut lines);
+    let after: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    if after.is_empty() && !before.is_empty() {
+        fs::remove_file(&file).map_err(trouble)?;
+    } else if after != before {
+        fs::write(&new, after).and_then(|()| fs::rename(&new, &file)).map_err(trouble)?;
+    }
+    Ok(result)
+}
+
+/// An empty file of this user, for `ftok`, which needs one that exists.
+pub fn key_file(name: &str) -> Result<String> {
+    let path = runtime_dir()?.join(name);
+    File::options().append(true).create(true).open(&path).map_err(|error| {
+        Failure::because(format!("cannot make the key file {}: {error}", path.display()))
+    })?;
+    Ok(path.display().to_string())
+}
+
+/// This user's folder for what need not outlive a boot: `$XDG_RUNTIME_DIR/shm-workbook`, or
+/// `/tmp/shm-workbook-UID`. Made with mode 0700; one that belongs to somebody else is refused.
+pub fn runtime_dir() -> Result<PathBuf> {
+    let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+    let given = given.map(|dir| PathBuf::from(dir).join("shm-workbook"));
+    let fallback = PathBuf::from(format!("/tmp/shm-workbook-{}", geteuid()));
+    for dir in given.into_iter().chain([fallback.clone()]) {
+        // It may exist already; whether it will do is looked at next.
+        let _ = DirBuilder::new().mode(0o700).create(&dir);
+        let found = fs::symlink_metadata(&dir);
+        if found.is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw()) {
+            return Ok(dir);
+        }
+    }
+    let dir = fallback.display();
+    Err(Failure::because(format!("{dir} is not a folder of ours; set XDG_RUNTIME_DIR to one")))
+}
+
+fn namespace() -> u64 {
+    fs::metadata("/proc/self/ns/ipc").map_or(0, |found| found.ino())
+}

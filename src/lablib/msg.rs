@@ -1,0 +1,93 @@
+//! The calls of System V message queues: msgget(2), msgop(2), msgctl(2).
+
+use std::{mem, ptr};
+
+use libc::{c_int, c_long, key_t, msqid_ds};
+use nix::errno::Errno;
+
+use crate::cleanup::{self, Kind};
+use crate::trace::{after, before, traced};
+use crate::{Result, flags};
+
+/// The longest message these functions carry, in bytes: the kernel's default limit (msgmax).
+pub const MAX: usize = 8192;
+
+/// `struct msgbuf`: a type above 0, and the bytes.
+#[repr(C)]
+struct Buffer {
+    mtype: c_long,
+    mtext: [u8; MAX],
+}
+
+/// Creates or opens a queue: msgget(2). ENOENT, EEXIST, EACCES, ENOSPC (msgmni).
+pub fn get(key: key_t, msgflg: c_int) -> Result<c_int> {
+    cleanup::making(Kind::Msg, key, 0, msgflg, || {
+        // SAFETY: msgget takes two numbers.
+        traced(format!("msgget({}, {})", flags::key(key), flags::get(msgflg)), || unsafe {
+            libc::msgget(key, msgflg)
+        })
+    })
+}
+
+/// Copies a message of at most [`MAX`] bytes into the queue: msgop(2). Blocks while the queue is
+/// full, unless IPC_NOWAIT: EAGAIN. EINVAL (id, type), EIDRM (removed meanwhile), EINTR.
+pub fn snd(msqid: c_int, mtype: c_long, mtext: &[u8], msgflg: c_int) -> Result<()> {
+    let mut buffer = Buffer { mtype, mtext: [0; MAX] };
+    let len = mtext.len().min(MAX);
+    buffer.mtext[..len].copy_from_slice(&mtext[..len]);
+    let (text, how) = (flags::bytes(mtext), flags::join(msgflg, flags::MESSAGE));
+    let line = format!("msgsnd({msqid}, {{mtype={mtype}, mtext={text}}}, {len}, {how})");
+    // Under the lock even though it may block: its line must stand before the receiver's.
+    // SAFETY: the kernel reads a type and `len` bytes, all inside the buffer.
+    traced(line, || unsafe { libc::msgsnd(msqid, (&raw const buffer).cast(), len, msgflg) })?;
+    Ok(())
+}
+
+/// Copies a message out of the queue, of type `msgtyp` (0: the first), and answers its type and
+/// its bytes: msgop(2). Blocks while there is none, unless IPC_NOWAIT: ENOMSG. E2BIG (longer than
+/// `size`), EIDRM (removed meanwhile), EINVAL, EINTR.
+pub fn rcv(msqid: c_int, size: usize, msgtyp: c_long, msgflg: c_int) -> Result<(c_long, Vec<u8>)> {
+    let mut buffer = Buffer { mtype: 0, mtext: [0; MAX] };
+    let (to, room) = ((&raw mut buffer).cast(), size.min(MAX));
+    before(&format!("msgrcv({msqid}, &buffer, {room}, {msgtyp}, …)"))?;
+    // SAFETY: the kernel writes a type and at most `room` bytes, all inside the buffer.
+    let taken = Errno::result(unsafe { libc::msgrcv(msqid, to, room, msgtyp, msgflg) });
+    let text = buffer.mtext[..taken.unwrap_or(0) as usize].to_vec();
+    after(taken.map(|n| n as c_int), |ok| {
+        let message = format!("{{mtype={}, mtext={}}}", buffer.mtype, flags::bytes(&text));
+        let message = if ok { message } else { "&buffer".into() };
+        format!(
+            "msgrcv({msqid}, {message}, {room}, {msgtyp}, {})",
+            flags::join(msgflg, flags::MESSAGE)
+        )
+    })?;
+    Ok((buffer.mtype, text))
+}
+
+/// `msgctl(IPC_STAT)`: the kernel's record of a queue. EINVAL, EACCES.
+pub fn ctl_stat(msqid: c_int) -> Result<msqid_ds> {
+    before(&format!("msgctl({msqid}, IPC_STAT, &ds)"))?;
+    // SAFETY: msqid_ds is plain numbers, and the kernel writes one whole record or nothing.
+    let mut ds: msqid_ds = unsafe { mem::zeroed() };
+    // SAFETY: see above.
+    let result = Errno::result(unsafe { libc::msgctl(msqid, libc::IPC_STAT, &mut ds) });
+    after(result, |ok| {
+        let perm = flags::perm("msg_perm", &ds.msg_perm);
+        let times =
+            format!("{}, msg_rtime={}, msg_ctime={}", ds.msg_stime, ds.msg_rtime, ds.msg_ctime);
+        let sizes = format!("msg_qnum={}, msg_qbytes={}", ds.msg_qnum, ds.msg_qbytes);
+        let pids = format!("msg_lspid={}, msg_lrpid={}", ds.msg_lspid, ds.msg_lrpid);
+        let record = format!("{{{perm}, msg_stime={times}, {sizes}, {pids}}}");
+        format!("msgctl({msqid}, IPC_STAT, {})", if ok { &record } else { "&ds" })
+    })?;
+    Ok(ds)
+}
+
+/// `msgctl(IPC_RMID)`: removes the queue at once, and wakes who is blocked on it with EIDRM.
+pub fn ctl_rmid(msqid: c_int) -> Result<()> {
+    // SAFETY: IPC_RMID touches no buffer.
+    traced(format!("msgctl({msqid}, IPC_RMID, NULL)"), || unsafe {
+        libc::msgctl(msqid, libc::IPC_RMID, ptr::null_mut())
+    })?;
+    cleanup::removed(Kind::Msg, msqid)
+}

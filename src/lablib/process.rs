@@ -1,0 +1,235 @@
+//! Child processes: made, waited for, and made to crash on purpose.
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::time::Duration;
+use std::{fs, mem, ptr};
+
+use libc::{c_int, c_long, c_void};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SIGKILL, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{self, ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid, pipe};
+use nix::unistd::{setgroups, setresgid, setresuid};
+
+use crate::shm::Addr;
+use crate::{Failure, Result, cleanup, conclude, flags, signals, trace};
+
+/// A child process. Killed and reaped when it is dropped unfinished.
+pub struct Child {
+    /// Its number.
+    pub pid: Pid,
+    name: &'static str,
+    pidfd: OwnedFd,
+    reaped: bool,
+}
+
+/// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's
+/// code after telling it. It dies with its parent, and leaves the stopping signals to it.
+pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
+    signals::check()?;
+    let parent = Pid::this();
+    let turn = trace::turn();
+    // SAFETY: the labs fork while they have one thread, so the child may run any code.
+    match unsafe { fork() }.map_err(Failure::of("fork()"))? {
+        ForkResult::Parent { child } => {
+            trace::call_line("fork()", &child.to_string(), true);
+            Ok(Child { pid: child, name, pidfd: pidfd_open(child)?, reaped: false })
+        }
+        ForkResult::Child => {
+            mem::forget(turn);
+            signals::unwatch();
+            trace::name(name);
+            die_with_parent();
+            let code = if getppid() == parent { conclude(body(), false) } else { 1 };
+            // SAFETY: ends the process at once: what the parent's destructors own stays its own.
+            unsafe { libc::_exit(code.into()) }
+        }
+    }
+}
+
+/// A descriptor for a process, which means it alone even when its number is used again.
+pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers and answers a new descriptor that nobody else owns.
+    unsafe {
+        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0));
+        let fd = fd.map_err(Failure::of(format!("pidfd_open({pid}, 0)")))?;
+        Ok(OwnedFd::from_raw_fd(fd as c_int))
+    }
+}
+
+/// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
+/// root of. What is made in it goes with its last process.
+pub fn enter_own_ipc() -> Result<()> {
+    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
+    let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
+    let map =
+        |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
+    let done = unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
+        && map("setgroups", "deny".into())
+        && map("uid_map", format!("0 {uid} 1"))
+        && map("gid_map", format!("0 {gid} 1"));
+    cleanup::leave_to_namespace();
+    let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
+    if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
+}
+
+/// In a child: another user, without any privilege. Only root may.
+pub fn become_user(id: u32) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    let done = setgroups(&[]).and_then(|()| setresgid(gid, gid, gid));
+    done.and_then(|()| setresuid(uid, uid, uid))
+        .map_err(|_| Failure::Needs("a second user".into(), "run it as root, with sudo"))?;
+    die_with_parent();
+    Ok(())
+}
+
+/// In a child: an ordinary user. Root is one to whom nothing is forbidden.
+pub fn become_ordinary() -> Result<()> {
+    if geteuid().is_root() { become_user(65534) } else { Ok(()) }
+}
+
+/// SIGKILL for this process when its parent ends. A change of user takes it back.
+fn die_with_parent() {
+    // SAFETY: PR_SET_PDEATHSIG takes one number and sets a flag of this process.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, SIGKILL) };
+}
+
+impl Child {
+    /// Waits until it has ended, however. A signal to us ends the wait, and then the child.
+    pub fn wait(mut self) -> Result<WaitStatus> {
+        signals::wait_readable(self.pidfd.as_fd(), None)?;
+        let call = format!("waitpid({})", self.pid);
+        let status = waitpid(self.pid, None).map_err(Failure::of(&call))?;
+        self.reaped = true;
+        let how = match status {
+            WaitStatus::Signaled(_, signal, _) => format!("killed by {signal}"),
+            WaitStatus::Exited(_, code) => format!("exited with {code}"),
+            other => format!("{other:?}"),
+        };
+        trace::call_line(&call, &how, true);
+        Ok(status)
+    }
+
+    /// Waits until it has ended, and fails unless it ended well.
+    pub fn finish(self) -> Result<()> {
+        let name = self.name;
+        match self.wait()? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
+            WaitStatus::Signaled(_, signal, _) => {
+                signals::check()?;
+                Err(Failure::Because(128 + signal as u8, format!("{name} was killed by {signal}")))
+            }
+            other => Err(Failure::because(format!("{name}: {other:?}"))),
+        }
+    }
+
+    /// Kills it with SIGKILL: it runs no clean-up, and the kernel detaches what it attached.
+    pub fn kill(&self) -> Result<()> {
+        trace::traced(format!("kill({}, SIGKILL)", self.pid), || {
+            kill(self.pid, SIGKILL).map_or(-1, |()| 0)
+        })?;
+        Ok(())
+    }
+
+    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc.
+    pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
+        for _ in 0..5000 {
+            let call = fs::read_to_string(format!("/proc/{}/syscall", self.pid));
+            if call.is_ok_and(|line| line.split(' ').next() == Some(&number.to_string())) {
+                return Ok(());
+            }
+            if signals::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
+                break;
+            }
+        }
+        Err(Failure::because(format!("{} ({}) did not get to its wait", self.name, self.pid)))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // Ours and not reaped, so the number is still its own.
+            let _ = kill(self.pid, SIGKILL);
+            let _ = waitpid(self.pid, None);
+        }
+    }
+}
+
+/// What a child is to do with one byte: load it, store to it, or call it as a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Touch {
+    Read,
+    Write,
+    Call,
+}
+
+/// How a child fared that touched memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It lived; what it loaded, stored, or was returned.
+    Lived(u8),
+    /// The kernel killed it: signal, `si_code`, `si_addr`.
+    Killed(c_int, c_int, usize),
+}
+
+/// SIGSEGV's `si_code`s: nothing is mapped there; what is mapped forbids it. siginfo(2)
+pub const SEGV_MAPERR: c_int = 1;
+/// See [`SEGV_MAPERR`].
+pub const SEGV_ACCERR: c_int = 2;
+
+static REPORT: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn report(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
+    // SAFETY: the kernel passes a valid siginfo; write and signal are async-signal-safe.
+    unsafe {
+        let fault = [signal as usize, (*info).si_code as usize, (*info).si_addr() as usize];
+        libc::write(REPORT.load(Relaxed), fault.as_ptr().cast(), mem::size_of_val(&fault));
+        libc::signal(signal, libc::SIG_DFL);
+    }
+}
+
+/// Lets a child touch the byte at `addr`, and says what became of it.
+pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
+    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let addr = addr as usize;
+    let child = child("child", || {
+        REPORT.store(to.as_raw_fd(), Relaxed);
+        trace::text(&format!("{touch:?} the byte at {addr:#x}"));
+        // SAFETY: the access is the experiment: if it is not allowed this process, which has no
+        // other thread and shares no Rust object, dies of it. The handler is async-signal-safe.
+        let value = unsafe {
+            let mut action: libc::sigaction = mem::zeroed();
+            (action.sa_sigaction, action.sa_flags) =
+                (report as *const () as usize, libc::SA_SIGINFO);
+            libc::sigaction(libc::SIGSEGV, &action, ptr::null_mut());
+            match touch {
+                Touch::Read => ptr::read_volatile(addr as *const u8),
+                Touch::Write => {
+                    ptr::write_volatile(addr as *mut u8, 1);
+                    1
+                }
+                Touch::Call => mem::transmute::<usize, extern "C" fn() -> c_int>(addr)() as u8,
+            }
+        };
+        unistd::write(&to, &[value]).map(drop).map_err(Failure::of("write"))
+    })?;
+    drop(to);
+    child.wait()?;
+    let mut bytes = [0; 24];
+    match unistd::read(&from, &mut bytes).map_err(Failure::of("read"))? {
+        1 => Ok(Fate::Lived(bytes[0])),
+        24 => {
+            let word = |i: usize| bytes[8 * i..][..8].try_into().map_or(0, usize::from_ne_bytes);
+            let (signal, code, at) = (word(0) as c_int, word(1) as c_int, word(2));
+            let why = if code == SEGV_MAPERR { "SEGV_MAPERR" } else { "SEGV_ACCERR" };
+            trace::note(&format!("{} at {at:#x}, {why}", flags::signal(signal)));
+            Ok(Fate::Killed(signal, code, at))
+        }
+        _ => Err(Failure::because("the child that touched memory ended without a word")),
+    }
+}

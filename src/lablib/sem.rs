@@ -1,0 +1,63 @@
+//! The calls of System V semaphores: semget(2), semop(2), semctl(2).
+
+use libc::{c_int, key_t};
+use nix::errno::Errno;
+
+use crate::cleanup::{self, Kind};
+use crate::trace::{after, before, traced};
+use crate::{Result, flags};
+
+/// Creates or opens a set of `nsems` semaphores, all 0: semget(2). ENOENT, EEXIST, EACCES,
+/// EINVAL (size), ENOSPC (semmni, semmns).
+pub fn get(key: key_t, nsems: c_int, semflg: c_int) -> Result<c_int> {
+    cleanup::making(Kind::Sem, key, nsems as usize, semflg, || {
+        // SAFETY: semget takes three numbers.
+        traced(format!("semget({}, {nsems}, {})", flags::key(key), flags::get(semflg)), || unsafe {
+            libc::semget(key, nsems, semflg)
+        })
+    })
+}
+
+/// One operation on one semaphore: semop(2). Above 0 adds and never blocks; below 0 waits until
+/// it can subtract; 0 waits for 0. EAGAIN (IPC_NOWAIT), EIDRM, EINTR, EINVAL, ERANGE.
+pub fn op(semid: c_int, sem_num: u16, sem_op: i16, sem_flg: c_int) -> Result<()> {
+    let how = flags::join(sem_flg, flags::SEMAPHORE);
+    let one = format!("{{sem_num={sem_num}, sem_op={sem_op}, sem_flg={how}}}");
+    let line = format!("semop({semid}, [{one}], 1)");
+    let mut operation = libc::sembuf { sem_num, sem_op, sem_flg: sem_flg as i16 };
+    // SAFETY: the kernel reads one sembuf.
+    let mut call = || unsafe { libc::semop(semid, &mut operation, 1) };
+    if sem_op > 0 {
+        traced(line, call)?;
+    } else {
+        before(&line)?;
+        after(Errno::result(call()), |_| line)?;
+    }
+    Ok(())
+}
+
+/// `semctl(GETVAL)`: the value of one semaphore. EINVAL, EACCES.
+pub fn ctl_getval(semid: c_int, semnum: c_int) -> Result<c_int> {
+    // SAFETY: GETVAL takes no further argument.
+    traced(format!("semctl({semid}, {semnum}, GETVAL, NULL)"), || unsafe {
+        libc::semctl(semid, semnum, libc::GETVAL)
+    })
+}
+
+/// `semctl(SETVAL)`: sets the value of one semaphore. EINVAL, EACCES, ERANGE.
+pub fn ctl_setval(semid: c_int, semnum: c_int, value: c_int) -> Result<()> {
+    // SAFETY: SETVAL takes the value by value.
+    traced(format!("semctl({semid}, {semnum}, SETVAL, {value:#x})"), || unsafe {
+        libc::semctl(semid, semnum, libc::SETVAL, value)
+    })?;
+    Ok(())
+}
+
+/// `semctl(IPC_RMID)`: removes the set at once, and wakes who is blocked on it with EIDRM.
+pub fn ctl_rmid(semid: c_int) -> Result<()> {
+    // SAFETY: IPC_RMID takes no further argument.
+    traced(format!("semctl({semid}, 0, IPC_RMID, NULL)"), || unsafe {
+        libc::semctl(semid, 0, libc::IPC_RMID)
+    })?;
+    cleanup::removed(Kind::Sem, semid)
+}

@@ -1,0 +1,165 @@
+//! Two witnesses: the System V calls that a lab prints, and those that `strace` sees it make, are
+//! the same, in the same order per process, with the same results.
+
+mod common;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use common::{have, run_lab, sections};
+use regex::Regex;
+
+const CALLS: &str = "shmget|shmat|shmdt|shmctl|msgget|msgsnd|msgrcv|msgctl|semget|semop|semctl";
+
+/// A call and its result, or, in a bulk run, how often a call had an outcome.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    Call { name: String, args: String, result: String },
+    Bulk { name: String, outcomes: BTreeMap<String, usize> },
+}
+
+type ByProcess = BTreeMap<String, Vec<Seen>>;
+
+/// What the lab printed. Lines without a lane are the first process's, `main`.
+fn printed(stdout: &str, main: &str) -> ByProcess {
+    static LINE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(&format!(r"^(?:\w+ (\d+) │)?  ({CALLS})\((.*)\) += (.*)$")).expect("line")
+    });
+    static BULK: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(&format!(r"^(?:\w+ (\d+) │)?  ({CALLS}) x \d+: (.*)$")).expect("bulk")
+    });
+    let mut seen = ByProcess::new();
+    for line in stdout.lines() {
+        let (pid, one) = if let Some(found) = LINE.captures(line) {
+            let part = |i| found.get(i).map_or("", |part| part.as_str()).to_string();
+            (found.get(1), Seen::Call { name: part(2), args: part(3), result: part(4) })
+        } else if let Some(found) = BULK.captures(line) {
+            let outcomes = found[3].split(", ").filter_map(|one| one.split_once(' '));
+            let outcomes = outcomes.map(|(n, what)| (what.into(), n.parse().expect("a count")));
+            (found.get(1), Seen::Bulk { name: found[2].into(), outcomes: outcomes.collect() })
+        } else {
+            continue;
+        };
+        seen.entry(pid.map_or(main, |pid| pid.as_str()).into()).or_default().push(one);
+    }
+    seen
+}
+
+/// What strace saw: the first process, and the calls by process, without other programs'.
+fn traced(log: &str) -> (String, ByProcess) {
+    let line = Regex::new(r"^(\d+) +(\w+)\((.*)\) += (-?\w+(?: E\w+ \(.*\))?)").expect("line");
+    let start = Regex::new(r"^(\d+) +(.*) <unfinished \.\.\.>$").expect("start");
+    let end = Regex::new(r"^(\d+) +<\.\.\. \w+ resumed>(.*)$").expect("end");
+    let mut begun: BTreeMap<String, String> = BTreeMap::new();
+    let (mut main, mut seen, mut elsewhere) = (String::new(), ByProcess::new(), Vec::new());
+    for text in log.lines() {
+        let text = if let Some(found) = start.captures(text) {
+            begun.insert(found[1].into(), found[2].into());
+            continue;
+        } else if let Some(found) = end.captures(text) {
+            format!("{} {}{}", &found[1], begun.remove(&found[1]).unwrap_or_default(), &found[2])
+        } else {
+            text.into()
+        };
+        let Some(found) = line.captures(&text) else { continue };
+        let (pid, name) = (found[1].to_string(), found[2].replace("semtimedop", "semop"));
+        if name == "execve" {
+            if main.is_empty() {
+                main = pid;
+            } else if &found[4] == "0" {
+                elsewhere.push(pid);
+            }
+        } else if !elsewhere.contains(&pid) {
+            let args = found[3].trim_end_matches(", NULL").to_string();
+            let args = if &found[2] == "semtimedop" { args } else { found[3].to_string() };
+            let call = Seen::Call { name, args, result: found[4].to_string() };
+            seen.entry(pid).or_default().push(call);
+        }
+    }
+    (main, seen)
+}
+
+/// Arguments as both can be compared: strace prints a key in a record in decimal, a pointer where
+/// it does not decode, and of a received message the whole buffer.
+fn same_args(name: &str, ours: &str, theirs: &str) -> bool {
+    static KEY: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\bkey=0x([0-9a-f]+)").expect("key"));
+    let ours = KEY.replace_all(ours, |found: &regex::Captures| {
+        format!("key={}", u32::from_str_radix(&found[1], 16).expect("hex"))
+    });
+    let (ours, theirs) = (ours.as_ref(), theirs.replace("key=-", "key=")); // both unsigned below
+    if ours == theirs {
+        return true;
+    }
+    let mask = |text: &str| {
+        let record = Regex::new(r"\{.*\}|&\w+|0x7[0-9a-f]{8,}").expect("record");
+        record.replace(text, "RECORD").into_owned()
+    };
+    let decoded = ours.contains('{') && theirs.contains('{');
+    let message = Regex::new(r#"mtype=(\d+), mtext="(.*)""#).expect("message");
+    match (message.captures(ours), message.captures(&theirs)) {
+        (Some(o), Some(t)) if name == "msgrcv" => {
+            o[1] == t[1] && t[2].starts_with(&o[2]) && mask(ours) == mask(&theirs)
+        }
+        _ => !decoded && mask(ours) == mask(&theirs),
+    }
+}
+
+fn compare(what: &str, printed: &[Seen], traced: &[Seen]) {
+    let mut theirs = traced.iter();
+    for (i, ours) in printed.iter().enumerate() {
+        match ours {
+            Seen::Call { name, args, result } => match theirs.next() {
+                Some(Seen::Call { name: n, args: a, result: r })
+                    if n == name && r == result && same_args(name, args, a) => {}
+                other => panic!("{what}, call {i}:\nprinted {ours:?}\nstrace  {other:?}"),
+            },
+            // The calls of a bulk run stand together, in any order of names.
+            Seen::Bulk { .. } if i > 0 && matches!(printed[i - 1], Seen::Bulk { .. }) => {}
+            Seen::Bulk { .. } => {
+                let bulk = printed[i..].iter().map_while(|one| match one {
+                    Seen::Bulk { name, outcomes } => Some((name.clone(), outcomes.clone())),
+                    Seen::Call { .. } => None,
+                });
+                let bulk: BTreeMap<_, _> = bulk.collect();
+                let total = bulk.values().flat_map(BTreeMap::values).sum();
+                let mut counted: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+                for one in theirs.by_ref().take(total) {
+                    let Seen::Call { name, result, .. } = one else { unreachable!() };
+                    let outcome = result.strip_prefix("-1 ").and_then(|e| e.split(' ').next());
+                    let outcomes = counted.entry(name.clone()).or_default();
+                    *outcomes.entry(outcome.unwrap_or("ok").into()).or_default() += 1;
+                }
+                assert_eq!(bulk, counted, "{what}, bulk run at call {i}");
+            }
+        }
+    }
+    assert_eq!(theirs.next(), None, "{what}: strace saw more than was printed");
+}
+
+fn agree(section: &str, args: &[&str]) {
+    let filter = format!("trace=execve,semtimedop,{}", CALLS.replace('|', ","));
+    let run = run_lab(section)
+        .args(args)
+        .under(&["strace", "-f", "--seccomp-bpf", "-v", "-qq", "-o", "{dir}/strace", "-e", &filter])
+        .go()
+        .clean();
+    let log = std::fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
+    let (main, traced) = traced(&log);
+    let printed = printed(&run.stdout, &main);
+    let what = format!("lab {section} {args:?}");
+    assert!(!printed.is_empty(), "{what} printed no call\n{log}");
+    for pid in traced.keys().chain(printed.keys()) {
+        let of = |seen: &ByProcess| seen.get(pid).cloned().unwrap_or_default();
+        compare(&format!("{what}, process {pid}"), &of(&printed), &of(&traced));
+    }
+}
+
+#[test]
+fn every_lab_prints_what_strace_sees() {
+    if have("strace", "that labs print what strace sees") {
+        for section in sections() {
+            agree(&section, &[]);
+            agree(&section, &["--experiments"]);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! How the tests run a program: as an ordinary user, in an IPC namespace of its own, with a limit,
+//! and with a look at what it left in the kernel.
+#![allow(dead_code)] // each test file uses its part
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use regex::Regex;
+
+/// The uid that stands for a student when the tests run as root.
+const STUDENT: u32 = 65534;
+/// Nothing a test starts may take longer; a hang becomes a failure with exit code 124.
+const LIMIT: &str = "120";
+
+pub fn repo() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Is there such a program? If not, says what is not tested without it.
+pub fn have(program: &str, what: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+    if !found {
+        eprintln!("not tested: {what}; {program} is not on this machine");
+    }
+    found
+}
+
+/// The sections that have a lab here.
+pub fn sections() -> Vec<String> {
+    let entries = fs::read_dir(repo().join("src/bin")).expect("src/bin");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut sections: Vec<String> = names
+        .filter_map(|name| {
+            Some(name.strip_prefix("lab_")?.trim_end_matches(".rs").replace('_', "."))
+        })
+        .collect();
+    sections.sort_by_key(|section| section.rsplit('.').next().and_then(|n| n.parse::<u32>().ok()));
+    sections
+}
+
+pub fn lab(section: &str) -> PathBuf {
+    bin(&format!("lab_{}", section.replace('.', "_")))
+}
+
+/// A program of this package, where a student may read it.
+pub fn bin(name: &str) -> PathBuf {
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_lab_4_4")).parent().expect("a folder").to_owned();
+        let open = |dir: &&Path| fs::metadata(dir).is_ok_and(|m| m.permissions().mode() & 1 != 0);
+        if !is_root() || built.ancestors().all(|dir| open(&dir)) {
+            return built;
+        }
+        let copy = scratch().keep();
+        for entry in fs::read_dir(&built).expect("target").filter_map(Result::ok) {
+            let name = entry.file_name();
+            let program = name.to_string_lossy();
+            if program.starts_with("lab") || program == "sweep" {
+                let _ = fs::copy(entry.path(), copy.join(&name));
+            }
+        }
+        copy
+    });
+    DIR.join(name)
+}
+
+/// A folder that the student owns.
+pub fn scratch() -> tempfile::TempDir {
+    let dir =
+        tempfile::Builder::new().prefix("shm-workbook-test-").tempdir_in("/tmp").expect("/tmp");
+    if is_root() {
+        chown(dir.path(), Some(STUDENT), Some(STUDENT)).expect("chown");
+    }
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("chmod");
+    dir
+}
+
+/// May we have IPC namespaces of our own? Without them the tests take turns on the machine's.
+pub fn namespaces() -> bool {
+    static ALLOWED: LazyLock<bool> = LazyLock::new(|| {
+        let tried = student(&["unshare", "--map-current-user", "--ipc", "true"]).output();
+        let allowed = tried.is_ok_and(|tried| tried.status.success());
+        if !allowed {
+            eprintln!("no user namespaces here: the tests run one by one, in the machine's tables");
+        }
+        allowed
+    });
+    *ALLOWED
+}
+
+fn student(words: &[&str]) -> Command {
+    let drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    let words = [if is_root() { &drop[..] } else { &[] }, words].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// What a run answered.
+#[derive(Debug)]
+pub struct Run {
+    pub stdout: String,
+    pub stderr: String,
+    /// As a shell says it: 128 + n when a signal ended it, 124 when the limit did.
+    pub code: i32,
+    /// The rows of /proc/sysvipc that were there after it, and not before.
+    pub left: Vec<String>,
+    /// Its folder, with whatever it wrote there.
+    pub dir: tempfile::TempDir,
+}
+
+/// One run of a program.
+pub struct Runner {
+    words: Vec<String>,
+    env: Vec<(String, String)>,
+    input: Option<String>,
+    privileged: bool,
+}
+
+pub fn run(program: &Path) -> Runner {
+    Runner {
+        words: vec![program.display().to_string()],
+        env: vec![],
+        input: None,
+        privileged: false,
+    }
+}
+
+pub fn run_lab(section: &str) -> Runner {
+    run(&lab(section))
+}
+
+impl Runner {
+    pub fn args(mut self, args: &[&str]) -> Runner {
+        self.words.extend(args.iter().map(|arg| arg.to_string()));
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Runner {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn input(mut self, text: &str) -> Runner {
+        self.input = Some(text.into());
+        self
+    }
+
+    /// Puts words before the program: `strace -f …`.
+    pub fn under(mut self, words: &[&str]) -> Runner {
+        self.words = words.iter().map(|word| word.to_string()).chain(self.words).collect();
+        self
+    }
+
+    /// As root, for what only root can show.
+    pub fn privileged(mut self) -> Runner {
+        self.privileged = true;
+        self
+    }
+
+    /// Runs it. `{dir}` in a word stands for the run's own folder.
+    pub fn go(self) -> Run {
+        let dir = scratch();
+        // The shell that starts the program looks at the tables before their namespace ends.
+        let script = "t() { awk 'FNR > 1 { print FILENAME, $0 }' /proc/sysvipc/*; }; \
+                      t > $0/before; \"$@\"; code=$?; t > $0/after; exit $code";
+        let path = dir.path().display().to_string();
+        let words: Vec<String> = self.words.iter().map(|w| w.replace("{dir}", &path)).collect();
+        let apart: &[&str] = match (self.privileged, namespaces()) {
+            (true, _) => &["unshare", "--ipc"],
+            (false, true) => &["unshare", "--map-current-user", "--ipc"],
+            (false, false) => &[],
+        };
+        let limit = ["timeout", "-k", "1", LIMIT];
+        let shell = ["sh", "-c", script, &path];
+        let all: Vec<&str> = [&limit, apart, &shell].concat();
+        let all: Vec<&str> = all.into_iter().chain(words.iter().map(String::as_str)).collect();
+        let mut command = match self.privileged {
+            true => {
+                let mut command = Command::new(all[0]);
+                command.args(&all[1..]);
+                command
+            }
+            false => student(&all),
+        };
+        command.env("XDG_RUNTIME_DIR", dir.path()).env("LC_ALL", "C").current_dir(dir.path());
+        for name in ["COLUMNS", "STEP", "NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+            command.env_remove(name);
+        }
+        command.envs(self.env).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(input) = &self.input {
+            let file = dir.path().join("input");
+            fs::write(&file, input).expect("input");
+            command.stdin(fs::File::open(&file).expect("input"));
+        }
+        let _one_by_one = (!namespaces() && !self.privileged).then(machine);
+        let Output { status, stdout, stderr } = command.output().expect("timeout, unshare, sh");
+        let table = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+        let before = table("before");
+        let known = |row: &&str| before.lines().any(|old| id_of(old) == id_of(row));
+        let after = table("after");
+        Run {
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            code: status.code().unwrap_or(-1),
+            left: after.lines().filter(|row| !known(row)).map(String::from).collect(),
+            dir,
+        }
+    }
+}
+
+impl Run {
+    /// It ended well, said nothing on stderr, and left nothing.
+    pub fn clean(self) -> Run {
+        assert!(self.code == 0 && self.stderr.is_empty() && self.left.is_empty(), "{self:#?}");
+        self
+    }
+}
+
+fn id_of(row: &str) -> Vec<&str> {
+    row.split_whitespace().take(3).collect()
+}
+
+fn machine() -> (MutexGuard<'static, ()>, fs::File) {
+    static HERE: Mutex<()> = Mutex::new(());
+    let guard = HERE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let file = fs::File::create("/tmp/shm-workbook-tests.lock").expect("/tmp");
+    file.lock().expect("lock");
+    (guard, file)
+}
+
+/// A lab's output process by process, in the order in which they first speak: how the lines of two
+/// processes mix is not fixed.
+pub fn per_process(text: &str) -> String {
+    let lane = Regex::new(r"^\w+ \d+ │").expect("lane");
+    let mut groups: Vec<(String, String)> = vec![(String::new(), String::new())];
+    for line in text.lines() {
+        let name = lane.find(line).map_or("", |found| found.as_str());
+        let at = groups.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            groups.push((name.into(), String::new()));
+            groups.len() - 1
+        });
+        groups[at].1 += &format!("{line}\n");
+    }
+    groups.into_iter().map(|(_, lines)| lines).collect::<Vec<_>>().join("\n")
+}
+
+/// A text without what differs from run to run: addresses, ids, keys, pids, users, times, folders.
+pub fn scrub(text: &str) -> String {
+    static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let rules = [
+            (r"\) += ", ") = "),
+            (r"/tmp/[^ ,\x22]*?shm-workbook[^/ ,\x22]*/(shm-workbook/)?", "DIR/"),
+            (r"(?m)^(\w+) \d+ │", "$1 PID │"),
+            (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
+            (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
+            (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),
+            (r"(lab-4\.\d+)-\d+", "$1-PID"),
+            (r"\b(c?[ug]id)=\d+", "$1=USER"),
+            (r"\b(\w*time)=[1-9]\d*", "$1=TIME"),
+            (r"0x[0-9a-f]{9,16}\b", "ADDRESS"),
+            (r"(ftok\(.*\) = )0x[0-9a-f]+", "${1}KEY"),
+            (r"(\w+get\()0x[0-9a-f]+\b", "${1}KEY"),
+            (r"\bkey=0x[0-9a-f]{2,8}\b", "key=KEY"),
+            (r"((?:shm|msg|sem)get\(.*\) = )\d+", "${1}ID"),
+            (r"\b((?:shm(?:at|ctl)|msg(?:ctl|snd|rcv)|sem(?:ctl|op))\()\d+", "${1}ID"),
+            (
+                r"(?m)^((?:\w+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
+                "${1}KEY ID USER ",
+            ),
+            (r"-i \d+", "-i ID"),
+        ];
+        rules.map(|(rule, by)| (Regex::new(rule).expect(rule), by)).into_iter().collect()
+    });
+    let mut text = text.to_string();
+    for (rule, by) in RULES.iter() {
+        text = rule.replace_all(&text, *by).into_owned();
+    }
+    text
+}
+
+/// Fails with a diff if two texts differ.
+pub fn assert_same(what: &str, expected: &str, got: &str) {
+    if expected != got {
+        let diff = similar::TextDiff::from_lines(expected, got);
+        panic!("{what}\n{}", diff.unified_diff().header("expected", "got"));
+    }
+}
