@@ -149,7 +149,7 @@ fn fields(row: &Row) -> Vec<(&'static str, String)> {
         number("bytes", "size"),
         number("nattch", "nattch"),
         ("status", status.join(" ")),
-        ("mode", format!("0{mode:o}")),
+        ("mode", format!("{}{mode:o}", if mode == 0 { "" } else { "0" })),
         number("uid", "uid"),
         number("gid", "gid"),
         number("cuid", "cuid"),

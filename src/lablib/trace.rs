@@ -131,7 +131,7 @@ impl Answer for c_int {
 
 impl Answer for *mut c_void {
     fn spell(&self) -> String {
-        if self.is_null() { "NULL".into() } else { format!("{self:p}") }
+        if self.is_null() { "NULL".into() } else { format!("{:p}", *self) }
     }
 }
 
