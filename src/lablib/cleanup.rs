@@ -75,9 +75,14 @@ impl Line {
         Some(Line { kind, id, key, cpid, ctime, size, namespace, run })
     }
 
+    /// Is it in the IPC namespace of this process?
+    pub fn here(&self) -> bool {
+        self.namespace == namespace()
+    }
+
     /// The kernel's row of this very object, if it is still there, and visible from here.
     pub fn row(&self) -> Option<Row> {
-        if self.namespace != namespace() {
+        if !self.here() {
             return None;
         }
         system::table(self.kind).into_iter().find(|row| {

@@ -65,6 +65,7 @@ pub fn get(key: key_t, size: usize, shmflg: c_int) -> Result<c_int> {
 
 /// Attaches a segment and answers where: shmop(2). With [`NULL`] the kernel chooses. The error is
 /// `(void *) -1`, not NULL. EINVAL (id, address), EACCES, ENOMEM.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it; nothing is read here")]
 pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
     let how = flags::join(shmflg, flags::ATTACH);
     // SAFETY: shmat maps where nothing is mapped. With SHM_REMAP it replaces what is there, which
@@ -79,6 +80,7 @@ pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
 }
 
 /// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it; nothing is read here")]
 pub fn dt(shmaddr: Addr) -> Result<()> {
     let mut list = attached();
     // SAFETY: nobody holds a reference into the segment: `read` and `write` copy, and only while
@@ -118,10 +120,11 @@ pub fn stat(shmid: c_int, cmd: c_int) -> Result<(c_int, shmid_ds)> {
 /// EPERM unless we are its owner or creator; EINVAL for uid or gid -1.
 pub fn ctl_set(shmid: c_int, ds: &shmid_ds) -> Result<()> {
     let p = &ds.shm_perm;
-    let perm = format!("{{shm_perm={{uid={}, gid={}, mode={:04o}}}}}", p.uid, p.gid, p.mode);
+    let id = |id: u32| if id == u32::MAX { -1 } else { i64::from(id) };
+    let perm = format!("uid={}, gid={}, mode=0{:02o}", id(p.uid), id(p.gid), p.mode);
     let mut ds = *ds;
     // SAFETY: the kernel reads one shmid_ds.
-    traced(format!("shmctl({shmid}, IPC_SET, {perm})"), || unsafe {
+    traced(format!("shmctl({shmid}, IPC_SET, {{shm_perm={{{perm}}}}})"), || unsafe {
         libc::shmctl(shmid, libc::IPC_SET, &mut ds)
     })?;
     cleanup::changed(Kind::Shm, shmid)
@@ -160,7 +163,7 @@ fn attached() -> MutexGuard<'static, Vec<Attached>> {
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
     let list = attached();
     within(&list, addr, bytes.len(), true)?;
-    trace::text(&format!("memory at {addr:p} <- {}", flags::bytes(bytes)));
+    trace::text(&format!("memory at {addr:p} <- {}", show(bytes)));
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr.cast(), bytes.len()) };
@@ -175,8 +178,14 @@ pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };
-    trace::text(&format!("memory at {addr:p} -> {}", flags::bytes(&bytes)));
+    trace::text(&format!("memory at {addr:p} -> {}", show(&bytes)));
     Ok(bytes)
+}
+
+/// Text whole, other bytes as far as a row goes.
+fn show(bytes: &[u8]) -> String {
+    let text = flags::bytes(bytes);
+    if text.len() < 46 { text } else { flags::bytes(&bytes[..8]) + "..." }
 }
 
 fn within(list: &[Attached], addr: Addr, len: usize, write: bool) -> Result<()> {

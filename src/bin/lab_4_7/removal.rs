@@ -1,0 +1,167 @@
+//! IPC_RMID, beyond the story.
+
+use std::fs;
+use std::process::Command;
+
+use lablib::shm::NULL;
+use lablib::trace::{claim, note, text};
+use lablib::{Experiment, Failure, Result, cleanup, expect_errno, process, shm, system};
+use libc::IPC_PRIVATE;
+use nix::errno::Errno;
+
+use crate::NEW;
+
+pub const ALL: &[Experiment] = &[
+    Experiment {
+        name: "remove-twice",
+        rows: "C9 C11",
+        question: "May a segment be removed twice?",
+        run: remove_twice,
+    },
+    Experiment {
+        name: "split-brain",
+        rows: "C10 C12 A15",
+        question: "What do two programs see that share a key across a removal?",
+        run: split_brain,
+    },
+    Experiment {
+        name: "set-after-removal",
+        rows: "C13",
+        question: "Can a removed segment still be changed?",
+        run: set_after_removal,
+    },
+    Experiment {
+        name: "ipcrm",
+        rows: "C22",
+        question: "Does ipcrm do more than IPC_RMID?",
+        run: ipcrm,
+    },
+    Experiment {
+        name: "rmid-forced",
+        rows: "L4 L5",
+        question: "Can the kernel be asked to leave nothing behind?",
+        run: rmid_forced,
+    },
+    Experiment {
+        name: "namespace-ends",
+        rows: "L1 L3",
+        question: "What becomes of segments when their namespace ends?",
+        run: namespace_ends,
+    },
+];
+
+fn remove_twice() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    shm::ctl_rmid(id)?;
+    shm::ctl_rmid(id)?;
+    shm::ctl_rmid(id)?;
+    note("as long as it is attached, removing again changes nothing and succeeds");
+    shm::dt(addr)?;
+    expect_errno(shm::ctl_rmid(id), Errno::EINVAL)?;
+    note("after the last detach it is gone: EINVAL, which a clean-up takes for 'done already'");
+    Ok(())
+}
+
+fn split_brain() -> Result<()> {
+    let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'B' as i32)?;
+    let old = shm::get(key, 16, NEW)?;
+    let first = shm::at(old, NULL, 0)?;
+    shm::ctl_rmid(old)?;
+    expect_errno(shm::get(key, 16, 0), Errno::ENOENT)?;
+    let new = shm::get(key, 16, NEW)?;
+    let second = shm::at(new, NULL, 0)?;
+    shm::write(first, b"to the old one")?;
+    claim(shm::read(second, 3)? == [0; 3], "who came later reads another memory: nobody is told")?;
+    let third = shm::at(old, NULL, 0)?;
+    claim(shm::ctl_stat(old)?.shm_nattch == 2, "by its id the old one can be attached once more")?;
+    claim(shm::read(third, 14)? == b"to the old one", "and it is the old memory")?;
+    shm::dt(third)?;
+    shm::dt(second)?;
+    shm::dt(first)?;
+    shm::ctl_rmid(new)
+}
+
+fn set_after_removal() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    shm::ctl_rmid(id)?;
+    let mut wish = shm::ctl_stat(id)?;
+    wish.shm_perm.mode = 0o666;
+    shm::ctl_set(id, &wish)?;
+    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o1666, "the mode is new, and it is dest as before")?;
+    shm::dt(addr)
+}
+
+fn ipcrm() -> Result<()> {
+    let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'C' as i32)?;
+    let (one, two) = (shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(key, 1, NEW)?);
+    for (option, what) in [("-m", one.to_string()), ("-M", format!("{key:#x}"))] {
+        text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
+        let ran = Command::new("ipcrm").args([option, &what]).status();
+        let ran = ran.map_err(|_| Failure::Needs("ipcrm".into(), "install util-linux"))?;
+        claim(ran.success(), "it did as it was told")?;
+    }
+    expect_errno(shm::ctl_stat(one), Errno::EINVAL)?;
+    expect_errno(shm::ctl_stat(two), Errno::EINVAL)?;
+    note("-m takes an id, -M a key; both end in the same IPC_RMID");
+    Ok(())
+}
+
+fn rmid_forced() -> Result<()> {
+    process::child("root", || {
+        process::enter_own_ipc()?;
+        let switch = "/proc/sys/kernel/shm_rmid_forced";
+        let orphan =
+            || process::child("maker", || shm::get(IPC_PRIVATE, 1, 0o600).map(drop))?.finish();
+        let left = || system::table(cleanup::Kind::Shm).len();
+        orphan()?;
+        claim(left() == 1, "its maker is dead, nobody is attached: it stays, by default for ever")?;
+        fs::write(switch, "1").map_err(|_| {
+            Failure::Needs(format!("to write {switch}"), "use Linux 5.19 or later, or root")
+        })?;
+        claim(left() == 0, "shm_rmid_forced = 1: the orphan is destroyed at once")?;
+        orphan()?;
+        claim(left() == 0, "and the next one with its maker")?;
+        let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+        let addr = shm::at(id, NULL, 0)?;
+        claim(shm::ctl_stat(id)?.shm_perm.mode == 0o600, "attached it lives, and is not dest")?;
+        shm::dt(addr)?;
+        expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
+        note("the last detach destroys it, though nobody has removed it");
+        let (from, to) = nix::unistd::pipe().map_err(Failure::of("pipe()"))?;
+        let maker = process::child("maker", || {
+            let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+            shm::at(id, NULL, 0)?;
+            nix::unistd::write(&to, &id.to_ne_bytes()).map_err(Failure::of("write"))?;
+            loop {
+                nix::unistd::pause();
+            }
+        })?;
+        let mut told = [0; 4];
+        nix::unistd::read(&from, &mut told).map_err(Failure::of("read"))?;
+        let id = i32::from_ne_bytes(told);
+        let addr = shm::at(id, NULL, 0)?;
+        maker.kill()?;
+        maker.wait()?;
+        claim(shm::ctl_stat(id)?.shm_nattch == 1, "its maker was killed, we hold it: it lives")?;
+        shm::dt(addr)?;
+        expect_errno(shm::ctl_stat(id), Errno::EINVAL)
+    })?
+    .finish()
+}
+
+fn namespace_ends() -> Result<()> {
+    let guest = process::child("guest", || {
+        process::enter_own_ipc()?;
+        let rows = system::table(cleanup::Kind::Shm).len();
+        claim(rows == 0, "a new namespace has no segment, whatever there is outside")?;
+        let id = shm::get(IPC_PRIVATE, 1 << 20, 0o600)?;
+        let addr = shm::at(id, NULL, 0)?;
+        shm::write(addr, b"nobody removes this")
+    })?;
+    let pid = i64::from(guest.pid.as_raw());
+    guest.finish()?;
+    let left = system::table(cleanup::Kind::Shm).iter().any(|row| row.get("cpid") == pid);
+    claim(!left, "its last process has ended, and everything in it is gone")
+}

@@ -1,0 +1,80 @@
+//! make sweep: shows what the workbook left in the kernel, asks, and removes exactly that.
+//!
+//! What it may remove stands in the ledger that every lab keeps (src/lablib/cleanup.rs). An object
+//! is removed only if the kernel's row of it is the one in the ledger, field by field, if who made
+//! it is gone, and if nobody is attached. Anything else is somebody else's, or still in use.
+
+use std::io::{BufRead, stdin};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use lablib::cleanup::{self, Line};
+use lablib::system::Row;
+use lablib::{Result, trace};
+
+/// Shows what the workbook's programs left in the kernel, asks, and removes exactly that.
+#[derive(Parser)]
+struct Arguments {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+fn main() -> ExitCode {
+    let Arguments { yes } = Arguments::parse();
+    lablib::run(|| sweep(yes))
+}
+
+fn sweep(yes: bool) -> Result<()> {
+    // Lines of this namespace whose object somebody else has removed, ipcrm for one.
+    cleanup::edit(|lines| lines.retain(|line| line.row().is_some() || !line.here() || runs(line)))?;
+    let mut left = Vec::new();
+    for line in cleanup::ledger()? {
+        let Some(row) = line.row() else { continue };
+        let reason = in_use(&line, &row);
+        let (kind, id, key) = (line.kind.name(), row.id(), line.key);
+        let stays = reason.as_deref().unwrap_or("left behind");
+        trace::text(&format!(
+            "{kind}id {id:<10} key {key:#010x}  made by {:<8} {stays}",
+            line.cpid
+        ));
+        if reason.is_none() {
+            left.push(line);
+        }
+    }
+    if left.is_empty() {
+        trace::text("nothing of the workbook's is left behind");
+        return Ok(());
+    }
+    if !yes && !agreed(left.len())? {
+        trace::text("nothing was removed; answer y, or use make sweep ARGS=--yes");
+        return Ok(());
+    }
+    // Looked at again directly before: an id may have come to mean another object meanwhile.
+    let still = |line: &Line| line.row().filter(|row| in_use(line, row).is_none());
+    left.iter()
+        .filter_map(|line| Some((line, still(line)?)))
+        .try_for_each(|(l, row)| l.remove(&row))
+}
+
+/// Why an object must stay, if it must.
+fn in_use(line: &Line, row: &Row) -> Option<String> {
+    match row.get("nattch") {
+        0 if runs(line) => Some(format!("stays: {} is still running", line.cpid)),
+        0 => None,
+        n => Some(format!("stays: attached {n} times")),
+    }
+}
+
+fn runs(line: &Line) -> bool {
+    Path::new(&format!("/proc/{}", line.cpid)).exists()
+}
+
+fn agreed(how_many: usize) -> Result<bool> {
+    trace::out(&format!("  Remove {how_many}? [y/N] "));
+    let mut answer = String::new();
+    // No answer is no.
+    let _ = stdin().lock().read_line(&mut answer);
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
