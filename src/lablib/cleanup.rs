@@ -17,7 +17,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 
 use crate::system::{self, Row};
-use crate::{Failure, Result, msg, sem, shm, signals, trace};
+use crate::{Failure, Result, flags, msg, sem, shm, signals, trace};
 
 /// The three kinds of System V objects, named as in /proc/sysvipc.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +80,8 @@ impl Line {
         self.namespace == namespace()
     }
 
-    /// The kernel's row of this very object, if it is still there, and visible from here.
+    /// The kernel's row of this very object, if it is there, visible from here, and not removed:
+    /// one that waits for its last detach will go without us.
     pub fn row(&self) -> Option<Row> {
         if !self.here() {
             return None;
@@ -90,7 +91,8 @@ impl Line {
             let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
             let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
             (known || (self.id < 0 && made >= self.ctime))
-                && (row.key() == self.key || row.is_dest())
+                && row.get("perms") as u32 & flags::SHM_DEST == 0
+                && row.key() == self.key
                 && size == self.size
                 && row.get("cuid") == geteuid().as_raw().into()
                 && (self.kind != Kind::Shm || row.get("cpid") == self.cpid.into())
@@ -107,8 +109,13 @@ impl Line {
     }
 }
 
-/// The first process of this lab; 0 until it has made something, -1 in a namespace of its own.
+/// The first process of this lab; -1 in a namespace that goes with what is made in it.
 static RUN: AtomicI32 = AtomicI32::new(0);
+
+/// A lab starts: what it and its children make from now on is gone when it ends, or is named.
+pub fn start() {
+    RUN.store(process::id() as i32, Relaxed);
+}
 
 /// From now on this process makes objects only in an IPC namespace that ends with it.
 pub(crate) fn leave_to_namespace() {
@@ -128,9 +135,9 @@ pub(crate) fn making(
         return get();
     }
     let cpid = process::id() as i32;
-    let run = RUN.compare_exchange(0, cpid, Relaxed, Relaxed).map_or_else(|run| run, |_| cpid);
-    let ctime = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-    let size = size as i64;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+    // The kernel stamps an object with the second of the last tick, which may be the one before.
+    let (ctime, size, run) = (now - 1, size as i64, RUN.load(Relaxed));
     let line = Line { kind, id: -1, key, cpid, ctime, size, namespace: namespace(), run };
     edit(|lines| lines.push(line.clone()))?;
     let result = get();
@@ -170,12 +177,11 @@ pub(crate) fn net(last_word: bool) -> bool {
     let mine = |line: &Line| line.run == run && (run == me || line.cpid == me);
     signals::undisturbed(|| {
         let lines = ledger().unwrap_or_default();
-        for (line, row) in
-            lines.iter().filter(|line| mine(line)).filter_map(|l| Some((l, l.row()?)))
-        {
+        for line in lines.iter().filter(|line| mine(line)) {
+            let Some(row) = line.row() else { continue };
             trace::note("safety net: this was made here and not removed");
-            // What cannot be removed is told below.
-            let _ = trace::dim(|| line.remove(&row));
+            // A second time if need be; what stays all the same is told below.
+            let _ = trace::dim(|| line.remove(&row).or_else(|_| line.remove(&row)));
         }
         let left = |line: &&Line| mine(line) && line.row().is_some();
         let lines: Vec<&Line> = lines.iter().filter(left).collect();

@@ -135,22 +135,27 @@ struct Arguments {
 /// Runs a section's lab as its arguments say: the story as its note tells it, or experiments.
 pub fn lab(title: &str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
     let asked = Arguments::parse();
-    run(|| match asked.experiment {
-        _ if asked.list => {
+    run(|| {
+        if asked.list {
             for Experiment { name, rows, question, .. } in experiments {
                 trace::text(&format!("{name:<22} {question} ({rows})"));
             }
-            Ok(())
+            return Ok(());
         }
-        Some(name) => {
+        let unknown = |name| format!("no experiment '{name}' here; --list names those there are");
+        let chosen = asked.experiment.as_ref().map(|name| {
             let known = experiments.iter().find(|one| one.name == name);
-            let unknown = || format!("no experiment '{name}' here; --list names those there are");
-            ask(known.ok_or_else(|| Failure::Because(2, unknown()))?)
-        }
-        None if asked.experiments => experiments.iter().try_for_each(ask),
-        None => {
-            trace::title(title);
-            story()
+            known.ok_or_else(|| Failure::Because(2, unknown(name)))
+        });
+        let chosen = chosen.transpose()?;
+        cleanup::start();
+        match chosen {
+            Some(experiment) => ask(experiment),
+            None if asked.experiments => experiments.iter().try_for_each(ask),
+            None => {
+                trace::title(title);
+                story()
+            }
         }
     })
 }
@@ -178,7 +183,7 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
 
 /// Tells a failure, cleans up, and answers the exit code.
 pub(crate) fn conclude(outcome: Result<()>, last_word: bool) -> u8 {
-    let code = outcome.err().map_or(0, |failure| {
+    let code = outcome.and_then(|()| signals::check()).err().map_or(0, |failure| {
         match failure {
             Failure::Needs(..) => trace::note(&format!("not shown here: {failure}")),
             _ => failure.tell(),

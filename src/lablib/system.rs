@@ -37,14 +37,9 @@ impl Row {
         self.0.get(1).map_or(-1, |(_, id)| *id)
     }
 
-    /// The key; 0 for IPC_PRIVATE, and for a segment that was removed while attached.
+    /// The key; 0 for IPC_PRIVATE, and for a segment that goes with its last detach.
     pub fn key(&self) -> i32 {
         self.get("key") as i32
-    }
-
-    /// Is it a segment that goes with its last detach?
-    pub fn is_dest(&self) -> bool {
-        self.get("perms") as u32 & flags::SHM_DEST != 0
     }
 }
 
