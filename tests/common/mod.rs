@@ -53,13 +53,12 @@ pub fn lab(section: &str) -> PathBuf {
 /// A program of this package, where a student may read it.
 pub fn bin(name: &str) -> PathBuf {
     static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
-        let built = Path::new(env!("CARGO_BIN_EXE_lab_4_4")).parent().expect("a folder").to_owned();
-        let open = |dir: &&Path| fs::metadata(dir).is_ok_and(|m| m.permissions().mode() & 1 != 0);
-        if !is_root() || built.ancestors().all(|dir| open(&dir)) {
-            return built;
+        let built = Path::new(env!("CARGO_BIN_EXE_lab_4_4")).parent().expect("a folder");
+        if open_to_all(built) {
+            return built.to_owned();
         }
         let copy = scratch().keep();
-        for entry in fs::read_dir(&built).expect("target").filter_map(Result::ok) {
+        for entry in fs::read_dir(built).expect("target").filter_map(Result::ok) {
             let name = entry.file_name();
             let program = name.to_string_lossy();
             if program.starts_with("lab") || program == "sweep" {
@@ -69,6 +68,22 @@ pub fn bin(name: &str) -> PathBuf {
         copy
     });
     DIR.join(name)
+}
+
+/// This test program, where a student may read it.
+pub fn this_test() -> PathBuf {
+    let built = std::env::current_exe().expect("a program");
+    if open_to_all(built.parent().expect("a folder")) {
+        return built;
+    }
+    let copy = scratch().keep().join("test");
+    fs::copy(&built, &copy).expect("a copy");
+    copy
+}
+
+fn open_to_all(dir: &Path) -> bool {
+    let open = |dir: &Path| fs::metadata(dir).is_ok_and(|m| m.permissions().mode() & 1 != 0);
+    !is_root() || dir.ancestors().all(open)
 }
 
 /// A folder that the student owns.
@@ -167,6 +182,7 @@ impl Runner {
 
     /// Runs it. `{dir}` in a word stands for the run's own folder.
     pub fn go(self) -> Run {
+        assert!(!self.privileged || is_root(), "only root may be privileged");
         let dir = scratch();
         // The shell that starts the program looks at the tables before their namespace ends.
         let script = "t() { awk 'FNR > 1 { print FILENAME, $0 }' /proc/sysvipc/*; }; \

@@ -1,0 +1,75 @@
+//! Compare points: a lab says that the real `ipcs` agrees only when it does.
+
+mod common;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use common::{Run, have, run_lab, scratch, sections};
+
+const AGREES: &str = "✓ all fields are equal, and those of ipcs -m -i";
+
+/// Sections that are about segments; 4.1 compares its queue itself.
+fn of_segments() -> Vec<String> {
+    let with = |section: &String| run_lab(section).go().clean().stdout.contains("shmget(");
+    sections().into_iter().filter(|section| *section != "4.1").filter(with).collect()
+}
+
+/// Runs a story with an `ipcs` of our making before the real one.
+fn with_ipcs(section: &str, script: &str) -> Run {
+    let dir = scratch();
+    let ipcs = dir.path().join("ipcs");
+    fs::write(&ipcs, script).expect("ipcs");
+    fs::set_permissions(&ipcs, Permissions::from_mode(0o755)).expect("chmod");
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").expect("PATH"));
+    run_lab(section).env("PATH", &path).go()
+}
+
+#[test]
+fn every_lab_compares_its_segment() {
+    if have("ipcs", "that labs and ipcs agree") {
+        for section in of_segments() {
+            let run = run_lab(&section).go().clean();
+            assert!(run.stdout.contains(AGREES), "{section}: {}", run.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_field_that_differs_is_named() {
+    if !have("ipcs", "that labs notice where ipcs differs") {
+        return;
+    }
+    let column = |n: usize| format!("-m) $real -m | awk '$2 ~ /^[0-9]+$/ {{ ${n} = 7 }} 1';;");
+    let detail = |name: &str| format!("-i) $real \"$@\" | sed 's/{name}=[^\\t]*/{name}=7/';;");
+    let columns =
+        [(1, "key"), (3, "owner"), (4, "perms"), (5, "bytes"), (6, "nattch"), (7, "status")];
+    let details = [
+        "mode",
+        "uid",
+        "gid",
+        "cuid",
+        "cgid",
+        "lpid",
+        "cpid",
+        "att_time",
+        "det_time",
+        "change_time",
+    ];
+    let lies = columns.iter().map(|(n, name)| (column(*n), *name));
+    for (lie, name) in lies.chain(details.iter().map(|name| (detail(name), *name))) {
+        let script = "#!/bin/sh\nreal=$(PATH=${PATH#*:} command -v ipcs)\n\
+                      case ${2:-$1} in LIE\n*) exec $real \"$@\";; esac\n";
+        let run = with_ipcs("4.4", &script.replace("LIE", &lie));
+        let says = format!("ipcs says {name} is 7");
+        assert!(
+            run.code == 1 && run.stderr.contains(&says) && run.left.is_empty(),
+            "{name}: {run:#?}"
+        );
+    }
+}
+
+#[test]
+fn without_ipcs_the_kernel_table_is_read() {
+    let run = with_ipcs("4.4", "#!/bin/sh\nexit 127\n").clean();
+    assert!(run.stdout.contains("this machine has no ipcs; /proc/sysvipc"), "{}", run.stdout);
+}

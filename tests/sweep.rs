@@ -1,0 +1,83 @@
+//! make sweep removes what the workbook left, and nothing else.
+
+mod common;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Run, bin, have, lab, run, scratch};
+
+/// A segment of somebody else's, then `before`, then sweep with `answer`, then what there is.
+fn swept(before: &str, options: &str, answer: &str) -> Run {
+    let script = format!(
+        "ipcmk -M 10 > /dev/null\n{before}\n\
+         echo {answer} | {} {options} > {{dir}}/said\n\
+         ipcs -m | awk '$2 ~ /^[0-9]+$/' > {{dir}}/left; ipcrm -a",
+        bin("sweep").display()
+    );
+    run(Path::new("sh")).args(&["-c", &script]).go()
+}
+
+fn file(run: &Run, name: &str) -> String {
+    fs::read_to_string(run.dir.path().join(name)).unwrap_or_default()
+}
+
+/// A lab that is killed at its first attach, and leaves one segment.
+fn killed_lab() -> String {
+    let lab = lab("4.7").display().to_string();
+    format!("strace -o /dev/null -e trace=shmat -e inject=shmat:signal=SIGKILL {lab} > /dev/null")
+}
+
+#[test]
+fn a_leftover_goes_and_a_foreign_segment_stays() {
+    if !have("strace", "make sweep") || !have("ipcmk", "make sweep") {
+        return;
+    }
+    let run = swept(&killed_lab(), "", "y");
+    assert!(file(&run, "said").contains("left behind"), "{run:#?}");
+    let left = file(&run, "left");
+    assert!(left.lines().count() == 1 && left.contains(" 10 "), "only the foreign one: {left}");
+    assert_eq!(file(&run, "shm-workbook/ledger"), "", "the ledger is empty again");
+}
+
+#[test]
+fn without_a_yes_nothing_goes() {
+    if have("strace", "make sweep") && have("ipcmk", "make sweep") {
+        for (answer, left) in [("n", 2), ("''", 2), ("maybe", 2)] {
+            let run = swept(&killed_lab(), "", answer);
+            assert_eq!(file(&run, "left").lines().count(), left, "{run:#?}");
+        }
+        let run = swept(&killed_lab(), "--yes", "n");
+        assert_eq!(file(&run, "left").lines().count(), 1, "{run:#?}");
+    }
+}
+
+#[test]
+fn what_is_attached_or_has_changed_stays() {
+    if !have("strace", "make sweep") || !have("ipcmk", "make sweep") {
+        return;
+    }
+    // The ledger's line no longer fits what has the id: another size, another maker.
+    let changed =
+        format!("{}; ipcrm -m 1; sed -i 's/ 1 / 0 /' {{dir}}/shm-workbook/ledger", killed_lab());
+    let run = swept(&changed, "--yes", "y");
+    assert!(file(&run, "left").contains(" 10 "), "{run:#?}");
+    assert!(file(&run, "said").contains("nothing of the workbook's is left"), "{run:#?}");
+    // The lab is gone, and another program has what it left attached.
+    let source = "#include <sys/shm.h>\n#include <stdio.h>\n#include <unistd.h>\n\
+                  int main(void) { if (shmat(1, 0, 0) == (void *)-1) return 1; puts(\"attached\"); \
+                  fflush(stdout); alarm(60); pause(); }\n";
+    let dir = scratch();
+    fs::write(dir.path().join("holder.c"), source).expect("holder.c");
+    let holder = dir.path().join("holder").display().to_string();
+    let cc = Command::new("cc").args(["-o", &holder, &format!("{holder}.c")]).status();
+    assert!(cc.expect("cc").success());
+    let attached = format!(
+        "{}\nmkfifo {{dir}}/fifo; {holder} > {{dir}}/fifo 2> /dev/null &\n\
+         read line < {{dir}}/fifo; trap \"kill $!\" EXIT",
+        killed_lab()
+    );
+    let run = swept(&attached, "--yes", "y");
+    assert!(file(&run, "said").contains("stays: attached 1 times"), "{run:#?}");
+    assert_eq!(file(&run, "left").lines().count(), 2, "{run:#?}");
+}
