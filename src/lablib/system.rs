@@ -90,42 +90,54 @@ pub fn compare(shmid: c_int) -> Result<()> {
     };
     let ours = ours.ok_or_else(|| Failure::because(format!("/proc has no segment {shmid}")))?;
     let fields = fields(&ours);
-    let print = |label: &str, cells: &mut dyn Iterator<Item = &str>| {
-        let cells = cells.zip([11, 8, 11, 6, 11, 8, 12]);
-        let cells: String = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
-        trace::text(format!("{label:<9} {cells}").trim_end());
+    let (reader, theirs) = match ipcs_fields(shmid, &fields) {
+        Some(theirs) => ("ipcs -m", theirs),
+        None => {
+            trace::note("this machine has no ipcs; /proc/sysvipc/shm is what it reads");
+            let row = segment(shmid).map_or(vec![], |row| self::fields(&row));
+            ("/proc", row.into_iter().map(|(_, value)| value).collect())
+        }
     };
-    print("", &mut fields.iter().map(|(name, _)| *name));
-    print(source, &mut fields.iter().map(|(_, value)| value.as_str()));
-    let Some(screen) = ipcs(&["-m"]) else {
-        let same = segment(shmid).is_some_and(|row| self::fields(&row) == fields);
-        return trace::claim(
-            same,
-            "this machine has no ipcs; /proc/sysvipc, which it reads, agrees",
-        );
-    };
-    let id = shmid.to_string();
-    let mut rows = screen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let row = rows.find(|row| row.get(1) == Some(&id.as_str())).unwrap_or_default();
-    // The last column holds no word, one (dest, locked), or both.
-    let (row, status) = row.split_at(row.len().min(6));
-    let status = status.join(" ");
-    print("ipcs -m", &mut row.iter().copied().chain([status.as_str()]));
-    let screen = ipcs(&["-m", "-i", &id]).unwrap_or_default();
-    let pairs = screen.split(['\t', '\n']).filter_map(|pair| pair.split_once('='));
-    let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (name.trim(), value.trim())).collect();
-    let detail =
-        |name: &str| pairs.iter().find(|pair| pair.0 == name).map_or("nothing", |pair| pair.1);
-    for (i, (name, ours)) in fields.iter().enumerate() {
-        let theirs =
-            if i == 6 { &status } else { row.get(i).copied().unwrap_or_else(|| detail(name)) };
+    let name = |i: usize| fields[i].0;
+    let rows: [(&str, Vec<&str>); 3] = [
+        ("", (0..7).map(name).collect()),
+        (source, fields.iter().map(|(_, value)| value.as_str()).collect()),
+        (reader, theirs.iter().map(String::as_str).collect()),
+    ];
+    for (label, cells) in &rows {
+        let width = |i: usize| rows.iter().filter_map(|row| row.1.get(i)).map(|c| c.len()).max();
+        let cells = (0..7).map(|i| format!(" {:<1$}", cells[i], width(i).unwrap_or(0)));
+        trace::text(format!("{label:<8} {}", cells.collect::<String>()).trim_end());
+    }
+    for ((name, ours), theirs) in fields.iter().zip(&theirs) {
         if ours != theirs {
-            let text = format!("segment {id}: ipcs says {name} is {theirs}, {source} says {ours}");
+            let text =
+                format!("segment {shmid}: {name} is {theirs} for {reader}, {ours} for {source}");
             return Err(Failure::because(text));
         }
     }
-    trace::note(&format!("✓ all fields are equal, and those of ipcs -m -i {id}"));
+    let more = format!(", and those of ipcs -m -i {shmid}");
+    trace::note(&format!("✓ all fields are equal{}", if reader == "/proc" { "" } else { &more }));
     Ok(())
+}
+
+/// What `ipcs -m` and `ipcs -m -i` print for these fields; `None` if this machine has no `ipcs`.
+fn ipcs_fields(shmid: c_int, fields: &[(&str, String)]) -> Option<Vec<String>> {
+    let (screen, id) = (ipcs(&["-m"])?, shmid.to_string());
+    let mut rows = screen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.get(1) == Some(&id.as_str())).unwrap_or_default();
+    let detail = ipcs(&["-m", "-i", &id])?;
+    let pairs = || detail.split(['\t', '\n']).filter_map(|pair| pair.split_once('='));
+    let field = |(i, (name, _)): (usize, &(&str, String))| match i {
+        0..6 => row.get(i).map_or("nothing".into(), |word| word.to_string()),
+        // The last column holds no word, one (dest, locked), or both.
+        6 => row.get(6..).unwrap_or_default().join(" "),
+        _ => {
+            let found = pairs().find(|pair| pair.0.trim() == *name);
+            found.map_or("nothing".into(), |pair| pair.1.trim().to_string())
+        }
+    };
+    Some(fields.iter().enumerate().map(field).collect())
 }
 
 /// A segment in the words of `ipcs`: its row, 7 fields, and what `ipcs -i` adds.

@@ -180,12 +180,13 @@ impl Runner {
         self
     }
 
-    /// Runs it. `{dir}` in a word stands for the run's own folder.
-    pub fn go(self) -> Run {
+    /// The command, in a folder of its own; `{dir}` in a word stands for it. In a terminal, the
+    /// program is in the foreground.
+    pub fn command(&self, terminal: bool) -> (Command, tempfile::TempDir) {
         assert!(!self.privileged || is_root(), "only root may be privileged");
         let dir = scratch();
         // The shell that starts the program looks at the tables before their namespace ends.
-        let script = "t() { awk 'FNR > 1 { print FILENAME, $0 }' /proc/sysvipc/*; }; \
+        let script = "trap : INT TERM HUP; t() { awk 'FNR > 1 { print FILENAME, $0 }' /proc/sysvipc/*; }; \
                       t > $0/before; \"$@\"; code=$?; t > $0/after; exit $code";
         let path = dir.path().display().to_string();
         let words: Vec<String> = self.words.iter().map(|w| w.replace("{dir}", &path)).collect();
@@ -194,23 +195,28 @@ impl Runner {
             (false, true) => &["unshare", "--map-current-user", "--ipc"],
             (false, false) => &[],
         };
-        let limit = ["timeout", "-k", "1", LIMIT];
+        // In a terminal the test itself has the limit; timeout would stand between it and Ctrl-C.
+        let limit: &[&str] = if terminal { &[] } else { &["timeout", "-k", "1", LIMIT] };
         let shell = ["sh", "-c", script, &path];
-        let all: Vec<&str> = [&limit, apart, &shell].concat();
+        let all = [limit, apart, &shell].concat();
         let all: Vec<&str> = all.into_iter().chain(words.iter().map(String::as_str)).collect();
-        let mut command = match self.privileged {
-            true => {
-                let mut command = Command::new(all[0]);
-                command.args(&all[1..]);
-                command
-            }
-            false => student(&all),
-        };
+        let mut command = student(&all);
+        if self.privileged {
+            command = Command::new(all[0]);
+            command.args(&all[1..]);
+        }
         command.env("XDG_RUNTIME_DIR", dir.path()).env("LC_ALL", "C").current_dir(dir.path());
         for name in ["COLUMNS", "STEP", "NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
             command.env_remove(name);
         }
-        command.envs(self.env).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.envs(self.env.clone());
+        (command, dir)
+    }
+
+    /// Runs it.
+    pub fn go(self) -> Run {
+        let (mut command, dir) = self.command(false);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(input) = &self.input {
             let file = dir.path().join("input");
             fs::write(&file, input).expect("input");
@@ -218,15 +224,11 @@ impl Runner {
         }
         let _one_by_one = (!namespaces() && !self.privileged).then(machine);
         let Output { status, stdout, stderr } = command.output().expect("timeout, unshare, sh");
-        let table = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
-        let before = table("before");
-        let known = |row: &&str| before.lines().any(|old| id_of(old) == id_of(row));
-        let after = table("after");
         Run {
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
             code: status.code().unwrap_or(-1),
-            left: after.lines().filter(|row| !known(row)).map(String::from).collect(),
+            left: left(&dir),
             dir,
         }
     }
@@ -238,6 +240,14 @@ impl Run {
         assert!(self.code == 0 && self.stderr.is_empty() && self.left.is_empty(), "{self:#?}");
         self
     }
+}
+
+/// What a run in this folder left in the kernel's tables.
+pub fn left(dir: &tempfile::TempDir) -> Vec<String> {
+    let table = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+    let before = table("before");
+    let known = |row: &&str| before.lines().any(|old| id_of(old) == id_of(row));
+    table("after").lines().filter(|row| !known(row)).map(String::from).collect()
 }
 
 fn id_of(row: &str) -> Vec<&str> {

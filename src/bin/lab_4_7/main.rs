@@ -86,7 +86,7 @@ fn explain(ds: &shmid_ds) {
     for (field, value, meaning) in [
         ("shm_perm.__key", format!("{:#x}", p.__key), "what shmget finds it by"),
         ("shm_perm.uid, gid", owner, "owner: IPC_SET may give it away"),
-        ("shm_perm.cuid, cgid", creator, "creator: never changes, keeps the owner's rights"),
+        ("shm_perm.cuid, cgid", creator, "creator: never changes, may do what it may"),
         ("shm_perm.mode", format!("{:04o}", p.mode), "9 bits of permission; above: dest, locked"),
         ("shm_segsz", ds.shm_segsz.to_string(), "bytes, as asked; the memory is whole pages"),
         ("shm_cpid", ds.shm_cpid.to_string(), "who made it"),

@@ -1,0 +1,106 @@
+//! In a real terminal, 80 columns wide: nothing is wider, colours only where they are wanted, STEP
+//! waits at the terminal, and Ctrl-C ends a wait.
+
+mod common;
+use std::io::Read;
+use std::time::Duration;
+
+use common::{left, run_lab, sections};
+use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
+use expectrl::{ControlCode, Expect, Session};
+use regex::Regex;
+use tempfile::TempDir;
+
+type Terminal = Session<UnixProcess, PtyStream>;
+
+/// Starts a section's lab in a terminal; `shell` is what is done with it there.
+fn start(section: &str, shell: &str, env: &[(&str, &str)]) -> (Terminal, TempDir) {
+    let shell = format!("trap : INT; {shell}");
+    let mut runner = run_lab(section).under(&["sh", "-c", &shell, "sh"]);
+    for (name, value) in env {
+        runner = runner.env(name, value);
+    }
+    let (command, dir) = runner.command(true);
+    let mut terminal = Session::spawn(command).expect("a terminal");
+    terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    (terminal, dir)
+}
+
+/// Everything until the program has ended, and its exit code.
+fn rest(mut terminal: Terminal) -> (String, i32) {
+    let mut bytes = Vec::new();
+    // A terminal that is closed by its program reads as an error, EIO.
+    let _ = terminal.read_to_end(&mut bytes);
+    let code = match terminal.get_process().wait().expect("wait") {
+        WaitStatus::Exited(_, code) => code,
+        other => panic!("{other:?}"),
+    };
+    (String::from_utf8_lossy(&bytes).into_owned(), code)
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let escape = Regex::new(r"\x1b\[[0-9;]*m").expect("escape");
+    // The terminal gets its size after the program was started, hence the wait for a line.
+    let shell = r#"read line; "$@"; "$@" --experiments"#;
+    for section in sections() {
+        let (mut terminal, dir) = start(&section, shell, &[]);
+        terminal.send_line("").expect("Enter");
+        let (text, code) = rest(terminal);
+        assert!(code == 0 && left(&dir).is_empty(), "{text}");
+        assert!(escape.is_match(&text), "{section} has colours in a terminal");
+        for line in escape.replace_all(&text, "").lines() {
+            let path = line.contains("ftok(\"/") || line.contains("open(\"/");
+            assert!(line.chars().count() <= 80 || path, "{section}: {line}");
+        }
+    }
+}
+
+#[test]
+fn no_color_means_none() {
+    let (terminal, _dir) = start("4.4", r#""$@""#, &[("NO_COLOR", "1")]);
+    let (text, code) = rest(terminal);
+    assert!(code == 0 && !text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn step_waits_at_each_step_at_the_terminal() {
+    for shell in [r#""$@""#, r#"echo no | "$@""#, r#""$@" < /dev/null"#] {
+        let (mut terminal, dir) = start("4.4", shell, &[("STEP", "1")]);
+        for step in 1..=7 {
+            let before = terminal.expect("[Enter: go on]").expect("a prompt");
+            let before = String::from_utf8_lossy(before.before()).into_owned();
+            assert_eq!(before.contains(&format!("── {} ", step - 1)), step > 1, "{step}: {before}");
+            terminal.send_line("").expect("Enter");
+        }
+        let (text, code) = rest(terminal);
+        assert!(code == 0 && text.contains("left behind: none") && left(&dir).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn step_call_waits_before_each_call() {
+    let (mut terminal, _dir) = start("4.4", r#""$@""#, &[("STEP", "call")]);
+    terminal.expect("[Enter: go on]").expect("the first step");
+    terminal.send_line("").expect("Enter");
+    terminal.expect("[next: ftok(").expect("the call is told before it is made");
+    terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+    assert_eq!(rest(terminal).1, 130);
+}
+
+#[test]
+fn ctrl_c_at_any_step_leaves_nothing() {
+    for stop in 1..=7 {
+        let (mut terminal, dir) = start("4.7", r#""$@""#, &[("STEP", "1")]);
+        for _ in 1..stop {
+            terminal.expect("[Enter: go on]").expect("a prompt");
+            terminal.send_line("").expect("Enter");
+        }
+        terminal.expect("[Enter: go on]").expect("a prompt");
+        terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+        let (text, code) = rest(terminal);
+        assert!(code == 130 && text.contains("stopped by SIGINT"), "{code} {text}");
+        assert!(left(&dir).is_empty(), "{text}");
+    }
+}
