@@ -147,7 +147,7 @@ fn agree(section: &str, args: &[&str]) {
     let (main, traced) = traced(&log);
     let printed = printed(&run.stdout, &main);
     let what = format!("lab {section} {args:?}");
-    assert!(!printed.is_empty(), "{what} printed no call\n{log}");
+    assert!(!printed.is_empty() || !args.is_empty(), "{what} printed no call");
     for pid in traced.keys().chain(printed.keys()) {
         let of = |seen: &ByProcess| seen.get(pid).cloned().unwrap_or_default();
         compare(&format!("{what}, process {pid}"), &of(&printed), &of(&traced));

@@ -31,6 +31,20 @@ pub mod signals;
 pub mod system;
 pub mod trace;
 
+/// What the exit codes mean, in every lab. 128 + n: stopped by signal n.
+#[allow(missing_docs)]
+pub mod exit {
+    pub const CALL_FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const NO_PEER: u8 = 3;
+    pub const BUSY: u8 = 4;
+    pub const REFUSED: u8 = 5;
+    pub const NOT_A_PEER: u8 = 6;
+    pub const PEER_DIED: u8 = 7;
+    pub const PEER_SILENT: u8 = 8;
+    pub const HOSTILE: u8 = 9;
+}
+
 /// What a lab's calls answer.
 pub type Result<T> = std::result::Result<T, Failure>;
 
@@ -52,7 +66,7 @@ pub enum Failure {
 impl Failure {
     /// A failure with exit code 1 that says `why`.
     pub fn because(why: impl Into<String>) -> Failure {
-        Failure::Because(1, why.into())
+        Failure::Because(exit::CALL_FAILED, why.into())
     }
 
     /// For `map_err`: `call` is what failed.
@@ -63,7 +77,7 @@ impl Failure {
     /// The exit code this failure ends a process with.
     pub fn code(&self) -> u8 {
         match self {
-            Failure::Call(..) => 1,
+            Failure::Call(..) => exit::CALL_FAILED,
             Failure::Because(code, _) | Failure::Told(code) => *code,
             Failure::Needs(..) => 0,
             Failure::Signal(signal) => 128 + *signal as u8,
@@ -117,10 +131,9 @@ pub struct Experiment {
     pub run: fn() -> Result<()>,
 }
 
-/// What a section's lab can be asked for.
+/// What every section's lab can be asked for.
 #[derive(Parser)]
-#[command(disable_version_flag = true)]
-struct Arguments {
+pub struct Choice {
     /// List the experiments of this section
     #[arg(long, conflicts_with_all = ["experiment", "experiments"])]
     list: bool,
@@ -134,30 +147,41 @@ struct Arguments {
 
 /// Runs a section's lab as its arguments say: the story as its note tells it, or experiments.
 pub fn lab(title: &str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
-    let asked = Arguments::parse();
-    run(|| {
-        if asked.list {
-            for Experiment { name, rows, question, .. } in experiments {
-                trace::text(&format!("{name:<22} {question} ({rows})"));
+    Choice::parse().run(title, story, experiments)
+}
+
+impl Choice {
+    /// Like [`lab`], for one that has arguments of its own besides.
+    pub fn run(
+        self,
+        title: &str,
+        story: impl FnOnce() -> Result<()>,
+        experiments: &[Experiment],
+    ) -> ExitCode {
+        run(|| {
+            if self.list {
+                for Experiment { name, rows, question, .. } in experiments {
+                    trace::text(&format!("{name:<22} {question} ({rows})"));
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
-        let unknown = |name| format!("no experiment '{name}' here; --list names those there are");
-        let chosen = asked.experiment.as_ref().map(|name| {
-            let known = experiments.iter().find(|one| one.name == name);
-            known.ok_or_else(|| Failure::Because(2, unknown(name)))
-        });
-        let chosen = chosen.transpose()?;
-        cleanup::start();
-        match chosen {
-            Some(experiment) => ask(experiment),
-            None if asked.experiments => experiments.iter().try_for_each(ask),
-            None => {
-                trace::title(title);
-                story()
+            let chosen = self.experiment.map(|name| {
+                let known = experiments.iter().find(|one| one.name == name);
+                let why = || format!("no experiment '{name}' here; --list names those there are");
+                known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
+            });
+            let chosen = chosen.transpose()?;
+            cleanup::start();
+            match chosen {
+                Some(experiment) => ask(experiment),
+                None if self.experiments => experiments.iter().try_for_each(ask),
+                None => {
+                    trace::title(title);
+                    story()
+                }
             }
-        }
-    })
+        })
+    }
 }
 
 fn ask(experiment: &Experiment) -> Result<()> {

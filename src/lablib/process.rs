@@ -14,7 +14,7 @@ use nix::unistd::{self, ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getpp
 use nix::unistd::{setgroups, setresgid, setresuid};
 
 use crate::shm::Addr;
-use crate::{Failure, Result, cleanup, conclude, flags, signals, trace};
+use crate::{Failure, Result, cleanup, conclude, flags, signals, system, trace};
 
 /// A child process. Killed and reaped when it is dropped unfinished.
 pub struct Child {
@@ -112,6 +112,11 @@ impl Child {
         Ok(status)
     }
 
+    /// Has it ended within `limit`? It is not waited for yet.
+    pub fn has_ended(&self, limit: Duration) -> Result<bool> {
+        signals::wait_readable(self.pidfd.as_fd(), Some(limit))
+    }
+
     /// Waits until it has ended, and fails unless it ended well.
     pub fn finish(self) -> Result<()> {
         let name = self.name;
@@ -137,8 +142,7 @@ impl Child {
     /// Waits until it sleeps in the system call `number`, as the kernel says in /proc.
     pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
         for _ in 0..5000 {
-            let call = fs::read_to_string(format!("/proc/{}/syscall", self.pid));
-            if call.is_ok_and(|line| line.split(' ').next() == Some(&number.to_string())) {
+            if system::asleep_in(self.pid.as_raw()) == Some(number) {
                 return Ok(());
             }
             if signals::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {

@@ -71,6 +71,44 @@ pub fn limit(name: &str) -> u64 {
     text.trim().parse().unwrap_or(0)
 }
 
+/// What /proc/PID/status says of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// `R` running, `S` asleep, `D` in a disk, `T` stopped, `t` traced, `Z` dead and not reaped.
+    pub state: char,
+    /// The signals that it blocks now, bit n - 1 for signal n. In sigsuspend: those of its mask.
+    pub blocked: u64,
+    /// The signals that wait for it.
+    pub pending: u64,
+    /// How often it has gone to sleep: equal twice, it has slept from one look to the next.
+    pub sleeps: u64,
+    /// Its user.
+    pub uid: u32,
+}
+
+/// Looks at a process; `None` if there is none.
+pub fn status(pid: i32) -> Option<Status> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()).unwrap_or_default()
+    };
+    let mask = |name: &str| u64::from_str_radix(field(name), 16).unwrap_or(0);
+    Some(Status {
+        state: field("State:").chars().next()?,
+        blocked: mask("SigBlk:"),
+        pending: mask("SigPnd:") | mask("ShdPnd:"),
+        sleeps: field("voluntary_ctxt_switches:").parse().unwrap_or(0),
+        uid: field("Uid:").parse().ok()?,
+    })
+}
+
+/// The number of the system call in which a process sleeps, if it does and we may know.
+pub fn asleep_in(pid: i32) -> Option<libc::c_long> {
+    let line = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    line.split(' ').next()?.parse().ok()
+}
+
 /// Runs the real `ipcs`; `None` if this machine has none. By posix_spawn: a fork would attach a
 /// copy of what we have attached, and change what is being compared.
 pub fn ipcs(arguments: &[&str]) -> Option<String> {

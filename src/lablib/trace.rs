@@ -60,8 +60,9 @@ fn heading_line(text: &str) -> Result<()> {
     if stepping().is_some() {
         prompt("Enter: go on")?;
     }
-    let rule = "─".repeat(PAGE.saturating_sub(text.chars().count()));
-    out(&format!("\n{}\n", format!("{text}{rule}").cyan()));
+    let (lane, width) = lane();
+    let rule = "─".repeat(PAGE.saturating_sub(width + text.chars().count()));
+    out(&format!("\n{lane}{}\n", format!("{text}{rule}").cyan()));
     Ok(())
 }
 

@@ -283,6 +283,8 @@ pub fn scrub(text: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let rules = [
             (r"\) += ", ") = "),
+            // Whether a process has to sleep at all before a signal comes is not fixed.
+            (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
             (r"/tmp/[^ ,\x22]*?shm-workbook[^/ ,\x22]*/(shm-workbook/)?", "DIR/"),
             (r"(?m)^(\w+) \d+ │", "$1 PID │"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),

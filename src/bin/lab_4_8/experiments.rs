@@ -1,0 +1,52 @@
+//! What else a program of this kind meets.
+
+use lablib::process::child;
+use lablib::signals::{block, heard, kill, listen, suspend};
+use lablib::trace::{claim, note};
+use lablib::{Experiment, Failure, Result};
+use nix::sys::signal::Signal::{self, SIGUSR1};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::{pipe, read, write};
+
+pub const ALL: &[Experiment] = &[
+    Experiment {
+        name: "handler-late",
+        rows: "W2",
+        question: "What does a signal do that comes before its handler is installed?",
+        run: handler_late,
+    },
+    Experiment {
+        name: "mask-inherited",
+        rows: "W3",
+        question: "Whose mask does a program start with?",
+        run: mask_inherited,
+    },
+];
+
+fn handler_late() -> Result<()> {
+    let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
+    let late = child("child", || {
+        read(&gate, &mut [0]).map_err(Failure::of("read"))?;
+        listen(SIGUSR1)
+    })?;
+    kill(late.pid, SIGUSR1)?;
+    write(&open_gate, b"!").map_err(Failure::of("write"))?;
+    let killed = matches!(late.wait()?, WaitStatus::Signaled(_, Signal::SIGUSR1, _));
+    claim(killed, "SIGUSR1 without a handler ends the process: install before fork, or block")
+}
+
+fn mask_inherited() -> Result<()> {
+    block(SIGUSR1, true)?;
+    let heir = child("child", || {
+        listen(SIGUSR1)?;
+        nix::sys::signal::raise(SIGUSR1).map_err(Failure::of("raise"))?;
+        claim(heard(SIGUSR1).0 == 0, "blocked by who started it: the handler does not run")?;
+        while heard(SIGUSR1).0 == 0 {
+            suspend(SIGUSR1)?;
+        }
+        note("so a program sets the mask itself, and does not trust the one it was given");
+        Ok(())
+    })?;
+    block(SIGUSR1, false)?;
+    heir.finish()
+}

@@ -1,0 +1,130 @@
+//! 4.8  Parent and child: IPC_PRIVATE, fork, kill and pause
+//!
+//! Note:    notes/4.8-parent-and-child.md
+//! Run:     make lab-4.8            (ARGS='--part b', ARGS='--part c --rounds 1000000', ARGS=--list)
+//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,fork,kill,pause target/debug/lab_4_8
+//!
+//! A segment that is made before fork is shared by parent and child without a word. What fork does
+//! not give them is an order, and the notes make one of kill and pause: write, kill, pause; pause,
+//! read, kill. Part A is that protocol. It has a flaw: a signal that comes before pause is lost.
+//! Part B makes it come then, every time. Part C is the cure: block the signal, and let it in only
+//! while asleep, with sigsuspend.
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use lablib::process::child;
+use lablib::shm::{Addr, NULL};
+use lablib::signals::{heard, kill, listen, pause};
+use lablib::trace::{claim, note, step, text};
+use lablib::{Choice, Result, shm, system};
+use libc::IPC_PRIVATE;
+use nix::sys::signal::Signal::SIGUSR1;
+use nix::unistd::Pid;
+
+mod after;
+mod cure;
+mod experiments;
+mod race;
+mod watch;
+
+use watch::{Ending, reap, watch};
+
+/// Room for a line of text.
+const SIZE: usize = 128;
+/// What the parent writes in every part.
+const HELLO: &[u8] = b"hello, child";
+
+/// 4.8: parent and child share a segment, and take turns by signals
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// The protocol of the notes (a), the lost wake-up (b), the cure (c)
+    #[arg(long, value_enum, default_value = "all")]
+    part: Part,
+    /// How many times the cure is put to the test
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// Seconds for which one may be silent that owes an answer; 0: no limit
+    #[arg(long, default_value = "2", value_parser = watch::patience)]
+    patience: watch::Patience,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    A,
+    B,
+    C,
+    All,
+}
+
+fn main() -> ExitCode {
+    let Arguments { choice, part, rounds, patience } = Arguments::parse();
+    let wanted = |one| part == one || part == Part::All;
+    let story = || {
+        watch::inherit()?;
+        if wanted(Part::A) {
+            the_notes_protocol(patience)?;
+        }
+        if wanted(Part::B) {
+            race::before_pause(patience)?;
+            race::between_check_and_pause(patience)?;
+        }
+        if wanted(Part::C) {
+            cure::sigsuspend(patience)?;
+            cure::many_rounds(rounds, patience)?;
+        }
+        if part == Part::All {
+            after::segment_after_fork(patience)?;
+            after::two_kills(patience)?;
+        }
+        Ok(())
+    };
+    choice.run("4.8  Parent and child", story, experiments::ALL)
+}
+
+/// Part A. The numbers are those of the notes; their last point, the handlers, comes first.
+fn the_notes_protocol(patience: watch::Patience) -> Result<()> {
+    text("A: the protocol as the notes have it");
+    let pair = child("parent", || {
+        step(6, "Handlers in both: installed before fork, so both have them")?;
+        listen(SIGUSR1)?;
+        step(1, "shmget, before fork")?;
+        let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
+        step(2, "shmat")?;
+        let addr = shm::at(id, NULL, 0)?;
+        system::compare(id)?;
+        step(3, "fork: the child is attached already")?;
+        let parent = Pid::this();
+        let child = child("child", || the_child(parent, addr))?;
+        claim(shm::ctl_stat(id)?.shm_nattch == 2, "nattch 2, and nobody called shmat again")?;
+        step(4, "The parent writes, tells the child, and waits until it has read")?;
+        shm::write(addr, HELLO)?;
+        kill(child.pid, SIGUSR1)?;
+        while heard(SIGUSR1).0 == 0 {
+            pause()?;
+        }
+        note("the child has read");
+        reap(child)?;
+        shm::dt(addr)?;
+        shm::ctl_rmid(id)
+    })?;
+    match watch(pair, patience)? {
+        Ending::Well => Ok(()),
+        Ending::Asleep => {
+            note("so it happens by chance, too; part B makes it happen");
+            Ok(())
+        }
+    }
+}
+
+fn the_child(parent: Pid, addr: Addr) -> Result<()> {
+    step(5, "The child waits until it is told, reads, and tells the parent")?;
+    while heard(SIGUSR1).0 == 0 {
+        pause()?;
+    }
+    claim(shm::read(addr, HELLO.len())? == HELLO, "at the same address, because fork copied it")?;
+    kill(parent, SIGUSR1)?;
+    shm::dt(addr)
+}

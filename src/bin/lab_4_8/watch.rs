@@ -1,0 +1,174 @@
+//! Who looks on from outside, and so can tell what the two cannot: that both are asleep.
+//!
+//! Nobody is asked to wait for a time that "must be enough". Both sleep for good when both are in
+//! pause or sigsuspend, no signal is on its way to either, and neither has moved between two looks.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+use std::{fmt, fs};
+
+use lablib::process::{Child, pidfd_open};
+use lablib::system::{Status, asleep_in, status};
+use lablib::trace::{note, text};
+use lablib::{Failure, Result, cleanup, exit, signals, trace};
+use libc::c_long;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+
+/// How a pair ended that did not fail.
+#[derive(PartialEq, Debug)]
+pub enum Ending {
+    /// Both did what they had to.
+    Well,
+    /// Both slept, and nobody was left to wake them.
+    Asleep,
+}
+
+/// How long a stopped process may be silent; `None`: for ever.
+pub type Patience = Option<Duration>;
+
+/// Seconds, with a fraction; 0 is no limit. With STEP nobody is hurried.
+pub fn patience(text: &str) -> std::result::Result<Patience, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..1e6).contains(seconds));
+    let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;
+    let stepping = std::env::var_os("STEP").is_some_and(|step| !step.is_empty() && step != "0");
+    Ok((seconds > 0.0 && !stepping).then(|| Duration::from_secs_f64(seconds)))
+}
+
+/// Time between two looks; nothing depends on it but how soon a verdict comes.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A parent and, once it is there, its child. Both have ended when this is dropped.
+struct Pair {
+    parent: Option<Child>,
+    child: Option<(Pid, OwnedFd)>,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // The child dies with its parent, and what it had attached is detached when it has.
+        drop(self.parent.take());
+        if let Some((_, pidfd)) = &self.child {
+            let _ = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], 2000_u16);
+        }
+    }
+}
+
+/// Waits for the parent of a pair, and for its child, whatever becomes of them.
+pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
+    let pid = parent.pid;
+    let mut pair = Pair { parent: Some(parent), child: None };
+    let (mut before, mut still, mut silent) = (vec![], 0, Duration::ZERO);
+    while !pair.parent.as_ref().is_none_or(|parent| parent.has_ended(LOOK).unwrap_or(true)) {
+        signals::check()?;
+        if pair.child.is_none() {
+            pair.child = child_of(pid).and_then(|pid| Some((pid, pidfd_open(pid).ok()?)));
+        }
+        let pids = [Some(pid), pair.child.as_ref().map(|child| child.0)].into_iter().flatten();
+        let now: Vec<Look> = pids.filter_map(look).collect();
+        let stopped = now.iter().find(|one| one.status.state == 'T');
+        silent = if stopped.is_some() { silent + LOOK } else { Duration::ZERO };
+        if let Some(one) = stopped.filter(|_| patience.is_some_and(|limit| silent >= limit)) {
+            let why =
+                format!("{} is silent: it was stopped (state T), and owes an answer", one.pid);
+            return Err(Failure::Because(exit::PEER_SILENT, why));
+        }
+        // Nothing has moved between two looks, and nothing is on its way.
+        still = if now == before { still + 1 } else { 0 };
+        before = now;
+        match before.as_slice() {
+            [parent, child] if parent.for_good(still) && child.status.state == 'Z' => {
+                let why = "the child died, and the parent waits for its answer";
+                return Err(Failure::Because(exit::PEER_DIED, why.into()));
+            }
+            [parent, child] if parent.for_good(still) && child.for_good(still) => {
+                text(&format!("parent {parent}"));
+                text(&format!("child {child}"));
+                note("both are asleep; the signal came before pause, and nobody will send another");
+                if let Some(parent) = pair.parent.take() {
+                    trace::dim(|| parent.kill())?;
+                    parent.wait()?;
+                }
+                return Ok(Ending::Asleep);
+            }
+            _ => {}
+        }
+    }
+    signals::check()?;
+    pair.parent.take().map_or(Ok(()), reap)?;
+    Ok(Ending::Well)
+}
+
+/// One look at a process from outside.
+#[derive(PartialEq)]
+struct Look {
+    pid: Pid,
+    status: Status,
+    asleep_in: Option<c_long>,
+}
+
+fn look(pid: Pid) -> Option<Look> {
+    let status = status(pid.as_raw())?;
+    Some(Look { pid, status, asleep_in: asleep_in(pid.as_raw()) })
+}
+
+impl Look {
+    /// In pause or sigsuspend, with nothing on its way that would end it, for `still` looks? Where
+    /// the kernel does not tell in which call (no ptrace), a second of stillness is asked for.
+    fn for_good(&self, still: u32) -> bool {
+        let waits = match self.asleep_in {
+            Some(call) => still > 0 && [libc::SYS_pause, libc::SYS_rt_sigsuspend].contains(&call),
+            None => still > 100,
+        };
+        waits && self.status.state == 'S' && self.status.pending & !self.status.blocked == 0
+    }
+}
+
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let call = if self.asleep_in == Some(libc::SYS_pause) { "pause" } else { "sigsuspend" };
+        write!(f, "{}: asleep in {call}; signals pending: {:#x}", self.pid, self.status.pending)
+    }
+}
+
+/// The child of a process: its number is field 4 of /proc/PID/stat.
+fn child_of(parent: Pid) -> Option<Pid> {
+    let pids =
+        fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let child = pids.filter_map(|pid| pid.parse().ok()).find(|pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent_of =
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        parent_of == Some(parent.as_raw())
+    });
+    child.map(Pid::from_raw)
+}
+
+/// Waits for a child, and says so if it was killed.
+pub fn reap(child: Child) -> Result<()> {
+    let pid = child.pid;
+    match child.wait()? {
+        WaitStatus::Exited(_, 0) => Ok(()),
+        WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
+        other => Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: {other:?}"))),
+    }
+}
+
+/// A segment that a killed run of this lab left has no key: only the ledger knows it.
+pub fn inherit() -> Result<()> {
+    for line in cleanup::ledger()?.iter().filter(|line| line.key == libc::IPC_PRIVATE) {
+        let gone = !Path::new(&format!("/proc/{}", line.cpid)).exists();
+        if let Some(row) = line.row().filter(|row| gone && row.get("nattch") == 0) {
+            note(&format!(
+                "left by {}, which is gone: {}id {}",
+                line.cpid,
+                line.kind.name(),
+                row.id()
+            ));
+            trace::dim(|| line.remove(&row))?;
+        }
+    }
+    Ok(())
+}
