@@ -6,6 +6,7 @@
 //! | [`msg`], [`sem`] | the message queue and semaphore calls |
 //! | [`flags`] | numbers to the spelling that `strace` uses |
 //! | [`trace`] | title, step, note, and [`trace::traced`], which prints a call |
+//! | [`peer`] | is this pid our peer? whose leftover is this? |
 //! | [`process`] | children: made, waited for, crashed on purpose |
 //! | [`signals`] | handlers that only set a flag, and the waits that signals can end |
 //! | [`system`] | the kernel's own tables, and the real `ipcs` beside ours |
@@ -17,6 +18,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use nix::errno::Errno;
@@ -24,6 +26,7 @@ use nix::errno::Errno;
 pub mod cleanup;
 pub mod flags;
 pub mod msg;
+pub mod peer;
 pub mod process;
 pub mod sem;
 pub mod shm;
@@ -191,6 +194,17 @@ fn ask(experiment: &Experiment) -> Result<()> {
         outcome => outcome?,
     }
     Ok(())
+}
+
+/// A limit on waiting for somebody who owes an answer; `None`: no limit.
+pub type Patience = Option<Duration>;
+
+/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP
+/// nobody is hurried.
+pub fn patience(text: &str) -> std::result::Result<Patience, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
+    let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;
+    Ok((seconds > 0.0 && !trace::is_stepping()).then(|| Duration::from_secs_f64(seconds)))
 }
 
 /// Runs a program's body: signals end it cleanly, a panic is one line, what it left in the kernel

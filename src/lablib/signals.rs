@@ -68,7 +68,7 @@ pub fn check() -> Result<()> {
 }
 
 /// Runs the clean-up to its end, whatever signals arrive.
-pub(crate) fn undisturbed<T>(body: impl FnOnce() -> T) -> T {
+pub fn undisturbed<T>(body: impl FnOnce() -> T) -> T {
     let before = CLEANING.swap(true, SeqCst);
     let result = body();
     CLEANING.store(before, SeqCst);
@@ -144,6 +144,11 @@ pub fn listen(signal: Signal) -> Result<()> {
 pub fn heard(signal: Signal) -> (i32, i32) {
     let times = HEARD[signal as usize].swap(0, SeqCst);
     (times, FROM[signal as usize].load(SeqCst))
+}
+
+/// Has the signal been heard since [`heard`] was asked last?
+pub fn was_heard(signal: Signal) -> bool {
+    HEARD[signal as usize].load(SeqCst) > 0
 }
 
 /// Blocks a signal, or lets it in again: sigprocmask(2). A blocked one waits, once.

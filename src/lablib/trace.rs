@@ -292,6 +292,11 @@ fn stepping() -> Option<&'static str> {
     })
 }
 
+/// Does the lab stop at each step, so that nobody may be hurried?
+pub(crate) fn is_stepping() -> bool {
+    stepping().is_some()
+}
+
 /// Waits for Enter at the terminal, which need not be standard input. The caller has the turn.
 fn prompt(what: &str) -> Result<()> {
     static TOLD: AtomicBool = AtomicBool::new(false);

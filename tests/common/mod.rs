@@ -286,9 +286,13 @@ pub fn scrub(text: &str) -> String {
             // Whether a process has to sleep at all before a signal comes is not fixed.
             (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
             (r"/tmp/[^ ,\x22]*?shm-workbook[^/ ,\x22]*/(shm-workbook/)?", "DIR/"),
+            (r"\b(parent|child|server|client) \d+", "$1 PID"),
             (r"(?m)^(\w+) \d+ │", "$1 PID │"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
+            (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
+            (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
+            (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),
             (r"(lab-4\.\d+)-\d+", "$1-PID"),
             (r"(?m)^(  shm_[cl]pid +)\d+", "${1}PID"),

@@ -4,12 +4,12 @@ use lablib::process::child;
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{block, heard, kill, listen};
 use lablib::trace::{claim, step};
-use lablib::{Failure, Result, shm};
+use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::{pipe, read, write};
 
-use crate::watch::{Ending, Patience, reap, watch};
+use crate::watch::{Ending, reap, watch};
 use crate::{HELLO, SIZE};
 
 /// The same calls, in the wrong order: each process makes a segment of its own.

@@ -8,12 +8,12 @@ use lablib::process::child;
 use lablib::shm::NULL;
 use lablib::signals::{block, heard, kill, listen, suspend};
 use lablib::trace::{bulk, claim, note, step};
-use lablib::{Failure, Result, shm};
+use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::{Pid, pipe, read, write};
 
-use crate::watch::{Ending, Patience, reap, watch};
+use crate::watch::{Ending, reap, watch};
 use crate::{HELLO, SIZE};
 
 /// Sleeps until the signal has come, or does not sleep if it has.

@@ -17,7 +17,7 @@ use lablib::process::child;
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{heard, kill, listen, pause};
 use lablib::trace::{claim, note, step, text};
-use lablib::{Choice, Result, shm, system};
+use lablib::{Choice, Patience, Result, shm, system};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::Pid;
@@ -47,8 +47,8 @@ struct Arguments {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     /// Seconds for which one may be silent that owes an answer; 0: no limit
-    #[arg(long, default_value = "2", value_parser = watch::patience)]
-    patience: watch::Patience,
+    #[arg(long, default_value = "2", value_parser = lablib::patience)]
+    patience: Patience,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 }
 
 /// Part A. The numbers are those of the notes; their last point, the handlers, comes first.
-fn the_notes_protocol(patience: watch::Patience) -> Result<()> {
+fn the_notes_protocol(patience: Patience) -> Result<()> {
     text("A: the protocol as the notes have it");
     let pair = child("parent", || {
         step(6, "Handlers in both: installed before fork, so both have them")?;

@@ -7,12 +7,12 @@ use lablib::process::child;
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{heard, kill, listen, pause};
 use lablib::trace::{claim, note, step};
-use lablib::{Failure, Result, shm};
+use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::{Pid, pipe, read, write};
 
-use crate::watch::{Ending, Patience, reap, watch};
+use crate::watch::{Ending, reap, watch};
 use crate::{HELLO, SIZE};
 
 /// The child calls pause, and looks at nothing before.

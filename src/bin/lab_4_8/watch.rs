@@ -11,7 +11,7 @@ use std::{fmt, fs};
 use lablib::process::{Child, pidfd_open};
 use lablib::system::{Status, asleep_in, status};
 use lablib::trace::{note, text};
-use lablib::{Failure, Result, cleanup, exit, signals, trace};
+use lablib::{Failure, Patience, Result, cleanup, exit, signals, trace};
 use libc::c_long;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::wait::WaitStatus;
@@ -24,17 +24,6 @@ pub enum Ending {
     Well,
     /// Both slept, and nobody was left to wake them.
     Asleep,
-}
-
-/// How long a stopped process may be silent; `None`: for ever.
-pub type Patience = Option<Duration>;
-
-/// Seconds, with a fraction; 0 is no limit. With STEP nobody is hurried.
-pub fn patience(text: &str) -> std::result::Result<Patience, String> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..1e6).contains(seconds));
-    let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;
-    let stepping = std::env::var_os("STEP").is_some_and(|step| !step.is_empty() && step != "0");
-    Ok((seconds > 0.0 && !stepping).then(|| Duration::from_secs_f64(seconds)))
 }
 
 /// Time between two looks; nothing depends on it but how soon a verdict comes.

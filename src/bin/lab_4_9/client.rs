@@ -1,0 +1,190 @@
+//! The client: finds the segment, takes the place of the pid in it, prints what the server sends.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Instant;
+
+use lablib::peer::Peer;
+use lablib::shm::{Addr, NULL};
+use lablib::trace::{self, note, step, text};
+use lablib::{Failure, Result, exit, shm, signals, system};
+use nix::errno::Errno;
+use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
+
+use crate::Options;
+use crate::talk::{Came, TICK, Talk, handlers, is_removed, shared};
+use crate::wire::{Decision, SIZE, decide};
+
+/// Talks to one server, until it says goodbye.
+pub fn talk(options: &Options) -> Result<()> {
+    trace::name("client");
+    handlers("Client")?;
+    let (talk, addr) = find(options)?;
+    let ended = ring_and_listen(&talk, options);
+    let detached = signals::undisturbed(|| shm::dt(addr));
+    ended.and(detached)
+}
+
+/// Which look for a server it is. The first is told step by step; only the last looks into a segment
+/// that nobody has attached, to say what is in it: a starting server might take us for its user.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    First,
+    Again,
+    Last,
+}
+
+/// Looks for a server until there is one, or the patience is at its end.
+fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
+    let until = options.patience.map(|limit| Instant::now() + limit);
+    let reason = match attempt(options, Look::First) {
+        Err(reason) if may_change(&reason) => reason,
+        decided => return decided,
+    };
+    note(&format!("{reason}; looking again"));
+    trace::bulk(|| {
+        while until.is_none_or(|until| Instant::now() < until) {
+            signals::wait(&[], Some(TICK), || false)?;
+            match attempt(options, Look::Again) {
+                Err(reason) if may_change(&reason) => {}
+                decided => return decided,
+            }
+        }
+        attempt(options, Look::Last)
+    })
+}
+
+/// Is it worth looking again? A server may come, or be on its way past the remains of another.
+fn may_change(reason: &Failure) -> bool {
+    matches!(reason, Failure::Because(exit::NO_PEER | exit::NOT_A_PEER, _))
+}
+
+/// One look: finds the segment, attaches it, and makes sure of the server in it.
+fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
+    let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
+    let because = |code, why: String| Err(Failure::Because(code, why));
+    step(1, "Client: open the segment")?;
+    let file = options.key_file()?;
+    let nobody = || Failure::Because(exit::NO_PEER, format!("no server at {file}: start it first"));
+    let key = shm::ftok(&file, options.proj_id.into());
+    let key = key.map_err(|failure| if absent(&failure) { nobody() } else { failure })?;
+    let nobody = || {
+        let why = format!("no server at key {key:#x}, made from {file}: start it first");
+        Failure::Because(exit::NO_PEER, why)
+    };
+    let shmid = match shm::get(key, SIZE, 0) {
+        Err(failure) if absent(&failure) => return Err(nobody()),
+        Err(Failure::Call(_, Errno::EINVAL)) => {
+            return because(
+                exit::REFUSED,
+                format!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes"),
+            );
+        }
+        opened => opened?,
+    };
+    let row = system::segment(shmid).ok_or_else(nobody)?;
+    let (size, before) = (row.get("size"), row.get("nattch"));
+    if size != SIZE as i64 {
+        return because(
+            exit::REFUSED,
+            format!("refused: segment {shmid} has {size} bytes, not {SIZE}"),
+        );
+    }
+    if before > 1 {
+        return because(
+            exit::BUSY,
+            format!("busy: segment {shmid} is attached {before} times: another client"),
+        );
+    }
+    if before == 0 && look != Look::Last {
+        return because(exit::NO_PEER, format!("nobody has attached segment {shmid}"));
+    }
+    step(2, "Client: attach it")?;
+    let addr = match shm::at(shmid, NULL, 0) {
+        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
+            return because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)));
+        }
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => return Err(nobody()),
+        attached => attached?,
+    };
+    let met = meet(shmid, addr, before, options, look);
+    if met.is_err() {
+        shm::dt(addr)?;
+    }
+    Ok((met?, addr))
+}
+
+fn absent(failure: &Failure) -> bool {
+    matches!(failure, Failure::Call(_, Errno::ENOENT))
+}
+
+/// Is there one server, and nobody else? Then the pid in the segment becomes ours.
+fn meet(
+    shmid: i32,
+    addr: Addr,
+    before: i64,
+    options: &Options,
+    look: Look,
+) -> Result<Talk<'static>> {
+    let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
+    let because = |code, why: String| Err(Failure::Because(code, why));
+    let shared = shared(addr);
+    step(3, "Client: read the server's pid")?;
+    let written = shared.pid.load(SeqCst);
+    if look == Look::First {
+        text(&format!("memory: pid -> {written}"));
+    }
+    let peer = Peer::of(written, shmid)?;
+    let after = system::segment(shmid).map_or(0, |row| row.get("nattch"));
+    if (before, after) != (1, 2) {
+        return because(
+            exit::NO_PEER,
+            format!("nattch was {before} and is {after}: somebody comes or goes"),
+        );
+    }
+    note(&format!("server {}: alive, ours to signal, and the only one attached", peer.pid));
+    step(4, "Client: write our own pid in its place")?;
+    let me = std::process::id() as i32;
+    if let Err(other) = shared.pid.compare_exchange(written, me, SeqCst, SeqCst) {
+        return because(exit::BUSY, format!("busy: {other} was faster"));
+    }
+    text(&format!("memory: pid <- {me}, where {written} was"));
+    Ok(Talk { peer, shared, shmid, patience: options.patience })
+}
+
+fn ring_and_listen(talk: &Talk, options: &Options) -> Result<()> {
+    step(5, "Client: ring at the server")?;
+    talk.ring(SIGUSR2)?;
+    step(6, "Client: wait for a message")?;
+    if options.count { trace::bulk(|| listen(talk, true)) } else { listen(talk, false) }
+}
+
+fn listen(talk: &Talk, bulk: bool) -> Result<()> {
+    let mut first = !bulk;
+    loop {
+        if talk.wait_for(SIGUSR1, false)? == Came::Death {
+            // A server that removes the segment before it goes has said goodbye with that.
+            if is_removed(talk.shmid) {
+                return Ok(());
+            }
+            let why = format!("{} died without a word", talk.peer.pid);
+            return Err(Failure::Because(exit::PEER_DIED, why));
+        }
+        if first {
+            step(7, "Client: read buf")?;
+        }
+        match decide(&talk.shared.copy(), std::process::id() as i32) {
+            Decision::Message(message) => text(&format!("message: {message}")),
+            Decision::End => {
+                note("an empty message: the server says goodbye");
+                return Ok(());
+            }
+            Decision::Hostile(why) => {
+                return Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")));
+            }
+        }
+        if std::mem::take(&mut first) {
+            step(8, "Client: tell the server that we have read")?;
+        }
+        talk.ring(SIGUSR2)?;
+    }
+}

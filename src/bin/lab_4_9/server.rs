@@ -1,0 +1,239 @@
+//! The server: makes the segment, waits for a client, sends it line after line.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering::SeqCst;
+
+use lablib::peer::{self, Leftover, Peer};
+use lablib::shm::NULL;
+use lablib::signals::{self, heard, was_heard};
+use lablib::trace::{self, note, step, text};
+use lablib::{Failure, Result, exit, shm, system};
+use libc::{IPC_CREAT, IPC_EXCL, key_t};
+use nix::errno::Errno;
+use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
+use nix::unistd::{read, write};
+
+use crate::Options;
+use crate::talk::{Came, LOOK, TICK, Talk, handlers, is_removed, shared};
+use crate::wire::{SIZE, StShmbuf, messages, printable};
+
+/// What the demonstration says when nobody gives it anything to say.
+const LINES: &str =
+    "hello\nsignals carry no words, memory carries no signals\ngrüße, 你好, здравствуй\n";
+
+/// Serves one client. `ready`, if anybody waits for it, is written to when a client may come.
+pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
+    trace::name("server");
+    handlers("Server")?;
+    step(1, "Server: create the segment")?;
+    let file = options.key_file()?;
+    let _lock = peer::lock(&file)?;
+    let key = shm::ftok(&file, options.proj_id.into())?;
+    let shmid = create(key, options.mode)?;
+    step(2, "Server: attach it")?;
+    let addr = shm::at(shmid, NULL, 0)?;
+    system::compare(shmid)?;
+    let shared = shared(addr);
+    let ended = meet(shmid, shared, ready.as_ref()).and_then(|peer| {
+        let talk = Talk { peer, shared, shmid, patience: options.patience };
+        let said = Lines::open(options, ready.is_some()).and_then(|lines| {
+            let quiet = options.count;
+            if quiet {
+                trace::bulk(|| say_all(&talk, lines, true))
+            } else {
+                say_all(&talk, lines, false)
+            }
+        });
+        let goodbye = signals::undisturbed(|| say_goodbye(&talk));
+        said.and(goodbye)
+    });
+    signals::undisturbed(|| {
+        let removed = if is_removed(shmid) { Ok(()) } else { remove(shmid) };
+        let detached = shm::dt(addr);
+        ended.and(removed).and(detached)
+    })
+}
+
+/// IPC_RMID, unless somebody else was faster: then what we wanted is done.
+fn remove(shmid: i32) -> Result<()> {
+    match shm::ctl_rmid(shmid) {
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// How often a segment in use is looked at again: a client may just be looking into a leftover.
+const LOOKS: u32 = 10;
+
+/// Creates the segment with IPC_EXCL. One that is left from a server that is gone is removed first.
+fn create(key: key_t, mode: i32) -> Result<i32> {
+    let make = || shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | mode);
+    let refuse = |code, why: String| Err(Failure::Because(code, why));
+    for look in 1..=LOOKS {
+        match make() {
+            Err(Failure::Call(_, Errno::EEXIST)) => {}
+            made => return made,
+        }
+        match peer::leftover(key, SIZE) {
+            Leftover::Absent => {}
+            Leftover::Ours(row) => {
+                let maker = row.get("cpid");
+                note(&format!("a leftover: ours, {SIZE} bytes, not attached, and {maker} is gone"));
+                trace::dim(|| remove(row.id() as i32))?;
+                note("taken over: the old one is removed, and a new one made");
+            }
+            Leftover::Foreign(why) => {
+                return refuse(exit::REFUSED, format!("refused: {why}; use another key"));
+            }
+            Leftover::InUse(why) if look == LOOKS => {
+                return refuse(exit::BUSY, format!("busy: {why}"));
+            }
+            Leftover::InUse(_) => drop(signals::wait(&[], Some(TICK), || false)?),
+        }
+    }
+    refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())
+}
+
+/// Writes our pid, and waits for a client that has put its own in the place.
+fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&OwnedFd>) -> Result<Peer> {
+    let me = std::process::id() as i32;
+    step(3, "Server: write our pid into it")?;
+    shared.pid.store(me, SeqCst);
+    text(&format!("memory: pid <- {me}"));
+    step(4, "Server: wait until a client rings")?;
+    if let Some(ready) = ready {
+        write(ready, b"!").map_err(Failure::of("write"))?;
+    }
+    loop {
+        while !was_heard(SIGUSR2) {
+            signals::wait(&[], Some(LOOK), || was_heard(SIGUSR2))?;
+            look_around(shmid, shared, me)?;
+        }
+        let (_, from) = heard(SIGUSR2);
+        let written = shared.pid.load(SeqCst);
+        note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
+        if from != written || from == me {
+            note("they differ, or it is our own: not a client; ignored");
+            continue;
+        }
+        step(5, "Server: take the client's pid")?;
+        let peer = Peer::of(written, shmid).map_err(|failure| match failure {
+            Failure::Because(exit::NO_PEER, why) => Failure::Because(exit::PEER_DIED, why),
+            failure => failure,
+        })?;
+        note(&format!("client {}: alive, ours to signal, and attached to this segment", peer.pid));
+        return Ok(peer);
+    }
+}
+
+/// While nobody rings: is there still a segment to be found, and does our pid stand in it?
+fn look_around(shmid: i32, shared: &StShmbuf, me: i32) -> Result<()> {
+    if is_removed(shmid) {
+        let why = "refused: somebody removed the segment; no client can find it any more";
+        return Err(Failure::Because(exit::REFUSED, why.into()));
+    }
+    let written = shared.pid.load(SeqCst);
+    let died = matches!(Peer::of(written, shmid), Err(Failure::Because(exit::NO_PEER, _)));
+    if written != me && died && !was_heard(SIGUSR2) {
+        // By compare-exchange: another client may be just there.
+        if shared.pid.compare_exchange(written, me, SeqCst, SeqCst).is_ok() {
+            note(&format!("client {written} came, and died before it rang; our pid is back"));
+        }
+    }
+    Ok(())
+}
+
+fn say_all(talk: &Talk, mut lines: Lines, bulk: bool) -> Result<()> {
+    let mut first = !bulk;
+    while let Some(line) = lines.next(talk)? {
+        for message in messages(&line) {
+            say(talk, &message, std::mem::take(&mut first), bulk)?;
+        }
+    }
+    Ok(())
+}
+
+/// One message: written, rung for, and answered.
+fn say(talk: &Talk, message: &[u8], first: bool, bulk: bool) -> Result<()> {
+    let step = |number, heading| if first { step(number, heading) } else { Ok(()) };
+    step(6, "Server: write a message into buf")?;
+    talk.shared.write(message);
+    if !bulk {
+        text(&format!("memory: buf <- \"{}\"", printable(message)));
+    }
+    step(7, "Server: tell the client")?;
+    talk.ring(SIGUSR1)?;
+    step(8, "Server: wait until it has read")?;
+    match talk.wait_for(SIGUSR2, true)? {
+        Came::Signal => talk.check_pid(talk.peer.pid.as_raw()),
+        Came::Death => Err(Failure::Because(exit::PEER_DIED, format!("{} died", talk.peer.pid))),
+    }
+}
+
+/// The end, also an early one: an empty message, the removal, and the last ring, in this order, so
+/// that who is rung finds both.
+fn say_goodbye(talk: &Talk) -> Result<()> {
+    if talk.peer.has_ended() {
+        return Ok(());
+    }
+    talk.shared.write(b"");
+    note("an empty message ends the conversation");
+    remove(talk.shmid)?;
+    talk.ring(SIGUSR1)
+}
+
+/// The lines to be sent, from wherever they come.
+struct Lines {
+    from: Option<OwnedFd>,
+    bytes: Vec<u8>,
+}
+
+impl Lines {
+    fn open(options: &Options, demo: bool) -> Result<Lines> {
+        if let Some(path) = &options.messages {
+            let trouble = |error| Failure::because(format!("{}: {error}", path.display()));
+            let file = File::open(path).map_err(trouble)?;
+            return Ok(Lines { from: Some(file.into()), bytes: vec![] });
+        }
+        if demo {
+            return Ok(Lines { from: None, bytes: LINES.into() });
+        }
+        let stdin = std::io::stdin();
+        let from = stdin.as_fd().try_clone_to_owned();
+        let from = from.map_err(|error| Failure::because(format!("standard input: {error}")))?;
+        if stdin.is_terminal() {
+            note("type lines; Ctrl-D ends");
+        }
+        Ok(Lines { from: Some(from), bytes: vec![] })
+    }
+
+    /// The next line, without its newline; `None` at the end. Notices what becomes of the client.
+    fn next(&mut self, talk: &Talk) -> Result<Option<Vec<u8>>> {
+        let (mut stopped, mut removed) = (false, false);
+        loop {
+            if let Some(end) = self.bytes.iter().position(|&byte| byte == b'\n') {
+                let line = self.bytes.drain(..=end).take(end).collect();
+                return Ok(Some(line));
+            }
+            let Some(from) = &self.from else {
+                let rest = std::mem::take(&mut self.bytes);
+                return Ok((!rest.is_empty()).then_some(rest));
+            };
+            let ready = signals::wait(&[talk.peer.fd(), from.as_fd()], Some(LOOK), || false)?;
+            if ready.contains(&0) {
+                let why = format!("{} died, or left without a word", talk.peer.pid);
+                return Err(Failure::Because(exit::PEER_DIED, why));
+            }
+            if ready.contains(&1) {
+                let mut more = [0; 4096];
+                match read(from, &mut more).map_err(Failure::of("read"))? {
+                    0 => self.from = None,
+                    n => self.bytes.extend_from_slice(&more[..n]),
+                }
+            }
+            talk.look(&mut stopped, &mut removed);
+        }
+    }
+}

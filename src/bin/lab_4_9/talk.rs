@@ -1,0 +1,124 @@
+//! What both sides do: wait for the other's signal, and notice when none can come.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use lablib::flags::SHM_DEST;
+use lablib::peer::Peer;
+use lablib::shm::Addr;
+use lablib::signals::{self, block, heard, listen, was_heard};
+use lablib::trace::{note, step};
+use lablib::{Failure, Patience, Result, exit, system};
+use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
+
+use crate::wire::StShmbuf;
+
+/// A look at what no event tells: whether the peer is stopped, whether the segment was removed.
+pub const LOOK: Duration = Duration::from_millis(250);
+/// Time between two attempts.
+pub const TICK: Duration = Duration::from_millis(20);
+/// How long one waits for a peer to fall asleep that would lose a signal otherwise.
+const DROWSY: Duration = Duration::from_millis(100);
+
+/// Both signals: handled, and let in only while we wait, so that none is lost.
+pub fn handlers(who: &str) -> Result<()> {
+    step(9, &format!("{who}: handlers, before anybody knows our pid"))?;
+    for signal in [SIGUSR1, SIGUSR2] {
+        listen(signal)?;
+        block(signal, true)?;
+    }
+    Ok(())
+}
+
+/// The segment at `addr`, as its layout says.
+pub fn shared<'a>(addr: Addr) -> &'a StShmbuf {
+    // SAFETY: it was just attached with at least 128 bytes, page-aligned, and is all atomics, so any
+    // bytes that anybody writes are valid. It stays attached until the conversation has ended.
+    unsafe { &*addr.cast::<StShmbuf>() }
+}
+
+/// One conversation.
+pub struct Talk<'a> {
+    pub peer: Peer,
+    pub shared: &'a StShmbuf,
+    pub shmid: i32,
+    pub patience: Patience,
+}
+
+/// What a wait brought.
+#[derive(PartialEq, Debug)]
+pub enum Came {
+    /// The signal, from the peer.
+    Signal,
+    /// The peer has ended.
+    Death,
+}
+
+impl Talk<'_> {
+    /// Rings: the signal goes to the peer, when it can hear it.
+    pub fn ring(&self, signal: Signal) -> Result<()> {
+        self.peer.until_it_listens(signal, DROWSY)?;
+        self.peer.signal(signal)
+    }
+
+    /// Waits for the peer's signal. If it owes one, no longer than the patience lasts.
+    pub fn wait_for(&self, signal: Signal, owed: bool) -> Result<Came> {
+        let until = self.patience.filter(|_| owed).map(|limit| Instant::now() + limit);
+        let (mut stopped, mut removed) = (false, false);
+        loop {
+            match heard(signal) {
+                (0, _) => {}
+                (_, from) if from == self.peer.pid.as_raw() => return Ok(Came::Signal),
+                (_, from) => note(&format!("{signal} from {from}, who is not our peer: ignored")),
+            }
+            let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if rest == Some(Duration::ZERO) {
+                let why =
+                    if self.peer.is_stopped() { "it is stopped (state T)" } else { "it lives" };
+                let why = format!("{} is silent: {why}, and owes an answer", self.peer.pid);
+                return Err(Failure::Because(exit::PEER_SILENT, why));
+            }
+            let limit = rest.unwrap_or(LOOK).min(LOOK);
+            let ready = signals::wait(&[self.peer.fd()], Some(limit), || was_heard(signal))?;
+            if !ready.is_empty() {
+                // Its last signal may have come with its death: let it in, and look once more.
+                signals::wait(&[], Some(Duration::ZERO), || was_heard(signal))?;
+                if !was_heard(signal) {
+                    return Ok(Came::Death);
+                }
+            }
+            if ready.is_empty() && !was_heard(signal) {
+                self.look(&mut stopped, &mut removed);
+            }
+        }
+    }
+
+    /// Says what has become of the peer and the segment, once.
+    pub fn look(&self, stopped: &mut bool, removed: &mut bool) {
+        let now = self.peer.is_stopped();
+        if now != *stopped {
+            let text = if now { "is stopped (state T); waiting" } else { "goes on" };
+            note(&format!("{} {text}", self.peer.pid));
+        }
+        *stopped = now;
+        if is_removed(self.shmid) && !*removed {
+            *removed = true;
+            note("the segment was removed: we go on, but nobody else will find it");
+        }
+    }
+
+    /// The pid in the segment must stay what the two agreed on.
+    pub fn check_pid(&self, agreed: i32) -> Result<()> {
+        let now = self.shared.pid.load(SeqCst);
+        if now == agreed {
+            return Ok(());
+        }
+        let why = format!("hostile: the pid in the segment became {now}; {agreed} is our peer's");
+        Err(Failure::Because(exit::HOSTILE, why))
+    }
+}
+
+/// Was IPC_RMID called on the segment?
+pub fn is_removed(shmid: i32) -> bool {
+    system::segment(shmid).is_none_or(|row| row.get("perms") as u32 & SHM_DEST != 0)
+}

@@ -1,0 +1,78 @@
+/* Makes what a crash or an enemy leaves where a server should be.
+ * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|knock|server|client]
+ *   PID     what stands in the pid field; "me": our own
+ *   hold    stays attached, until its standard input ends
+ *   knock   rings SIGUSR2 at the pid that stood there before, once
+ *   server  waits for SIGUSR2, then writes 128 bytes of standard input and rings SIGUSR1, again
+ *           and again, until they end
+ *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2 */
+#include "common.h"
+
+static volatile sig_atomic_t rung;
+
+static void woken(int signal)
+{
+    (void)signal;
+    rung = 1;
+}
+
+/* Waits for the ring, without losing it: both signals are blocked but here. */
+static void wait_for_ring(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    while (!rung)
+        sigsuspend(&none);
+    rung = 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 6)
+        return 2;
+    const char *role = argc > 6 ? argv[6] : "";
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGUSR1);
+    sigaddset(&both, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &both, NULL);
+    signal(SIGUSR1, woken);
+    signal(SIGUSR2, woken);
+    int flags = strcmp(role, "client") && strcmp(role, "knock") ? IPC_CREAT | IPC_EXCL : 0;
+    int id = shmget(the_key(argv), (size_t)atol(argv[3]), flags | (int)strtol(argv[4], NULL, 8));
+    if (id == -1)
+        die("shmget");
+    struct st_shmbuf *shm = shmat(id, NULL, 0);
+    if (shm == (void *)-1)
+        die("shmat");
+    pid_t before = shm->pid;
+    shm->pid = strcmp(argv[5], "me") ? (pid_t)atol(argv[5]) : getpid();
+    printf("planted in %d, where %d was\n", id, (int)before);
+    fflush(stdout);
+    char bytes[128];
+    if (!strcmp(role, "hold")) {
+        while (fread(bytes, 1, 1, stdin) == 1)
+            ;
+    } else if (!strcmp(role, "knock")) {
+        kill(before, SIGUSR2);
+        while (fread(bytes, 1, 1, stdin) == 1)
+            ;
+    } else if (!strcmp(role, "server")) {
+        wait_for_ring();
+        pid_t client = shm->pid;
+        while (fread(bytes, sizeof bytes, 1, stdin) == 1) {
+            memcpy(shm, bytes, sizeof bytes);
+            if (kill(client, SIGUSR1) == -1)
+                break;
+        }
+    } else if (!strcmp(role, "client")) {
+        kill(before, SIGUSR2);
+        while (fread(bytes, sizeof bytes, 1, stdin) == 1) {
+            wait_for_ring();
+            memcpy(shm, bytes, sizeof bytes);
+            if (kill(before, SIGUSR2) == -1)
+                break;
+        }
+    }
+    return 0;
+}
