@@ -10,9 +10,11 @@ use common::{Run, bin, have, lab, run, scratch};
 /// A segment of somebody else's, then `before`, then sweep with `answer`, then what there is.
 fn swept(before: &str, options: &str, answer: &str) -> Run {
     let script = format!(
-        "ipcmk -M 10 > /dev/null\n{before}\n\
+        "foreign=$(ipcmk -M 10 | tr -dc 0-9)\n{before}\n\
          echo {answer} | {} {options} > {{dir}}/said\n\
-         ipcs -m | awk '$2 ~ /^[0-9]+$/' > {{dir}}/left; ipcrm -a",
+         ipcs -m | awk '$2 ~ /^[0-9]+$/' > {{dir}}/left\n\
+         ipcrm -m $foreign; {} --yes > {{dir}}/last",
+        bin("sweep").display(),
         bin("sweep").display()
     );
     run(Path::new("sh")).args(&["-c", &script]).go()

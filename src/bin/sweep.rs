@@ -5,12 +5,11 @@
 //! it is gone, and if nobody is attached. Anything else is somebody else's, or still in use.
 
 use std::io::{BufRead, stdin};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use lablib::cleanup::{self, Line};
-use lablib::system::Row;
+use lablib::system::{self, Row};
 use lablib::{Result, trace};
 
 /// Shows what the workbook's programs left in the kernel, asks, and removes exactly that.
@@ -28,7 +27,9 @@ fn main() -> ExitCode {
 
 fn sweep(yes: bool) -> Result<()> {
     // Lines of this namespace whose object somebody else has removed, ipcrm for one.
-    cleanup::edit(|lines| lines.retain(|line| line.row().is_some() || !line.here() || runs(line)))?;
+    cleanup::edit(|lines| {
+        lines.retain(|line| line.row().is_some() || !line.here() || system::runs(line.cpid))
+    })?;
     let mut left = Vec::new();
     for line in cleanup::ledger()? {
         let Some(row) = line.row() else { continue };
@@ -61,14 +62,10 @@ fn sweep(yes: bool) -> Result<()> {
 /// Why an object must stay, if it must.
 fn in_use(line: &Line, row: &Row) -> Option<String> {
     match row.get("nattch") {
-        0 if runs(line) => Some(format!("stays: {} is still running", line.cpid)),
+        0 if system::runs(line.cpid) => Some(format!("stays: {} is still running", line.cpid)),
         0 => None,
         n => Some(format!("stays: attached {n} times")),
     }
-}
-
-fn runs(line: &Line) -> bool {
-    Path::new(&format!("/proc/{}", line.cpid)).exists()
 }
 
 fn agreed(how_many: usize) -> Result<bool> {

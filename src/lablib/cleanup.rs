@@ -168,7 +168,7 @@ pub(crate) fn removed(kind: Kind, id: c_int) -> Result<()> {
 }
 
 /// Removes what this run made and did not remove (a child: what it made itself). True if
-/// something is left all the same; then it is named. The last word of a run says so otherwise.
+/// something is left all the same. The last word of a run names it, or says that there is none.
 pub(crate) fn net(last_word: bool) -> bool {
     let (me, run) = (process::id() as i32, RUN.load(Relaxed));
     if run <= 0 {
@@ -185,7 +185,7 @@ pub(crate) fn net(last_word: bool) -> bool {
         }
         let left = |line: &&Line| mine(line) && line.row().is_some();
         let lines: Vec<&Line> = lines.iter().filter(left).collect();
-        for Line { kind, id, .. } in &lines {
+        for Line { kind, id, .. } in lines.iter().filter(|_| last_word) {
             trace::complain(&format!("left behind: {}id {id}; try make sweep", kind.name()));
         }
         let _ = edit(|all| all.retain(|line| !mine(line) || lines.contains(&line)));

@@ -103,6 +103,11 @@ pub fn status(pid: i32) -> Option<Status> {
     })
 }
 
+/// Does this process run? One that is dead and not reaped does not.
+pub fn runs(pid: i32) -> bool {
+    status(pid).is_some_and(|status| !"ZX".contains(status.state))
+}
+
 /// The number of the system call in which a process sleeps, if it does and we may know.
 pub fn asleep_in(pid: i32) -> Option<libc::c_long> {
     let line = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
@@ -117,7 +122,8 @@ pub fn ipcs(arguments: &[&str]) -> Option<String> {
 }
 
 /// A compare point: what IPC_STAT says of a segment, and under it what the real `ipcs -m` prints
-/// for it, and `ipcs -m -i`. `Err` if a field differs. Nobody else may move meanwhile.
+/// for it, and `ipcs -m -i`. `Err` if a field differs, unless somebody attached or detached
+/// meanwhile: then both are asked again.
 pub fn compare(shmid: c_int) -> Result<()> {
     let (source, ours) = match shm::ctl_stat(shmid) {
         Err(Failure::Call(_, Errno::EACCES)) => {
@@ -148,6 +154,10 @@ pub fn compare(shmid: c_int) -> Result<()> {
         trace::text(format!("{label:<8} {}", cells.collect::<String>()).trim_end());
     }
     for ((name, ours), theirs) in fields.iter().zip(&theirs) {
+        if ours != theirs && segment(shmid).is_some_and(|now| self::fields(&now) != fields) {
+            trace::note("somebody attached or detached meanwhile: once more");
+            return compare(shmid);
+        }
         if ours != theirs {
             let text =
                 format!("segment {shmid}: {name} is {theirs} for {reader}, {ours} for {source}");

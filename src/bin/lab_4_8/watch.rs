@@ -4,14 +4,13 @@
 //! pause or sigsuspend, no signal is on its way to either, and neither has moved between two looks.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 use std::{fmt, fs};
 
 use lablib::process::{Child, pidfd_open};
 use lablib::system::{Status, asleep_in, status};
 use lablib::trace::{note, text};
-use lablib::{Failure, Patience, Result, cleanup, exit, signals, trace};
+use lablib::{Failure, Patience, Result, cleanup, exit, signals, system, trace};
 use libc::c_long;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::wait::WaitStatus;
@@ -148,7 +147,7 @@ pub fn reap(child: Child) -> Result<()> {
 /// A segment that a killed run of this lab left has no key: only the ledger knows it.
 pub fn inherit() -> Result<()> {
     for line in cleanup::ledger()?.iter().filter(|line| line.key == libc::IPC_PRIVATE) {
-        let gone = !Path::new(&format!("/proc/{}", line.cpid)).exists();
+        let gone = !system::runs(line.cpid);
         if let Some(row) = line.row().filter(|row| gone && row.get("nattch") == 0) {
             note(&format!(
                 "left by {}, which is gone: {}id {}",

@@ -1,0 +1,802 @@
+//! Sections 4.8 and 4.9 against what goes wrong between two processes. Each test is a row of
+//! notes/faults.md: no hang, one clear line, the exit code, nothing left, no signal to a stranger.
+
+mod common;
+use std::fs;
+
+use common::scene::{Did, did, scene};
+use common::{Run, have, is_root, run_lab};
+
+/// How many rounds a test makes: reduced, or, with SOAK, what the workbook promises.
+fn times(reduced: usize, soak: usize) -> usize {
+    if std::env::var_os("SOAK").is_some() { soak } else { reduced }
+}
+
+/// The scene ended as it should, and left nothing in the kernel.
+fn play(script: &str) -> Run {
+    let run = scene(script).go();
+    if run.code != 0 || !run.left.is_empty() {
+        let files = fs::read_dir(run.dir.path()).expect("a folder").filter_map(Result::ok);
+        let said: Vec<String> = files
+            .filter(|file| {
+                [".out", ".err", ".code"]
+                    .iter()
+                    .any(|end| file.path().display().to_string().ends_with(end))
+            })
+            .map(|file| {
+                format!(
+                    "{:?}:\n{}",
+                    file.file_name(),
+                    fs::read_to_string(file.path()).unwrap_or_default()
+                )
+            })
+            .collect();
+        panic!("{run:#?}\n{}", said.join("\n"));
+    }
+    run
+}
+
+/// One line on stderr, with this in it, and this exit code.
+fn refused(did: &Did, code: i32, why: &str) {
+    let one_line = did.err.lines().count() == 1 && did.err.contains(why);
+    assert!(
+        did.code == code && one_line,
+        "code {}, not {code} ({why}): {}\n{}",
+        did.code,
+        did.err,
+        did.out
+    );
+}
+
+/// How many messages a client of ours, or of the notes', printed.
+fn messages(client: &Did) -> usize {
+    let ours = |line: &&str| line.contains("│  message: ") || line.starts_with("message: ");
+    client.out.lines().filter(ours).count()
+}
+
+const READY: &str = "Server: wait until a client rings";
+
+#[test]
+fn a_conversation_delivers_every_line() {
+    let run = play(&format!(
+        "seq 1 300 > lines; echo 'a last line, without its newline' | tr -d '\\n' >> lines\n\
+         FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; ended client; ended server"
+    ));
+    let client = did(&run, "client");
+    let got: Vec<&str> =
+        client.out.lines().filter_map(|l| l.split("│  message: ").nth(1)).collect();
+    let want: Vec<String> = (1..=300).map(|n| n.to_string()).collect();
+    assert_eq!(got[..300], want);
+    assert_eq!(got[300..], ["a last line, without its newline"]);
+    assert_eq!((client.code, did(&run, "server").code), (0, 0));
+}
+
+#[test]
+fn lines_that_are_too_long_empty_or_strange_are_harmless() {
+    let run = play(&format!(
+        "head -c 300 /dev/zero | tr '\\0' x > lines\n\
+         printf '\\n\\n\\377\\376 no UTF-8\\na\\033[31mred\\nnul\\0nul\\n%s\\n' \"$(printf 'ü%.0s' $(seq 100))\" >> lines\n\
+         FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; ended client; ended server"
+    ));
+    let out = did(&run, "client").out;
+    let got: Vec<&str> = out.lines().filter_map(|l| l.split("│  message: ").nth(1)).collect();
+    let x = |n| "x".repeat(n);
+    let u = |n| "ü".repeat(n);
+    let want = [
+        &x(123),
+        &x(123),
+        &x(54),
+        "\u{fffd}\u{fffd} no UTF-8",
+        "a\\u{1b}[31mred",
+        "nulnul",
+        &u(61),
+        &u(39),
+    ];
+    assert_eq!(got, want);
+}
+
+#[test]
+fn client_first() {
+    let run = play(
+        "start client {lab} client --key-file $PWD/none --patience 0.2; ended client\n\
+         start late {lab} client --key-file $key --patience 0.2; ended late",
+    );
+    refused(&did(&run, "client"), 3, "start it first");
+    refused(&did(&run, "late"), 3, "start it first");
+}
+
+#[test]
+fn a_client_that_waits_meets_a_server_that_comes() {
+    let run = play(&format!(
+        "start client {{lab}} client --key-file $key --patience 60; prints client 'looking again'\n\
+         start server {{lab}} server --key-file $key; ended client; ended server; : '{READY}'"
+    ));
+    assert_eq!((did(&run, "client").code, did(&run, "server").code), (0, 0));
+}
+
+#[test]
+fn two_servers() {
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\
+         start second {{lab}} server --key-file $key; ended second\n\
+         start client {{lab}} client --key-file $key; prints client 'Client: wait for a message'\n\
+         echo hello >&9; exec 9>&-; ended client; ended server"
+    ));
+    refused(&did(&run, "second"), 4, "another server is running");
+    assert!(did(&run, "client").out.contains("message: hello"));
+    assert_eq!(did(&run, "server").code, 0);
+}
+
+#[test]
+fn a_second_server_that_knows_no_lock() {
+    let run = play(
+        "start c {c}/server $key 9; prints c ready\n\
+         start server {lab} server --key-file $key; ended server\n\
+         start client {lab} client --key-file $key; ended client; ended c",
+    );
+    refused(&did(&run, "server"), 4, "is attached by 1");
+    assert_eq!(did(&run, "client").code, 0);
+}
+
+#[test]
+fn a_second_client() {
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints server 'attached to this segment'\n\
+         start second {{lab}} client --key-file $key; ended second\n\
+         echo hello >&9; exec 9>&-; ended client; ended server"
+    ));
+    refused(&did(&run, "second"), 4, "another client");
+    assert!(did(&run, "client").out.contains("message: hello"));
+}
+
+#[test]
+fn two_clients_at_once_never_both_win() {
+    for _ in 0..times(10, 200) {
+        let run = play(&format!(
+            "echo hello > lines\n\
+             FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+             start one {{lab}} client --key-file $key --patience 0.5\n\
+             start two {{lab}} client --key-file $key --patience 0.5\n\
+             ended one; ended two; ended server"
+        ));
+        let (one, two) = (did(&run, "one"), did(&run, "two"));
+        let heard = [&one, &two].map(|client| client.out.contains("message: hello"));
+        assert_eq!(heard.iter().filter(|heard| **heard).count(), 1, "{}\n{}", one.out, two.out);
+        let loser = if heard[0] { two } else { one };
+        assert!([3, 4].contains(&loser.code), "{}: {}", loser.code, loser.err);
+    }
+}
+
+#[test]
+fn a_leftover_with_a_dead_pid_is_refused_by_clients_and_taken_over_by_a_server() {
+    let run = play(&format!(
+        "start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+         kill -KILL $server; ended server; [ $(rows) = 1 ] || exit 98\n\
+         start client {{lab}} client --key-file $key --patience 0.2; ended client\n\
+         echo hello > lines\n\
+         FROM=lines start next {{lab}} server --key-file $key; prints next '{READY}'\n\
+         start again {{lab}} client --key-file $key; ended again; ended next"
+    ));
+    refused(&did(&run, "client"), 3, "is dead");
+    let next = did(&run, "next");
+    assert!(next.code == 0 && next.out.contains("a leftover: ours"), "{}", next.out);
+    assert!(next.out.contains("taken over") && next.out.contains("left behind: none"));
+    assert!(did(&run, "again").out.contains("message: hello"));
+}
+
+#[test]
+fn a_leftover_with_a_living_strangers_pid() {
+    // The stranger would die of SIGUSR2, which it does not handle.
+    let run = play(
+        "start stranger sleep 1000; {c}/plant $key 9 128 0600 $stranger > plant.out\n\
+         start client {lab} client --key-file $key --patience 0.2; ended client\n\
+         kill -0 $stranger && kill $stranger; ended stranger\n\
+         start server {lab} server --key-file $key; prints server 'taken over'; kill $server; ended server",
+    );
+    refused(&did(&run, "client"), 6, "not a peer");
+    assert_eq!(did(&run, "stranger").code, 143, "it was alive until we asked it to end");
+    assert_eq!(did(&run, "server").code, 143);
+}
+
+#[test]
+fn pids_that_would_reach_everybody() {
+    for (pid, code, why) in [
+        ("0", 3, "nobody has written one yet"),
+        ("-1", 6, "no peer's"),
+        ("1", 6, "no peer's"),
+        ("-7", 6, "no peer's"),
+        ("-2147483648", 6, "no peer's"),
+        ("2147483647", 3, "is dead"),
+    ] {
+        // With somebody attached, as beside a server; and with nobody, as after a crash.
+        for (hold, stop) in [("hold", "exec 9>&-; ended plant"), ("", "ended plant")] {
+            let run = play(&format!(
+                "FROM=typed start plant {{c}}/plant $key 9 128 0600 {pid} {hold}; exec 9> typed\n\
+                 prints plant planted\n\
+                 start client {{lab}} client --key-file $key --patience 0.1; ended client\n\
+                 {stop}; unplant"
+            ));
+            refused(&did(&run, "client"), code, why);
+        }
+    }
+}
+
+#[test]
+fn a_recycled_pid_is_not_signalled() {
+    if !have("unshare", "a pid that is used again") || !common::namespaces() {
+        return;
+    }
+    // In a pid namespace of our own the next number can be chosen: the innocent gets the dead one's.
+    let script = "mount -t proc proc /proc; \
+         {c}/plant $key 9 128 0600 me > plant.out & wait $!; dead=$!\n\
+         echo $((dead - 1)) > /proc/sys/kernel/ns_last_pid; sleep 1000 & heir=$!\n\
+         [ $dead = $heir ] || exit 97\n\
+         {lab} client --key-file $key --patience 0.2 2> client.err; echo $? > client.code\n\
+         kill -0 $heir || exit 96; kill $heir; : > client.out";
+    let inside = format!(
+        "unshare -Ur --pid --fork --mount --kill-child bash -c '{}'",
+        script.replace('\'', "'\\''")
+    );
+    let run = play(&format!("export key; {inside}; code=$?; unplant; exit $code"));
+    refused(&did(&run, "client"), 6, "not a peer");
+}
+
+#[test]
+fn a_stranger_who_rings_is_ignored() {
+    let run = play(&format!(
+        "echo hello > lines\n\
+         FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+         kill -USR2 $server; prints server 'not a client; ignored'\n\
+         start client {{lab}} client --key-file $key; ended client; ended server"
+    ));
+    assert!(did(&run, "client").out.contains("message: hello"));
+    assert_eq!(did(&run, "server").code, 0);
+}
+
+#[test]
+fn a_flood_of_signals_may_end_it_but_never_confuses_it() {
+    // Two signals that wait at once are one, and the one that is kept may be the stranger's: the
+    // ring is lost, and 128 bytes have no room for a number that would tell.
+    let run = play(&format!(
+        "seq 1 200 > lines\n\
+         FROM=lines start server {{lab}} server --key-file $key --patience 0.5; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints client 'Client: wait for a message'\n\
+         ( while kill -USR1 $client && kill -USR2 $server; do :; done ) 2> /dev/null &\n\
+         ended client; ended server; wait"
+    ));
+    let (server, client) = (did(&run, "server"), did(&run, "client"));
+    assert!([0, 8].contains(&server.code) && client.code == 0, "{} {}", server.err, client.err);
+    let got: Vec<&str> =
+        client.out.lines().filter_map(|l| l.split("│  message: ").nth(1)).collect();
+    assert!(got.iter().enumerate().all(|(i, m)| *m == (i + 1).to_string()), "{got:?}");
+}
+
+#[test]
+fn masks_and_ignored_signals_of_the_launcher() {
+    let run = play(&format!(
+        "echo hello > lines; env='env --block-signal=USR1,USR2 --ignore-signal=USR1,USR2'\n\
+         FROM=lines start server $env {{lab}} server --key-file $key; prints server '{READY}'\n\
+         start client $env {{lab}} client --key-file $key; ended client; ended server"
+    ));
+    assert!(did(&run, "client").out.contains("message: hello"));
+}
+
+#[test]
+fn the_peer_is_killed_while_we_wait() {
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints server 'attached to this segment'\n\
+         kill -KILL $client; ended client; ended server; exec 9>&-"
+    ));
+    refused(&did(&run, "server"), 7, "died");
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints server 'attached to this segment'\n\
+         kill -KILL $server; ended server; ended client; exec 9>&-\n\
+         start next {{lab}} server --key-file $key; prints next 'taken over'; kill $next; ended next"
+    ));
+    refused(&did(&run, "client"), 7, "died without a word");
+}
+
+#[test]
+fn a_client_that_dies_before_it_rings_makes_room() {
+    if have("strace", "a client that dies between its pid and its ring") {
+        let run = play(&format!(
+            "echo hello > lines\n\
+             FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+             start first strace -o /dev/null -e trace=pidfd_send_signal \
+             -e inject=pidfd_send_signal:error=EPERM:signal=SIGKILL {{lab}} client --key-file $key\n\
+             ended first; prints server 'our pid is back'\n\
+             start client {{lab}} client --key-file $key; ended client; ended server"
+        ));
+        assert!(did(&run, "client").out.contains("message: hello"));
+    }
+}
+
+#[test]
+fn the_peer_is_stopped() {
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key --patience 0.3; exec 9> typed\n\
+         prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints server 'attached to this segment'\n\
+         kill -STOP $client; is T $client; echo hello >&9; ended server\n\
+         kill -CONT $client; exec 9>&-; ended client"
+    ));
+    refused(&did(&run, "server"), 8, "stopped (state T)");
+    assert_eq!(did(&run, "client").code, 0, "it was told goodbye");
+    // Nothing is owed while nobody types: then it is said, and waited for.
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key --patience 0.1; exec 9> typed\n\
+         prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key --patience 0.1; prints server 'attached to this'\n\
+         kill -STOP $server; prints client 'is stopped'; kill -CONT $server; prints client 'goes on'\n\
+         echo hello >&9; exec 9>&-; ended client; ended server"
+    ));
+    assert!(did(&run, "client").out.contains("message: hello"));
+}
+
+#[test]
+fn another_size_or_no_permission() {
+    for (size, mode, server, client, why) in [
+        ("10", "0600", 5, 5, "smaller than 128 bytes"),
+        ("8192", "0600", 5, 5, "has 8192 bytes, not 128"),
+        ("128", "0400", 4, 5, "EACCES"),
+    ] {
+        let run = play(&format!(
+            "FROM=typed start plant {{c}}/plant $key 9 {size} 0600 me hold; exec 9> typed; prints plant planted\n\
+             start server {{lab}} server --key-file $key; ended server\n\
+             id=$(planted); [ {mode} = 0600 ] || ./chmod $id\n\
+             start client {{lab}} client --key-file $key --patience 0.1; ended client\n\
+             exec 9>&-; ended plant; ipcrm -m $id"
+        ).replace("./chmod $id", "cat > m.c <<'C'\n#include <sys/shm.h>\n#include <stdlib.h>\nint main(int c, char **v) { struct shmid_ds d; (void)c; shmctl(atoi(v[1]), IPC_STAT, &d); d.shm_perm.mode = 0; return shmctl(atoi(v[1]), IPC_SET, &d); }\nC\ncc -o chmod m.c && ./chmod $id"));
+        refused(&did(&run, "server"), server, if server == 4 { "busy" } else { "bytes" });
+        refused(&did(&run, "client"), client, why);
+    }
+}
+
+#[test]
+fn another_users_server_and_planted_pid() {
+    if !is_root() {
+        eprintln!("not tested: two users; that takes root");
+        return;
+    }
+    let as_user = "setpriv --reuid 65533 --regid 65533 --clear-groups --";
+    // Both may use the segment, neither may signal the other.
+    let run = scene(&format!(
+        "chmod 777 .; start server {{lab}} server --key-file $key --mode 0666; prints server '{READY}'\n\
+         start client {as_user} {{lab}} client --key-file $key --patience 0.2; ended client\n\
+         start stranger sleep 1000\n\
+         FROM=typed start deputy {as_user} {{c}}/plant $key 9 128 0666 $stranger knock; exec 9> typed\n\
+         prints deputy planted; exec 9>&-; ended deputy\n\
+         kill -0 $stranger && kill $stranger; ended stranger\n\
+         kill $server; ended server"
+    ))
+    .privileged()
+    .go();
+    assert!(run.code == 0 && run.left.is_empty(), "{run:#?}");
+    refused(&did(&run, "client"), 6, "belongs to uid 0");
+    assert_eq!(did(&run, "stranger").code, 143, "root's server signalled nobody it was told to");
+    assert_eq!(did(&run, "server").code, 143);
+}
+
+#[test]
+fn someone_removes_the_segment() {
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints server 'attached to this segment'\n\
+         ipcrm -m $(made); prints server 'the segment was removed'\n\
+         start late {{lab}} client --key-file $key --patience 0.1; ended late\n\
+         echo still here >&9; exec 9>&-; ended client; ended server"
+    ));
+    refused(&did(&run, "late"), 3, "no server");
+    assert!(did(&run, "client").out.contains("message: still here"));
+    assert_eq!(did(&run, "server").code, 0);
+    let run = play(&format!(
+        "start server {{lab}} server --key-file $key; prints server '{READY}'; ipcrm -m $(made); ended server"
+    ));
+    refused(&did(&run, "server"), 5, "somebody removed the segment");
+}
+
+#[test]
+fn a_server_that_is_slow_to_write_its_pid() {
+    if have("strace", "a client between a server's shmat and its pid") {
+        let run = play(
+            "echo hello > lines\n\
+             FROM=lines start server strace -o /dev/null -e trace=shmat \
+             -e inject=shmat:delay_exit=200000 {lab} server --key-file $key; prints server 'Server: attach'\n\
+             start client {lab} client --key-file $key; ended client; ended server",
+        );
+        assert!(did(&run, "client").out.contains("message: hello"));
+    }
+}
+
+#[test]
+fn a_key_file_that_is_replaced_is_another_key() {
+    let run = play(&format!(
+        "start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+         touch new; mv new key\n\
+         start client {{lab}} client --key-file $key --patience 0.1; ended client; kill $server; ended server"
+    ));
+    let client = did(&run, "client");
+    refused(&client, 3, "no server at key 0x");
+    let key = |text: &str| {
+        text.split("= 0x")
+            .nth(1)
+            .map(|rest| rest.split_whitespace().next().unwrap_or_default().to_string())
+    };
+    assert_ne!(
+        key(&client.out),
+        key(&did(&run, "server").out),
+        "the line names the key to compare"
+    );
+}
+
+#[test]
+fn hostile_bytes_from_either_side() {
+    for seed in 0..times(100, 100) {
+        let bytes = format!(
+            "head -c 1280 /dev/urandom > bytes; printf '{}' >> bytes",
+            "x".repeat(seed % 130)
+        );
+        let run = play(&format!(
+            "{bytes}; FROM=bytes start plant {{c}}/plant $key 9 128 0600 me server; prints plant planted\n\
+             start client {{lab}} client --key-file $key; ended client; ended plant; unplant"
+        ));
+        let client = did(&run, "client");
+        assert!([0, 7, 9].contains(&client.code), "{}: {}", client.code, client.err);
+        assert!(!client.out.contains('\u{1b}'), "no escape sequence reaches the terminal");
+        let run = play(&format!(
+            "{bytes}; seq 1 20 > lines\n\
+             FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+             FROM=bytes start plant {{c}}/plant $key 9 128 0600 me client; ended server; kill $plant; ended plant"
+        ));
+        refused(&did(&run, "server"), 9, "hostile");
+    }
+}
+
+#[test]
+fn signals_at_every_step_of_either_side() {
+    if !have("strace", "signals at every step") {
+        return;
+    }
+    let calls =
+        ["flock", "shmget", "shmat", "shmctl", "pidfd_send_signal", "shmdt", "rt_sigprocmask"];
+    for (call, turn) in calls.iter().flat_map(|call| (1..=2).map(move |turn| (call, turn))) {
+        for (signal, code) in [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)] {
+            for side in ["server", "client"] {
+                let inject = format!("-e inject={call}:signal={signal}:when={turn}");
+                let strace = format!("strace -o /dev/null -e trace={call} {inject}");
+                let before = |one| if one == side { strace.as_str() } else { "" };
+                let ready =
+                    if side == "client" { format!("prints server '{READY}'") } else { ":".into() };
+                let run = play(&format!(
+                    "seq 1 20 > lines\n\
+                     FROM=lines start server {} {{lab}} server --key-file $key --patience 9; {ready}\n\
+                     start client {} {{lab}} client --key-file $key --patience 0.5\n\
+                     ended client; kill $server 2> /dev/null; ended server",
+                    before("server"),
+                    before("client")
+                ));
+                let (server, client) = (did(&run, "server"), did(&run, "client"));
+                let (hit, other) =
+                    if side == "server" { (server, client) } else { (client, server) };
+                let what = format!("{side} {call} {turn} {signal}: {} {}", hit.err, other.err);
+                // A call that is not reached so often leaves the conversation alone.
+                assert!(hit.code == code || (hit.code == 0 && hit.err.is_empty()), "{what}");
+                assert!(hit.code == 0 || hit.err.contains("stopped by"), "{what}");
+                assert!([0, 3, 6, 7, 143].contains(&other.code), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn stopped_and_continued_at_every_step() {
+    if !have("strace", "stopping and continuing at every step") {
+        return;
+    }
+    for (call, turn) in
+        [("shmget", 1), ("shmat", 1), ("pidfd_send_signal", 1), ("pidfd_send_signal", 7)]
+    {
+        for (side, signal) in [
+            ("server", "SIGSTOP"),
+            ("client", "SIGSTOP"),
+            ("server", "SIGTSTP"),
+            ("client", "SIGTSTP"),
+        ] {
+            let inject = format!("-e inject={call}:signal={signal}:when={turn}");
+            let strace = format!("strace -o /dev/null -e trace={call} {inject}");
+            let before = |one| if one == side { strace.as_str() } else { "" };
+            let run = play(&format!(
+                "seq 1 20 > lines\n\
+                 FROM=lines start server {} {{lab}} server --key-file $key --patience 0; prints server 'Server: '\n\
+                 start client {} {{lab}} client --key-file $key --patience 60; prints {side} ' 9 '\n\
+                 who=$(sed -n 's/^{side} \\([0-9]*\\).*/\\1/p' {side}.out | head -1)\n\
+                 ( while kill -CONT $who; do read -t 0.01 x <> pipe; done ) 2> /dev/null &\n\
+                 ended client; ended server",
+                before("server"),
+                before("client")
+            ));
+            assert_eq!(messages(&did(&run, "client")), 20, "{call} {turn} {side} {signal}");
+        }
+    }
+}
+
+/// Every system call that `program` makes in this scene, by name, and how often.
+fn calls_of(side: &str) -> Vec<(String, usize)> {
+    let count = |one| if one == side { "strace -f -qq -o calls" } else { "" };
+    let run = play(&format!(
+        "seq 1 2 > lines; FROM=lines start server {} {{lab}} server --key-file $key; prints server '{READY}'\n\
+         start client {} {{lab}} client --key-file $key; ended client; ended server",
+        count("server"),
+        count("client")
+    ));
+    let log = fs::read_to_string(run.dir.path().join("calls")).expect("strace's log");
+    let main = log.split(' ').next().unwrap_or_default().to_string();
+    let mut calls: Vec<(String, usize)> = Vec::new();
+    for line in log.lines().filter(|line| line.starts_with(&main)) {
+        let name = line[main.len()..].trim_start().split('(').next().unwrap_or_default();
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.is_empty() {
+            continue;
+        }
+        match calls.iter_mut().find(|(known, _)| known == name) {
+            Some((_, n)) => *n += 1,
+            None => calls.push((name.into(), 1)),
+        }
+    }
+    calls
+}
+
+#[test]
+fn killed_at_each_system_call_and_started_again() {
+    if !have("strace", "kill -9 at each system call") {
+        return;
+    }
+    for side in ["server", "client"] {
+        let points = calls_of(side).into_iter().flat_map(|(name, n)| {
+            (1..=n)
+                .map(move |turn| (name.clone(), turn))
+                .filter(|(name, _)| name != "execve" && name != "exit_group")
+        });
+        let points: Vec<(String, usize)> = points.collect();
+        let stride = if std::env::var_os("SOAK").is_some() { 1 } else { points.len().div_ceil(40) };
+        for (name, turn) in points.iter().step_by(stride) {
+            let strace = format!(
+                "strace -f -o /dev/null -e trace={name} -e inject={name}:signal=SIGKILL:when={turn}"
+            );
+            let before = |one| if one == side { strace.as_str() } else { "" };
+            let run = play(&format!(
+                "seq 1 2 > lines; FROM=lines start server {} {{lab}} server --key-file $key --patience 0.2\n\
+                 start client {} {{lab}} client --key-file $key --patience 0.2; ended client\n\
+                 kill $server 2> /dev/null; ended server\n\
+                 echo hello > lines; FROM=lines start next {{lab}} server --key-file $key; prints next '{READY}'\n\
+                 start again {{lab}} client --key-file $key; ended again; ended next",
+                before("server"),
+                before("client")
+            ));
+            let again = did(&run, "again");
+            let heard = again.out.contains("message: hello");
+            assert!(
+                heard && again.code == 0,
+                "{side} killed at {name} {turn}: {} {}",
+                again.out,
+                again.err
+            );
+            assert_eq!(did(&run, "next").code, 0, "{side} killed at {name} {turn}");
+            assert!(
+                [0, 3, 6, 7, 137].contains(&did(&run, "client").code),
+                "{side} {name} {turn}: {}",
+                did(&run, "client").err
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_and_a_client_in_c_straight_from_the_notes() {
+    for _ in 0..times(1, 20) {
+        let run = play(
+            "seq 1 1000 > lines\n\
+             FROM=lines start server {c}/server $key 9; prints server ready\n\
+             start client {lab} client --key-file $key --count; ended client; ended server",
+        );
+        assert_eq!(messages(&did(&run, "client")), 1000);
+        assert_eq!((did(&run, "client").code, did(&run, "server").code), (0, 0));
+        let run = play(&format!(
+            "seq 1 1000 > lines\n\
+             FROM=lines start server {{lab}} server --key-file $key --count; prints server '{READY}'\n\
+             start client {{c}}/client $key 9; ended client; ended server"
+        ));
+        assert_eq!(messages(&did(&run, "client")), 1000);
+        assert_eq!((did(&run, "client").code, did(&run, "server").code), (0, 0));
+    }
+}
+
+#[test]
+fn ten_thousand_messages() {
+    let lines = times(1000, 10_000);
+    for (round, pin) in (0..times(2, 100)).flat_map(|round| [(round, ""), (round, "taskset -c 0")])
+    {
+        let busy =
+            if pin.is_empty() { "" } else { "taskset -c 0 sh -c 'while :; do :; done' & busy=$!" };
+        let run = play(&format!(
+            "seq 1 {lines} > lines; {busy}\n\
+             FROM=lines start server {pin} {{lab}} server --key-file $key --count --patience 60; prints server '{READY}'\n\
+             start client {pin} {{lab}} client --key-file $key --count; ended client; ended server\n\
+             [ -z \"$busy\" ] || kill $busy"
+        ));
+        let out = did(&run, "client").out;
+        let got: Vec<&str> =
+            out.lines().filter_map(|line| line.split("│  message: ").nth(1)).collect();
+        assert!(
+            got.iter().enumerate().all(|(i, m)| *m == (i + 1).to_string()),
+            "round {round}: out of order"
+        );
+        assert_eq!(got.len(), lines, "round {round}");
+    }
+}
+
+#[test]
+fn part_a_never_hangs_and_part_b_always_shows_it() {
+    for _ in 0..times(20, 1000) {
+        run_lab("4.8").args(&["--part", "a"]).go().clean();
+        let b = run_lab("4.8").args(&["--part", "b"]).go().clean();
+        assert_eq!(
+            b.stdout.matches("both are asleep; the signal came before pause").count(),
+            2,
+            "{}",
+            b.stdout
+        );
+    }
+}
+
+#[test]
+fn part_c_answers_every_round() {
+    let rounds = times(10_000, 1_000_000).to_string();
+    let run = run_lab("4.8").args(&["--part", "c", "--rounds", &rounds]).go().clean();
+    assert!(
+        run.stdout.contains(&format!("sigsuspend x {rounds}: {rounds} EINTR")),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn parent_or_child_is_killed() {
+    if !have("strace", "4.8 with one of the two killed") {
+        return;
+    }
+    let calls = [
+        "shmget",
+        "shmat",
+        "shmdt",
+        "shmctl",
+        "clone",
+        "kill",
+        "pause",
+        "rt_sigsuspend",
+        "rt_sigaction",
+        "wait4",
+        "write",
+    ];
+    for (part, call) in ["a", "b", "c"].into_iter().flat_map(|part| calls.map(|call| (part, call)))
+    {
+        let inject = format!("-e inject={call}:signal=SIGKILL:when=1");
+        let run = play(&format!(
+            "start lab strace -f -o /dev/null -e trace={call} {inject} {{lab_4_8}} --part {part} --rounds 10\n\
+             ended lab; start next {{lab_4_8}} --part {part} --rounds 10; ended next; [ $(rows) = 0 ] || exit 98"
+        ));
+        let (lab, next) = (did(&run, "lab"), did(&run, "next"));
+        assert!([0, 1, 7, 137].contains(&lab.code), "{part} {call}: {} {}", lab.code, lab.err);
+        assert_eq!(next.code, 0, "{part} {call}: {}", next.err);
+    }
+}
+
+#[test]
+fn parent_or_child_is_stopped() {
+    for who in ["parent", "child"] {
+        let run = play(&format!(
+            "start lab {{lab_4_8}} --part a --patience 0.2; prints lab ' 6 '\n\
+             who() {{ sed -n 's/^{who} \\([0-9]*\\).*/\\1/p' lab.out | tail -1; }}\n\
+             until kill -STOP $(who) 2> /dev/null || ! kill -0 $lab; do :; done; ended lab"
+        ));
+        let lab = did(&run, "lab");
+        // It may have ended before it could be stopped.
+        assert!([0, 8].contains(&lab.code), "{who}: {}", lab.err);
+        assert!(lab.code == 0 || lab.err.contains("stopped (state T)"), "{who}: {}", lab.err);
+    }
+}
+
+#[test]
+fn the_whole_of_4_8_is_killed_and_the_next_start_cleans_up() {
+    let run = play(
+        "start lab {lab_4_8} --part c --rounds 100000000; prints lab 'many rounds'\n\
+         prints lab 'shmget(IPC_PRIVATE, 16'\n\
+         kill -KILL $lab; ended lab; id=$(sed -n 's/.* shmget(.* = \\([0-9]*\\)$/\\1/p' lab.out | tail -1)\n\
+         until [ $(ipcs -m | awk -v id=$id '$2 == id { print $6 }') = 0 ]; do read -t 0.01 x <> pipe; done\n\
+         start next {lab_4_8} --part a; ended next",
+    );
+    let next = did(&run, "next");
+    assert!(next.code == 0 && next.out.contains("which is gone: shmid"), "{}", next.out);
+}
+
+/// The cells notice: the same scenes, with programs that do it wrong, come out differently.
+mod the_harness_proves_itself {
+    use super::*;
+
+    /// Delays the child between "ready" and its wait, so that the signal comes in between. True if
+    /// the program ended; false if it sleeps in pause.
+    fn survives_an_early_signal(program: &str) -> bool {
+        let run = play(&format!(
+            "start it strace -f -o /dev/null -e trace=write -e inject=write:delay_exit=100000 {program}\n\
+             asleep() {{ for p in $(cat /proc/$1/task/$1/children); do\n\
+             read nr rest < /proc/$p/syscall; [ $nr = 34 ] && echo $p; asleep $p; done; }} 2> /dev/null\n\
+             still=0; while [ -d /proc/$it ] && [ $still -lt 30 ]; do\n\
+             read -t 0.02 x <> pipe; [ -n \"$(asleep $it)\" ] && still=$((still + 1)) || still=0\n\
+             [ $(sed -n 's/^State:.\\(.\\).*/\\1/p' /proc/$it/status) = Z ] && break; done 2> /dev/null\n\
+             for p in $(asleep $it); do kill -USR1 $p; done; echo $still > still; ended it"
+        ));
+        fs::read_to_string(run.dir.path().join("still")).expect("a verdict").trim() != "30"
+    }
+
+    #[test]
+    fn lost_wake_up() {
+        if have("strace", "that a lost wake-up is noticed") {
+            assert!(!survives_an_early_signal("{c}/naive wake"), "bare pause loses the signal");
+            assert!(survives_an_early_signal("{lab_4_8} --part c --rounds 3"));
+        }
+    }
+
+    /// Lets a client meet this pid where a server's should be. True if a bystander in its process
+    /// group and the process of that pid both live on.
+    fn harms_nobody(client: &str, pid: &str) -> bool {
+        let run = play(&format!(
+            "FROM=typed start plant {{c}}/plant $key 9 128 0600 0 hold; exec 9> typed; prints plant planted\n\
+             exec 9>&-; ended plant; unplant\n\
+             start stranger setsid sleep 1000\n\
+             FROM=typed start plant {{c}}/plant $key 9 128 0600 {pid} hold; exec 9> typed; prints plant planted\n\
+             start group setsid bash -c \"sleep 1000 & by=\\$!; {client} & wait \\$!; \
+             kill -0 \\$by && kill \\$by && echo unharmed\"; ended group\n\
+             kill -0 $stranger && kill $stranger && echo unharmed > stranger.said; ended stranger\n\
+             exec 9>&-; ended plant; unplant; pkill -s $group; :"
+        ));
+        let stranger = fs::read_to_string(run.dir.path().join("stranger.said")).unwrap_or_default();
+        did(&run, "group").out.contains("unharmed") && stranger.contains("unharmed")
+    }
+
+    const OURS: &str = "{lab} client --key-file $key --patience 0.1 2> /dev/null";
+    // It would wait for ever in pause after its kill; what matters has happened by then.
+    const NAIVE: &str = "timeout -s KILL --foreground 0.5 {c}/client $key 9";
+
+    #[test]
+    fn pid_zero() {
+        assert!(harms_nobody(OURS, "0"));
+        assert!(!harms_nobody(NAIVE, "0"), "kill(0) reaches the whole process group");
+    }
+
+    #[test]
+    fn stale_pid() {
+        assert!(harms_nobody(OURS, "$stranger"));
+        assert!(!harms_nobody(NAIVE, "$stranger"), "the stranger has no handler");
+    }
+
+    /// Lets IPC_RMID fail. True if the program says so with its exit code.
+    fn owns_up(program: &str) -> bool {
+        let script = format!(
+            "start it strace -f -o /dev/null -e trace=shmctl -e inject=shmctl:error=EPERM {program}\n\
+             ended it; id=$(sed -n 's/^made \\([0-9]*\\)$/\\1/p' it.out); [ -z \"$id\" ] || ipcrm -m $id; {{sweep}} --yes > swept"
+        );
+        did(&play(&script), "it").code != 0
+    }
+
+    #[test]
+    fn ignored_error_of_rmid() {
+        if have("strace", "that an ignored error is noticed") {
+            assert!(owns_up("{lab_4_8} --part c --rounds 3"));
+            assert!(!owns_up("{c}/naive leak"), "it ends with 0 and leaves a segment");
+        }
+    }
+}
