@@ -53,8 +53,8 @@ pub enum What {
     /// The program has asked for a key: from a file that it looked at, and the key it used then.
     Ftok { path: String, proj_id: i32, key: i32 },
     /// A line, or a part of one, was written to standard output (1) or standard error (2): at most
-    /// 4096 of the `bytes` that were written.
-    Write { fd: i32, text: String, bytes: i64 },
+    /// 4096 of the `bytes` that were written. `here`: to where the trace itself is written.
+    Write { fd: i32, text: String, bytes: i64, here: bool },
     /// A signal is delivered. `action`: `handler`, `ignore`, `default`, or `unknown`.
     Signal { signal: String, code: String, from: Option<i32>, action: Cow<'static, str> },
     /// A signal has stopped the process.

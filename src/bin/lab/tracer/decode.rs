@@ -605,3 +605,36 @@ fn futex_rest(tid: Tid, entry: &Entry, kind: As, value: u64) -> Option<Cow<'stat
         _ => None,
     }
 }
+
+/// What to do about a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// It is shown.
+    Show,
+    /// It writes to standard output or standard error.
+    Write,
+    /// It looks a file up, as ftok does.
+    File,
+    /// Nothing.
+    Nothing,
+}
+
+/// What `lab trace` does about a call. The filter stops only those that it does something about.
+pub fn look(entry: &Entry) -> Look {
+    let first = entry.args[0] as c_int;
+    match entry.number {
+        libc::SYS_write | libc::SYS_writev if first == 1 || first == 2 => Look::Write,
+        libc::SYS_write | libc::SYS_writev | libc::SYS_exit | libc::SYS_exit_group => Look::Nothing,
+        libc::SYS_rt_sigaction if !handler_is_seen(first) => Look::Nothing,
+        libc::SYS_newfstatat if first == libc::AT_FDCWD => Look::File,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_stat => Look::File,
+        number if name(number).is_some() => Look::Show,
+        _ => Look::Nothing,
+    }
+}
+
+/// Are calls looked at that set what this signal does?
+pub fn handler_is_seen(signal: c_int) -> bool {
+    WAKE_UPS.contains(&signal) || (34..=64).contains(&signal)
+}
