@@ -83,10 +83,10 @@ pub struct Call {
     /// What it answered; `null` while it has not, and for one that a signal interrupted.
     pub result: Option<i64>,
     /// The same spelled: `3`, `0x7f0012340000`, `-1 EEXIST (File exists)`.
-    pub answer: String,
+    pub answer: Cow<'static, str>,
     /// `EEXIST`, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errno: Option<String>,
+    pub errno: Option<Cow<'static, str>>,
 }
 
 /// An argument of a call.

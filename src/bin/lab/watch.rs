@@ -1,6 +1,6 @@
 //! The policy of `lab trace`: everybody moves at once, and everything that is shown becomes an event.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
@@ -92,8 +92,8 @@ pub struct Watch {
     out: Out,
     view: Box<dyn View>,
     roots: Vec<Root>,
-    threads: HashMap<Tid, Thread>,
-    processes: HashMap<i32, Process>,
+    threads: BTreeMap<Tid, Thread>,
+    processes: BTreeMap<i32, Process>,
     objects: Objects,
     namespace: Option<PathBuf>,
     began: Instant,
@@ -124,8 +124,8 @@ impl Watch {
             out,
             view,
             roots: vec![],
-            threads: HashMap::new(),
-            processes: HashMap::new(),
+            threads: BTreeMap::new(),
+            processes: BTreeMap::new(),
             objects: Objects::new(),
             namespace: objects::namespace("self"),
             began: Instant::now(),

@@ -233,11 +233,12 @@ pub fn leave(tid: Tid, entry: &Entry, call: &mut Call, result: i64) {
     match &error {
         Some((errno, spelled)) => {
             call.result = errno.as_ref().map(|_| -1);
-            (call.errno, call.answer) = (errno.clone(), spelled.clone());
+            call.errno = errno.map(Cow::Borrowed);
+            call.answer = Cow::Borrowed(spelled);
         }
         None => {
             call.result = Some(result);
-            call.answer = answer(tid, call, entry, result);
+            call.answer = answer(tid, call, entry, result).into();
         }
     }
     if error.is_some() {

@@ -1,12 +1,13 @@
 //! Events for people: a line each, in lanes that name and colour tell apart. Whole without colour.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use colored::{Color, Colorize};
 use lablib::flags;
 
-use crate::event::{Call, Event, Row, What};
+use crate::event::{Event, Row, What};
 use crate::objects::goes_with_last_detach;
 use crate::view::View;
 
@@ -20,11 +21,12 @@ const COLORS: [Color; 6] =
 pub struct Text {
     columns: usize,
     notes: bool,
-    colors: HashMap<i32, Color>,
+    colored: bool,
+    colors: BTreeMap<i32, Color>,
+    /// How each thread's lines begin, as long as its name stays, and `width`.
+    lanes: BTreeMap<i32, (Rc<str>, String)>,
     /// The widest lane so far.
     width: usize,
-    /// The lane of the line before.
-    last: (i32, String),
     said: HashSet<String>,
 }
 
@@ -34,17 +36,23 @@ impl Text {
         Text {
             columns: columns.unwrap_or(usize::MAX),
             notes,
-            colors: HashMap::new(),
+            colored: colored::control::SHOULD_COLORIZE.should_colorize(),
+            colors: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             width: 0,
-            last: (0, String::new()),
             said: HashSet::new(),
         }
     }
 
-    /// `child 4243 │`, or `main 4242.4250 │` for another thread than the first.
+    /// `child 4243 │ `, or `main 4242.4250 │ ` for another thread than the first.
     fn lane(&mut self, event: &Event) -> String {
         if event.pid == 0 {
             return String::new();
+        }
+        if let Some((name, lane)) = self.lanes.get(&event.tid)
+            && *name == event.lane
+        {
+            return lane.clone();
         }
         let next = COLORS[self.colors.len() % COLORS.len()];
         let color = *self.colors.entry(event.pid).or_insert(next);
@@ -54,67 +62,82 @@ impl Text {
         } else {
             format!("{name} {}.{}", event.pid, event.tid)
         };
-        self.width = self.width.max(label.chars().count());
-        let label = format!("{label:<0$} │ ", self.width);
-        label.color(color).to_string()
-    }
-
-    fn line(&self, lane: &str, text: &str, tail: Option<(&str, bool)>, out: &mut Vec<u8>) {
-        let lane_width = if lane.is_empty() { 0 } else { self.width + 3 };
-        let room = self.columns.saturating_sub(lane_width);
-        let mut rows =
-            if self.columns == usize::MAX { vec![text.into()] } else { wrap(text, room, 4) };
-        if let Some((tail, _)) = tail {
-            let last = rows.pop().unwrap_or_default();
-            let padded = format!("{last:<RESULT_COLUMN$}");
-            let fits = |head: &str| head.chars().count() + tail.chars().count() <= room;
-            match [padded, last.clone()].into_iter().find(|head| fits(head)) {
-                Some(head) => rows.push(head),
-                None => {
-                    rows.push(last);
-                    rows.extend(wrap(&format!("    {}", tail.trim_start()), room, 4));
-                    return self.rows(lane, &rows, None, out);
-                }
-            }
+        let width = label.chars().count();
+        if width > self.width {
+            (self.width, self.lanes) = (width, BTreeMap::new());
         }
-        self.rows(lane, &rows, tail, out)
+        let label = format!("{label:<0$} │ ", self.width);
+        let lane = label.color(color).to_string();
+        self.lanes.insert(event.tid, (event.lane.clone(), lane.clone()));
+        lane
     }
 
-    fn rows(&self, lane: &str, rows: &[String], tail: Option<(&str, bool)>, out: &mut Vec<u8>) {
-        for (i, row) in rows.iter().enumerate() {
-            out.extend_from_slice(lane.as_bytes());
-            out.extend_from_slice(row.as_bytes());
-            if let Some((tail, good)) = tail.filter(|_| i + 1 == rows.len()) {
-                let tail = if good { tail.green() } else { tail.red() };
-                out.extend_from_slice(tail.to_string().as_bytes());
-            }
-            out.push(b'\n');
+    fn room(&self, lane: &str) -> usize {
+        self.columns.saturating_sub(if lane.is_empty() { 0 } else { self.width + 3 })
+    }
+
+    fn plain(&self, lane: &str, text: &str, out: &mut Vec<u8>) {
+        for row in wrap(text, self.room(lane), 4) {
+            line(out, &[lane, &row]);
         }
     }
 
     fn dim(&self, lane: &str, text: &str, out: &mut Vec<u8>) {
-        let room = self.columns.saturating_sub(self.width + 3);
-        for row in wrap(text, room, 4) {
-            let _ = std::io::Write::write_fmt(out, format_args!("{lane}{}\n", row.dimmed()));
+        for row in wrap(text, self.room(lane), 4) {
+            line(out, &[lane, &row.dimmed().to_string()]);
         }
     }
 
-    fn call(&self, lane: &str, call: &Call, out: &mut Vec<u8>) {
-        let good = call.errno.is_none();
-        self.line(lane, &call.line(), Some((&format!(" = {}", call.answer), good)), out);
+    /// A call, and its answer in a column of its own where that fits.
+    fn answered(&self, lane: &str, call: &str, answer: &str, good: bool, out: &mut Vec<u8>) {
+        let room = self.room(lane);
+        let (width, tail) = (call.chars().count(), answer.chars().count() + 3);
+        let paint = |answer: &str| {
+            let answer = format!(" = {answer}");
+            if good { answer.green() } else { answer.red() }.to_string()
+        };
+        if width.max(RESULT_COLUMN) + tail <= room {
+            let padding = &BLANKS[..RESULT_COLUMN.saturating_sub(width)];
+            if !self.colored {
+                return line(out, &[lane, call, padding, " = ", answer]);
+            }
+            return line(out, &[lane, call, padding, &paint(answer)]);
+        }
+        let mut rows = wrap(call, room, 4);
+        let last = rows.pop().unwrap_or_default();
+        rows.iter().for_each(|row| line(out, &[lane, row]));
+        if last.chars().count() + tail <= room {
+            return line(out, &[lane, &last, &paint(answer)]);
+        }
+        line(out, &[lane, &last]);
+        for (i, row) in wrap(answer, room - 6, 2).iter().enumerate() {
+            let row = if i == 0 { paint(row) } else { row.clone() };
+            line(out, &[lane, "   ", &row]);
+        }
     }
 
     /// Has this not been said yet, but for its numbers?
     fn is_news(&mut self, text: &str) -> bool {
-        let shape: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
-        self.said.insert(shape)
+        let shape = text.split(|c: char| c.is_ascii_digit());
+        if text.bytes().any(|byte| byte.is_ascii_digit()) {
+            return self.said.insert(shape.collect());
+        }
+        !self.said.contains(text) && self.said.insert(text.into())
     }
+}
+
+/// Enough for any padding.
+const BLANKS: &str = "                                                ";
+
+fn line(out: &mut Vec<u8>, parts: &[&str]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    out.push(b'\n');
 }
 
 impl View for Text {
     fn show(&mut self, event: &Event, out: &mut Vec<u8>) {
         let lane = self.lane(event);
-        let mut plain = |text: &str| self.line(&lane, text, None, out);
+        let mut plain = |text: &str| self.plain(&lane, text, out);
         match &event.what {
             What::Start { command, .. } => plain(&format!("-- {}", command.join(" "))),
             What::Remark { text } => plain(&format!("-- {text}")),
@@ -123,12 +146,15 @@ impl View for Text {
                 how => format!("-- made by {parent}: {how}"),
             }),
             What::Enter { call } => plain(&format!("{} ...", call.line())),
-            What::Call { call, .. } => self.call(&lane, call, out),
+            What::Call { call, .. } => {
+                let good = call.errno.is_none();
+                self.answered(&lane, &call.line(), &call.answer, good, out);
+            }
             What::Ftok { path, proj_id, key } => {
                 let letter = u8::try_from(*proj_id).ok().filter(u8::is_ascii_graphic);
                 let id = letter.map_or(format!("{proj_id:#x}"), |c| format!("'{}'", c as char));
                 let call = format!("ftok({path:?}, {id})");
-                self.line(&lane, &call, Some((&format!(" = {}", flags::key(*key)), true)), out);
+                self.answered(&lane, &call, &flags::key(*key), true, out);
             }
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,
@@ -183,7 +209,6 @@ impl View for Text {
         {
             self.dim(&lane, &format!("  · {}: section {}", note.text, note.section), out);
         }
-        self.last = (event.tid, lane);
     }
 }
 
@@ -251,6 +276,9 @@ fn safe(line: &str) -> String {
 
 /// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
 fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
+    if width == usize::MAX || text.len() <= width {
+        return vec![text.into()];
+    }
     let mut rows = vec![];
     let mut row = String::new();
     let mut used = 0;
