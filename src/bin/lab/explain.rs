@@ -52,7 +52,7 @@ pub fn call(call: &Call, facts: &Facts) -> Option<Note> {
         "kill" | "tkill" | "tgkill" | "pidfd_send_signal" | "rt_sigqueueinfo" => {
             sent(call, errno, facts)
         }
-        "pause" => note("it slept until a handler was to run", "4.8"),
+        "pause" => note("it slept until a handler was to run; the program gets EINTR", "4.8"),
         "rt_sigsuspend" => {
             note("it let the signals in and slept, in one step: none is lost", "4.8")
         }

@@ -272,7 +272,7 @@ impl Watch {
     /// One stop of one thread.
     fn stop(&mut self, tid: Tid, stop: Stop) {
         let mut signal = 0;
-        let mut how = None;
+        let (mut how, mut by_terminal) = (None, false);
         match stop {
             Stop::Entry(entry) => how = Some(self.entry(tid, entry)),
             Stop::Exit(result) => self.exit(tid, result),
@@ -285,6 +285,7 @@ impl Watch {
             Stop::Group(signal) => {
                 self.group_stop(tid, signal);
                 how = Some(How::Listen);
+                by_terminal = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal);
             }
             Stop::Started => self.continued(tid),
             Stop::Exiting(_) => {}
@@ -298,7 +299,7 @@ impl Watch {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => self.remark(format!("ptrace: {}", lablib::flags::errno(errno))),
         }
-        if how == Some(How::Listen) {
+        if by_terminal {
             self.stop_with_program();
         }
     }
@@ -694,17 +695,22 @@ impl Watch {
     /// The terminal has stopped what we started: then we stop, too, so that the shell sees its job
     /// stop, and go on with it.
     fn stop_with_program(&mut self) {
-        let mut running = self.roots.iter().filter(|root| root.end.is_none());
-        let stopped =
-            |root: &Root| self.threads.get(&root.spawned.pid).is_some_and(|it| it.stopped);
-        if running.all(stopped) {
-            self.out.flush();
-            // SAFETY: raise and signal take numbers. In a group without a shell, where nobody could
-            // let us go on, the kernel ignores SIGTSTP.
-            unsafe {
-                libc::signal(libc::SIGTSTP, libc::SIG_DFL);
-                libc::raise(libc::SIGTSTP);
-                libc::signal(libc::SIGTSTP, libc::SIG_IGN);
+        let living = self.roots.iter().filter(|root| root.end.is_none());
+        let pids: Vec<Tid> = living.map(|root| root.spawned.pid).collect();
+        if !pids.iter().all(|pid| self.threads.get(pid).is_some_and(|thread| thread.stopped)) {
+            return;
+        }
+        self.out.flush();
+        // SAFETY: raise, signal, kill and getpgid take numbers; these processes are our tracees and
+        // not reaped. In a group without a shell, where nobody could let us go on, the kernel
+        // ignores SIGTSTP.
+        unsafe {
+            libc::signal(libc::SIGTSTP, libc::SIG_DFL);
+            libc::raise(libc::SIGTSTP);
+            libc::signal(libc::SIGTSTP, libc::SIG_IGN);
+            // The shell lets our group go on; one that has left it is its own job alone.
+            for pid in pids.into_iter().filter(|pid| libc::getpgid(*pid) != libc::getpgrp()) {
+                libc::kill(pid, libc::SIGCONT);
             }
         }
     }
