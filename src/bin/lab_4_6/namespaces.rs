@@ -22,19 +22,27 @@ pub const ALL: &[Experiment] = &[
     },
 ];
 
-/// What a program prints that `unshare` has put apart with these words. `script` is for a shell.
-fn apart(words: &str, script: Option<&str>) -> Result<String> {
-    text(&format!("$ unshare {words}"));
-    let mut unshare = Command::new("unshare");
-    unshare.args(words.split(' ')).env("LC_ALL", "C");
-    if let Some(script) = script {
-        script.lines().for_each(|line| text(&format!("> {}", line.trim())));
-        unshare.args(["-ec", script]);
+/// What a program prints that `unshare` has put apart with these options.
+fn apart(options: &str, program: &[&str]) -> Result<String> {
+    let run = |program: &[&str]| {
+        Command::new("unshare")
+            .args(options.split(' '))
+            .args(program)
+            .env("LC_ALL", "C")
+            .output()
+            .map_err(|error| Failure::because(format!("unshare: {error}")))
+    };
+    if !run(&["true"]).is_ok_and(|ran| ran.status.success()) {
+        let grant = "allow user namespaces (sysctl user.max_user_namespaces); install util-linux";
+        return Err(Failure::Needs("a PID namespace of its own".into(), grant));
     }
-    let ran = unshare.output().ok().filter(|ran| ran.status.success());
-    let grant = "allow user namespaces (sysctl user.max_user_namespaces); install util-linux";
-    let missing = || Failure::Needs("a PID namespace of its own".into(), grant);
-    Ok(String::from_utf8_lossy(&ran.ok_or_else(missing)?.stdout).into_owned())
+    let ran = run(program)?;
+    if !ran.status.success() {
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let why = said.lines().next().unwrap_or("without a word");
+        return Err(Failure::because(format!("{} failed there: {why}", program[0])));
+    }
+    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
 }
 
 /// The last two columns of `ipcs -m -p`, cpid and lpid, in the row of a segment.
@@ -50,8 +58,9 @@ fn pid_namespace() -> Result<()> {
     let ds = shm::ctl_stat(id)?;
     let us = std::process::id() as i32;
     claim((ds.shm_cpid, ds.shm_lpid) == (us, us), "here the record names us, twice")?;
-    let words = "--user --map-current-user --pid --fork --mount-proc ipcs -m -p";
-    let screen = apart(words, None)?;
+    let options = "--user --map-current-user --pid --fork --mount-proc";
+    text(&format!("$ unshare {options} ipcs -m -p"));
+    let screen = apart(options, &["ipcs", "-m", "-p"])?;
     let seen = pids(&screen, &id.to_string());
     claim(seen == Some((0, 0)), "there it is the same segment, made by 0 and used by 0")?;
     note("0 means: a process that has no number there. It is nobody to send a signal to");
@@ -67,7 +76,18 @@ const REUSE: &str = "echo 1000 > /proc/sys/kernel/ns_last_pid
     sh -c 'echo my pid is $$; exec ipcs -m -p'";
 
 fn pid_again() -> Result<()> {
-    let said = apart("-Ur --ipc --pid --fork --kill-child --mount-proc sh", Some(REUSE))?;
+    let options = "-Ur --ipc --pid --fork --kill-child --mount-proc";
+    let first = REUSE.lines().next().unwrap_or_default();
+    apart(options, &["sh", "-ec", first]).map_err(|failure| match failure {
+        Failure::Because(..) => {
+            let file = "to write /proc/sys/kernel/ns_last_pid".into();
+            Failure::Needs(file, "use a kernel with CHECKPOINT_RESTORE, Linux 5.9 or later")
+        }
+        other => other,
+    })?;
+    text(&format!("$ unshare {options} sh"));
+    REUSE.lines().for_each(|line| text(&format!("> {}", line.trim())));
+    let said = apart(options, &["sh", "-ec", REUSE])?;
     said.lines().filter(|line| !line.is_empty()).for_each(|line| text(line.trim_end()));
     let us = said.lines().find_map(|line| line.strip_prefix("my pid is ")?.parse::<i32>().ok());
     let maker = pids(&said, "0").map(|(cpid, _)| cpid);
