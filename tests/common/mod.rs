@@ -308,6 +308,10 @@ pub fn scrub(text: &str) -> String {
             (r"\b(c?[ug]id)=\d+", "$1=USER"),
             (r"\b(\w*time)=[1-9]\d*", "$1=TIME"),
             (r"0x[0-9a-f]{9,16}\b", "ADDRESS"),
+            (
+                r"\b[0-9a-f]{9,16}-[0-9a-f]{9,16} (\S+) (\d+) \S+ \d+ /SYSV[0-9a-f]{8}",
+                "ADDRESS-ADDRESS $1 $2 DEVICE ID /SYSVKEY",
+            ),
             (r"(ftok\(.*\) = )0x[0-9a-f]+", "${1}KEY"),
             (r"(\w+get\()0x[0-9a-f]+\b", "${1}KEY"),
             (r"\bkey=0x[0-9a-f]{2,8}\b", "key=KEY"),
