@@ -133,7 +133,7 @@ impl Answer for c_int {
 
 impl Answer for *mut c_void {
     fn spell(&self) -> String {
-        if self.is_null() { "NULL".into() } else { format!("{:p}", *self) }
+        if self.is_null() { "0".into() } else { format!("{:p}", *self) }
     }
 }
 

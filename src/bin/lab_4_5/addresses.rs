@@ -171,7 +171,7 @@ fn page_zero() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     match shm::at(id, low, SHM_RND) {
         Ok(addr) => {
-            claim(addr == NULL, "root may: the answer is NULL, and it is no error")?;
+            claim(addr == NULL, "root may: the answer is NULL, and no error")?;
             shm::dt(addr)?;
         }
         refused => expect_errno(refused, Errno::EPERM)?,
