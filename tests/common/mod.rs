@@ -306,7 +306,10 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^(  shm_\wtime +)[1-9]\d* +", "${1}TIME "),
             (r"(?m)^(  shm_perm\.__key +)0x\w+ +", "${1}KEY "),
             (r"(?m)^(  shm_perm\.c?uid, c?gid +)\d+:\d+ +", "${1}USER "),
-            (r"(?m)^((?:\w+ PID │)? +)key +shmid +owner +perms", "${1}key shmid owner perms"),
+            (
+                r"(?m)^((?:\w+ PID │)? +)key +(shm|msq)id +owner +perms",
+                "${1}key ${2}id owner perms",
+            ),
             (r"\b(c?[ug]id)=\d+", "$1=USER"),
             (r"\b(\w*time)=[1-9]\d*", "$1=TIME"),
             (r"0x[0-9a-f]{9,16}\b", "ADDRESS"),
