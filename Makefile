@@ -12,7 +12,7 @@ export STEP
 sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 
-.PHONY: help $(labs) ipcs sweep lint test soak golden
+.PHONY: help $(labs) doctor bench-trace ipcs sweep lint test soak golden
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -45,6 +45,18 @@ $(labs): lab-%:
 
 lab-%:
 	@echo "make: no lab $*; there are: $(labs)" >&2; exit 2
+
+trace-%:
+	@$(CARGO) build --quiet --bin lab --bin lab_$(subst .,_,$*)
+	@$(BIN)/lab trace $(TRACE) -- $(BIN)/lab_$(subst .,_,$*) $(ARGS)
+
+doctor:
+	@$(CARGO) build --quiet --bin lab
+	@$(BIN)/lab doctor
+
+bench-trace:
+	@$(CARGO) build --quiet --release --bin lab
+	@benches/trace/run target/release/lab
 
 ipcs:
 	@ipcs -a

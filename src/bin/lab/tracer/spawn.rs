@@ -40,7 +40,8 @@ impl Program {
             match access(&path, AccessFlags::X_OK) {
                 Ok(()) if path.is_dir() => worst = Errno::EACCES,
                 Ok(()) => return Ok(Program { path, words: words.to_vec() }),
-                Err(Errno::EACCES) => worst = Errno::EACCES,
+                // A folder that we may not look into is no reason, a file that is there is.
+                Err(Errno::EACCES) if path.exists() => worst = Errno::EACCES,
                 Err(_) => {}
             }
         }
