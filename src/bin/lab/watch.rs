@@ -118,6 +118,7 @@ const BLOCKED: u64 = 1000;
 impl Watch {
     /// A trace that is written to `out` as `view` has it.
     pub fn new(tracer: Tracer, filtered: bool, out: Out, view: Box<dyn View>) -> Watch {
+        listen_to_signals();
         Watch {
             tracer,
             filtered,
@@ -170,7 +171,6 @@ impl Watch {
 
     /// Follows the programs until all have ended. Answers how the first one did.
     pub fn run(&mut self) -> End {
-        listen_to_signals();
         let stopped = loop {
             let wait = self.tracer.wait(true);
             if let Some(signal) = self.asked_to_stop() {

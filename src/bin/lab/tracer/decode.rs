@@ -315,7 +315,7 @@ fn spell(tid: Tid, entry: &Entry, kind: As, value: u64) -> Option<Cow<'static, s
         }
         Strings => {
             let list = strings(tid, value, 64);
-            let list: Vec<String> = list.iter().map(|word| literal(word, 4096)).collect();
+            let list: Vec<String> = list.iter().map(|word| literal(word, 32)).collect();
             format!("[{}]", list.join(", "))
         }
         Text => literal(&memory::bytes(tid, value, args[2].min(33) as usize), 32),
@@ -331,6 +331,9 @@ fn spell(tid: Tid, entry: &Entry, kind: As, value: u64) -> Option<Cow<'static, s
         Polled => {
             let list = records::<pollfd>(tid, value, args[1].min(32) as usize);
             let list = list.iter().map(|one| {
+                if one.fd < 0 {
+                    return format!("{{fd={}}}", one.fd);
+                }
                 let events = flags::join(one.events.into(), names::POLL);
                 format!("{{fd={}, events={events}}}", one.fd)
             });
