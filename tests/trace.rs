@@ -117,7 +117,7 @@ fn mask(text: &str, tids: &[String]) -> String {
         let rules = [
             (r"\) += ", ") = "),
             (r"tv_sec=\d+, tv_nsec=\d+", "TIME"),
-            (r"(time)=\d+", "$1=TIME"),
+            (r"(time)=\d+( /\* .*? \*/)?", "$1=TIME"),
             (r"\bkey=(0x)?[0-9a-f]+", "key=KEY"),
             (r"0x[0-9a-f]{6,}", "ADDRESS"),
             // Of a received message strace shows the whole buffer.

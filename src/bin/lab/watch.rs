@@ -171,6 +171,8 @@ impl Watch {
 
     /// Follows the programs until all have ended. Answers how the first one did.
     pub fn run(&mut self) -> End {
+        // What it costs to be traced is said before it is paid.
+        self.out.flush();
         let stopped = loop {
             let wait = self.tracer.wait(true);
             if let Some(signal) = self.asked_to_stop() {

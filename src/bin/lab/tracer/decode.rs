@@ -445,8 +445,10 @@ pub fn info(info: &siginfo_t) -> String {
     } else if signo == libc::SIGCHLD && code > 0 {
         let status =
             if code == libc::CLD_EXITED { status.to_string() } else { names::signal(status) };
-        text +=
-            &format!(", si_pid={pid}, si_uid={uid}, si_status={status}, si_utime=0, si_stime=0");
+        // SAFETY: as above.
+        let (user, system) = unsafe { (info.si_utime(), info.si_stime()) };
+        text += &format!(", si_pid={pid}, si_uid={uid}, si_status={status}");
+        text += &format!(", si_utime={user}, si_stime={system}");
     } else if matches!(signo, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL)
         && code > 0
     {
