@@ -140,6 +140,9 @@ pub fn reap(child: Child) -> Result<()> {
     match child.wait()? {
         WaitStatus::Exited(_, 0) => Ok(()),
         WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
+        WaitStatus::Signaled(_, signal, _) => {
+            Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: killed by {signal}")))
+        }
         other => Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: {other:?}"))),
     }
 }
