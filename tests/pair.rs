@@ -193,7 +193,7 @@ fn a_leftover_with_a_living_strangers_pid() {
     let run = play(
         "start stranger sleep 1000; {c}/plant $key 9 128 0600 $stranger > plant.out\n\
          start client {lab} client --key-file $key --patience 0.2; ended client\n\
-         kill -0 $stranger && kill $stranger; ended stranger\n\
+         kill $stranger; ended stranger\n\
          start server {lab} server --key-file $key; prints server 'taken over'; kill $server; ended server",
     );
     refused(&did(&run, "client"), 6, "not a peer");
@@ -235,7 +235,7 @@ fn a_recycled_pid_is_not_signalled() {
          echo $((dead - 1)) > /proc/sys/kernel/ns_last_pid; sleep 1000 & heir=$!\n\
          [ $dead = $heir ] || exit 97\n\
          {lab} client --key-file $key --patience 0.2 2> client.err; echo $? > client.code\n\
-         kill -0 $heir || exit 96; kill $heir; : > client.out";
+         kill $heir; wait $heir; [ $? = 143 ] || exit 96; : > client.out";
     let inside = format!(
         "unshare -Ur --pid --fork --mount --kill-child bash -c '{}'",
         script.replace('\'', "'\\''")
@@ -570,7 +570,7 @@ fn another_users_server_and_planted_pid() {
          start stranger sleep 1000\n\
          FROM=typed start deputy {as_user} {{c}}/plant $key 9 128 0666 $stranger knock; exec 9> typed\n\
          prints deputy planted; exec 9>&-; ended deputy\n\
-         kill -0 $stranger && kill $stranger; ended stranger\n\
+         kill $stranger; ended stranger\n\
          kill $server; ended server\n\
          {{c}}/plant $key 9 128 0600 0 > plant.out\n\
          start shut {as_user} {{lab}} client --key-file $key --patience 0.2; ended shut\n\
@@ -909,14 +909,15 @@ fn the_whole_of_4_8_is_killed_and_the_next_start_cleans_up() {
 /// The cells notice: the same scenes, with programs that do it wrong, come out differently.
 mod the_harness_proves_itself {
     use super::*;
+    use lablib::system::SYS_PAUSE;
 
     /// Delays the child between "ready" and its wait, so that the signal comes in between. True if
     /// the program ended; false if it sleeps in pause.
-    fn survives_an_early_signal(program: &str) -> bool {
+    fn survives_an_early_signal(program: &str, microseconds: u32) -> bool {
         let run = play(&format!(
-            "start it strace -f -o /dev/null -e trace=write -e inject=write:delay_exit=100000 {program}\n\
+            "start it strace -f -o /dev/null -e trace=write -e inject=write:delay_exit={microseconds} {program}\n\
              asleep() {{ for p in $(cat /proc/$1/task/$1/children); do\n\
-             read nr rest < /proc/$p/syscall; [ $nr = 34 ] && echo $p; asleep $p; done; }} 2> /dev/null\n\
+             read nr rest < /proc/$p/syscall; [ $nr = {SYS_PAUSE} ] && echo $p; asleep $p; done; }} 2> /dev/null\n\
              still=0; while [ -d /proc/$it ] && [ $still -lt 30 ]; do\n\
              read -t 0.02 x <> pipe; [ -n \"$(asleep $it)\" ] && still=$((still + 1)) || still=0\n\
              [ $(sed -n 's/^State:.\\(.\\).*/\\1/p' /proc/$it/status) = Z ] && break; done 2> /dev/null\n\
@@ -928,8 +929,11 @@ mod the_harness_proves_itself {
     #[test]
     fn lost_wake_up() {
         if have("strace", "that a lost wake-up is noticed") {
-            assert!(!survives_an_early_signal("{c}/naive wake"), "bare pause loses the signal");
-            assert!(survives_an_early_signal("{lab_4_8} --part c --rounds 3"));
+            assert!(
+                !survives_an_early_signal("{c}/naive wake", 2_000_000),
+                "bare pause loses the signal"
+            );
+            assert!(survives_an_early_signal("{lab_4_8} --part c --rounds 3", 50_000));
         }
     }
 
@@ -937,23 +941,23 @@ mod the_harness_proves_itself {
     /// group and the process of that pid both live on.
     fn harms_nobody(client: &str, pid: &str) -> bool {
         let run = play(&format!(
-            "FROM=typed start plant {{c}}/plant $key 9 128 0600 0 hold; exec 9> typed; prints plant planted\n\
-             exec 9>&-; ended plant; unplant\n\
+            "settle() {{ while grep -q '^State:.[RSDT]' /proc/$1/status; do read nr rest < /proc/$1/syscall\n\
+             [ \"$nr\" = {SYS_PAUSE} ] && kill -KILL $1; done; }} 2> /dev/null; export -f settle\n\
              start stranger setsid sleep 1000\n\
              FROM=typed start plant {{c}}/plant $key 9 128 0600 {pid} hold; exec 9> typed; prints plant planted\n\
-             start group setsid bash -c \"sleep 1000 & by=\\$!; {client} & wait \\$!; \
-             kill -0 \\$by && kill \\$by && echo unharmed\"; ended group\n\
-             kill -0 $stranger && kill $stranger && echo unharmed > stranger.said; ended stranger\n\
+             start group setsid bash -c \"sleep 1000 & by=\\$!; {client}; \
+             kill \\$by; wait \\$by; [ \\$? = 143 ] && echo unharmed\"; ended group\n\
+             kill $stranger; ended stranger\n\
              exec 9>&-; ended plant; unplant\n\
              kill -KILL -- -$group 2> /dev/null; until [ $(rows) = 0 ]; do read -t 0.01 x <> pipe; done"
         ));
-        let stranger = fs::read_to_string(run.dir.path().join("stranger.said")).unwrap_or_default();
-        did(&run, "group").out.contains("unharmed") && stranger.contains("unharmed")
+        // SIGTERM ended them, and nothing before.
+        did(&run, "group").out.contains("unharmed") && did(&run, "stranger").code == 143
     }
 
     const OURS: &str = "{lab} client --key-file $key --patience 0.1 2> /dev/null";
-    // It would wait for ever in pause after its kill; what matters has happened by then.
-    const NAIVE: &str = "timeout -s KILL --foreground 0.5 {c}/client $key 9";
+    // It waits for ever in pause after its kill; what matters has happened by then.
+    const NAIVE: &str = "{c}/client $key 9 & settle \\$!";
 
     #[test]
     fn pid_zero() {
