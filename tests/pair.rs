@@ -906,6 +906,46 @@ fn the_whole_of_4_8_is_killed_and_the_next_start_cleans_up() {
     assert!(next.code == 0 && next.out.contains("which is gone: shmid"), "{}", next.out);
 }
 
+/// notes/faults.md has a line for each fault, and each test that it names exists.
+#[test]
+fn every_fault_has_a_line_and_every_named_test_exists() {
+    let page = fs::read_to_string(common::repo().join("notes/faults.md")).expect("notes/faults.md");
+    let tests = fs::read_dir(common::repo().join("tests")).expect("tests").filter_map(Result::ok);
+    let sources: Vec<(String, String)> = tests
+        .filter_map(|file| {
+            let text = fs::read_to_string(file.path()).ok()?;
+            Some((format!("tests/{}", file.file_name().display()), text))
+        })
+        .collect();
+    let (here, not_here) = page.split_once("## Not here").expect("the faults that are left out");
+    let row = regex::Regex::new(r"(?m)^\| (\d+) \|.*\| (.*) \|$").expect("row");
+    let name = regex::Regex::new(r"(?:(tests/\w+\.rs) )?`(?:the_harness_proves_itself::)?(\w+)`")
+        .expect("name");
+    let mut faults: Vec<usize> = Vec::new();
+    for found in row.captures_iter(here) {
+        faults.push(found[1].parse().expect("a number"));
+        // A file's name holds for the tests after it, up to the end of the cell.
+        let (mut file, mut named) = ("tests/pair.rs".to_string(), 0);
+        for part in found[2].split("; ").flat_map(|part| name.captures_iter(part)) {
+            file = part.get(1).map_or(file, |other| other.as_str().into());
+            let is = format!("fn {}(", &part[2]);
+            let known = |one: &&(String, String)| one.0 == file || one.0 == "tests/pair.rs";
+            assert!(
+                sources.iter().filter(known).any(|one| one.1.contains(&is)),
+                "{file} has no test {}",
+                &part[2]
+            );
+            named += 1;
+        }
+        assert!(named > 0, "fault {} has no test", &found[1]);
+    }
+    faults.extend(
+        row.captures_iter(not_here).map(|found| found[1].parse::<usize>().expect("a number")),
+    );
+    faults.sort_unstable();
+    assert_eq!(faults, (1..=48).collect::<Vec<_>>());
+}
+
 /// The cells notice: the same scenes, with programs that do it wrong, come out differently.
 mod the_harness_proves_itself {
     use super::*;
