@@ -42,6 +42,10 @@ pub fn watch() {
 /// In a child: these signals do again what they do by default. Its parent cleans up.
 pub(crate) fn unwatch() {
     STOPPING.iter().for_each(|&signal| _ = set(signal, SigHandler::SigDfl));
+    // One that came between fork and here was remembered by the handler; now it may do its work.
+    if let Ok(signal) = Signal::try_from(STOP.load(SeqCst)) {
+        let _ = signal::raise(signal);
+    }
 }
 
 /// Fails only for signals that do not exist or cannot be handled.

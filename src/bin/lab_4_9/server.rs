@@ -21,8 +21,7 @@ use crate::talk::{Came, LOOK, TICK, Talk, handlers, is_removed, shared};
 use crate::wire::{SIZE, StShmbuf, messages, printable};
 
 /// What the demonstration says when nobody gives it anything to say.
-const LINES: &str =
-    "hello\nsignals carry no words, memory carries no signals\ngrüße, 你好, здравствуй\n";
+const LINES: &str = "hello\na signal carries no words, memory no signal\ngrüße, 你好, здравствуй\n";
 
 /// Serves one client. `ready`, if anybody waits for it, is written to when a client may come.
 pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
