@@ -184,6 +184,23 @@ fn a_second_client() {
 }
 
 #[test]
+fn a_client_without_its_server_is_never_signalled() {
+    let run = play(&format!(
+        "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\
+         start client {{lab}} client --key-file $key; prints server 'attached to this segment'\n\
+         kill -STOP $client; is T $client; kill -KILL $server; ended server; exec 9>&-\n\
+         start second {{lab}} client --key-file $key --patience 0.1; ended second\n\
+         grep -E '(Sig|Shd)Pnd' /proc/$client/status > pending.out\n\
+         kill -CONT $client; ended client\n\
+         start next {{lab}} server --key-file $key; prints next 'taken over'; kill $next; ended next"
+    ));
+    refused(&did(&run, "second"), 6, "another client");
+    refused(&did(&run, "client"), 7, "died without a word");
+    let pending = fs::read_to_string(run.dir.path().join("pending.out")).expect("pending.out");
+    assert_eq!(pending.matches("0000000000000000").count(), 2, "nothing waits for it: {pending}");
+}
+
+#[test]
 fn two_clients_at_once_never_both_win() {
     for _ in 0..times(10, 200) {
         let run = play(&format!(

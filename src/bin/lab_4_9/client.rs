@@ -148,7 +148,13 @@ fn meet(
         text(&format!("memory: pid -> {written}"));
     }
     let peer = Peer::of(written, shmid)?;
-    let after = system::segment(shmid).map_or(0, |row| row.get("nattch"));
+    let (after, maker) =
+        system::segment(shmid).map_or((0, 0), |row| (row.get("nattch"), row.get("cpid")));
+    if maker != i64::from(written) {
+        let why =
+            format!("{written} has it attached, but {maker} made it: another client, left alone");
+        return because(exit::NOT_A_PEER, why);
+    }
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,
