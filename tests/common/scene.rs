@@ -21,6 +21,15 @@ start() {
 }
 # ended NAME: waits for it; its exit code is then in NAME.code.
 ended() { eval pid=\$$1; wait $pid; echo $? > $1.code; }
+# stop NAME: SIGTERM for the lab itself, also where strace stands before it, until it has ended.
+stop() {
+    eval pid=\$$1
+    while grep -q '^State:.[RSDTt]' /proc/$pid/status; do
+        who=$(sed -n 's/^\(server\|client\) \([0-9]*\).*/\2/p' $1.out | head -1)
+        [ -z "$who" ] || kill $who
+        read -t 0.01 nothing <> pipe
+    done 2> /dev/null
+}
 # prints NAME TEXT: waits until it has printed that. Without it, all is over.
 prints() {
     turns=0
