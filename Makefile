@@ -12,7 +12,7 @@ export STEP
 sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 
-.PHONY: help $(labs) ipcs sweep lint test soak golden
+.PHONY: help $(labs) lab-4.9-server lab-4.9-client ipcs sweep lint test soak golden
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ help:
 $(labs): lab-%:
 	@$(CARGO) build --quiet --no-default-features --bin lab_$(subst .,_,$*)
 	@$(BIN)/lab_$(subst .,_,$*) $(ARGS)
+
+# The two sides of 4.9, each in a terminal of its own.
+lab-4.9-server lab-4.9-client: lab-4.9-%:
+	@$(CARGO) build --quiet --no-default-features --bin lab_4_9
+	@$(BIN)/lab_4_9 $* $(ARGS)
 
 lab-%:
 	@echo "make: no lab $*; there are: $(labs)" >&2; exit 2

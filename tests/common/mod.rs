@@ -299,6 +299,7 @@ pub fn scrub(text: &str) -> String {
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
+            (r"\band \d+ is gone", "and PID is gone"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),
             (r"(lab-4\.\d+)-\d+", "$1-PID"),
             // Columns are as wide as what stands in them.
