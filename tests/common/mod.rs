@@ -338,6 +338,7 @@ pub fn scrub(text: &str) -> String {
                 r"(?m)^((?:\w+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
                 "${1}KEY ID USER ",
             ),
+            (r"\bat key 0x[0-9a-f]+", "at key KEY"),
             (r"-i \d+", "-i ID"),
         ];
         rules.map(|(rule, by)| (Regex::new(rule).expect(rule), by)).into_iter().collect()
