@@ -117,6 +117,37 @@ fn a_client_that_waits_meets_a_server_that_comes() {
 }
 
 #[test]
+fn both_start_in_the_same_moment() {
+    // Among other things: while the server's shmat runs, nattch is 2 for an instant.
+    let run = play(&format!(
+        "echo hello > lines; for i in $(seq {}); do\n\
+         FROM=lines start server {{lab}} server --key-file $key --count --patience 60\n\
+         start client {{lab}} client --key-file $key --count --patience 60; wait $client || break; wait $server\n\
+         done; echo $? > client.code; cat client.err >&2; kill $server 2> /dev/null; [ $(cat client.code) = 0 ]",
+        times(60, 1000)
+    ));
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn one_who_only_looks_in_is_no_second_client() {
+    if !have("strace", "a client that is held after its first look") {
+        return;
+    }
+    let run = play(&format!(
+        "echo hello > lines; mkfifo peek\n\
+         FROM=lines start server {{lab}} server --key-file $key; prints server '{READY}'\n\
+         FROM=peek start plant {{c}}/plant $key 9 128 0600 0 peek; exec 9> peek; prints plant planted\n\
+         start client strace -o /dev/null -e trace=ppoll -e inject=ppoll:signal=SIGSTOP:when=1 \
+         {{lab}} client --key-file $key --patience 60; prints client 'another client; looking again'\n\
+         exec 9>&-; ended plant; who=$(sed -n 's/^client \\([0-9]*\\).*/\\1/p' client.out | head -1)\n\
+         ( while kill -CONT $who; do read -t 0.01 x <> pipe; done ) 2> /dev/null &\n\
+         ended client; ended server"
+    ));
+    assert!(did(&run, "client").out.contains("message: hello"));
+}
+
+#[test]
 fn two_servers() {
     let run = play(&format!(
         "FROM=typed start server {{lab}} server --key-file $key; exec 9> typed; prints server '{READY}'\n\

@@ -1,7 +1,8 @@
 /* Makes what a crash or an enemy leaves where a server should be.
- * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|knock|server|client]
+ * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|peek|knock|server|client]
  *   PID     what stands in the pid field; "me": our own
  *   hold    stays attached, until its standard input ends
+ *   peek    attaches what is there, writes nothing, and stays as long
  *   knock   rings SIGUSR2 at the pid that stood there before, once
  *   server  answers each SIGUSR2 with 128 bytes of standard input and SIGUSR1, until they end
  *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2
@@ -50,7 +51,7 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &both, NULL);
     signal(SIGUSR1, woken);
     signal(SIGUSR2, woken);
-    int flags = strcmp(role, "client") && strcmp(role, "knock") ? IPC_CREAT | IPC_EXCL : 0;
+    int flags = strcmp(role, "client") && strcmp(role, "knock") && strcmp(role, "peek") ? IPC_CREAT | IPC_EXCL : 0;
     int id = shmget(the_key(argv), (size_t)atol(argv[3]), flags | (int)strtol(argv[4], NULL, 8));
     if (id == -1)
         die("shmget");
@@ -58,11 +59,12 @@ int main(int argc, char **argv)
     if (shm == (void *)-1)
         die("shmat");
     pid_t before = shm->pid;
-    shm->pid = strcmp(argv[5], "me") ? (pid_t)atol(argv[5]) : getpid();
+    if (strcmp(role, "peek"))
+        shm->pid = strcmp(argv[5], "me") ? (pid_t)atol(argv[5]) : getpid();
     printf("planted in %d, where %d was\n", id, (int)before);
     fflush(stdout);
     char byte;
-    if (!strcmp(role, "hold")) {
+    if (!strcmp(role, "hold") || !strcmp(role, "peek")) {
         while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "knock")) {
