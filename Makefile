@@ -4,6 +4,10 @@
 #   make lab-4.4 ARGS=--list          name its experiments
 #   make lab-4.4 STEP=1               wait for Enter at each step (STEP=call: at each call, too)
 
+ifneq ($(shell uname -s),Linux)
+$(error The workbook needs Linux (this is $(shell uname -s)); a virtual machine will do)
+endif
+
 CARGO ?= cargo
 BIN ?= target/debug
 ARGS ?=

@@ -16,6 +16,17 @@ use regex::Regex;
 const STUDENT: u32 = 65534;
 /// Nothing a test starts may take longer; a hang becomes a failure with exit code 124.
 const LIMIT: &str = "120";
+/// What whoever starts the tests may have set, and no test means. MAKE…: `make test` has.
+const UNSET: [&str; 8] = [
+    "COLUMNS",
+    "STEP",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "RUST_BACKTRACE",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+];
 
 pub fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -207,7 +218,7 @@ impl Runner {
             command.args(&all[1..]);
         }
         command.env("XDG_RUNTIME_DIR", dir.path()).env("LC_ALL", "C").current_dir(dir.path());
-        for name in ["COLUMNS", "STEP", "NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        for name in UNSET {
             command.env_remove(name);
         }
         command.envs(self.env.clone());
@@ -327,6 +338,7 @@ pub fn scrub(text: &str) -> String {
                 r"(?m)^((?:\w+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
                 "${1}KEY ID USER ",
             ),
+            (r"\bat key 0x[0-9a-f]+", "at key KEY"),
             (r"-i \d+", "-i ID"),
         ];
         rules.map(|(rule, by)| (Regex::new(rule).expect(rule), by)).into_iter().collect()
