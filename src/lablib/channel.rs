@@ -21,6 +21,16 @@
 //! before the writer stores to the same bytes again. Where somebody may sleep, both stores are
 //! sequentially consistent: see `wakeup.rs`.
 //!
+//! How the two sides come to it (the server has made both segments, with [`segment_size`]):
+//!
+//! ```text
+//!     server  create(0, Writer)  create(1, Reader)  meet, meet   sender of 0, receiver of 1
+//!     client  open(0, Reader)    open(1, Writer)    meet, meet   receiver of 0, sender of 1
+//! ```
+//!
+//! A [`Sender`] and a [`Receiver`] may go to threads of their own. Dropped, they say goodbye; when
+//! both are gone, [`Segment::detach`], and who made the segments removes them.
+//!
 //! Nothing in a segment is believed: whoever has it attached can write what it likes. A number is
 //! loaded once, checked, and the checked copy is used; what fails is an error with exit code HOSTILE.
 //! Nobody makes a reference to shared bytes, only to atomics. Bytes are copied through raw
