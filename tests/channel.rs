@@ -201,7 +201,7 @@ fn both_ways_at_once_while_either_is_stopped_and_continued() {
             // Neither is reaped before `finish`, so that the pids are theirs.
             while !a.has_ended(Duration::ZERO)? && !b.has_ended(Duration::ZERO)? {
                 let n = numbers.next();
-                let who = if n % 2 == 0 { a } else { b };
+                let who = if n & 1 == 0 { a } else { b };
                 let send = |signal: i32| kill(who.pid, Signal::try_from(signal).ok());
                 send(SIGSTOP).map_err(Failure::of("kill"))?;
                 a.has_ended(Duration::from_micros(n / 2 % 3000))?;
@@ -210,6 +210,24 @@ fn both_ways_at_once_while_either_is_stopped_and_continued() {
             }
             Ok(())
         })
+    });
+}
+
+#[test]
+fn what_was_sent_before_the_goodbye_is_read() {
+    isolated("what_was_sent_before_the_goodbye_is_read", || {
+        let (id, mut out, mut incoming) = both(4096)?;
+        let mut sender = out.sender(Way::CpuAware, None, None)?;
+        sender.send(b"one")?;
+        sender.send_later(b"two")?;
+        drop(sender);
+        let mut receiver = incoming.receiver(Way::CpuAware, None, None)?;
+        let mut got = vec![];
+        assert!(receiver.recv(&mut got)? && got == b"one");
+        assert!(receiver.recv(&mut got)? && got == b"two" && !receiver.has_ended());
+        assert!(!receiver.recv(&mut got)? && receiver.has_ended());
+        drop(receiver);
+        over(id, out, incoming)
     });
 }
 

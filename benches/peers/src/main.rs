@@ -92,11 +92,10 @@ fn ours_oneway(way: Way, ring: usize, n: usize, len: usize, mode: Mode) -> f64 {
 }
 
 #[repr(align(128))] struct L(AtomicU64);
-fn pingpong(n: usize) -> f64 {
+fn pingpong(n: usize, one: bool) -> f64 {
     let id = shm::get(libc::IPC_PRIVATE, 4096, 0o600).unwrap();
     let at = shm::at(id, shm::NULL, 0).unwrap();
     let l: &[L;2] = unsafe { &*at.cast() };
-    let one = std::env::var_os("TWOLINES").is_none();
     let r = pair(Pin::Two, || {
         let t = Instant::now();
         let (a,b)= if one {(&l[0].0,&l[0].0)} else {(&l[0].0,&l[1].0)};
@@ -111,29 +110,78 @@ fn pingpong(n: usize) -> f64 {
     r[0]
 }
 
+
+
+fn median(mut v: Vec<f64>) -> f64 { v.sort_by(f64::total_cmp); v[v.len()/2] }
+
 fn main() {
     lablib::process::enter_own_ipc().unwrap();
     let out = std::fs::File::from(nix::unistd::dup(std::io::stdout()).unwrap());
     quiet();
     use std::io::Write;
-    macro_rules! say { ($($t:tt)*) => { { writeln!(&out, $($t)*).unwrap(); } } }
     let what = std::env::args().nth(1).unwrap_or_default();
-    for _ in 0..3 {
-        if what.is_empty() || what.contains('r') {
-        say!("pingpong {:.0}", pingpong(1_000_000));
-        for way in [Way::Spin, Way::Adaptive, Way::CpuAware] { say!("{way:?} two {:.0}", ours_rtt(way, 65536, 1_000_000, 64, Pin::Two)); }
-        for way in [Way::Semaphore, Way::Futex, Way::Yield, Way::CpuAware] { say!("{way:?} one {:.0}", ours_rtt(way, 65536, 100_000, 64, Pin::One)); }
-        }
-        if what.is_empty() || what.contains('t') {
-        for ring in [4096, 8192, 16384, 65536] {
-        for way in [Way::Spin, Way::CpuAware] {
-            say!("{way:?} ring {ring} batch 1 {:.1} M/s, 32 {:.1} M/s, place {:.1} M/s", 1e3 / ours_oneway(way, ring, 5_000_000, 64, Mode::Copy(1)),
-                1e3 / ours_oneway(way, ring, 5_000_000, 64, Mode::Copy(32)), 1e3 / ours_oneway(way, ring, 20_000_000, 64, Mode::Place(32)));
+    let rounds: usize = std::env::args().nth(2).map_or(15, |n| n.parse().unwrap());
+    let mut cells: Vec<(String, Box<dyn FnMut() -> f64>)> = vec![];
+    macro_rules! cell { ($name:expr, $f:expr) => { cells.push(($name.to_string(), Box::new(move || $f))) } }
+    if what.contains('r') {
+        cell!("pingpong1", pingpong(20_000, true));
+        cell!("pingpong2", pingpong(20_000, false));
+        for way in [Way::Spin, Way::CpuAware] { for len in [64, 56, 8] { cell!(format!("{way:?} {len}"), ours_rtt(way, 65536, 20_000, len, Pin::Two)); } }
+    }
+    if what.contains('s') {
+        for way in [Way::Spin, Way::CpuAware] { for len in [0, 64, 1024] { cell!(format!("solo {way:?} {len}"), solo(way, len)); } }
+        cell!("getcpu", { let t = Instant::now(); for _ in 0..100000 { std::hint::black_box(lablib::wakeup::cpu()); } t.elapsed().as_nanos() as f64 / 1e5 });
+    }
+    if what.contains('o') {
+        for way in [Way::Semaphore, Way::Futex, Way::Yield, Way::CpuAware] { cell!(format!("{way:?} one cpu"), ours_rtt(way, 65536, 4000, 64, Pin::One)); }
+    }
+    if what.contains('t') {
+        cell!("rtrb 1", rtrb(64, 200_000, 1)); cell!("rtrb 32", rtrb(64, 200_000, 32)); cell!("rtrb 1024/32", rtrb(1024, 200_000, 32));
+        for ring in [8192, 65536] { for way in [Way::Spin, Way::CpuAware] {
+            cell!(format!("{way:?} {ring} batch 1"), ours_oneway(way, ring, 200_000, 64, Mode::Copy(1)));
+            cell!(format!("{way:?} {ring} batch 32"), ours_oneway(way, ring, 200_000, 64, Mode::Copy(32)));
+            cell!(format!("{way:?} {ring} place 32"), ours_oneway(way, ring, 500_000, 64, Mode::Place(32)));
         } }
-        for ring in [1<<18, 1<<19, 1<<20] {
-            let way = Way::CpuAware;
-            say!("64K ring {ring} copy {:.1} GB/s place {:.1} GB/s", 65536. / ours_oneway(way, ring, 100_000, 65536, Mode::Copy(1)),65536. / ours_oneway(way, ring, 100_000, 65536, Mode::Place(1)));
-        }
+    }
+    if what.contains('b') {
+        for ring in [1<<18, 1<<19, 1<<20] { let way = Way::CpuAware;
+            cell!(format!("64K {ring} copy"), ours_oneway(way, ring, 3000, 65536, Mode::Copy(1)));
+            cell!(format!("64K {ring} place"), ours_oneway(way, ring, 3000, 65536, Mode::Place(1)));
         }
     }
+    let mut all = vec![vec![]; cells.len()];
+    for _ in 0..rounds { for (i, (_, f)) in cells.iter_mut().enumerate() { let x = f(); all[i].push(x); } }
+    for (i, (name, _)) in cells.iter().enumerate() {
+        let ratios = all[i].iter().zip(&all[0]).map(|(a, b)| a / b).collect();
+        let min = all[i].iter().copied().fold(f64::MAX, f64::min);
+        writeln!(&out, "{name:<24} median {:>9.1} ns  min {:>8.1}  ratio {:.2}", median(all[i].clone()), min, median(ratios)).unwrap();
+    }
+}
+
+fn solo(way: Way, len: usize) -> f64 {
+    let id = ids(65536)[0];
+    let mut a = Segment::create(id, Role::Writer).unwrap(); let mut b = Segment::open(id, Role::Reader).unwrap();
+    let r = { let mut tx = a.sender(way, None, None).unwrap(); let mut rx = b.receiver(way, None, None).unwrap();
+    let msg = vec![1u8; len]; let mut buf = vec![];
+    let n = 100_000;
+    let t = Instant::now();
+    for _ in 0..n { tx.send(&msg).unwrap(); rx.recv(&mut buf).unwrap(); }
+    t.elapsed().as_nanos() as f64 / n as f64 };
+    a.detach().unwrap(); b.detach().unwrap();
+    shm::ctl_rmid(id).unwrap();
+    r
+}
+fn rtrb(slots: usize, n: usize, batch: usize) -> f64 {
+    let (mut p, mut c) = rtrb::RingBuffer::<[u8; 64]>::new(slots);
+    let msg = [1u8; 64];
+    let t = std::thread::spawn(move || { pin(1); let mut got = 0; let mut sum = 0u64; 
+        while got < n { if batch == 1 { if let Ok(m) = c.pop() { got += 1; sum += m[5] as u64; std::hint::black_box(&m); } else { std::hint::spin_loop() } }
+          else { let k = c.slots().min(batch); if k==0 { std::hint::spin_loop(); continue } let ch = c.read_chunk(k).unwrap(); for m in ch { std::hint::black_box(&m); } got += k; } } sum });
+    let h = std::thread::spawn(move || { pin(0); let start = Instant::now(); let mut sent = 0;
+        while sent < n { if batch == 1 { if p.push(msg).is_ok() { sent += 1 } else { std::hint::spin_loop() } }
+          else { let k = p.slots().min(batch).min(n-sent); if k==0 { std::hint::spin_loop(); continue }
+            let ch = p.write_chunk_uninit(k).unwrap(); ch.fill_from_iter(std::iter::repeat(msg)); sent += k; } }
+        start });
+    let start = h.join().unwrap(); t.join().unwrap();
+    start.elapsed().as_nanos() as f64 / n as f64
 }
