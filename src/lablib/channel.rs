@@ -114,7 +114,8 @@ pub enum Role {
 pub struct Segment {
     /// Its id.
     pub shmid: c_int,
-    addr: Addr,
+    /// Where it is attached.
+    pub addr: Addr,
     /// Bytes of the ring: what the kernel says, not the segment.
     ring: usize,
     role: Role,
