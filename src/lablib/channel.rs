@@ -528,12 +528,22 @@ impl Sender<'_> {
     pub fn commit_later(&mut self) {
         let Some((skip, len)) = self.reserved.take() else { return };
         if skip > 0 {
-            self.hold(SKIP, skip);
+            self.skip(skip);
         }
         self.hold(MESSAGE | len as u64 | u64::from(self.cpu) << CPU, End::record(len));
         if self.held.is_some_and(|(first, _)| self.head - first >= self.end.eighth()) {
-            self.publish();
+            self.enough();
         }
+    }
+
+    #[cold]
+    fn enough(&mut self) {
+        self.publish();
+    }
+
+    #[cold]
+    fn skip(&mut self, rest: usize) {
+        self.hold(SKIP, rest);
     }
 
     /// Shows the reader all that was committed, and wakes it if it sleeps.
@@ -567,16 +577,23 @@ impl Sender<'_> {
     /// Is there so much room? Looks at the reader's position only when the last one does not do.
     #[inline]
     fn has_room(&mut self, need: usize) -> Result<bool> {
-        let fits = |tail| self.head + need as u64 - tail <= self.end.ring as u64;
-        if fits(self.tail) {
-            return Ok(true);
-        }
+        Ok(self.fits(need, self.tail) || self.look_again(need)?)
+    }
+
+    #[inline]
+    fn fits(&self, need: usize, tail: u64) -> bool {
+        self.head + need as u64 - tail <= self.end.ring as u64
+    }
+
+    #[inline(never)]
+    fn look_again(&mut self, need: usize) -> Result<bool> {
+        // Acquire: the reader is through with what lies before its position.
         let tail = self.end.progress.tail.load(Acquire);
         if !self.is_possible(tail) {
             return hostile(format!("{tail} bytes read, between {} and {}", self.tail, self.head));
         }
         self.tail = tail;
-        Ok(fits(tail))
+        Ok(self.fits(need, tail))
     }
 
     /// Can the reader be there? Not before where it was, and not beyond what is published.
@@ -598,10 +615,9 @@ impl Sender<'_> {
         while !self.has_room(need)? {
             self.has_reader()?;
             // Anything else than more reading is for `has_room` to judge.
-            let fits = |tail| self.head + need as u64 - tail <= self.end.ring as u64;
             let news = || {
                 let tail = tail.load(SeqCst);
-                left.load(SeqCst) != 0 || !self.is_possible(tail) || fits(tail)
+                left.load(SeqCst) != 0 || !self.is_possible(tail) || self.fits(need, tail)
             };
             self.end.room.wait(cpu.load(Relaxed) as u16, news)?;
         }
@@ -666,11 +682,19 @@ impl Receiver<'_> {
     /// writer has said goodbye.
     #[inline]
     pub fn peek(&mut self) -> Result<Option<Place<'_>>> {
+        if !self.is_usual() {
+            self.wait()?;
+        }
+        Ok(self.seen())
+    }
+
+    #[inline(never)]
+    fn wait(&mut self) -> Result<()> {
         while !self.look()? && !self.ended {
             let (end, tail) = (&self.end, self.tail);
             end.messages.wait(self.cpu, || end.word(tail).load(SeqCst) != 0)?;
         }
-        Ok(self.seen())
+        Ok(())
     }
 
     /// Like [`Receiver::peek`], but does not wait: `None`, too, if there is no message now.
@@ -704,20 +728,26 @@ impl Receiver<'_> {
         (self.record > 0).then(|| self.end.place(self.tail, self.len))
     }
 
-    /// Is there a message? Goes to it if it stands at the ring's beginning.
+    /// Is there a message like the last one? A branch, which the processor guesses, in place of an
+    /// address that has to wait until the word is here: so it can load many messages at once.
     #[inline]
+    fn is_usual(&mut self) -> bool {
+        // Acquire: what the writer stored before this word is seen after it.
+        let word = self.end.word(self.tail).load(Acquire);
+        let usual = word == self.last && self.usual <= self.end.ring - self.end.offset(self.tail);
+        if usual {
+            self.record = self.usual;
+        }
+        usual
+    }
+
+    /// Is there a message? Goes to it if it stands at the ring's beginning.
     fn look(&mut self) -> Result<bool> {
         loop {
-            // Acquire: what the writer stored before this word is seen after it.
+            // Acquire: as above.
             let word = self.end.word(self.tail).load(Acquire);
             let (offset, len) = (self.end.offset(self.tail), word as u32 as usize);
             let rest = self.end.ring - offset;
-            // Like the last one: a branch, which the processor guesses, in place of an address that
-            // has to wait until the word is here. So it loads many words at once.
-            if word == self.last && self.usual <= rest {
-                self.record = self.usual;
-                return Ok(true);
-            }
             match word & KIND {
                 0 if word == 0 => return Ok(false),
                 MESSAGE if len <= self.end.most() && End::record(len) <= rest => {

@@ -25,11 +25,10 @@ pub fn run(how: &str, n: usize) {
         match how {
             "ours" => drop(sem::ctl_getval(semid, 0).expect("semctl")),
             "eprintln" => {
+                let (name, number, what, buffer) = black_box(("semctl", 0, "GETVAL", "NULL"));
                 let value = call(semid);
-                eprintln!(
-                    "  semctl({semid}, {}, {}, {})                         = {value}",
-                    0, "GETVAL", "NULL"
-                );
+                let call = format!("{name}({semid}, {number}, {what}, {buffer})");
+                eprintln!("  {call:<50} = {value}");
             }
             _ => drop(call(semid)),
         }

@@ -12,7 +12,7 @@ use lablib::wakeup::Way;
 
 use crate::kernel::{Pipes, Slots, memcpy, ping_pong};
 use crate::others::{Iceoryx, IpcChannel, rtrb};
-use crate::ours::{Mode, RING, Segments, duplex, stream};
+use crate::ours::{Mode, RING, Segments, alone, duplex, stream};
 use crate::pair::{Measured, Pin};
 use crate::report::{Results, Row, Unit, machine};
 use crate::talk::{Talk, one_way, paced, round_trip};
@@ -328,6 +328,7 @@ fn rows(dir: &Path) -> Vec<Row> {
             Rate,
             streamed(RING, 1_000_000, 64, Mode::InPlace(32)),
         ),
+        row(RATE, "rate: channel, both ends in one thread: the code alone", Rate, move || alone(default, 100_000, 64)),
         row(RATE, "rate: rtrb, two threads, 1 at once", Rate, || rtrb::<64>(1024, 300_000, 1)),
         row(RATE, "rate: rtrb, two threads, 32 at once", Rate, || rtrb::<64>(1024, 500_000, 32)),
         row(RATE, "rate: iceoryx2, polling", Rate, || {
