@@ -139,14 +139,18 @@ impl Child {
         Ok(())
     }
 
-    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc.
+    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. One that has
+    /// ended instead is for [`Child::finish`] to tell.
     pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
+        let pid = self.pid.as_raw();
         for _ in 0..5000 {
-            if system::asleep_in(self.pid.as_raw()) == Some(number) {
+            // One that a tracer has stopped at the call's entry is in it, and does not sleep yet.
+            let there = system::asleep_in(pid) == Some(number);
+            if there && system::status(pid).is_some_and(|status| status.state == 'S') {
                 return Ok(());
             }
             if signals::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
-                break;
+                return Ok(());
             }
         }
         Err(Failure::because(format!("{} ({}) did not get to its wait", self.name, self.pid)))

@@ -218,13 +218,13 @@ fn fields(row: &Row) -> Vec<(&'static str, String)> {
 }
 
 /// A user's name as `ipcs` prints it: at most 10 letters, or the number.
-fn user(uid: i64) -> String {
+pub fn user(uid: i64) -> String {
     let known = User::from_uid((uid as u32).into()).ok().flatten();
     known.map_or(uid.to_string(), |user| user.name.chars().take(10).collect())
 }
 
 /// A time as `ipcs -i` prints it: local, or `Not set`.
-fn time(seconds: i64) -> String {
+pub fn time(seconds: i64) -> String {
     if seconds == 0 {
         return "Not set".into();
     }

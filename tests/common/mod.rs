@@ -286,12 +286,17 @@ pub fn scrub(text: &str) -> String {
             (r"\) += ", ") = "),
             // Whether a process has to sleep at all before a signal comes is not fixed.
             (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
-            (r"/[^ ,\x22]*?shm-workbook[^/ ,\x22]*/(shm-workbook/)?", "DIR/"),
+            (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"\b(parent|child|server|client) \d+", "$1 PID"),
             (r"(?m)^(\w+) \d+ │", "$1 PID │"),
+            // A rule ends at the page's edge; how far that is depends on the pid before it.
+            (r"(?m)^(\w+ PID │── .*?) ─+$", "$1 ─"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
+            (r"(\b(?:shm_)?open\(\x22.*\) = )\d+", "${1}FD"),
+            (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
+            (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),

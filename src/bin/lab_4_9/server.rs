@@ -59,7 +59,7 @@ pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
 /// IPC_RMID, unless somebody else was faster: then what we wanted is done.
 fn remove(shmid: i32) -> Result<()> {
     match shm::ctl_rmid(shmid) {
-        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => Ok(()),
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) if is_removed(shmid) => Ok(()),
         removed => removed,
     }
 }
@@ -180,8 +180,9 @@ fn say_goodbye(talk: &Talk) -> Result<()> {
     }
     talk.shared.write(b"");
     note("an empty message ends the conversation");
-    remove(talk.shmid)?;
-    talk.ring(SIGUSR1)
+    let removed = remove(talk.shmid);
+    talk.ring(SIGUSR1)?;
+    removed
 }
 
 /// The lines to be sent, from wherever they come.
