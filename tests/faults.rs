@@ -115,7 +115,8 @@ fn one_line(run: &Run) -> bool {
     let disturbed = log.lines().filter(|line| line.contains("(INJECTED)"));
     let pids: BTreeSet<&str> = disturbed.filter_map(|line| line.split(' ').next()).collect();
     let said: Vec<&str> = run.stderr.lines().collect();
-    said.iter().all(|line| line.starts_with("lab_")) && (1..=pids.len().max(1)).contains(&said.len())
+    said.iter().all(|line| line.starts_with("lab_"))
+        && (1..=pids.len().max(1)).contains(&said.len())
 }
 
 /// The words that put `strace` before a program and let it disturb one call.
