@@ -9,6 +9,8 @@
 //! | [`peer`] | is this pid our peer? whose leftover is this? |
 //! | [`process`] | children: made, waited for, crashed on purpose |
 //! | [`signals`] | handlers that only set a flag, and the waits that signals can end |
+//! | [`channel`] | the duplex channel of 4.10: a ring of messages in each of two segments |
+//! | [`wakeup`] | every way to wake the other side |
 //! | [`system`] | the kernel's own tables, and the real `ipcs` beside ours |
 //! | [`cleanup`] | the ledger of what we made, so that nothing stays behind |
 //!
@@ -23,6 +25,7 @@ use std::time::Duration;
 use clap::Parser;
 use nix::errno::Errno;
 
+pub mod channel;
 pub mod cleanup;
 pub mod flags;
 pub mod msg;
@@ -33,6 +36,7 @@ pub mod shm;
 pub mod signals;
 pub mod system;
 pub mod trace;
+pub mod wakeup;
 
 /// What the exit codes mean, in every lab. 128 + n: stopped by signal n.
 #[allow(missing_docs)]
