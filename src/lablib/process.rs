@@ -42,7 +42,7 @@ pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Ch
             signals::unwatch();
             trace::name(name);
             die_with_parent();
-            let code = if getppid() == parent { conclude(body(), false) } else { 1 };
+            let code = if getppid() == parent { conclude(body, false) } else { 1 };
             // SAFETY: ends the process at once: what the parent's destructors own stays its own.
             unsafe { libc::_exit(code.into()) }
         }

@@ -217,21 +217,21 @@ fn capabilities() -> Result<()> {
         })?
         .finish()
     };
-    with("ipc-owner", CAP_IPC_OWNER, |id| {
+    with("ipc_owner", CAP_IPC_OWNER, |id| {
         let addr = shm::at(id, NULL, 0)?;
         shm::dt(addr)?;
         expect_errno(shm::ctl_rmid(id), Errno::EPERM)?;
         note("CAP_IPC_OWNER overrules the mode, and does not make an owner");
         Ok(())
     })?;
-    with("ipc-lock", CAP_IPC_LOCK, |id| {
+    with("ipc_lock", CAP_IPC_LOCK, |id| {
         shm::ctl(id, SHM_LOCK)?;
         shm::ctl(id, SHM_UNLOCK)?;
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
         note("CAP_IPC_LOCK locks anybody's segment, and does not attach it");
         Ok(())
     })?;
-    with("sys-admin", CAP_SYS_ADMIN, |id| {
+    with("sys_admin", CAP_SYS_ADMIN, |id| {
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
         shm::ctl_rmid(id)?;
         note("CAP_SYS_ADMIN removes anybody's segment, and does not attach it");
