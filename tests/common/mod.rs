@@ -269,7 +269,7 @@ fn machine() -> (MutexGuard<'static, ()>, fs::File) {
 /// A lab's output process by process, in the order in which they first speak: how the lines of two
 /// processes mix is not fixed.
 pub fn per_process(text: &str) -> String {
-    let lane = Regex::new(r"^\w+ \d+ │").expect("lane");
+    let lane = Regex::new(r"^\w[\w ]* \d+ │").expect("lane");
     let mut groups: Vec<(String, String)> = vec![(String::new(), String::new())];
     for line in text.lines() {
         let name = lane.find(line).map_or("", |found| found.as_str());
@@ -291,9 +291,9 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"\b(parent|child|server|client) \d+", "$1 PID"),
-            (r"(?m)^(\w+) \d+ │", "$1 PID │"),
+            (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
-            (r"(?m)^(\w+ PID │── .*?) ─+$", "$1 ─"),
+            (r"(?m)^([\w ]+ PID │── .*?) ─+$", "$1 ─"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
@@ -309,7 +309,7 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^(  shm_\wtime +)[1-9]\d* +", "${1}TIME "),
             (r"(?m)^(  shm_perm\.__key +)0x\w+ +", "${1}KEY "),
             (r"(?m)^(  shm_perm\.c?uid, c?gid +)\d+:\d+ +", "${1}USER "),
-            (r"(?m)^((?:\w+ PID │)? +)key +shmid +owner +perms", "${1}key shmid owner perms"),
+            (r"(?m)^((?:[\w ]+ PID │)? +)key +shmid +owner +perms", "${1}key shmid owner perms"),
             (r"\b(c?[ug]id)=\d+", "$1=USER"),
             (r"\b(\w*time)=[1-9]\d*", "$1=TIME"),
             (r"0x[0-9a-f]{9,16}\b", "ADDRESS"),
@@ -323,7 +323,7 @@ pub fn scrub(text: &str) -> String {
             (r"((?:shm|msg|sem)get\(.*\) = )\d+", "${1}ID"),
             (r"\b((?:shm(?:at|ctl)|msg(?:ctl|snd|rcv)|sem(?:ctl|op))\()\d+", "${1}ID"),
             (
-                r"(?m)^((?:\w+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
+                r"(?m)^((?:[\w ]+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
                 "${1}KEY ID USER ",
             ),
             (r"-i \d+", "-i ID"),
