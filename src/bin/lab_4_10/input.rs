@@ -1,16 +1,17 @@
 //! Where the lines come from that a side says: a script, a pipe, or somebody who types.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::mpsc::Sender;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{SendError, Sender, SyncSender};
+use std::time::Duration;
 
-use lablib::trace::note;
+use lablib::trace::{self, note, text};
 use lablib::{Failure, Result, signals};
-use nix::sys::signal::Signal;
-use nix::unistd::{Pid, read};
-use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
-use rustyline::{Config, Editor, ExternalPrinter};
+use nix::unistd::read;
+use reedline::{ExternalPrinter, PromptEditMode, PromptHistorySearch, Reedline, Signal};
 
 use crate::turns::{tell, told};
 
@@ -35,11 +36,63 @@ pub struct Script {
 const QUIT: &str = "/quit";
 const HELP: &str = "/quit ends; everything else is sent";
 
-/// Prints a line while somebody may be typing another.
+/// Prints a line, also while somebody is typing another.
 pub type Print = Box<dyn FnMut(String) + Send>;
 
-/// An editor for a terminal, with a history.
-pub type Editing = Editor<(), MemHistory>;
+/// Somebody types: the editor, and how other threads reach it.
+pub struct Typing {
+    editor: Reedline,
+    pub reach: Reach,
+}
+
+/// What another thread can do to the editor: print above the line that is being typed, and end it.
+#[derive(Clone)]
+pub struct Reach {
+    lines: SyncSender<String>,
+    end: Arc<AtomicBool>,
+}
+
+/// Lines that wait to be printed, and how often the editor looks for them.
+const WAITING: usize = 32;
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Reach {
+    /// Prints a line: above the one that is being typed, or, when nobody types any more, as any.
+    pub fn print(&self, line: String) {
+        if let Err(SendError(line)) = self.lines.send(line) {
+            text(&line);
+        }
+    }
+
+    /// Ends the editing when everything that was printed so far has been shown: as many empty lines,
+    /// which print nothing, as there is room for push the others out.
+    pub fn end(&self) {
+        let all_shown = (0..WAITING).try_for_each(|_| self.lines.send(String::new()));
+        if all_shown.is_ok() {
+            self.end.store(true, SeqCst);
+        }
+    }
+}
+
+struct Prompt;
+
+impl reedline::Prompt for Prompt {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        "> ".into()
+    }
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        "".into()
+    }
+    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
+        "".into()
+    }
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        "  ".into()
+    }
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        format!("(said before: {}) ", search.term).into()
+    }
+}
 
 impl Input {
     /// Is this a part in the demonstration?
@@ -47,18 +100,20 @@ impl Input {
         matches!(self, Input::Script(_))
     }
 
-    /// An editor, if somebody types, and how to print beside it.
-    pub fn editor(&self) -> Result<Option<(Editing, Print)>> {
+    /// An editor, with a history, if somebody types at a terminal.
+    pub fn editor(&self) -> Option<Typing> {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        if !matches!(self, Input::User) || !terminal {
-            return Ok(None);
+        if self.is_script() || !terminal {
+            return None;
         }
-        let trouble = |error: ReadlineError| Failure::because(format!("the terminal: {error}"));
-        let config = Config::builder().auto_add_history(true).build();
-        let mut editor = Editing::with_history(config, MemHistory::new()).map_err(trouble)?;
-        let mut printer = editor.create_external_printer().map_err(trouble)?;
-        // When the terminal is gone, so is who would read it; the signal of that ends us.
-        Ok(Some((editor, Box::new(move |line| drop(printer.print(line))))))
+        let (printer, end) = (ExternalPrinter::new(WAITING), Arc::new(AtomicBool::new(false)));
+        let reach = Reach { lines: printer.sender(), end: end.clone() };
+        let editor = Reedline::create()
+            .with_external_printer(printer)
+            .with_break_signal(end)
+            .with_poll_interval(LOOK)
+            .with_ansi_colors(colored::control::SHOULD_COLORIZE.should_colorize());
+        Some(Typing { editor, reach })
     }
 
     /// Before the threads start: the server's turn comes first.
@@ -73,10 +128,10 @@ impl Input {
     pub fn feed(
         &self,
         to: &Sender<Vec<u8>>,
-        editor: Option<Editing>,
+        typing: Option<Typing>,
         threads: [BorrowedFd; 2],
     ) -> Result<()> {
-        match (self, editor) {
+        match (self, typing) {
             (Input::Script(script), _) => {
                 tell(&script.to_other)?;
                 if script.first {
@@ -89,48 +144,36 @@ impl Input {
                 let _ = script.lines.iter().try_for_each(|line| to.send((*line).into()));
                 Ok(())
             }
-            (Input::User, Some(editor)) => typed(editor, to, threads),
+            (Input::User, Some(typing)) => typed(typing.editor, to),
             (Input::User, None) => piped(to, threads),
         }
     }
 }
 
-/// Lines that somebody types. A thread that ends sends SIGINT, which ends the editing.
-fn typed(mut editor: Editing, to: &Sender<Vec<u8>>, threads: [BorrowedFd; 2]) -> Result<()> {
+/// Lines that somebody types, until a thread that has ended ends the editing.
+fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
     note(HELP);
     loop {
-        let line = editor.readline("> ");
+        let line = editor.read_line(&Prompt);
         signals::check()?;
-        if one_has_ended(threads)? {
-            return Ok(());
-        }
         match line {
-            Ok(line) if line.trim() == QUIT => return Ok(()),
-            Ok(line) if line.starts_with('/') => note(HELP),
-            Ok(line) if line.is_empty() => {}
-            Ok(line) => {
+            Ok(Signal::Success(line)) if line.trim() == QUIT => return Ok(()),
+            Ok(Signal::Success(line)) if line.starts_with('/') => note(HELP),
+            Ok(Signal::Success(line)) => {
                 // Who has ended takes no more.
                 if to.send(line.into_bytes()).is_err() {
                     return Ok(());
                 }
             }
-            Err(ReadlineError::Eof) => return Ok(()),
-            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {
-                return Err(Failure::Signal(Signal::SIGINT as i32));
+            Ok(Signal::CtrlC) => return Err(Failure::Signal(libc::SIGINT)),
+            Ok(_) => {
+                // The prompt stands there still.
+                trace::out("\n");
+                return Ok(());
             }
             Err(error) => return Err(Failure::because(format!("the terminal: {error}"))),
         }
     }
-}
-
-/// Ends the editing, from a thread that has ended.
-pub fn end_editing() {
-    // The editor's own handler, which writes to a pipe, takes it. Fails only for another process.
-    let _ = nix::sys::signal::kill(Pid::this(), Signal::SIGINT);
-}
-
-fn one_has_ended(threads: [BorrowedFd; 2]) -> Result<bool> {
-    Ok(!signals::wait(&threads, Some(std::time::Duration::ZERO), || false)?.is_empty())
 }
 
 /// Lines of a pipe or a file.

@@ -74,6 +74,12 @@ impl Options {
 
 fn main() -> ExitCode {
     let Arguments { choice, role, options } = Arguments::parse();
+    if let Some(Role::Wakeups(wanted)) = &role
+        && let Err(failure) = wanted.keep_quiet()
+    {
+        failure.tell();
+        return ExitCode::from(failure.code());
+    }
     let story = || match role.unwrap_or(Role::Demo) {
         Role::Demo => one::not_enough().and_then(|()| demo::both(&options)),
         Role::Server => server::serve(&options, &input::Input::User, None),

@@ -19,7 +19,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::gettid;
 
 use crate::Options;
-use crate::input::{Input, Print, end_editing};
+use crate::input::{Input, Print, Reach};
 use crate::server::is_removed;
 use crate::turns::pair;
 
@@ -64,8 +64,9 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
     let ids = [out.shmid, back.shmid];
     let sender = out.sender(WAY, Some(talk.peer), talk.patience)?;
     let receiver = back.receiver(WAY, Some(talk.peer), Some(LOOK))?;
-    let (editor, print) = input.editor()?.unzip();
-    let (typing, print) = (editor.is_some(), print.unwrap_or_else(|| Box::new(|line| text(&line))));
+    let typing = input.editor();
+    let reach = typing.as_ref().map(|typing| typing.reach.clone());
+    let of_writer = reach.clone();
     let ((reads, reader_end), (writes, writer_end)) = (pair()?, pair()?);
     let (to_writer, lines) = mpsc::channel();
     let said_goodbye = AtomicBool::new(false);
@@ -73,13 +74,17 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
     let (said_goodbye, tid) = (&said_goodbye, &reader_tid);
     thread::scope(|scope| {
         let reading = move || {
-            let _end = End(reader_end, typing);
+            let end = End(reader_end, reach);
+            let print: Print = match end.1.clone() {
+                Some(reach) => Box::new(move |line| reach.print(line)),
+                None => Box::new(|line| text(&line)),
+            };
             tid.store(gettid().as_raw(), SeqCst);
             read_all(talk, ids, receiver, print, said_goodbye)
         };
         let (up, writer_is_up) = mpsc::channel::<()>();
         let writing = move || {
-            let _end = End(writer_end, typing);
+            let _end = End(writer_end, of_writer);
             write_all(talk, sender, lines, up, input.is_script())
         };
         let threads = undisturbed_by_signals(|| {
@@ -92,7 +97,7 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
         let (reader, writer) = threads?;
         // It has said so, or ended.
         let _ = writer_is_up.recv();
-        let fed = input.feed(&to_writer, editor, [reads.as_fd(), writes.as_fd()]);
+        let fed = input.feed(&to_writer, typing, [reads.as_fd(), writes.as_fd()]);
         // The writer ends when nobody can give it lines any more; it says goodbye then.
         drop(to_writer);
         let wrote = join(writer);
@@ -108,12 +113,12 @@ fn panicked_first(read: Result<()>, wrote: Result<()>) -> Result<()> {
 }
 
 /// Dropped when its thread ends, also by a panic: closes a pipe, and ends the editing.
-struct End(#[expect(dead_code, reason = "closed when it is dropped")] OwnedFd, bool);
+struct End(#[expect(dead_code, reason = "closed when it is dropped")] OwnedFd, Option<Reach>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        if self.1 {
-            end_editing();
+        if let Some(reach) = &self.1 {
+            reach.end();
         }
     }
 }
@@ -246,7 +251,7 @@ fn write_all(
         }
         signals::check()?;
     }
-    text(&format!("{sent} messages sent, and not one answer waited for"));
+    text(&format!("messages sent: {sent}, and not one answer waited for"));
     Ok(())
 }
 
