@@ -301,6 +301,7 @@ pub fn scrub(text: &str) -> String {
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
+            (r"(not attached, and) \d+ (is gone)", "$1 PID $2"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),
             (r"(lab-4\.\d+)-\d+", "$1-PID"),

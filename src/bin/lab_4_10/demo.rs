@@ -25,16 +25,25 @@ const CLIENT_SAYS: &[&str] = &[
     "goodbye",
 ];
 
+/// The conversation of the demonstration.
+pub fn both(options: &Options) -> Result<()> {
+    converse(options, SERVER_SAYS, CLIENT_SAYS)
+}
+
 /// Both, as two processes that know nothing of each other but the keys. The client is started when
 /// the server is ready; the other order is a fault, and has its own answer.
-pub fn both(options: &Options) -> Result<()> {
+pub fn converse(
+    options: &Options,
+    server_says: &'static [&'static str],
+    client_says: &'static [&'static str],
+) -> Result<()> {
     let (from, ready) = pair()?;
     let ((from_client, to_server), (from_server, to_client)) = (pair()?, pair()?);
     let part = |lines, first, to_other, from_other| {
         Input::Script(Script { lines, first, to_other, from_other })
     };
-    let of_server = part(SERVER_SAYS, true, to_client, from_client);
-    let of_client = part(CLIENT_SAYS, false, to_server, from_server);
+    let of_server = part(server_says, true, to_client, from_client);
+    let of_client = part(client_says, false, to_server, from_server);
     let server = child("server", || in_company(server::serve(options, &of_server, Some(ready))))?;
     signals::wait_readable(from.as_fd(), None)?;
     // A pipe that ends without a byte: the server has failed.
