@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
+use std::mem::forget;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc::{SendError, Sender, SyncSender};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError};
+use std::thread;
 use std::time::Duration;
 
 use lablib::trace::{self, note, text};
 use lablib::{Failure, Result, signals};
-use nix::unistd::read;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{dup2_stdin, pipe2, read};
 use reedline::{ExternalPrinter, PromptEditMode, PromptHistorySearch, Reedline, Signal};
 
 use crate::turns::{tell, told};
@@ -58,20 +62,49 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Reach {
     /// Prints a line: above the one that is being typed, or, when nobody types any more, as any.
-    pub fn print(&self, line: String) {
-        if let Err(SendError(line)) = self.lines.send(line) {
-            text(&line);
+    pub fn print(&self, mut line: String) {
+        loop {
+            line = match self.lines.try_send(line) {
+                Ok(()) => return,
+                Err(TrySendError::Disconnected(line)) if line.is_empty() => return,
+                Err(TrySendError::Disconnected(line)) => return text(&line),
+                // The editor is slow, or hangs: then a signal is why, and nobody reads this.
+                Err(TrySendError::Full(_)) if signals::check().is_err() => return,
+                Err(TrySendError::Full(line)) => line,
+            };
+            thread::sleep(LOOK);
         }
     }
 
     /// Ends the editing when everything that was printed so far has been shown: as many empty lines,
-    /// which print nothing, as there is room for push the others out.
+    /// which print nothing, as there is room for push the others out. Returns when it has ended.
     pub fn end(&self) {
-        let all_shown = (0..WAITING).try_for_each(|_| self.lines.send(String::new()));
-        if all_shown.is_ok() {
-            self.end.store(true, SeqCst);
+        let mut pushed = 0;
+        loop {
+            if terminal_is_gone() {
+                // The editor would read its end for ever: it gets an empty pipe instead.
+                let _ = pipe2(OFlag::O_NONBLOCK).and_then(|(empty, to)| {
+                    forget(to);
+                    dup2_stdin(empty)
+                });
+            }
+            match self.lines.try_send(String::new()) {
+                Err(TrySendError::Disconnected(_)) => return,
+                Ok(()) if pushed < WAITING => pushed += 1,
+                _ => {
+                    self.end.store(pushed == WAITING || signals::check().is_err(), SeqCst);
+                    thread::sleep(LOOK);
+                }
+            }
         }
     }
+}
+
+fn terminal_is_gone() -> bool {
+    let stdin = std::io::stdin();
+    let mut one = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+    let polled = poll(&mut one, PollTimeout::ZERO).is_ok();
+    polled && one[0].revents().is_some_and(|found| found.contains(PollFlags::POLLHUP))
 }
 
 struct Prompt;
@@ -130,6 +163,7 @@ impl Input {
         to: &Sender<Vec<u8>>,
         typing: Option<Typing>,
         threads: [BorrowedFd; 2],
+        other_left: &AtomicBool,
     ) -> Result<()> {
         match (self, typing) {
             (Input::Script(script), _) => {
@@ -145,7 +179,7 @@ impl Input {
                 Ok(())
             }
             (Input::User, Some(typing)) => typed(typing.editor, to),
-            (Input::User, None) => piped(to, threads),
+            (Input::User, None) => piped(to, threads, other_left),
         }
     }
 }
@@ -176,14 +210,23 @@ fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
     }
 }
 
-/// Lines of a pipe or a file.
-fn piped(to: &Sender<Vec<u8>>, threads: [BorrowedFd; 2]) -> Result<()> {
+/// Lines of a pipe or a file, until a thread has ended. When that is because the other side has said
+/// goodbye, it still reads: then what is there already is said, and nothing more waited for.
+fn piped(to: &Sender<Vec<u8>>, threads: [BorrowedFd; 2], other_left: &AtomicBool) -> Result<()> {
     let stdin = std::io::stdin();
     let mut rest: Vec<u8> = vec![];
     loop {
-        let ready = signals::wait(&[threads[0], threads[1], stdin.as_fd()], None, || false)?;
-        if ready.iter().any(|&i| i < 2) {
-            return Ok(());
+        let there = signals::wait(&[stdin.as_fd()], Some(Duration::ZERO), || false)?;
+        if there.is_empty() {
+            if other_left.load(SeqCst) {
+                return Ok(());
+            }
+            let ready = signals::wait(&[threads[0], threads[1], stdin.as_fd()], None, || false)?;
+            let ended = ready.iter().any(|&i| i < 2);
+            if ended && !other_left.load(SeqCst) {
+                return Ok(());
+            }
+            continue;
         }
         let mut more = [0; 4096];
         let n = read(&stdin, &mut more).map_err(Failure::of("read"))?;

@@ -69,9 +69,9 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
     let of_writer = reach.clone();
     let ((reads, reader_end), (writes, writer_end)) = (pair()?, pair()?);
     let (to_writer, lines) = mpsc::channel();
-    let said_goodbye = AtomicBool::new(false);
+    let (said_goodbye, other_left) = (AtomicBool::new(false), AtomicBool::new(false));
     let reader_tid = AtomicI32::new(0);
-    let (said_goodbye, tid) = (&said_goodbye, &reader_tid);
+    let (said_goodbye, other_left, tid) = (&said_goodbye, &other_left, &reader_tid);
     thread::scope(|scope| {
         let reading = move || {
             let end = End(reader_end, reach);
@@ -80,7 +80,7 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
                 None => Box::new(|line| text(&line)),
             };
             tid.store(gettid().as_raw(), SeqCst);
-            read_all(talk, ids, receiver, print, said_goodbye)
+            read_all(talk, ids, receiver, print, [said_goodbye, other_left])
         };
         let (up, writer_is_up) = mpsc::channel::<()>();
         let writing = move || {
@@ -97,7 +97,7 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
         let (reader, writer) = threads?;
         // It has said so, or ended.
         let _ = writer_is_up.recv();
-        let fed = input.feed(&to_writer, typing, [reads.as_fd(), writes.as_fd()]);
+        let fed = input.feed(&to_writer, typing, [reads.as_fd(), writes.as_fd()], other_left);
         // The writer ends when nobody can give it lines any more; it says goodbye then.
         drop(to_writer);
         let wrote = join(writer);
@@ -164,7 +164,7 @@ fn read_all(
     ids: [i32; 2],
     mut receiver: Receiver,
     mut print: Print,
-    said_goodbye: &AtomicBool,
+    [said_goodbye, other_left]: [&AtomicBool; 2],
 ) -> Result<()> {
     let Talk { who, other, .. } = talk;
     trace::name(&format!("{who} reader"));
@@ -174,10 +174,12 @@ fn read_all(
         match receiver.recv(&mut message) {
             Ok(true) => {
                 assert!(talk.panic != Some(Thread::Reader), "a reader that was told to panic");
+                looks.goodbye = None;
                 print(format!("{other}: {}", printable(&message)));
             }
             Ok(false) => {
                 print(format!("{other} has said goodbye"));
+                other_left.store(true, SeqCst);
                 return Ok(());
             }
             // Nothing came, which is no fault while nothing is owed.
