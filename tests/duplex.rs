@@ -447,7 +447,8 @@ impl Chat {
         let script = format!(
             "mkfifo also; touch key; trap : INT HUP TERM; exec 8<> also
              \"$@\" {other} --key-file $PWD/key --patience 60 <&8 > other.out 2> other.err &
-             \"$@\" {side} --key-file $PWD/key --patience 60; code=$?; wait; exit $code"
+             \"$@\" {side} --key-file $PWD/key --patience 60; code=$?; wait; wait
+             echo $code > code; cp /proc/sysvipc/shm table; mv table ended; exit $code"
         );
         let (command, dir) = run_lab("4.10").under(&["bash", "-c", &script, "bash"]).command(true);
         let mut terminal = Session::spawn(command).expect("a terminal");
@@ -586,13 +587,16 @@ fn the_terminal_is_closed() {
     chat.prints("/quit ends");
     let Chat { terminal, dir, .. } = chat;
     drop(terminal);
-    // The shell looks at the tables when both have ended.
+    // With the terminal its session goes, but for the shell that waits for both and looks.
+    let ended = dir.path().join("ended");
     let until = Instant::now() + Duration::from_secs(60);
-    while !fs::read_to_string(dir.path().join("after")).is_ok() {
+    while !ended.exists() {
         assert!(Instant::now() < until, "they never ended");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(left(&dir).is_empty(), "{:?}", left(&dir));
+    let table = fs::read_to_string(ended).expect("the table");
+    let code = fs::read_to_string(dir.path().join("code")).expect("the code");
+    assert!(table.lines().count() == 1 && code.trim() == "129", "{code}{table}");
 }
 
 #[test]
