@@ -21,6 +21,16 @@
 //! before the writer stores to the same bytes again. Where somebody may sleep, both stores are
 //! sequentially consistent: see `wakeup.rs`.
 //!
+//! How the two sides come to it (the server has made both segments, with [`segment_size`]):
+//!
+//! ```text
+//!     server  create(0, Writer)  create(1, Reader)  meet, meet   sender of 0, receiver of 1
+//!     client  open(0, Reader)    open(1, Writer)    meet, meet   receiver of 0, sender of 1
+//! ```
+//!
+//! A [`Sender`] and a [`Receiver`] may go to threads of their own. Dropped, they say goodbye; when
+//! both are gone, [`Segment::detach`], and who made the segments removes them.
+//!
 //! Nothing in a segment is believed: whoever has it attached can write what it likes. A number is
 //! loaded once, checked, and the checked copy is used; what fails is an error with exit code HOSTILE.
 //! Nobody makes a reference to shared bytes, only to atomics. Bytes are copied through raw
@@ -104,7 +114,8 @@ pub enum Role {
 pub struct Segment {
     /// Its id.
     pub shmid: c_int,
-    addr: Addr,
+    /// Where it is attached.
+    pub addr: Addr,
     /// Bytes of the ring: what the kernel says, not the segment.
     ring: usize,
     role: Role,
@@ -238,7 +249,7 @@ impl Segment {
         patience: Patience,
     ) -> Result<Sender<'a>> {
         let end = self.end(Role::Writer, way, peer, patience)?;
-        Ok(Sender { end, head: 0, tail: 0, reserved: None, held: None })
+        Ok(Sender { end, head: 0, tail: 0, reserved: None, held: None, cpu: cpu() })
     }
 
     /// The reading end. `patience`: for how long it waits for a message.
@@ -249,7 +260,17 @@ impl Segment {
         patience: Patience,
     ) -> Result<Receiver<'a>> {
         let end = self.end(Role::Reader, way, peer, patience)?;
-        Ok(Receiver { end, tail: 0, told: 0, record: 0, len: 0, cpu: u16::MAX, ended: false })
+        Ok(Receiver {
+            end,
+            tail: 0,
+            told: 0,
+            record: 0,
+            len: 0,
+            last: 0,
+            usual: usize::MAX,
+            cpu: u16::MAX,
+            ended: false,
+        })
     }
 
     fn end<'a>(
@@ -311,11 +332,13 @@ unsafe impl Send for End<'_> {}
 
 impl End<'_> {
     /// Where a position of the stream lies in the ring.
+    #[inline]
     fn offset(&self, position: u64) -> usize {
         position as usize & (self.ring - 1)
     }
 
     /// The word of the record at a position.
+    #[inline]
     fn word(&self, position: u64) -> &AtomicU64 {
         // SAFETY: positions are multiples of 8, and `offset` is below the ring's size, so that these
         // 8 bytes lie in it, aligned.
@@ -323,6 +346,7 @@ impl End<'_> {
     }
 
     /// The bytes of the record at a position; the caller has checked that they end within the ring.
+    #[inline]
     fn place(&self, position: u64, len: usize) -> Place<'_> {
         let offset = self.offset(position) + WORD;
         debug_assert!(offset + len <= self.ring);
@@ -332,16 +356,19 @@ impl End<'_> {
 
     /// The longest message, in bytes. Two such records fit into seven eighths of the ring, so that
     /// one always fits into an empty ring, with what is skipped before it and what was not told yet.
+    #[inline]
     fn most(&self) -> usize {
         self.ring / 4
     }
 
     /// How much is gathered before the other side is told.
+    #[inline]
     fn eighth(&self) -> u64 {
         self.ring as u64 / 8
     }
 
     /// Bytes of a record.
+    #[inline]
     fn record(len: usize) -> usize {
         WORD + len.next_multiple_of(WORD)
     }
@@ -371,16 +398,19 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// How many there are.
     #[allow(clippy::len_without_is_empty)]
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Where they are: aligned to 8, and valid until the record is committed or released.
+    #[inline]
     pub fn as_ptr(&self) -> *mut u8 {
         self.start
     }
 
     /// Copies all of them out. Panics if `to` has another length.
+    #[inline]
     pub fn read(&self, to: &mut [u8]) {
         assert_eq!(to.len(), self.len);
         // SAFETY: the place is attached while self lives; `to` is ours, so that they do not overlap. A
@@ -389,6 +419,7 @@ impl Place<'_> {
     }
 
     /// Copies all of them in. Panics if `from` has another length.
+    #[inline]
     pub fn write(&self, from: &[u8]) {
         assert_eq!(from.len(), self.len);
         // SAFETY: as in `read`.
@@ -396,15 +427,18 @@ impl Place<'_> {
     }
 
     /// Loads the `i`th 8 bytes. Panics beyond the end.
+    #[inline]
     pub fn load(&self, i: usize) -> u64 {
         self.word(i).load(Relaxed)
     }
 
     /// Stores the `i`th 8 bytes. Panics beyond the end.
+    #[inline]
     pub fn store(&self, i: usize, value: u64) {
         self.word(i).store(value, Relaxed);
     }
 
+    #[inline]
     fn word(&self, i: usize) -> &AtomicU64 {
         assert!(i < self.len / WORD);
         // SAFETY: within the place, and aligned, as the place is.
@@ -423,15 +457,19 @@ pub struct Sender<'a> {
     reserved: Option<(usize, usize)>,
     /// The first record that is not published yet, and its word.
     held: Option<(u64, u64)>,
+    /// The CPU on which we were when we last published.
+    cpu: u16,
 }
 
 impl Sender<'_> {
     /// The longest message, in bytes: a quarter of the ring.
+    #[inline]
     pub fn most(&self) -> usize {
         self.end.most()
     }
 
     /// Sends a message, copied. A full ring blocks. PEER_DIED, PEER_SILENT, HOSTILE; 1: too long.
+    #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<()> {
         self.send_later(message)?;
         self.publish();
@@ -440,6 +478,7 @@ impl Sender<'_> {
 
     /// Like [`Sender::send`], but the reader sees it with the next [`Sender::publish`], or when an
     /// eighth of the ring has gathered. For many in a row: one publication, one wake-up.
+    #[inline]
     pub fn send_later(&mut self, message: &[u8]) -> Result<()> {
         self.reserve(message.len())?.write(message);
         self.commit_later();
@@ -447,6 +486,7 @@ impl Sender<'_> {
     }
 
     /// Like [`Sender::send`], but a full ring does not block: false.
+    #[inline]
     pub fn try_send(&mut self, message: &[u8]) -> Result<bool> {
         let Some(place) = self.try_reserve(message.len())? else { return Ok(false) };
         place.write(message);
@@ -455,6 +495,7 @@ impl Sender<'_> {
     }
 
     /// Room for a message of `len` bytes, to be written where it is. A full ring blocks.
+    #[inline]
     pub fn reserve(&mut self, len: usize) -> Result<Place<'_>> {
         let (skip, need) = self.plan(len)?;
         if !self.has_room(need)? {
@@ -465,6 +506,7 @@ impl Sender<'_> {
     }
 
     /// Like [`Sender::reserve`], but a full ring does not block: `None`.
+    #[inline]
     pub fn try_reserve(&mut self, len: usize) -> Result<Option<Place<'_>>> {
         let (skip, need) = self.plan(len)?;
         if !self.has_room(need)? {
@@ -475,29 +517,43 @@ impl Sender<'_> {
     }
 
     /// Ends the message for which `reserve` has found room, and publishes it.
+    #[inline]
     pub fn commit(&mut self) {
         self.commit_later();
         self.publish();
     }
 
     /// Like [`Sender::commit`], but seen later: see [`Sender::send_later`].
+    #[inline]
     pub fn commit_later(&mut self) {
         let Some((skip, len)) = self.reserved.take() else { return };
         if skip > 0 {
-            self.hold(SKIP, skip);
+            self.skip(skip);
         }
-        self.hold(MESSAGE | len as u64 | u64::from(cpu()) << CPU, End::record(len));
+        self.hold(MESSAGE | len as u64 | u64::from(self.cpu) << CPU, End::record(len));
         if self.held.is_some_and(|(first, _)| self.head - first >= self.end.eighth()) {
-            self.publish();
+            self.enough();
         }
     }
 
+    #[cold]
+    fn enough(&mut self) {
+        self.publish();
+    }
+
+    #[cold]
+    fn skip(&mut self, rest: usize) {
+        self.hold(SKIP, rest);
+    }
+
     /// Shows the reader all that was committed, and wakes it if it sleeps.
+    #[inline]
     pub fn publish(&mut self) {
         if let Some((first, word)) = self.held.take() {
             // The invariant, for the next record. `plan` has kept room for it.
             self.end.word(self.head).store(0, Relaxed);
             self.end.show(self.end.word(first), word, &self.end.messages);
+            self.cpu = cpu();
         }
     }
 
@@ -507,6 +563,7 @@ impl Sender<'_> {
     }
 
     /// What to skip so that a record does not break at the ring's end, and how much is needed.
+    #[inline]
     fn plan(&self, len: usize) -> Result<(usize, usize)> {
         if len > self.most() {
             let why = format!("a message of {len} bytes; this ring takes {}", self.most());
@@ -518,23 +575,31 @@ impl Sender<'_> {
     }
 
     /// Is there so much room? Looks at the reader's position only when the last one does not do.
+    #[inline]
     fn has_room(&mut self, need: usize) -> Result<bool> {
-        let fits = |tail| self.head + need as u64 - tail <= self.end.ring as u64;
-        if fits(self.tail) {
-            return Ok(true);
-        }
+        Ok(self.fits(need, self.tail) || self.look_again(need)?)
+    }
+
+    #[inline]
+    fn fits(&self, need: usize, tail: u64) -> bool {
+        self.head + need as u64 - tail <= self.end.ring as u64
+    }
+
+    #[inline(never)]
+    fn look_again(&mut self, need: usize) -> Result<bool> {
+        // Acquire: the reader is through with what lies before its position.
         let tail = self.end.progress.tail.load(Acquire);
         if !self.is_possible(tail) {
             return hostile(format!("{tail} bytes read, between {} and {}", self.tail, self.head));
         }
         self.tail = tail;
-        Ok(fits(tail))
+        Ok(self.fits(need, tail))
     }
 
     /// Can the reader be there? Not before where it was, and not beyond what is published.
     fn is_possible(&self, tail: u64) -> bool {
         let published = self.held.map_or(self.head, |(first, _)| first);
-        (self.tail..=published).contains(&tail) && tail % WORD as u64 == 0
+        (self.tail..=published).contains(&tail) && tail.is_multiple_of(WORD as u64)
     }
 
     fn has_reader(&self) -> Result<()> {
@@ -550,22 +615,23 @@ impl Sender<'_> {
         while !self.has_room(need)? {
             self.has_reader()?;
             // Anything else than more reading is for `has_room` to judge.
-            let fits = |tail| self.head + need as u64 - tail <= self.end.ring as u64;
             let news = || {
                 let tail = tail.load(SeqCst);
-                left.load(SeqCst) != 0 || !self.is_possible(tail) || fits(tail)
+                left.load(SeqCst) != 0 || !self.is_possible(tail) || self.fits(need, tail)
             };
             self.end.room.wait(cpu.load(Relaxed) as u16, news)?;
         }
         Ok(())
     }
 
+    #[inline]
     fn take(&mut self, skip: usize, len: usize) -> Place<'_> {
         self.reserved = Some((skip, len));
         self.end.place(self.head + skip as u64, len)
     }
 
     /// Ends a record: its word is stored, or held back if nothing before it is.
+    #[inline]
     fn hold(&mut self, word: u64, record: usize) {
         match self.held {
             None => self.held = Some((self.head, word)),
@@ -593,6 +659,8 @@ pub struct Receiver<'a> {
     record: usize,
     /// Bytes of its message.
     len: usize,
+    last: u64,
+    usual: usize,
     /// The CPU on which the last message was written.
     cpu: u16,
     ended: bool,
@@ -601,6 +669,7 @@ pub struct Receiver<'a> {
 impl Receiver<'_> {
     /// Waits for a message and copies it out; false: the writer has said goodbye. PEER_DIED,
     /// PEER_SILENT, HOSTILE.
+    #[inline]
     pub fn recv(&mut self, to: &mut Vec<u8>) -> Result<bool> {
         let Some(place) = self.peek()? else { return Ok(false) };
         to.resize(place.len(), 0);
@@ -611,15 +680,25 @@ impl Receiver<'_> {
 
     /// Waits for a message and shows it where it is, until [`Receiver::release`]; `None`: the
     /// writer has said goodbye.
+    #[inline]
     pub fn peek(&mut self) -> Result<Option<Place<'_>>> {
-        while !self.look()? && !self.ended {
-            let (end, tail) = (&self.end, self.tail);
-            end.messages.wait(self.cpu, || end.word(tail).load(SeqCst) != 0)?;
+        if !self.is_usual() {
+            self.wait()?;
         }
         Ok(self.seen())
     }
 
+    #[inline(never)]
+    fn wait(&mut self) -> Result<()> {
+        while !self.look()? && !self.ended {
+            let (end, tail) = (&self.end, self.tail);
+            end.messages.wait(self.cpu, || end.word(tail).load(SeqCst) != 0)?;
+        }
+        Ok(())
+    }
+
     /// Like [`Receiver::peek`], but does not wait: `None`, too, if there is no message now.
+    #[inline]
     pub fn try_peek(&mut self) -> Result<Option<Place<'_>>> {
         self.look()?;
         Ok(self.seen())
@@ -631,6 +710,7 @@ impl Receiver<'_> {
     }
 
     /// Gives back the bytes of the message that was peeked at.
+    #[inline]
     pub fn release(&mut self) {
         self.tail += std::mem::take(&mut self.record) as u64;
         if self.tail - self.told >= self.end.eighth() {
@@ -643,14 +723,28 @@ impl Receiver<'_> {
         self.end.messages.late()
     }
 
+    #[inline]
     fn seen(&self) -> Option<Place<'_>> {
         (self.record > 0).then(|| self.end.place(self.tail, self.len))
+    }
+
+    /// Is there a message like the last one? A branch, which the processor guesses, in place of an
+    /// address that has to wait until the word is here: so it can load many messages at once.
+    #[inline]
+    fn is_usual(&mut self) -> bool {
+        // Acquire: what the writer stored before this word is seen after it.
+        let word = self.end.word(self.tail).load(Acquire);
+        let usual = word == self.last && self.usual <= self.end.ring - self.end.offset(self.tail);
+        if usual {
+            self.record = self.usual;
+        }
+        usual
     }
 
     /// Is there a message? Goes to it if it stands at the ring's beginning.
     fn look(&mut self) -> Result<bool> {
         loop {
-            // Acquire: what the writer stored before this word is seen after it.
+            // Acquire: as above.
             let word = self.end.word(self.tail).load(Acquire);
             let (offset, len) = (self.end.offset(self.tail), word as u32 as usize);
             let rest = self.end.ring - offset;
@@ -659,6 +753,7 @@ impl Receiver<'_> {
                 MESSAGE if len <= self.end.most() && End::record(len) <= rest => {
                     (self.record, self.len, self.cpu) =
                         (End::record(len), len, (word >> CPU) as u16);
+                    (self.last, self.usual) = (word, self.record);
                     return Ok(true);
                 }
                 SKIP if offset > 0 => self.tail += rest as u64,

@@ -316,14 +316,17 @@ impl<'a> Line<'a> {
             }
             // Set before the last look: see the top of this file.
             self.bell.asleep.store(1, SeqCst);
-            let before = ready();
-            if !before {
-                self.sleep(ready);
+            if ready() {
+                self.bell.asleep.store(0, SeqCst);
+                return Ok(());
             }
+            let slept = Instant::now();
+            self.sleep(ready);
             // Who rings takes the word back. If it still stands, nobody has.
             let unrung = self.bell.asleep.swap(0, SeqCst) == 1;
-            if before || ready() {
-                self.late.set(self.late.get() + u64::from(unrung && !before && self.way.sleeps()));
+            if ready() {
+                let late = unrung && self.way.sleeps() && slept.elapsed() >= LOOK;
+                self.late.set(self.late.get() + u64::from(late));
                 return Ok(());
             }
             signals::check()?;
