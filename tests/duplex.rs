@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, left, run_lab};
+use common::{Run, have, is_root, left, repo, run_lab};
 use expectrl::process::NonBlocking;
 use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
 use expectrl::{ControlCode, Expect, Session};
@@ -609,4 +609,128 @@ fn a_terminal_that_does_not_answer_still_takes_lines() {
     chat.types("/quit\r");
     let (text, code, left) = chat.rest();
     assert!(code == 0 && left.is_empty(), "{code} {left:?} {text}");
+}
+
+// The layout.
+
+/// The struct that the note shows, held against the memory of a running server.
+#[test]
+fn the_layout_is_the_notes() {
+    let note = fs::read_to_string(repo().join("notes/4.10-full-duplex.md")).expect("the note");
+    let start = note.find("struct segment {").expect("struct segment");
+    let layout = &note[start..start + note[start..].find("};").expect("its end") + 2];
+    let offset = Regex::new(r"(\w+)(?:\[\d*\])*(?:\.\w+)?;\s*/\* +(\d+)").expect("offset");
+    let offsets: Vec<_> = offset.captures_iter(layout).collect();
+    assert!(offsets.len() >= 8, "{layout}");
+    let asserts: String = offsets
+        .iter()
+        .map(|found| {
+            let (field, at) = (&found[1], &found[2]);
+            format!("_Static_assert(offsetof(struct segment, {field}) == {at}, \"{field}\");\n")
+        })
+        .collect();
+    let source = format!(
+        "#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n\
+         #include <string.h>\n#include <sys/shm.h>\n{layout}\n{asserts}\
+         int main(int c, char **v) {{\n\
+         struct segment *s = shmat(c > 1 ? atoi(v[1]) : -1, NULL, SHM_RDONLY);\n\
+         if (s == (void *)-1) return 1;\n\
+         struct shmid_ds ds; if (shmctl(atoi(v[1]), IPC_STAT, &ds) == -1) return 1;\n\
+         printf(\"%d %u %u %zu %u %u\\n\", memcmp(s->magic, \"gnir01.4\", 8), s->version, s->ring,\n\
+         (size_t)(ds.shm_segsz - offsetof(struct segment, bytes)), s->writer_pid, s->reader_pid);\n\
+         return 0; }}\n"
+    );
+    let run = play(
+        &format!(
+            "cat > layout.c <<'C'\n{source}C\n\
+             cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o layout layout.c || exit 97\n\
+             {BOTH}for id in $(made); do ./layout $id; done > layout.out; echo $server $client > pids\n{END}"
+        ),
+        0,
+    );
+    let file = |name| fs::read_to_string(run.dir.path().join(name)).expect("a file");
+    let pids = file("pids");
+    let (server, client) = pids.trim().split_once(' ').expect("two pids");
+    let want = format!("0 1 65536 65536 {server} {client}\n0 1 65536 65536 {client} {server}\n");
+    assert_eq!(file("layout.out"), want);
+}
+
+// The wake-up experiment.
+
+/// The verdict on each way, and how many of its rounds were lost.
+fn verdicts(run: &Run) -> Vec<(String, String, bool)> {
+    let rows: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON and nothing else");
+    let text = |row: &serde_json::Value, field: &str| row[field].as_str().expect(field).to_string();
+    let number = |row: &serde_json::Value, field: &str| row[field].as_u64().expect(field);
+    let rows = rows.as_array().expect("rows").iter();
+    rows.map(|row| {
+        let all = number(row, "rounds") > 0 && number(row, "lost") == number(row, "rounds");
+        (text(row, "way"), text(row, "verdict"), all)
+    })
+    .collect()
+}
+
+#[test]
+fn the_verdicts_are_always_the_same() {
+    let fails =
+        ["pause", "pause-in-reader", "notify-in-handler", "lock-in-handler", "mutex-as-signal"];
+    let awake = ["mutex", "spin", "yield"];
+    let works = [
+        "handler-post",
+        "suspend",
+        "sigwait",
+        "semaphore",
+        "semop",
+        "condition",
+        "futex",
+        "adaptive",
+        "cpu-aware",
+    ];
+    for _ in 0..times(3, 100) {
+        let run = run_lab("4.10").args(&["wakeups", "--json", "--rounds", "20"]).go().clean();
+        let got = verdicts(&run);
+        assert_eq!(got.len(), fails.len() + awake.len() + works.len());
+        for (way, verdict, all_lost) in got {
+            let want = match way.as_str() {
+                way if fails.contains(&way) => ("fails", true),
+                way if awake.contains(&way) => ("works, but never sleeps", false),
+                way if works.contains(&way) => ("works", false),
+                way => panic!("{way}?"),
+            };
+            assert_eq!((verdict.as_str(), all_lost), want, "{way}: {}", run.stdout);
+        }
+    }
+}
+
+#[test]
+fn one_way_alone_its_table_and_its_picture() {
+    let run = run_lab("4.10")
+        .args(&["wakeups", "--only", "futex", "--rounds", "10", "--svg", "{dir}/picture.svg"])
+        .env("COLUMNS", "80")
+        .go()
+        .clean();
+    let row = run.stdout.lines().find(|line| line.starts_with("  futex ")).expect("a row");
+    assert_eq!(row.split_whitespace().count(), 7, "{row}");
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
+    let svg = fs::read_to_string(run.dir.path().join("picture.svg")).expect("the picture");
+    assert!(svg.contains(">futex<") && !svg.contains("NaN"), "{svg}");
+    let run = run_lab("4.10").args(&["wakeups", "--only", "hope"]).go();
+    assert!(run.code == 2 && run.stderr.contains("there are: pause, "), "{run:#?}");
+}
+
+#[test]
+fn the_experiment_is_stopped_in_the_middle() {
+    if !have("strace", "stopping the wake-up experiment") {
+        return;
+    }
+    for turn in [1, 5, 9, 30, 60] {
+        for (call, signal, code) in [("shmget", "SIGINT", 130), ("shmctl", "SIGTERM", 143)] {
+            let inject = format!("-e trace={call} -e inject={call}:signal={signal}:when={turn}");
+            let strace = format!("strace -f -qq -o /dev/null {inject}");
+            let words: Vec<&str> = strace.split(' ').collect();
+            let run = run_lab("4.10").args(&["wakeups", "--rounds", "5"]).under(&words).go();
+            let one_line = run.stderr.lines().count() == 1;
+            assert!(run.code == code && one_line && run.left.is_empty(), "{call} {turn}: {run:#?}");
+        }
+    }
 }

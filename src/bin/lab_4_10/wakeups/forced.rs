@@ -258,14 +258,16 @@ fn main_waits(
     // process that shares no Rust object and is killed afterwards.
     unsafe { sigaction(Signal::SIGUSR1, &action) }.map_err(Failure::of("sigaction(SIGUSR1)"))?;
     usr2.thread_block().map_err(Failure::of("pthread_sigmask"))?;
+    if main_blocks {
+        usr1.thread_block().map_err(Failure::of("pthread_sigmask"))?;
+    }
     thread::scope(|scope| {
         scope.spawn(|| {
+            // Before the reader is known, and so before any signal is sent.
+            usr1.thread_unblock().map_err(Failure::of("pthread_sigmask"))?;
             stage().reader.store(gettid().as_raw(), SeqCst);
             read()
         });
-        if main_blocks {
-            usr1.thread_block().map_err(Failure::of("pthread_sigmask"))?;
-        }
         loop {
             usr2.wait().map_err(Failure::of("sigwait"))?;
             BELL.locked(|| BELL.notify());
