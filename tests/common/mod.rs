@@ -46,7 +46,7 @@ pub fn have(program: &str, what: &str) -> bool {
     found
 }
 
-/// The sections that have a lab here.
+/// The sections that have a lab here; with SECTION=4.7 that one alone, for who works on it.
 pub fn sections() -> Vec<String> {
     let entries = fs::read_dir(repo().join("src/bin")).expect("src/bin");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -55,6 +55,9 @@ pub fn sections() -> Vec<String> {
             Some(name.strip_prefix("lab_")?.trim_end_matches(".rs").replace('_', "."))
         })
         .collect();
+    if let Ok(only) = std::env::var("SECTION") {
+        sections.retain(|section| *section == only);
+    }
     sections.sort_by_key(|section| section.rsplit('.').next().and_then(|n| n.parse::<u32>().ok()));
     sections
 }
@@ -277,7 +280,7 @@ fn machine() -> (MutexGuard<'static, ()>, fs::File) {
 /// A lab's output process by process, in the order in which they first speak: how the lines of two
 /// processes mix is not fixed.
 pub fn per_process(text: &str) -> String {
-    let lane = Regex::new(r"^\w+ \d+ │").expect("lane");
+    let lane = Regex::new(r"^\w[\w ]* \d+ │").expect("lane");
     let mut groups: Vec<(String, String)> = vec![(String::new(), String::new())];
     for line in text.lines() {
         let name = lane.find(line).map_or("", |found| found.as_str());
@@ -299,9 +302,9 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"\b(parent|child|server|client) \d+", "$1 PID"),
-            (r"(?m)^(\w+) \d+ │", "$1 PID │"),
+            (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
-            (r"(?m)^(\w+ PID │── .*?) ─+$", "$1 ─"),
+            (r"(?m)^([\w ]+ PID │── .*?) ─+$", "$1 ─"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
@@ -319,7 +322,7 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^(  shm_perm\.__key +)0x\w+ +", "${1}KEY "),
             (r"(?m)^(  shm_perm\.c?uid, c?gid +)\d+:\d+ +", "${1}USER "),
             (
-                r"(?m)^((?:\w+ PID │)? +)key +(shm|msq)id +owner +perms",
+                r"(?m)^((?:[\w ]+ PID │)? +)key +(shm|msq)id +owner +perms",
                 "${1}key ${2}id owner perms",
             ),
             (r"\b(c?[ug]id)=\d+", "$1=USER"),
@@ -335,7 +338,7 @@ pub fn scrub(text: &str) -> String {
             (r"((?:shm|msg|sem)get\(.*\) = )\d+", "${1}ID"),
             (r"\b((?:shm(?:at|ctl)|msg(?:ctl|snd|rcv)|sem(?:ctl|op))\()\d+", "${1}ID"),
             (
-                r"(?m)^((?:\w+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
+                r"(?m)^((?:[\w ]+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
                 "${1}KEY ID USER ",
             ),
             (r"\bat key 0x[0-9a-f]+", "at key KEY"),

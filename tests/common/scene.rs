@@ -15,7 +15,7 @@ const TOOLS: &str = r#"
 start() {
     name=$1; shift
     : > $name.out
-    env --default-signal=INT,QUIT "$@" 9>&- < ${FROM:-/dev/null} > $name.out 2> $name.err &
+    env --default-signal=INT,QUIT "$@" 8>&- 9>&- < ${FROM:-/dev/null} > $name.out 2> $name.err &
     eval $name=$!
     FROM=
 }
@@ -62,6 +62,7 @@ mkfifo pipe typed; touch key; key=$PWD/key
 pub fn scene(script: &str) -> Runner {
     let text = format!("{TOOLS}\n{script}")
         .replace("{lab_4_8}", &bin("lab_4_8").display().to_string())
+        .replace("{lab_4_10}", &bin("lab_4_10").display().to_string())
         .replace("{lab}", &bin("lab_4_9").display().to_string())
         .replace("{sweep}", &bin("sweep").display().to_string())
         .replace("{c}", &c_programs().display().to_string());
