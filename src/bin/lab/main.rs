@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod event;
+#[allow(dead_code)]
+mod explore;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod tracer;
 

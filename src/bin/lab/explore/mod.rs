@@ -1,0 +1,4 @@
+//! `lab explore`
+mod footprint;
+mod schedule;
+mod search;
