@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod event;
-#[allow(dead_code)]
 mod explore;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod tracer;
@@ -22,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
+    /// Try every order in which the calls of a program's processes can happen
+    Explore(explore::Options),
     /// Show what a program does
     Trace {
         /// The program and its arguments
@@ -31,7 +32,10 @@ enum What {
 }
 
 fn main() -> ExitCode {
-    let What::Trace { program } = Arguments::parse().what;
+    let program = match Arguments::parse().what {
+        What::Explore(options) => return explore::explore(&options),
+        What::Trace { program } => program,
+    };
     use tracer::*;
     let program = spawn::Program::find(&program).unwrap();
     spawn::leave_signals_to_the_program();

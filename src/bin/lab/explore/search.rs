@@ -13,6 +13,7 @@
 //! already tried had at least as many preemptions left; [`Sleeper`] keeps the account.
 
 use super::footprint::Footprint;
+use super::schedule::{Schedule, Turn};
 
 /// One that can move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -28,6 +29,8 @@ pub struct Mover {
 pub struct Place {
     /// Who can. Never empty.
     pub movers: Vec<Mover>,
+    /// Their names in a schedule.
+    pub letters: Vec<u8>,
     /// Which of them moved last and would go on.
     pub current: Option<usize>,
     /// Nobody can move but time, and those who only look again at what they looked at before.
@@ -89,10 +92,6 @@ impl Search {
 
     /// A run has ended: is there another one to be made?
     pub fn next(&mut self) -> bool {
-        if self.diverged {
-            // What followed is not what was planned; the same plan is tried again.
-            self.stack.truncate(self.depth);
-        }
         self.depth = 0;
         while let Some(node) = self.stack.last_mut() {
             let mover = node.place.movers[node.chosen];
@@ -112,9 +111,17 @@ impl Search {
         false
     }
 
-    /// Preemptions in the present run.
-    pub fn preemptions(&self) -> u32 {
-        self.stack[..self.depth].iter().map(|node| cost(&node.place, node.chosen)).sum()
+    /// The programs did not do what they had done before: the same plan is tried again.
+    pub fn again(&mut self) {
+        self.diverged = false;
+        self.depth = 0;
+    }
+
+    /// They never do: what was planned from there on is given up.
+    pub fn give_up(&mut self) -> bool {
+        self.stack.truncate(self.depth);
+        self.diverged = false;
+        self.next()
     }
 
     /// Who sleeps at the place that the chosen move of `node` leads to.
@@ -217,6 +224,40 @@ fn pick(node: &Node, reduce: bool, cut: &mut bool) -> Option<usize> {
     None
 }
 
+/// A schedule that is known.
+pub struct Replay {
+    turns: std::vec::IntoIter<Turn>,
+    /// A turn of somebody who could not move then.
+    pub wrong: Option<Turn>,
+}
+
+impl Replay {
+    /// Follows a schedule.
+    pub fn new(schedule: &Schedule) -> Replay {
+        Replay { turns: schedule.0.clone().into_iter(), wrong: None }
+    }
+}
+
+impl Guide for Replay {
+    fn choose(&mut self, place: &Place) -> Option<usize> {
+        if place.movers.len() == 1 {
+            return Some(0);
+        }
+        let Some(turn) = self.turns.next() else {
+            return place.current.or_else(|| (0..place.movers.len()).min_by_key(|&i| cost(place, i)));
+        };
+        let meant =
+            |i: &usize| place.letters[*i] == turn.letter && place.movers[*i].time == turn.time;
+        let chosen = (0..place.movers.len()).find(meant);
+        if chosen.is_none() {
+            self.wrong = Some(turn);
+        }
+        chosen
+    }
+
+    fn moved(&mut self, _: Footprint) {}
+}
+
 #[cfg(test)]
 mod tests {
     //! A small machine in memory: variables, semaphores, sleeps. What the search promises is held
@@ -274,7 +315,9 @@ mod tests {
             }
             let current = movers.iter().position(|mover| Some(mover.id) == last && !mover.time);
             let idle = movers.iter().all(|mover| mover.time);
-            let Mover { id, time } = movers[guide.choose(&Place { movers: movers.clone(), current, idle })?];
+            let letters = movers.iter().map(|mover| mover.id as u8).collect();
+            let place = Place { movers, letters, current, idle };
+            let Mover { id, time } = place.movers[guide.choose(&place)?];
             let me = id as usize;
             let mut touched = Footprint::default();
             touched.writes(Thing::Process(id));

@@ -250,7 +250,7 @@ pub fn code(signal: c_int, code: c_int) -> String {
     match own.get((code - 1) as usize) {
         Some(name) if code > 0 => name.to_string(),
         _ => {
-            let known = general.iter().find(|(number, _)| *number == code.into());
+            let known = general.iter().find(|(number, _)| *number == i64::from(code));
             known.map_or(format!("{code:#x}"), |(_, name)| name.to_string())
         }
     }

@@ -70,6 +70,20 @@ mod this {
     pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
         change(tid, |registers| registers.rax = result as u64)
     }
+
+    /// At a call's entry, or at its exit, where the program expects to find it again: an argument,
+    /// from 0.
+    pub fn set_argument(tid: Tid, index: usize, value: u64) -> nix::Result<()> {
+        change(tid, |r| {
+            let all = [&mut r.rdi, &mut r.rsi, &mut r.rdx, &mut r.r10, &mut r.r8, &mut r.r9];
+            all.into_iter().skip(index).take(1).for_each(|register| *register = value);
+        })
+    }
+
+    /// Memory that the program does not use: below its stack, and what may be in use below that.
+    pub fn scratch(tid: Tid) -> nix::Result<u64> {
+        Ok((ptrace::getregs(Pid::from_raw(tid))?.rsp - 1024) & !15)
+    }
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -117,6 +131,16 @@ mod this {
     /// At a call's exit: the program will see this result instead.
     pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
         change(tid, |registers| registers.regs[0] = result as u64)
+    }
+
+    /// At a call's entry: an argument, from 0. At its exit the first has become the result.
+    pub fn set_argument(tid: Tid, index: usize, value: u64) -> nix::Result<()> {
+        change(tid, |registers| registers.regs[index] = value)
+    }
+
+    /// Memory that the program does not use: below its stack.
+    pub fn scratch(tid: Tid) -> nix::Result<u64> {
+        Ok((ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?.sp - 1024) & !15)
     }
 }
 
