@@ -144,6 +144,19 @@ pub fn makes_process(number: i64) -> bool {
     [libc::SYS_fork, libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3].contains(&number)
 }
 
+/// kill and its relatives.
+pub fn sends_signal(number: i64) -> bool {
+    let senders = [
+        libc::SYS_kill,
+        libc::SYS_tkill,
+        libc::SYS_tgkill,
+        libc::SYS_rt_sigqueueinfo,
+        libc::SYS_rt_tgsigqueueinfo,
+        libc::SYS_pidfd_send_signal,
+    ];
+    senders.contains(&number)
+}
+
 /// The flags of a call that makes a process or thread.
 pub fn clone_flags(tid: Tid, entry: &Entry) -> u64 {
     match entry.number {

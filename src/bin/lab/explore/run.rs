@@ -39,12 +39,16 @@ use crate::tracer::{Entry, Tid, decode, names, registers};
 const SPIN: i64 = 6;
 /// So many times in a row when nobody else can move: then it spins for ever.
 const SPINS: u32 = 200;
+/// So often at one place, with the same in every register: it does.
+const CIRCLES: u32 = 6;
 /// Time passes so often in a row, and nobody else can move: then it will always.
 const TICKS: u32 = 1000;
 /// A run with more moves than this does not end.
 const MOVES: usize = 20_000;
 /// Of so many moves in a row, each only looked again at what had not changed.
 const LOOKS: u32 = 300;
+/// So often one that sleeps in a loop may wake up although others could move.
+const SLEEPS: u32 = 4;
 /// More shared memory than this is not compared: it counts as changed.
 const COMPARED: usize = 1 << 20;
 /// A result of a call that the kernel will make again: -512 to -516.
@@ -130,6 +134,8 @@ struct Task {
     early: VecDeque<Stop>,
     /// How many signals had been sent when it was held.
     signals: u64,
+    /// Where it was found spinning, and how often.
+    places: Vec<(u64, u32)>,
     /// What it looked at last, and how often in a row with the same answer.
     look: (u64, u32),
     /// Somebody else first.
@@ -287,6 +293,7 @@ impl Run<'_> {
             stat: None,
             early: VecDeque::new(),
             signals: self.signals,
+            places: vec![],
             look: (0, 0),
             yields: false,
         });
@@ -309,8 +316,14 @@ impl Run<'_> {
             }
             let current = movers.iter().position(|(mover, _)| Some(*mover) == last && !mover.time);
             let letters = movers.iter().map(|(_, i)| self.letter(*i)).collect();
-            let place =
-                Place { movers: movers.iter().map(|(mover, _)| *mover).collect(), letters, current, idle };
+            let due = |at: &usize| self.due(movers[*at].1).filter(|_| movers[*at].0.time);
+            let first = (0..movers.len()).filter(|at| due(at).is_some()).min_by_key(due);
+            let place = Place {
+                movers: movers.iter().map(|(mover, _)| *mover).collect(),
+                letters,
+                current,
+                due: first.filter(|_| idle),
+            };
             let Some(chosen) = guide.choose(&place) else {
                 self.outcome.dropped = true;
                 return Ok(());
@@ -358,10 +371,15 @@ impl Run<'_> {
             self.tasks.iter().enumerate().filter_map(one).collect::<Vec<_>>()
         };
         let mut movers = ready(false);
-        if movers.is_empty() {
+        let calm = movers.is_empty();
+        if calm {
             movers = ready(true);
         }
-        let due = |(i, task): (usize, &Task)| self.due(i).map(|_| (Mover { id: task.id, time: true }, i));
+        // Who sleeps, looks and sleeps again may do so when the others have moved.
+        let due = |(i, task): (usize, &Task)| {
+            let patient = calm || task.look.1 < SLEEPS;
+            self.due(i).filter(|_| patient).map(|_| (Mover { id: task.id, time: true }, i))
+        };
         movers.extend(self.tasks.iter().enumerate().filter_map(due));
         movers
     }
@@ -451,6 +469,10 @@ impl Run<'_> {
                 }
                 Stop::Exit(result) => {
                     self.left(i, result);
+                    if self.is_heard(i, result) {
+                        self.tasks[i].state = State::After(result);
+                        return Ok(());
+                    }
                     self.resume(i, libc::PTRACE_CONT, 0);
                 }
                 Stop::Signal(signal, from) => self.deliver(i, signal, from),
@@ -488,6 +510,23 @@ impl Run<'_> {
         }
     }
 
+    /// Has the call that ended told somebody something, who may act on it before the caller's next
+    /// store to memory that both have?
+    fn is_heard(&self, i: usize, result: i64) -> bool {
+        let task = &self.tasks[i];
+        let process = &self.processes[task.process];
+        let shares = process.threads > 1 || !process.maps.is_empty();
+        let Some(entry) = task.entry.filter(|_| shares && result >= 0) else { return false };
+        match entry.number {
+            libc::SYS_semop | libc::SYS_semtimedop | libc::SYS_semctl | libc::SYS_msgsnd => true,
+            libc::SYS_futex => !calls::may_sleep(&entry),
+            libc::SYS_write | libc::SYS_writev | libc::SYS_sendto | libc::SYS_sendmsg => {
+                self.descriptor(i, entry.args[0]).is_some_and(|link| !link.starts_with('/'))
+            }
+            number => calls::makes_process(number) || calls::sends_signal(number),
+        }
+    }
+
     /// It used its time without a visible call: a loop, or a long computation.
     fn spun(&mut self, i: usize) {
         let task = &mut self.tasks[i];
@@ -496,14 +535,22 @@ impl Run<'_> {
         let alone = self.tasks.iter().enumerate().all(|(j, other)| j == i || !can_move(other));
         let quiet = (0..self.tasks.len()).all(|j| j == i || self.due(j).is_none());
         let task = &mut self.tasks[i];
-        task.look = if task.look.0 == 1 { (1, task.look.1 + 1) } else { (1, 1) };
-        if !(alone && quiet) {
-            task.look.1 = 1;
+        let known = task.look.0 == 1;
+        task.look = if known && alone && quiet { (1, task.look.1 + 1) } else { (1, 1) };
+        if task.look.1 == 1 {
+            task.places.clear();
         }
-        if task.look.1 == 1 && self.tell {
+        // The same registers at the same place, again and again: a loop in which nothing changes.
+        let place = registers::digest(task.tid).unwrap_or(0);
+        match task.places.iter_mut().find(|known| known.0 == place) {
+            Some(known) => known.1 += 1,
+            None => task.places.push((place, 1)),
+        }
+        let circle = task.places.iter().any(|known| known.1 >= CIRCLES);
+        if self.tell && !known {
             self.tell(i, Moment::Spins);
         }
-        if self.tasks[i].look.1 > SPINS {
+        if circle || self.tasks[i].look.1 > SPINS {
             self.finding(Finding::Endless { letter: self.letter(i), pid: self.pid(i) });
             self.over = true;
         }

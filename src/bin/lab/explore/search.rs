@@ -33,8 +33,9 @@ pub struct Place {
     pub letters: Vec<u8>,
     /// Which of them moved last and would go on.
     pub current: Option<usize>,
-    /// Nobody can move but time, and those who only look again at what they looked at before.
-    pub idle: bool,
+    /// Nobody can move but time, and those who only look again at what they looked at before: then
+    /// it passes for this one first.
+    pub due: Option<usize>,
 }
 
 /// Who decides.
@@ -188,7 +189,7 @@ pub fn cost(place: &Place, chosen: usize) -> u32 {
     let mover = place.movers[chosen];
     let taken = match place.current {
         Some(current) => chosen != current,
-        None => mover.time && !place.idle,
+        None => mover.time && place.due != Some(chosen),
     };
     u32::from(taken)
 }
@@ -315,8 +316,9 @@ mod tests {
             }
             let current = movers.iter().position(|mover| Some(mover.id) == last && !mover.time);
             let idle = movers.iter().all(|mover| mover.time);
+            let due = idle.then_some(0);
             let letters = movers.iter().map(|mover| mover.id as u8).collect();
-            let place = Place { movers, letters, current, idle };
+            let place = Place { movers, letters, current, due };
             let Mover { id, time } = place.movers[guide.choose(&place)?];
             let me = id as usize;
             let mut touched = Footprint::default();

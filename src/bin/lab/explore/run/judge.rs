@@ -3,15 +3,6 @@
 use super::*;
 use crate::explore::verdict::{Sleeper, Told};
 
-const SENDERS: [i64; 6] = [
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_tgkill,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_pidfd_send_signal,
-];
-
 impl Run<'_> {
     /// What the call that is about to be made can touch.
     pub(super) fn touches(&mut self, i: usize, entry: &Entry) {
@@ -21,7 +12,7 @@ impl Run<'_> {
         let id = args[0] as i32;
         let stat = |cmd: u64| cmd as c_int & 0xff == libc::IPC_STAT;
         match entry.number {
-            number if SENDERS.contains(&number) => self.sends(i, entry),
+            number if calls::sends_signal(number) => self.sends(i, entry),
             libc::SYS_wait4 | libc::SYS_waitid => self.made.writes(Children(process)),
             libc::SYS_shmget => self.made.writes(Shm(-1)),
             libc::SYS_msgget => self.made.writes(Msg(-1)),
