@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::{have, run_lab, sections};
+use common::{have, is_root, run_lab, sections};
 use regex::Regex;
 
 const CALLS: &str = "shmget|shmat|shmdt|shmctl|msgget|msgsnd|msgrcv|msgctl|semget|semop|semctl";
@@ -136,13 +136,20 @@ fn compare(what: &str, printed: &[Seen], traced: &[Seen]) {
     assert_eq!(theirs.next(), None, "{what}: strace saw more than was printed");
 }
 
-fn agree(section: &str, args: &[&str]) {
+fn agree(section: &str, args: &[&str], privileged: bool) {
     let filter = format!("trace=execve,semtimedop,{}", CALLS.replace('|', ","));
-    let run = run_lab(section)
-        .args(args)
-        .under(&["strace", "-f", "--seccomp-bpf", "-v", "-qq", "-o", "{dir}/strace", "-e", &filter])
-        .go()
-        .clean();
+    let run = run_lab(section).args(args).under(&[
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-v",
+        "-qq",
+        "-o",
+        "{dir}/strace",
+        "-e",
+        &filter,
+    ]);
+    let run = if privileged { run.privileged() } else { run }.go().clean();
     let log = std::fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
     let (main, traced) = traced(&log);
     let printed = printed(&run.stdout, &main);
@@ -158,8 +165,18 @@ fn agree(section: &str, args: &[&str]) {
 fn every_lab_prints_what_strace_sees() {
     if have("strace", "that labs print what strace sees") {
         for section in sections() {
-            agree(&section, &[]);
-            agree(&section, &["--experiments"]);
+            agree(&section, &[], false);
+            agree(&section, &["--experiments"], false);
+        }
+    }
+}
+
+/// What only root can show is shown, and only then.
+#[test]
+fn every_lab_prints_what_strace_sees_as_root() {
+    if is_root() && have("strace", "that labs print what strace sees") {
+        for section in sections() {
+            agree(&section, &["--experiments"], true);
         }
     }
 }

@@ -233,6 +233,24 @@ fn a_child_that_crashes_is_reported() {
     });
 }
 
+/// It must not unwind into what it has from its parent by the fork: guards that clean up are there.
+#[test]
+fn a_child_that_panics_ends_where_it_began() {
+    struct Guard(i32);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let _ = shm::ctl_rmid(self.0);
+        }
+    }
+    isolated("a_child_that_panics_ends_where_it_began", false, || {
+        let guard = Guard(segment(1)?);
+        let child = process::child("child", || panic!("on purpose"))?;
+        let code = child.finish().expect_err("it panicked").code();
+        assert_eq!(code, 101);
+        shm::ctl_stat(guard.0).map(drop)
+    });
+}
+
 #[test]
 fn what_a_limit_means_is_said() {
     isolated("what_a_limit_means_is_said", false, || {

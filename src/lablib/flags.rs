@@ -89,6 +89,11 @@ pub fn key(key: key_t) -> String {
     if key == libc::IPC_PRIVATE { "IPC_PRIVATE".into() } else { format!("{key:#x}") }
 }
 
+/// `NULL`, or the address. As an answer `strace` spells the first one `0`.
+pub fn pointer(addr: *const libc::c_void) -> String {
+    if addr.is_null() { "NULL".into() } else { format!("{addr:p}") }
+}
+
 /// `EEXIST (File exists)`.
 pub fn errno(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();

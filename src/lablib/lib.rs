@@ -215,12 +215,13 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
     }));
     trace::share_turn();
     signals::watch();
-    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
-    ExitCode::from(conclude(outcome, true))
+    ExitCode::from(conclude(body, true))
 }
 
-/// Tells a failure, cleans up, and answers the exit code.
-pub(crate) fn conclude(outcome: Result<()>, last_word: bool) -> u8 {
+/// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,
+/// which was told when it began, ends here: a child must not unwind into its parent's guards.
+pub(crate) fn conclude(body: impl FnOnce() -> Result<()>, last_word: bool) -> u8 {
+    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
     let code = outcome.and_then(|()| signals::check()).err().map_or(0, |failure| {
         match failure {
             Failure::Needs(..) => trace::note(&format!("not shown here: {failure}")),

@@ -42,7 +42,7 @@ pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Ch
             signals::unwatch();
             trace::name(name);
             die_with_parent();
-            let code = if getppid() == parent { conclude(body(), false) } else { 1 };
+            let code = if getppid() == parent { conclude(body, false) } else { 1 };
             // SAFETY: ends the process at once: what the parent's destructors own stays its own.
             unsafe { libc::_exit(code.into()) }
         }
@@ -139,14 +139,19 @@ impl Child {
         Ok(())
     }
 
-    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc.
+    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. One that has
+    /// ended instead is for [`Child::finish`] to tell.
     pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
-        for _ in 0..5000 {
-            if system::asleep_in(self.pid.as_raw()) == Some(number) {
+        let pid = self.pid.as_raw();
+        for look in 0..5000 {
+            // Where the kernel does not tell in which call, a second has to do.
+            let there = system::asleep_in(pid).map_or(look > 1000, |call| call == number);
+            // One that a tracer has stopped at the call's entry is in it, and does not sleep yet.
+            if there && system::status(pid).is_some_and(|status| status.state == 'S') {
                 return Ok(());
             }
             if signals::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
-                break;
+                return Ok(());
             }
         }
         Err(Failure::because(format!("{} ({}) did not get to its wait", self.name, self.pid)))

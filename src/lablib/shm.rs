@@ -70,7 +70,7 @@ pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
     let how = flags::join(shmflg, flags::ATTACH);
     // SAFETY: shmat maps where nothing is mapped. With SHM_REMAP it replaces what is there, which
     // only an experiment asks for, and only on a range that it reserved for this.
-    let addr = traced(format!("shmat({shmid}, {}, {how})", shmaddr.spell()), || unsafe {
+    let addr = traced(format!("shmat({shmid}, {}, {how})", flags::pointer(shmaddr)), || unsafe {
         libc::shmat(shmid, shmaddr, shmflg)
     })?;
     let size = system::segment(shmid).map_or(0, |row| row.get("size") as usize);
@@ -85,7 +85,7 @@ pub fn dt(shmaddr: Addr) -> Result<()> {
     let mut list = attached();
     // SAFETY: nobody holds a reference into the segment: `read` and `write` copy, and only while
     // they hold the list of what is attached.
-    traced(format!("shmdt({})", shmaddr.spell()), || unsafe { libc::shmdt(shmaddr) })?;
+    traced(format!("shmdt({})", flags::pointer(shmaddr)), || unsafe { libc::shmdt(shmaddr) })?;
     list.retain(|one| one.start != shmaddr as usize);
     Ok(())
 }

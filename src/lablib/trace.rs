@@ -87,14 +87,15 @@ pub fn text(line: &str) {
     out(&format!("{}  {line}\n", lane().0));
 }
 
-/// Names this thread's lines and gives them a colour: `parent 4242 │ …`.
+/// Names this thread's lines and gives them a colour: `parent 4242 │ …`. The number is the thread's,
+/// as strace tells threads apart; a process of one thread has the same.
 pub fn name(name: &str) {
     let color = match name {
         "parent" | "server" | "A" => Color::Blue,
         "child" | "client" | "B" => Color::Magenta,
         _ => Color::Yellow,
     };
-    LANE.set(Some((format!("{name} {}", std::process::id()), color)));
+    LANE.set(Some((format!("{name} {}", nix::unistd::gettid()), color)));
 }
 
 /// Runs `body` with its calls printed dim: guards, polls and the safety net.
@@ -132,7 +133,7 @@ impl Answer for c_int {
 
 impl Answer for *mut c_void {
     fn spell(&self) -> String {
-        if self.is_null() { "NULL".into() } else { format!("{:p}", *self) }
+        if self.is_null() { "0".into() } else { format!("{:p}", *self) }
     }
 }
 

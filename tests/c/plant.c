@@ -3,9 +3,9 @@
  *   PID     what stands in the pid field; "me": our own
  *   hold    stays attached, until its standard input ends
  *   knock   rings SIGUSR2 at the pid that stood there before, once
- *   server  waits for SIGUSR2, then writes 128 bytes of standard input and rings SIGUSR1, again
- *           and again, until they end
- *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2 */
+ *   server  answers each SIGUSR2 with 128 bytes of standard input and SIGUSR1, until they end
+ *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2
+ * Bytes whose pid is 0x50494421 ("!DIP") are written with the pid that should stand there. */
 #include "common.h"
 
 static volatile sig_atomic_t rung;
@@ -24,6 +24,18 @@ static void wait_for_ring(void)
     while (!rung)
         sigsuspend(&none);
     rung = 0;
+}
+
+/* The next 128 bytes of standard input, into the segment. */
+static int write_next(struct st_shmbuf *shm, pid_t agreed)
+{
+    struct st_shmbuf next;
+    if (fread(&next, sizeof next, 1, stdin) != 1)
+        return 0;
+    if (next.pid == 0x50494421)
+        next.pid = agreed;
+    memcpy(shm, &next, sizeof next);
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -49,30 +61,25 @@ int main(int argc, char **argv)
     shm->pid = strcmp(argv[5], "me") ? (pid_t)atol(argv[5]) : getpid();
     printf("planted in %d, where %d was\n", id, (int)before);
     fflush(stdout);
-    char bytes[128];
+    char byte;
     if (!strcmp(role, "hold")) {
-        while (fread(bytes, 1, 1, stdin) == 1)
+        while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "knock")) {
         kill(before, SIGUSR2);
-        while (fread(bytes, 1, 1, stdin) == 1)
+        while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "server")) {
         wait_for_ring();
         pid_t client = shm->pid;
-        while (fread(bytes, sizeof bytes, 1, stdin) == 1) {
-            memcpy(shm, bytes, sizeof bytes);
+        for (; write_next(shm, client); wait_for_ring())
             if (kill(client, SIGUSR1) == -1)
                 break;
-        }
     } else if (!strcmp(role, "client")) {
         kill(before, SIGUSR2);
-        while (fread(bytes, sizeof bytes, 1, stdin) == 1) {
-            wait_for_ring();
-            memcpy(shm, bytes, sizeof bytes);
+        for (wait_for_ring(); write_next(shm, getpid()); wait_for_ring())
             if (kill(before, SIGUSR2) == -1)
                 break;
-        }
     }
     return 0;
 }

@@ -11,10 +11,11 @@ use super::{Run, Runner, bin, repo, run, scratch};
 /// What every script may use.
 const TOOLS: &str = r#"
 # start NAME COMMAND...: in the background; its pid is in $NAME. With FROM set, that is its input.
+# What a shell starts in the background ignores SIGINT and SIGQUIT; these do not.
 start() {
     name=$1; shift
     : > $name.out
-    "$@" 9>&- < ${FROM:-/dev/null} > $name.out 2> $name.err &
+    env --default-signal=INT,QUIT "$@" 9>&- < ${FROM:-/dev/null} > $name.out 2> $name.err &
     eval $name=$!
     FROM=
 }

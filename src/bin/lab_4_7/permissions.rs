@@ -103,6 +103,7 @@ fn matrix() -> Result<()> {
     process::child("owner", || {
         process::become_ordinary()?;
         let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'P' as i32)?;
+        cleanup::inherit(key)?;
         head();
         bulk(|| {
             (0..8).try_for_each(|bits| {
@@ -125,6 +126,7 @@ fn matrix_others() -> Result<()> {
         return Err(Failure::Needs("a second user".into(), "run it as root, with sudo"));
     }
     let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'P' as i32)?;
+    cleanup::inherit(key)?;
     head();
     let modes = [
         ("other", 0o600),
@@ -217,21 +219,21 @@ fn capabilities() -> Result<()> {
         })?
         .finish()
     };
-    with("ipc-owner", CAP_IPC_OWNER, |id| {
+    with("ipc_owner", CAP_IPC_OWNER, |id| {
         let addr = shm::at(id, NULL, 0)?;
         shm::dt(addr)?;
         expect_errno(shm::ctl_rmid(id), Errno::EPERM)?;
         note("CAP_IPC_OWNER overrules the mode, and does not make an owner");
         Ok(())
     })?;
-    with("ipc-lock", CAP_IPC_LOCK, |id| {
+    with("ipc_lock", CAP_IPC_LOCK, |id| {
         shm::ctl(id, SHM_LOCK)?;
         shm::ctl(id, SHM_UNLOCK)?;
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
         note("CAP_IPC_LOCK locks anybody's segment, and does not attach it");
         Ok(())
     })?;
-    with("sys-admin", CAP_SYS_ADMIN, |id| {
+    with("sys_admin", CAP_SYS_ADMIN, |id| {
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
         shm::ctl_rmid(id)?;
         note("CAP_SYS_ADMIN removes anybody's segment, and does not attach it");

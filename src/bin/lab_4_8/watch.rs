@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{fmt, fs};
 
 use lablib::process::{Child, pidfd_open};
-use lablib::system::{Status, asleep_in, status};
+use lablib::system::{SYS_PAUSE, Status, asleep_in, status};
 use lablib::trace::{note, text};
 use lablib::{Failure, Patience, Result, cleanup, exit, signals, system, trace};
 use libc::c_long;
@@ -107,7 +107,7 @@ impl Look {
     /// the kernel does not tell in which call (no ptrace), a second of stillness is asked for.
     fn for_good(&self, still: u32) -> bool {
         let waits = match self.asleep_in {
-            Some(call) => still > 0 && [libc::SYS_pause, libc::SYS_rt_sigsuspend].contains(&call),
+            Some(call) => still > 0 && [SYS_PAUSE, libc::SYS_rt_sigsuspend].contains(&call),
             None => still > 100,
         };
         waits && self.status.state == 'S' && self.status.pending & !self.status.blocked == 0
@@ -116,7 +116,7 @@ impl Look {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let call = if self.asleep_in == Some(libc::SYS_pause) { "pause" } else { "sigsuspend" };
+        let call = if self.asleep_in == Some(SYS_PAUSE) { "pause" } else { "sigsuspend" };
         write!(f, "{}: asleep in {call}; signals pending: {:#x}", self.pid, self.status.pending)
     }
 }
@@ -140,6 +140,9 @@ pub fn reap(child: Child) -> Result<()> {
     match child.wait()? {
         WaitStatus::Exited(_, 0) => Ok(()),
         WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
+        WaitStatus::Signaled(_, signal, _) => {
+            Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: killed by {signal}")))
+        }
         other => Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: {other:?}"))),
     }
 }

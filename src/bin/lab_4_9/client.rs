@@ -89,6 +89,11 @@ fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
             format!("refused: segment {shmid} has {size} bytes, not {SIZE}"),
         );
     }
+    if row.get("cpid") == 0 {
+        let why =
+            format!("segment {shmid} was made in another pid namespace: its pids mean nothing");
+        return because(exit::NOT_A_PEER, why + " here");
+    }
     if before > 1 {
         return because(
             exit::BUSY,

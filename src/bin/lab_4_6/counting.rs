@@ -1,0 +1,114 @@
+//! What the kernel counts in nattch.
+
+use std::process::{Command, Stdio};
+use std::thread;
+
+use lablib::process::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::shm::{NULL, page};
+use lablib::trace::{self, bulk, claim, note};
+use lablib::{Experiment, Failure, Result, shm};
+use libc::{IPC_PRIVATE, MADV_DONTFORK, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
+use nix::unistd::{pipe, read, write};
+
+use crate::mapping;
+
+pub const ALL: &[Experiment] = &[
+    Experiment {
+        name: "threads-and-spawn",
+        rows: "N3",
+        question: "Do threads count, and programs that are started by posix_spawn?",
+        run: threads_and_spawn,
+    },
+    Experiment {
+        name: "dontfork",
+        rows: "N4",
+        question: "Can a child be kept from what its parent has attached?",
+        run: dontfork,
+    },
+    Experiment {
+        name: "counts-mappings",
+        rows: "N5",
+        question: "Does nattch count processes?",
+        run: counts_mappings,
+    },
+    Experiment {
+        name: "two-loops",
+        rows: "N6",
+        question: "Does the count hold when two processes attach and detach at once?",
+        run: two_loops,
+    },
+];
+
+fn threads_and_spawn() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    let count = move |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
+    let thread = thread::spawn(move || {
+        trace::name("thread");
+        claim(count(1)?, "a second thread, one address space, one attachment")
+    });
+    thread.join().map_err(|_| Failure::because("the thread has panicked"))??;
+    let cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+    let mut cat = cat.map_err(|error| Failure::because(format!("cat: {error}")))?;
+    claim(count(1)?, "a program started by posix_spawn has never had a copy of ours")?;
+    // Its standard input is closed by this, and it ends.
+    cat.wait().map_err(|error| Failure::because(format!("cat: {error}")))?;
+    note("so is shm_lpid as it was: that is why this workbook starts ipcs in this way");
+    shm::dt(addr)?;
+    shm::ctl_rmid(id)
+}
+
+fn dontfork() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    mapping::advise(addr, page(), MADV_DONTFORK)?;
+    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let waiting = child("child", || read(&from, &mut [0]).map(drop).map_err(Failure::of("read")))?;
+    claim(shm::ctl_stat(id)?.shm_nattch == 1, "two processes after the fork, one attachment")?;
+    write(&to, b"!").map_err(Failure::of("write"))?;
+    waiting.finish()?;
+    let killed = Fate::Killed(SIGSEGV, SEGV_MAPERR, addr as usize);
+    claim(touch_in_child(addr, Touch::Read)? == killed, "to a child there is nothing")?;
+    shm::dt(addr)?;
+    shm::ctl_rmid(id)
+}
+
+fn counts_mappings() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 3 * page(), 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    let count = |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
+    claim(count(1)?, "three pages, attached once: one mapping")?;
+    let middle = addr.wrapping_byte_add(page());
+    mapping::protect(middle, page(), PROT_READ)?;
+    claim(count(3)?, "the middle one is different: three mappings, nattch 3, one process")?;
+    mapping::protect(middle, page(), PROT_READ | PROT_WRITE)?;
+    claim(count(3)?, "alike again, and three all the same: they are not joined")?;
+    note("nattch 0 means nobody; any other number is not a number of processes");
+    shm::dt(addr)?;
+    shm::ctl_rmid(id)
+}
+
+/// How often each of the two attaches.
+const ROUNDS: usize = 100;
+
+fn two_loops() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    shm::write(addr, b"x")?;
+    // What makes both fail is told once, by us.
+    let quietly = |failure: Failure| Failure::Told(failure.code());
+    let other = child("B", || attach_and_detach(id).map_err(quietly))?;
+    attach_and_detach(id)?;
+    other.finish().map_err(|failure| match failure {
+        Failure::Told(_) => Failure::because("the other process could not attach and detach"),
+        other => other,
+    })?;
+    claim(shm::ctl_stat(id)?.shm_nattch == 1, "200 more and 200 less: 1")?;
+    claim(shm::read(addr, 1)? == b"x", "and the byte is there")?;
+    shm::dt(addr)?;
+    shm::ctl_rmid(id)
+}
+
+fn attach_and_detach(id: c_int) -> Result<()> {
+    bulk(|| (0..ROUNDS).try_for_each(|_| shm::dt(shm::at(id, NULL, 0)?)))
+}

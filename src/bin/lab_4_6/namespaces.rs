@@ -1,0 +1,97 @@
+//! What the pids in a record are worth: seen from another PID namespace, and after reuse.
+
+use std::process::Command;
+
+use lablib::shm::NULL;
+use lablib::trace::{claim, note, text};
+use lablib::{Experiment, Failure, Result, shm};
+use libc::IPC_PRIVATE;
+
+pub const ALL: &[Experiment] = &[
+    Experiment {
+        name: "pid-namespace",
+        rows: "L6",
+        question: "Which pids does a container see in the record?",
+        run: pid_namespace,
+    },
+    Experiment {
+        name: "pid-again",
+        rows: "L7",
+        question: "Can shm_cpid come to mean somebody else?",
+        run: pid_again,
+    },
+];
+
+/// What a program prints that `unshare` has put apart with these options.
+fn apart(options: &str, program: &[&str]) -> Result<String> {
+    let run = |program: &[&str]| {
+        Command::new("unshare")
+            .args(options.split(' '))
+            .args(program)
+            .env("LC_ALL", "C")
+            .output()
+            .map_err(|error| Failure::because(format!("unshare: {error}")))
+    };
+    if !run(&["true"]).is_ok_and(|ran| ran.status.success()) {
+        let grant = "allow user namespaces (sysctl user.max_user_namespaces); install util-linux";
+        return Err(Failure::Needs("a PID namespace of its own".into(), grant));
+    }
+    let ran = run(program)?;
+    if !ran.status.success() {
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let why = said.lines().next().unwrap_or("without a word");
+        return Err(Failure::because(format!("{} failed there: {why}", program[0])));
+    }
+    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
+}
+
+/// The last two columns of `ipcs -m -p`, cpid and lpid, in the row of a segment.
+fn pids(screen: &str, id: &str) -> Option<(i32, i32)> {
+    let rows = screen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.into_iter().find(|row| row.len() == 4 && row[0] == id)?;
+    Some((row[2].parse().ok()?, row[3].parse().ok()?))
+}
+
+fn pid_namespace() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    let addr = shm::at(id, NULL, 0)?;
+    let ds = shm::ctl_stat(id)?;
+    let us = std::process::id() as i32;
+    claim((ds.shm_cpid, ds.shm_lpid) == (us, us), "here the record names us, twice")?;
+    let options = "--user --map-current-user --pid --fork --mount-proc";
+    text(&format!("$ unshare {options} ipcs -m -p"));
+    let screen = apart(options, &["ipcs", "-m", "-p"])?;
+    let seen = pids(&screen, &id.to_string());
+    claim(seen == Some((0, 0)), "there it is the same segment, made by 0 and used by 0")?;
+    note("0 means: a process that has no number there. It is nobody to send a signal to");
+    shm::dt(addr)?;
+    shm::ctl_rmid(id)
+}
+
+/// Lets a process make a segment and end, and another one have its number: who is root of a PID
+/// namespace may write which number was given last in it.
+const REUSE: &str = "echo 1000 > /proc/sys/kernel/ns_last_pid
+    ipcmk -M 1
+    echo 1000 > /proc/sys/kernel/ns_last_pid
+    sh -c 'echo my pid is $$; exec ipcs -m -p'";
+
+fn pid_again() -> Result<()> {
+    let options = "-Ur --ipc --pid --fork --kill-child --mount-proc";
+    let first = REUSE.lines().next().unwrap_or_default();
+    apart(options, &["sh", "-ec", first]).map_err(|failure| match failure {
+        Failure::Because(..) => {
+            let file = "to write /proc/sys/kernel/ns_last_pid".into();
+            Failure::Needs(file, "use a kernel with CHECKPOINT_RESTORE, Linux 5.9 or later")
+        }
+        other => other,
+    })?;
+    text(&format!("$ unshare {options} sh"));
+    REUSE.lines().for_each(|line| text(&format!("> {}", line.trim())));
+    let said = apart(options, &["sh", "-ec", REUSE])?;
+    said.lines().filter(|line| !line.is_empty()).for_each(|line| text(line.trim_end()));
+    let us = said.lines().find_map(|line| line.strip_prefix("my pid is ")?.parse::<i32>().ok());
+    let maker = pids(&said, "0").map(|(cpid, _)| cpid);
+    claim(us.is_some() && maker == us, "ipcs meets its own number: it never made a segment")?;
+    note("every number is given again, here at once: look whether cpid is who you think");
+    Ok(())
+}
