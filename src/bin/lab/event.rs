@@ -53,8 +53,8 @@ pub enum What {
     /// The program has asked for a key: from a file that it looked at, and the key it used then.
     Ftok { path: String, proj_id: i32, key: i32 },
     /// A line, or a part of one, was written to standard output (1) or standard error (2): at most
-    /// 4096 of the `bytes` that were written.
-    Write { fd: i32, text: String, bytes: i64 },
+    /// 4096 of the `bytes` that were written. `here`: to where the trace itself is written.
+    Write { fd: i32, text: String, bytes: i64, here: bool },
     /// A signal is delivered. `action`: `handler`, `ignore`, `default`, or `unknown`.
     Signal { signal: String, code: String, from: Option<i32>, action: Cow<'static, str> },
     /// A signal has stopped the process.
@@ -83,10 +83,10 @@ pub struct Call {
     /// What it answered; `null` while it has not, and for one that a signal interrupted.
     pub result: Option<i64>,
     /// The same spelled: `3`, `0x7f0012340000`, `-1 EEXIST (File exists)`.
-    pub answer: String,
+    pub answer: Cow<'static, str>,
     /// `EEXIST`, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errno: Option<String>,
+    pub errno: Option<Cow<'static, str>>,
 }
 
 /// An argument of a call.

@@ -50,16 +50,16 @@ pub struct Options {
     #[arg(long)]
     json: bool,
     /// Another program that runs at the same time; may be given again
-    #[arg(long, value_name = "OTHER COMMAND", value_parser = words)]
-    and: Vec<Words>,
+    #[arg(long = "and", value_name = "OTHER COMMAND", value_parser = words)]
+    others: Vec<Words>,
     /// Also try orders that cannot differ from one that was tried
     #[arg(long)]
     all: bool,
-    /// Leave the choice of the CPU to the kernel: slower
+    /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
-    no_pin: bool,
+    spread: bool,
     /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
@@ -81,26 +81,10 @@ fn bound(text: &str) -> std::result::Result<Bound, String> {
 #[derive(Clone, Debug)]
 struct Words(Vec<OsString>);
 
-/// Splits a command into words as a shell would, for spaces and quotes; nothing is expanded.
 fn words(text: &str) -> std::result::Result<Words, String> {
-    let (mut words, mut word, mut quote) = (vec![], None::<String>, None);
-    for c in text.chars() {
-        match (c, quote) {
-            (_, Some(open)) if c == open => quote = None,
-            ('"' | '\'', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (' ' | '\t' | '\n', None) => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    match (quote, words.is_empty()) {
-        (Some(open), _) => Err(format!("a {open} is not closed")),
-        (_, true) => Err("it is empty".into()),
-        _ => Ok(Words(words.into_iter().map(OsString::from).collect())),
-    }
+    let words = shell_words::split(text).map_err(|error| error.to_string())?;
+    let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    if words.is_empty() { Err("it is empty".into()) } else { Ok(Words(words)) }
 }
 
 /// What the exit codes mean.
@@ -163,15 +147,3 @@ pub fn explore(_: &Options) -> ExitCode {
 
 #[cfg(target_arch = "x86_64")]
 mod session;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_split_as_a_shell_splits_it() {
-        let split = |text| words(text).map(|words| words.0);
-        assert_eq!(split("a 'b c' d\"e f\" ''").unwrap(), ["a", "b c", "de f", ""]);
-        assert!(split("a 'b").is_err() && split("  ").is_err());
-    }
-}

@@ -31,7 +31,6 @@ pub struct Answer {
     /// The most moves of a run.
     pub longest: usize,
     pub seconds: f64,
-    pub cpu: Option<usize>,
 }
 
 const ORDERED: &str = "Ordered were visible calls, signals and the passing of time, one process or \
@@ -128,13 +127,9 @@ pub fn ends(ends: &[String]) -> String {
 
 /// The command that runs exactly this schedule.
 fn command(options: &Options, schedule: &Schedule) -> String {
-    let quote = |word: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-        let bare = !word.is_empty() && word.chars().all(plain);
-        if bare { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    };
+    let quote = |word: &str| shell_words::quote(word).into_owned();
     let mut text = format!("lab explore --replay {}", quote(&schedule.to_string()));
-    for other in &options.and {
+    for other in &options.others {
         let words: Vec<String> = other.0.iter().map(|word| quote(&word.to_string_lossy())).collect();
         text += &format!(" --and {}", quote(&words.join(" ")));
     }

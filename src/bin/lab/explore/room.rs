@@ -39,7 +39,6 @@ pub struct Room {
     _keeper: OwnedFd,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: Option<PathBuf>,
-    pub cpu: Option<usize>,
 }
 
 /// Makes the room, and enters it with all that we start from now on.
@@ -57,11 +56,14 @@ pub fn enter(programs: &[Program], filter: Filter, pin: bool) -> Result<Room, Tr
         Ok((path, words.collect::<Result<Vec<_>, Trouble>>()?))
     };
     let programs = programs.iter().map(words).collect::<Result<Vec<_>, Trouble>>()?;
-    let cpu = pin.then(pin_to_this_cpu).flatten();
+    if pin {
+        // Refused, it is only slower.
+        let _ = pin_to_this_cpu();
+    }
     let keeper = namespaces()?;
     // SAFETY: a number, which exec keeps: every run then finds its memory at the same addresses.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong) };
-    Ok(Room { proc, null, filter, programs, _keeper: keeper, scratch: None, cpu })
+    Ok(Room { proc, null, filter, programs, _keeper: keeper, scratch: None })
 }
 
 /// The tracer and what it traces on one CPU: three times as fast.

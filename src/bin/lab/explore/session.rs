@@ -23,7 +23,7 @@ extern "C" fn tick(_: i32) {}
 
 /// See [`super::explore`].
 pub fn explore(options: &Options) -> Result<u8> {
-    let commands = std::iter::once(&options.program).chain(options.and.iter().map(|one| &one.0));
+    let commands = std::iter::once(&options.program).chain(options.others.iter().map(|one| &one.0));
     let find = |words: &Vec<std::ffi::OsString>| {
         Program::find(words).map_err(|errno| {
             let name = words[0].to_string_lossy().into_owned();
@@ -34,7 +34,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::new(&calls::watched());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
-    let mut room = room::enter(&programs, filter, !options.no_pin)?;
+    let mut room = room::enter(&programs, filter, !options.spread)?;
     room.scratch = Some(scratch.0.clone());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         room::on(signal, stop);
@@ -65,7 +65,7 @@ pub fn explore(options: &Options) -> Result<u8> {
 fn search(options: &Options, world: &mut World) -> Result<Answer> {
     let start = Instant::now();
     let mut search = Search::new(options.preemptions.0, !options.all);
-    let mut answer = Answer { complete: true, cpu: world.room.cpu, ..Answer::default() };
+    let mut answer = Answer { complete: true, ..Answer::default() };
     let mut outcomes: BTreeMap<String, (u64, bool)> = BTreeMap::new();
     let mut again = 0;
     loop {

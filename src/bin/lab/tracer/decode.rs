@@ -233,11 +233,12 @@ pub fn leave(tid: Tid, entry: &Entry, call: &mut Call, result: i64) {
     match &error {
         Some((errno, spelled)) => {
             call.result = errno.as_ref().map(|_| -1);
-            (call.errno, call.answer) = (errno.clone(), spelled.clone());
+            call.errno = errno.map(Cow::Borrowed);
+            call.answer = Cow::Borrowed(spelled);
         }
         None => {
             call.result = Some(result);
-            call.answer = answer(tid, call, entry, result);
+            call.answer = answer(tid, call, entry, result).into();
         }
     }
     if error.is_some() {
@@ -604,4 +605,37 @@ fn futex_rest(tid: Tid, entry: &Entry, kind: As, value: u64) -> Option<Cow<'stat
         FutexValue3 if op == 5 => spell(tid, entry, Hex, value),
         _ => None,
     }
+}
+
+/// What to do about a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// It is shown.
+    Show,
+    /// It writes to standard output or standard error.
+    Write,
+    /// It looks a file up, as ftok does.
+    File,
+    /// Nothing.
+    Nothing,
+}
+
+/// What `lab trace` does about a call. The filter stops only those that it does something about.
+pub fn look(entry: &Entry) -> Look {
+    let first = entry.args[0] as c_int;
+    match entry.number {
+        libc::SYS_write | libc::SYS_writev if first == 1 || first == 2 => Look::Write,
+        libc::SYS_write | libc::SYS_writev | libc::SYS_exit | libc::SYS_exit_group => Look::Nothing,
+        libc::SYS_rt_sigaction if !handler_is_seen(first) => Look::Nothing,
+        libc::SYS_newfstatat if first == libc::AT_FDCWD => Look::File,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_stat => Look::File,
+        number if name(number).is_some() => Look::Show,
+        _ => Look::Nothing,
+    }
+}
+
+/// Are calls looked at that set what this signal does?
+pub fn handler_is_seen(signal: c_int) -> bool {
+    WAKE_UPS.contains(&signal) || (34..=64).contains(&signal)
 }

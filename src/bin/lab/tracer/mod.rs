@@ -11,7 +11,7 @@
 //! Every tracee that [`Tracer::wait`] answers stands still until [`Tracer::resume`] lets it go.
 //! Sources: ptrace(2), waitpid(2).
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::{fs, mem, ptr};
 
 use libc::{c_int, c_uint, c_void, siginfo_t};
@@ -82,7 +82,7 @@ pub enum How {
 #[derive(Default)]
 pub struct Tracer {
     /// Who lives and has been told of.
-    known: HashSet<Tid>,
+    known: BTreeSet<Tid>,
     /// First stops that came before their parents' word of a child.
     early: Vec<(Tid, c_int)>,
     /// What is told before anything else is waited for.

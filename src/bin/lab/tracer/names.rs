@@ -2,6 +2,7 @@
 //! clone flags, waits.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use lablib::flags;
 use libc::c_int;
@@ -117,10 +118,10 @@ const ACTION: &[(u64, &str)] = &[
 ];
 /// The kernel's own codes for "to be restarted", which no program sees. <linux/errno.h>
 const RESTARTS: [(i64, &str); 4] = [
-    (512, "ERESTARTSYS (To be restarted if SA_RESTART is set)"),
-    (513, "ERESTARTNOINTR (To be restarted)"),
-    (514, "ERESTARTNOHAND (To be restarted if no handler)"),
-    (516, "ERESTART_RESTARTBLOCK (Interrupted by signal)"),
+    (512, "? ERESTARTSYS (To be restarted if SA_RESTART is set)"),
+    (513, "? ERESTARTNOINTR (To be restarted)"),
+    (514, "? ERESTARTNOHAND (To be restarted if no handler)"),
+    (516, "? ERESTART_RESTARTBLOCK (Interrupted by signal)"),
 ];
 
 /// The name of a value, or the number in hexadecimal with what it should have been.
@@ -256,20 +257,28 @@ pub fn code(signal: c_int, code: c_int) -> String {
     }
 }
 
-/// `EINTR`, `?`: the errno of a result that is an error, as (symbol, spelled whole). For the
-/// kernel's restart codes the symbol is `None`.
-pub fn error(result: i64) -> Option<(Option<String>, String)> {
+/// A result that is an error: its symbol, and spelled whole. The kernel's restart codes, which no
+/// program sees, have no symbol.
+pub fn error(result: i64) -> Option<(Option<&'static str>, &'static str)> {
     if !(-4095..0).contains(&result) {
         return None;
     }
     if let Some((_, name)) = RESTARTS.iter().find(|(code, _)| *code == -result) {
-        return Some((None, format!("? {name}")));
+        return Some((None, name));
     }
-    let errno = Errno::from_raw(-result as c_int);
-    if errno == Errno::UnknownErrno {
-        return Some((Some(format!("errno {}", -result)), format!("-1 errno {}", -result)));
-    }
-    let spelled = flags::errno(errno);
-    let symbol = spelled.split(' ').next().unwrap_or_default().to_string();
-    Some((Some(symbol), format!("-1 {spelled}")))
+    let known = ERRORS.get(-result as usize).or_else(|| ERRORS.first())?;
+    Some((Some(&known.0), &known.1))
 }
+
+/// Every errno, by number: asking the C library for its text each time costs more than a trace line.
+static ERRORS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let spell = |number: c_int| match Errno::from_raw(number) {
+        Errno::UnknownErrno => (format!("E{number}"), format!("-1 E{number}")),
+        errno => {
+            let spelled = flags::errno(errno);
+            let symbol = spelled.split(' ').next().unwrap_or_default();
+            (symbol.to_string(), format!("-1 {spelled}"))
+        }
+    };
+    (0..=133).map(spell).collect()
+});

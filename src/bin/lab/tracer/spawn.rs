@@ -225,6 +225,11 @@ pub fn leave_signals_to_the_program() {
     });
 }
 
+/// Was this signal ignored when we were started, and so will be by what we start?
+pub fn ignored_at_start(signal: c_int) -> bool {
+    !FOUND.get().is_some_and(|(changed, _)| changed.contains(&signal))
+}
+
 /// In the child: signals as [`leave_signals_to_the_program`] found them.
 fn unmask() {
     let Some((changed, mask)) = FOUND.get() else { return };

@@ -293,7 +293,7 @@ impl Run<'_> {
         };
         let answer = result.map(|result| {
             decode::leave(self.tasks[i].tid, &entry, &mut call, result);
-            call.answer.clone()
+            call.answer.to_string()
         });
         let ends = [libc::SYS_exit, libc::SYS_exit_group].contains(&entry.number);
         let answer = if ends { Some("?".into()) } else { answer };
