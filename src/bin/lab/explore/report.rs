@@ -180,6 +180,10 @@ fn story(outcome: &Outcome) -> String {
 fn line(told: &Told) -> String {
     match &told.moment {
         Moment::Turn { .. } => String::new(),
+        // Spelled for who made the call: the kernel would say that it may be made again.
+        Moment::Call { line, answer: Some(answer), .. } if answer.starts_with("? ERESTART") => {
+            format!("{line} is interrupted")
+        }
         Moment::Call { line, answer: Some(answer), .. } => format!("{line} = {answer}"),
         Moment::Call { line, answer: None, .. } => format!("{line} … sleeps"),
         Moment::Signal { signal, from, handler, ignored } => {
