@@ -149,7 +149,8 @@ impl Drop for Load {
 fn also_on_a_busy_machine() {
     let _turn = turn();
     if can_explore() {
-        let spin = || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
+        let spin =
+            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
         let _load = Load((0..2).map(|_| spin().expect("sh")).collect());
         all_are_judged_right(times().div_ceil(2));
     }
@@ -224,7 +225,8 @@ fn exit_codes() {
     assert_eq!(explore(animal("sigsuspend"), &[]).code, 0);
     assert_eq!(explore(animal("sigsuspend"), &["--max", "2"]).code, 3);
     assert_eq!(explore(animal("bare-pause"), &[]).code, 1);
-    for wrong in [&["--preemptions", "few"][..], &["--max", "0"], &["--replay", "3"], &["--replay", "z9"]]
+    for wrong in
+        [&["--preemptions", "few"][..], &["--max", "0"], &["--replay", "3"], &["--replay", "z9"]]
     {
         let run = explore(animal("bare-pause"), wrong);
         assert!(run.code == 2 && run.stdout.is_empty() && !run.stderr.is_empty(), "{run:#?}");
@@ -240,7 +242,21 @@ fn our_own_parent_and_child() {
         return;
     }
     let (explorer, lab) = (explorer, lab("4.8").display().to_string());
-    let words = |part| ["explore", "--json", "--preemptions", "1", "--", &lab, "--part", part, "--rounds", "1", "--unwatched"];
+    let words = |part| {
+        [
+            "explore",
+            "--json",
+            "--preemptions",
+            "1",
+            "--",
+            &lab,
+            "--part",
+            part,
+            "--rounds",
+            "1",
+            "--unwatched",
+        ]
+    };
     let naive = explorer().args(&words("a")).go();
     assert_eq!((verdict(&naive).0.as_str(), naive.code), ("deadlock", 1), "{naive:#?}");
     let cure = explorer().args(&words("c")).go();

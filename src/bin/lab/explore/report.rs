@@ -130,7 +130,8 @@ fn command(options: &Options, schedule: &Schedule) -> String {
     let quote = |word: &str| shell_words::quote(word).into_owned();
     let mut text = format!("lab explore --replay {}", quote(&schedule.to_string()));
     for other in &options.others {
-        let words: Vec<String> = other.0.iter().map(|word| quote(&word.to_string_lossy())).collect();
+        let words: Vec<String> =
+            other.0.iter().map(|word| quote(&word.to_string_lossy())).collect();
         text += &format!(" --and {}", quote(&words.join(" ")));
     }
     text += " --";
@@ -160,7 +161,8 @@ fn story(outcome: &Outcome) -> String {
         let line = line(told);
         if let Moment::Turn { taken } = told.moment {
             let word = if taken { "takes the turn" } else { "moves" };
-            text += &format!("{lane} {}\n", format!("── {} {word} ──", letter(told.letter)).dimmed());
+            text +=
+                &format!("{lane} {}\n", format!("── {} {word} ──", letter(told.letter)).dimmed());
             continue;
         }
         text += &format!("{lane}   {line}\n");

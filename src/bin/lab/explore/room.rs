@@ -25,8 +25,11 @@ use crate::tracer::Tid;
 use crate::tracer::filter::Filter;
 use crate::tracer::spawn::Program;
 
-/// The number that the first program gets; the others follow. The same in every run.
-pub const FIRST_PID: i32 = 100;
+/// The number that the first program of a run gets; the others follow. Always 100 in a run that is
+/// told, and three digits in all. (The kernel may need a moment more to give up the last one's.)
+pub fn first_pid(run: i32) -> i32 {
+    if run == 0 { 100 } else { 140 + 20 * (run % 42) }
+}
 
 /// See the module.
 pub struct Room {
@@ -35,8 +38,8 @@ pub struct Room {
     null: File,
     filter: Filter,
     programs: Vec<(CString, Vec<CString>)>,
-    /// The first process of the pid namespace.
-    _keeper: OwnedFd,
+    /// The first process of the pid namespace, which ends with this.
+    keeper: Option<(OwnedFd, Pid)>,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: Option<PathBuf>,
 }
@@ -63,7 +66,7 @@ pub fn enter(programs: &[Program], filter: Filter, pin: bool) -> Result<Room, Tr
     let keeper = namespaces()?;
     // SAFETY: a number, which exec keeps: every run then finds its memory at the same addresses.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong) };
-    Ok(Room { proc, null, filter, programs, _keeper: keeper, scratch: None })
+    Ok(Room { proc, null, filter, programs, keeper: Some(keeper), scratch: None })
 }
 
 /// The tracer and what it traces on one CPU: three times as fast.
@@ -76,7 +79,7 @@ fn pin_to_this_cpu() -> Option<usize> {
     Some(cpu)
 }
 
-fn namespaces() -> Result<OwnedFd, Trouble> {
+fn namespaces() -> Result<(OwnedFd, Pid), Trouble> {
     let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
     let refused = |what: &str, errno: Errno| {
         Trouble::because(format!(
@@ -107,7 +110,7 @@ fn namespaces() -> Result<OwnedFd, Trouble> {
     // SAFETY: we have one thread, and the child makes system calls alone.
     match unsafe { fork() }.map_err(|errno| refused("a process in it", errno))? {
         ForkResult::Child => keep(&alive, keeper, &tell),
-        ForkResult::Parent { .. } => {
+        ForkResult::Parent { child } => {
             drop((alive, tell));
             let mut answer = [1];
             let mut told = File::from(told);
@@ -115,7 +118,7 @@ fn namespaces() -> Result<OwnedFd, Trouble> {
             if answer[0] != 0 {
                 super::complain("no /proc of their own for the programs: mount is refused");
             }
-            Ok(keeper)
+            Ok((keeper, child))
         }
     }
 }
@@ -137,6 +140,16 @@ fn keep(alive: &OwnedFd, keeper: OwnedFd, tell: &OwnedFd) -> ! {
         let mut byte = 0_u8;
         while libc::read(alive.as_raw_fd(), (&raw mut byte).cast(), 1) == -1 {}
         libc::_exit(0)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some((end, keeper)) = self.keeper.take() {
+            drop(end);
+            // SAFETY: our child; nothing is written.
+            unsafe { libc::waitpid(keeper.as_raw(), ptr::null_mut(), 0) };
+        }
     }
 }
 
@@ -166,12 +179,11 @@ impl Room {
     }
 
     /// Starts the n-th program; it stands before its exec, seized.
-    pub fn start(&self, n: usize) -> Result<Tid, Trouble> {
+    pub fn start(&self, n: usize, number: i32) -> Result<Tid, Trouble> {
         let (path, words) = &self.programs[n];
         let mut argv: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
         argv.push(ptr::null());
         let (gate, go) = pipe().map_err(Trouble::of("pipe()"))?;
-        let number = FIRST_PID + n as i32;
         let pid = clone_as(number).map_err(Trouble::of("clone3()"))?;
         if pid == 0 {
             drop(go);
@@ -230,7 +242,11 @@ impl Room {
             // The next pid that is given is the one after ours. Where that is refused, pids differ
             // from run to run.
             let last = libc::open(c"/proc/sys/kernel/ns_last_pid".as_ptr(), libc::O_WRONLY);
-            let digits = [b'0' + (number / 100 % 10) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+            let digits = [
+                b'0' + (number / 100 % 10) as u8,
+                b'0' + (number / 10 % 10) as u8,
+                b'0' + (number % 10) as u8,
+            ];
             libc::write(last, digits.as_ptr().cast(), 3);
             libc::close(last);
             if self.filter.install().is_ok() {

@@ -24,12 +24,12 @@ use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use nix::unistd::Pid;
 
 use super::calls::{self, Limit};
-use super::{Result, Trouble};
 use super::footprint::{Footprint, Thing};
-use super::room::{FIRST_PID, Room};
+use super::room::{self, Room};
 use super::schedule::{MOST, Schedule, Turn};
 use super::search::{Guide, Mover, Place, cost};
 use super::verdict::{Finding, Kind, Moment, Story};
+use super::{Result, Trouble};
 use crate::event::Call;
 use crate::tracer::memory::{bytes, fill, record, string};
 use crate::tracer::{Entry, Tid, decode, names, registers};
@@ -62,11 +62,12 @@ pub struct World {
     pub room: Room,
     pub programs: usize,
     ids: HashMap<Vec<u32>, u32>,
+    runs: i32,
 }
 
 impl World {
     pub fn new(room: Room, programs: usize) -> World {
-        World { room, programs, ids: HashMap::new() }
+        World { room, programs, ids: HashMap::new(), runs: 0 }
     }
 }
 
@@ -177,6 +178,7 @@ struct Map {
 /// One run under way.
 pub struct Run<'a> {
     world: &'a mut World,
+    first_pid: i32,
     tasks: Vec<Task>,
     processes: Vec<Process>,
     made: Footprint,
@@ -199,7 +201,9 @@ impl World {
     pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
         self.room.renew()?;
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+        self.runs += 1;
         let mut run = Run {
+            first_pid: room::first_pid(if tell { 0 } else { self.runs }),
             tasks: vec![],
             processes: vec![],
             made: Footprint::default(),
@@ -240,11 +244,12 @@ fn monotonic() -> u64 {
 impl Run<'_> {
     fn start(&mut self) -> Result<()> {
         for n in 0..self.world.programs {
-            let tid = self.world.room.start(n)?;
+            let number = self.first_pid + n as i32;
+            let tid = self.world.room.start(n, number)?;
             let process = self.processes.len();
             self.processes.push(Process {
                 tgid: tid,
-                pid: FIRST_PID + n as i32,
+                pid: number,
                 parent: None,
                 main: self.tasks.len(),
                 actions: [Action::Default; 65],
@@ -336,7 +341,11 @@ impl Run<'_> {
             self.outcome.preemptions += cost(&place, chosen);
             self.outcome.moves += 1;
             self.begin(i, mover, last, cost(&place, chosen) > 0);
-            if mover.time { self.time(i)? } else { self.go(i)? }
+            if mover.time {
+                self.time(i)?
+            } else {
+                self.go(i)?
+            }
             self.settle()?;
             self.look_at_memory(i);
             guide.moved(mem::take(&mut self.made));
@@ -346,13 +355,21 @@ impl Run<'_> {
             let repeats = task.yields && !mover.time;
             if !repeats {
                 self.tasks.iter_mut().enumerate().for_each(|(j, task)| task.yields &= j == i);
-            } else if movers.len() > 1 || self.tasks.iter().filter(|task| can_move(task)).count() > 1 {
+            } else if movers.len() > 1
+                || self.tasks.iter().filter(|task| can_move(task)).count() > 1
+            {
                 self.tasks.iter_mut().enumerate().filter(|(j, _)| *j != i).for_each(|(_, task)| {
                     task.yields = false;
                 });
             }
             looks = if repeats { looks + 1 } else { 0 };
-            ticks = if idle && mover.time { ticks + 1 } else if idle { ticks } else { 0 };
+            ticks = if idle && mover.time {
+                ticks + 1
+            } else if idle {
+                ticks
+            } else {
+                0
+            };
             if looks > LOOKS || ticks > TICKS || self.outcome.moves > MOVES {
                 self.finding(Finding::Endless { letter: self.letter(i), pid: self.pid(i) });
                 return Ok(());
@@ -485,8 +502,11 @@ impl Run<'_> {
                     self.resume(i, libc::PTRACE_CONT, 0);
                 }
                 Stop::Trap if mem::take(&mut self.tasks[i].trap) => {
-                    let how =
-                        if self.tasks[i].in_call { libc::PTRACE_SYSCALL } else { libc::PTRACE_CONT };
+                    let how = if self.tasks[i].in_call {
+                        libc::PTRACE_SYSCALL
+                    } else {
+                        libc::PTRACE_CONT
+                    };
                     self.resume(i, how, 0);
                 }
                 Stop::Trap => {
@@ -577,25 +597,24 @@ impl Run<'_> {
         let boring = match entry.number {
             _ if entry.foreign => true,
             libc::SYS_rt_sigaction | libc::SYS_rt_sigprocmask => args[1] == 0,
-            libc::SYS_fcntl => ![
-                libc::F_SETLK,
-                libc::F_SETLKW,
-                libc::F_OFD_SETLK,
-                libc::F_OFD_SETLKW,
-            ]
-            .contains(&(args[1] as c_int)),
+            libc::SYS_fcntl => {
+                ![libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW]
+                    .contains(&(args[1] as c_int))
+            }
             libc::SYS_open | libc::SYS_openat => {
                 let path = args[usize::from(entry.number == libc::SYS_openat)];
                 let flags = args[usize::from(entry.number == libc::SYS_openat) + 1];
                 flags & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 == 0
                     && string(tid, path, 256).is_some_and(|path| is_everybodys(&path))
             }
-            libc::SYS_read | libc::SYS_pread64 | libc::SYS_close => match self.descriptor(i, args[0]) {
-                Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => false,
-                Some(link) if link.starts_with("anon_inode") => false,
-                Some(link) => entry.number == libc::SYS_close || is_everybodys(link.as_bytes()),
-                None => true,
-            },
+            libc::SYS_read | libc::SYS_pread64 | libc::SYS_close => {
+                match self.descriptor(i, args[0]) {
+                    Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => false,
+                    Some(link) if link.starts_with("anon_inode") => false,
+                    Some(link) => entry.number == libc::SYS_close || is_everybodys(link.as_bytes()),
+                    None => true,
+                }
+            }
             libc::SYS_prctl => {
                 if args[0] as c_int == libc::PR_SET_PDEATHSIG {
                     self.processes[self.tasks[i].process].follows = args[1] as c_int;
@@ -606,7 +625,10 @@ impl Run<'_> {
                 self.processes[self.tasks[i].process].own_group = true;
                 true
             }
-            libc::SYS_rt_sigpending | libc::SYS_pidfd_open | libc::SYS_unshare | libc::SYS_setns => true,
+            libc::SYS_rt_sigpending
+            | libc::SYS_pidfd_open
+            | libc::SYS_unshare
+            | libc::SYS_setns => true,
             libc::SYS_mmap => {
                 self.tasks[i].entry = Some(*entry);
                 self.tasks[i].in_call = true;
@@ -626,7 +648,8 @@ impl Run<'_> {
 
     /// Answers what time it is: as many nanoseconds as have passed in this run.
     fn clock(&mut self, i: usize, entry: &Entry) -> Result<bool> {
-        let which = if entry.number == libc::SYS_clock_gettime { entry.args[0] as c_int } else { 0 };
+        let which =
+            if entry.number == libc::SYS_clock_gettime { entry.args[0] as c_int } else { 0 };
         let base = match which {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => self.clocks[0],
             libc::CLOCK_MONOTONIC
@@ -688,8 +711,8 @@ impl Run<'_> {
             }
             _ => {}
         }
-        self.tasks[i].vfork =
-            calls::makes_process(entry.number) && calls::clone_flags(tid, &entry) & libc::CLONE_VFORK as u64 != 0;
+        self.tasks[i].vfork = calls::makes_process(entry.number)
+            && calls::clone_flags(tid, &entry) & libc::CLONE_VFORK as u64 != 0;
         if entry.number == libc::SYS_rt_sigaction {
             self.action(self.tasks[i].process, tid, &entry.args);
         }
@@ -723,7 +746,9 @@ impl Run<'_> {
     /// Its wait ends when we say so, and not by the machine's clock.
     fn limit(&mut self, i: usize, entry: &Entry) {
         let tid = self.tasks[i].tid;
-        let Some(limit) = calls::limit(tid, entry).filter(|_| calls::may_sleep(entry)) else { return };
+        let Some(limit) = calls::limit(tid, entry).filter(|_| calls::may_sleep(entry)) else {
+            return;
+        };
         let at = match limit.until {
             None => self.now.saturating_add(limit.length),
             Some(libc::CLOCK_REALTIME) => limit.length.saturating_sub(self.clocks[0]),
@@ -741,7 +766,8 @@ impl Run<'_> {
             }
         } else {
             let millis = matches!(limit.argument, 2 | 3)
-                && [libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_epoll_pwait].contains(&entry.number);
+                && [libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_epoll_pwait]
+                    .contains(&entry.number);
             let _ = registers::set_argument(tid, limit.argument, if millis { u64::MAX } else { 0 });
         }
         self.tasks[i].limit = Some((limit, at));
@@ -761,14 +787,17 @@ impl Run<'_> {
         }
         let args = entry.args;
         match entry.number {
-            libc::SYS_shmat if result >= 0 || result < -4095 => self.attached(i, args[0] as i32, result as u64),
+            libc::SYS_shmat if result >= 0 || result < -4095 => {
+                self.attached(i, args[0] as i32, result as u64)
+            }
             libc::SYS_shmdt if result == 0 => {
                 self.processes[process].maps.retain(|map| map.start != args[0]);
             }
             libc::SYS_mmap if !(-4095..0).contains(&result) => {
                 let births = &mut self.tasks[i].births;
                 *births += 1;
-                let memory = 1 << 40 | u64::from(self.tasks[i].id) << 16 | u64::from(self.tasks[i].births);
+                let memory =
+                    1 << 40 | u64::from(self.tasks[i].id) << 16 | u64::from(self.tasks[i].births);
                 let map = Map { start: result as u64, len: args[1] as usize, memory };
                 if args[2] & libc::PROT_WRITE as u64 != 0 {
                     self.processes[process].maps.push(map);
@@ -783,7 +812,8 @@ impl Run<'_> {
                 link.map(|link| self.pipes.insert(link, name));
             }
             number if calls::makes_process(number) && result > 0 => {
-                let newest = self.processes.iter_mut().rev().find(|child| child.parent == Some(process));
+                let newest =
+                    self.processes.iter_mut().rev().find(|child| child.parent == Some(process));
                 if let Some(child) = newest.filter(|child| child.pid == 0) {
                     child.pid = result as i32;
                 }
@@ -839,7 +869,8 @@ impl Run<'_> {
             self.tasks[i].early.push_front(stop);
             return Ok(());
         }
-        let result = if entry.number == libc::SYS_alarm { before.div_ceil(1_000_000_000) } else { 0 };
+        let result =
+            if entry.number == libc::SYS_alarm { before.div_ceil(1_000_000_000) } else { 0 };
         if entry.number == libc::SYS_setitimer && entry.args[2] != 0 {
             put(tid, entry.args[2], &[0, 0, before / 1_000_000_000, before / 1000 % 1_000_000]);
         }
@@ -997,7 +1028,9 @@ impl Run<'_> {
         at += 8 * (argc + 2);
         let mut page = [0_u8; 8192];
         let mut got = fill(tid, at, &mut page);
-        let word = |page: &[u8], i: usize| u64::from_ne_bytes(page[i * 8..i * 8 + 8].try_into().unwrap_or_default());
+        let word = |page: &[u8], i: usize| {
+            u64::from_ne_bytes(page[i * 8..i * 8 + 8].try_into().unwrap_or_default())
+        };
         let mut n = 0;
         loop {
             if (n + 1) * 8 > got {
@@ -1026,7 +1059,8 @@ impl Run<'_> {
         let index = self.tasks[i].process;
         self.tasks[i].state = State::Gone;
         self.tasks[i].in_call = false;
-        let alone = !self.tasks.iter().any(|task| task.process == index && task.state != State::Gone);
+        let alone =
+            !self.tasks.iter().any(|task| task.process == index && task.state != State::Gone);
         let thread = self.tasks[i].entry.is_some_and(|entry| entry.number == libc::SYS_exit);
         if !alone && thread && matches!(stop, Stop::Ended(_)) {
             self.made.writes(Thing::Futexes);
@@ -1160,7 +1194,8 @@ impl Run<'_> {
                 Ok(())
             }
             _ => {
-                let how = if self.tasks[i].in_call { libc::PTRACE_SYSCALL } else { libc::PTRACE_CONT };
+                let how =
+                    if self.tasks[i].in_call { libc::PTRACE_SYSCALL } else { libc::PTRACE_CONT };
                 self.resume(i, how, 0);
                 Ok(())
             }
@@ -1220,7 +1255,8 @@ impl Run<'_> {
         let entry = self.tasks[i].entry.filter(|_| self.tasks[i].in_call);
         let may_sleep = entry.is_some_and(|entry| calls::may_sleep(&entry));
         let process = self.tasks[i].process;
-        let threads = self.tasks.iter().filter(|task| task.process == process && task.state != State::Gone);
+        let threads =
+            self.tasks.iter().filter(|task| task.process == process && task.state != State::Gone);
         let threads = threads.count() > 1;
         if !may_sleep && !threads {
             loop {
@@ -1408,8 +1444,15 @@ fn ignores(action: Action, signal: c_int) -> bool {
 /// Files that programs find and do not change.
 fn is_everybodys(path: &[u8]) -> bool {
     let heads: [&[u8]; 9] = [
-        b"/lib", b"/usr/", b"/etc/", b"/sys/", b"/dev/null", b"/dev/urandom", b"/proc/self/",
-        b"/proc/thread-self/", b"/proc/sys/",
+        b"/lib",
+        b"/usr/",
+        b"/etc/",
+        b"/sys/",
+        b"/dev/null",
+        b"/dev/urandom",
+        b"/proc/self/",
+        b"/proc/thread-self/",
+        b"/proc/sys/",
     ];
     heads.iter().any(|head| path.starts_with(head))
 }

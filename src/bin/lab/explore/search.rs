@@ -245,7 +245,9 @@ impl Guide for Replay {
             return Some(0);
         }
         let Some(turn) = self.turns.next() else {
-            return place.current.or_else(|| (0..place.movers.len()).min_by_key(|&i| cost(place, i)));
+            return place
+                .current
+                .or_else(|| (0..place.movers.len()).min_by_key(|&i| cost(place, i)));
         };
         let meant =
             |i: &usize| place.letters[*i] == turn.letter && place.movers[*i].time == turn.time;
@@ -344,7 +346,8 @@ mod tests {
                     }
                     Op::Post(s) => {
                         touched.writes(Thing::Sem(s as i32));
-                        let waiting = states.iter().position(|state| *state == State::Asleep(Some(s)));
+                        let waiting =
+                            states.iter().position(|state| *state == State::Asleep(Some(s)));
                         match waiting {
                             Some(i) => states[i] = State::Woken,
                             None => sems[s] += 1,

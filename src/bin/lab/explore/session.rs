@@ -135,11 +135,17 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
     for _ in 0..PATIENCE {
         let again = world.run(&mut Replay::new(&worst.schedule), true)?;
         if name(&again) == name(worst) {
-            *worst = Outcome { preemptions: worst.preemptions, schedule: worst.schedule.clone(), ..again };
+            *worst = Outcome {
+                preemptions: worst.preemptions,
+                schedule: worst.schedule.clone(),
+                ..again
+            };
             return Ok(());
         }
     }
-    complain("its schedule does not lead there every time: the program does not depend on order alone");
+    complain(
+        "its schedule does not lead there every time: the program does not depend on order alone",
+    );
     Ok(())
 }
 

@@ -105,7 +105,11 @@ impl fmt::Display for Finding {
                 write!(f, "{} crashes: {}", who(letter, pid), names::signal(*signal))
             }
             Finding::Left { kind, id } => {
-                write!(f, "left behind: {} {id}; all have ended, and nobody removed it", kind.name())
+                write!(
+                    f,
+                    "left behind: {} {id}; all have ended, and nobody removed it",
+                    kind.name()
+                )
             }
             Finding::RemovedTwice { kind, id, by, letter: one, pid } => {
                 write!(f, "{} removes {} {id}, which ", who(one, pid), kind.name())?;
@@ -177,18 +181,23 @@ pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
             let asleep = || {
                 let at = last(&|told| matches!(&told.moment, Moment::Call { answer: None, .. }))?;
                 let who = letter(story[at].letter);
-                Some((at, format!("with {who} the last one falls asleep: nobody is left to wake it")))
+                Some((
+                    at,
+                    format!("with {who} the last one falls asleep: nobody is left to wake it"),
+                ))
             };
             lost.or_else(asleep)
         }
-        Finding::NoHandler { letter: one, signal, .. } | Finding::Crash { letter: one, signal, .. } => {
+        Finding::NoHandler { letter: one, signal, .. }
+        | Finding::Crash { letter: one, signal, .. } => {
             let at = last(&|told| {
                 told.letter == *one
                     && matches!(told.moment, Moment::Signal { signal: s, .. } if s == *signal)
             })?;
             let (name, who) = (names::signal(*signal), letter(*one));
             let early = matches!(finding, Finding::NoHandler { .. });
-            let why = if early { "which has no handler for it yet" } else { "which it does not survive" };
+            let why =
+                if early { "which has no handler for it yet" } else { "which it does not survive" };
             Some((at, format!("{name} is delivered to {who}, {why}")))
         }
         Finding::RemovedTwice { by, id, kind, .. } | Finding::DeadId { by, id, kind, .. } => {
@@ -231,6 +240,9 @@ fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
     let (at, signal, _) = before?;
     Some((
         at,
-        format!("{} was delivered to {who} before {call}: nobody will send another", names::signal(signal)),
+        format!(
+            "{} was delivered to {who} before {call}: nobody will send another",
+            names::signal(signal)
+        ),
     ))
 }

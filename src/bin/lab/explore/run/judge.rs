@@ -28,9 +28,15 @@ impl Run<'_> {
             libc::SYS_shmctl if stat(args[1]) => self.made.reads(Shm(id)),
             libc::SYS_msgctl if stat(args[1]) => self.made.reads(Msg(id)),
             libc::SYS_semctl if stat(args[2]) => self.made.reads(Sem(id)),
-            libc::SYS_shmctl => [Shm(id), Shm(-1)].into_iter().for_each(|thing| self.made.writes(thing)),
-            libc::SYS_msgctl => [Msg(id), Msg(-1)].into_iter().for_each(|thing| self.made.writes(thing)),
-            libc::SYS_semctl => [Sem(id), Sem(-1)].into_iter().for_each(|thing| self.made.writes(thing)),
+            libc::SYS_shmctl => {
+                [Shm(id), Shm(-1)].into_iter().for_each(|thing| self.made.writes(thing))
+            }
+            libc::SYS_msgctl => {
+                [Msg(id), Msg(-1)].into_iter().for_each(|thing| self.made.writes(thing))
+            }
+            libc::SYS_semctl => {
+                [Sem(id), Sem(-1)].into_iter().for_each(|thing| self.made.writes(thing))
+            }
             libc::SYS_msgsnd | libc::SYS_msgrcv => self.made.writes(Msg(id)),
             libc::SYS_semop => self.made.writes(Sem(id)),
             libc::SYS_semtimedop => {
@@ -220,11 +226,23 @@ impl Run<'_> {
     pub(super) fn judge_death(&mut self, i: usize, signal: c_int) {
         let (letter, pid) = (self.letter(i), self.pid(i));
         let finding = match signal {
-            libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL | libc::SIGABRT
-            | libc::SIGSYS | libc::SIGTRAP => Finding::Crash { letter, pid, signal },
+            libc::SIGSEGV
+            | libc::SIGBUS
+            | libc::SIGFPE
+            | libc::SIGILL
+            | libc::SIGABRT
+            | libc::SIGSYS
+            | libc::SIGTRAP => Finding::Crash { letter, pid, signal },
             // Signals that are sent to end a process; a reader that has gone; an alarm as a guard.
-            libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP | libc::SIGQUIT
-            | libc::SIGPIPE | libc::SIGALRM | libc::SIGXCPU | libc::SIGXFSZ => return,
+            libc::SIGKILL
+            | libc::SIGTERM
+            | libc::SIGINT
+            | libc::SIGHUP
+            | libc::SIGQUIT
+            | libc::SIGPIPE
+            | libc::SIGALRM
+            | libc::SIGXCPU
+            | libc::SIGXFSZ => return,
             _ => Finding::NoHandler { letter, pid, signal },
         };
         self.finding(finding);
