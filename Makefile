@@ -12,7 +12,7 @@ export STEP
 sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 
-.PHONY: help $(labs) ipcs sweep lint test soak golden
+.PHONY: help $(labs) explore-4.8 ipcs sweep lint test soak golden
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -42,6 +42,18 @@ help:
 $(labs): lab-%:
 	@$(CARGO) build --quiet --no-default-features --bin lab_$(subst .,_,$*)
 	@$(BIN)/lab_$(subst .,_,$*) $(ARGS)
+
+# Exit code 1 is what part A of 4.8 is there for: a defect, found.
+explored := $(BIN)/lab explore $(ARGS)
+explore-4.8:
+	@$(CARGO) build --quiet --bin lab --bin lab_4_8
+	@$(explored) -- $(BIN)/lab_4_8 --part a --unwatched; test $$? = 1
+	@echo
+	@$(explored) -- $(BIN)/lab_4_8 --part c --rounds 1 --unwatched
+
+explore-%:
+	@$(CARGO) build --quiet --bin lab --bin lab_$(subst .,_,$*)
+	@$(explored) -- $(BIN)/lab_$(subst .,_,$*) $(EXPLORE)
 
 lab-%:
 	@echo "make: no lab $*; there are: $(labs)" >&2; exit 2

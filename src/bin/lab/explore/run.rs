@@ -1454,7 +1454,9 @@ fn is_everybodys(path: &[u8]) -> bool {
         b"/proc/thread-self/",
         b"/proc/sys/",
     ];
-    heads.iter().any(|head| path.starts_with(head))
+    // Wherever the loader looks for a library.
+    let library = path.windows(3).any(|part| part == b".so");
+    library || heads.iter().any(|head| path.starts_with(head))
 }
 
 /// Writes numbers into a tracee's memory.
