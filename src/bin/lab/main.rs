@@ -9,6 +9,7 @@
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`explain`] | what an event means, and the section that explains it |
 //! | [`view`] | events as text and as JSON |
+//! | [`explore`] | `lab explore`: one moves at a time, and every order is tried |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ mod doctor;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod event;
 mod explain;
+mod explore;
 mod objects;
 mod trace;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
@@ -37,6 +39,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum What {
     Trace(trace::Trace),
+    /// Try every order in which the calls of a program's processes can happen
+    Explore(explore::Options),
     /// Say what this machine allows, what that means, and how to mend it
     Doctor,
 }
@@ -44,6 +48,7 @@ enum What {
 fn main() -> ExitCode {
     match Arguments::parse().what {
         What::Trace(trace) => trace::run(&trace),
+        What::Explore(options) => explore::explore(&options),
         What::Doctor => doctor::run(),
     }
 }
