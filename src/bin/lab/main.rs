@@ -12,8 +12,10 @@
 //! | [`explore`] | `lab explore`: one moves at a time, and every order is tried |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod doctor;
@@ -46,9 +48,25 @@ enum What {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().what {
-        What::Trace(trace) => trace::run(&trace),
-        What::Explore(options) => explore::explore(&options),
-        What::Doctor => doctor::run(),
+    match Arguments::try_parse().map(|arguments| arguments.what) {
+        Ok(What::Trace(trace)) => trace::run(&trace),
+        Ok(What::Explore(options)) => explore::explore(&options),
+        Ok(What::Doctor) => doctor::run(),
+        Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody is left to be told when this fails; nor below.
+            let _ = help.print();
+            ExitCode::from(2)
+        }
+        Err(error) if error.use_stderr() => {
+            let text = error.render().to_string();
+            let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+            let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+            let _ = writeln!(std::io::stderr(), "lab: {}; see --help", why.join(" "));
+            ExitCode::from(2)
+        }
+        Err(help) => {
+            let _ = help.print();
+            ExitCode::SUCCESS
+        }
     }
 }

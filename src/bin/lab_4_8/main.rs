@@ -63,7 +63,10 @@ enum Part {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, part, rounds, patience, unwatched } = Arguments::parse();
+    let Arguments { choice, part, rounds, patience, unwatched } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     if unwatched {
         watch::look_away();
     }
