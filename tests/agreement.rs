@@ -23,10 +23,10 @@ type ByProcess = BTreeMap<String, Vec<Seen>>;
 /// What the lab printed. Lines without a lane are the first process's, `main`.
 fn printed(stdout: &str, main: &str) -> ByProcess {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(&format!(r"^(?:\w+ (\d+) │)?  ({CALLS})\((.*)\) += (.*)$")).expect("line")
+        Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  ({CALLS})\((.*)\) += (.*)$")).expect("line")
     });
     static BULK: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(&format!(r"^(?:\w+ (\d+) │)?  ({CALLS}) x \d+: (.*)$")).expect("bulk")
+        Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  ({CALLS}) x \d+: (.*)$")).expect("bulk")
     });
     let mut seen = ByProcess::new();
     for line in stdout.lines() {

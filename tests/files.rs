@@ -30,7 +30,7 @@ fn as_strace(call: &str) -> String {
 fn printed(stdout: &str) -> Vec<(Option<String>, String)> {
     let names = "open|shm_open|read|write|lseek|close|unlink|shm_unlink|fchmod|fcntl|poll|readlink|ftruncate|mmap|munmap";
     let line =
-        Regex::new(&format!(r"^(?:\w+ (\d+) │)?  ((?:{names})\(.*\) += .*)$")).expect("line");
+        Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  ((?:{names})\(.*\) += .*)$")).expect("line");
     let call = |found: regex::Captures| {
         (found.get(1).map(|pid| pid.as_str().to_string()), as_strace(&found[2]))
     };

@@ -4,6 +4,7 @@
 mod common;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use common::{bin, per_process, repo, run, run_lab, scratch, scrub, sections};
@@ -38,7 +39,7 @@ pub fn blocks(text: &str, language: &str) -> Vec<String> {
 
 /// Undoes what depends on the width of the page and on the length of numbers.
 fn normal(text: &str) -> Vec<String> {
-    let more = Regex::new(r"^(\w+ \d+ │)?      +(\S.*)$").expect("continuation");
+    let more = Regex::new(r"^([\w ]+ \d+ │)?      +(\S.*)$").expect("continuation");
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
         match (more.captures(line), lines.last_mut()) {
@@ -72,6 +73,9 @@ fn checkout() -> tempfile::TempDir {
         .current_dir(repo())
         .status();
     assert!(done.expect("cp").success());
+    // Where cargo puts programs, for the commands that name one.
+    fs::create_dir(dir.path().join("target")).expect("target");
+    symlink(bin(""), dir.path().join("target/debug")).expect("target/debug");
     dir
 }
 
@@ -139,7 +143,7 @@ fn every_link_and_picture_exists() {
 
 #[test]
 fn the_steps_of_a_note_are_those_of_its_lab() {
-    let printed = Regex::new(r"(?m)^(?:\w+ \d+ │)?── (\d+)  (.*?) ─*$").expect("step");
+    let printed = Regex::new(r"(?m)^(?:[\w ]+ \d+ │)?── (\d+)  (.*?) ─*$").expect("step");
     let written = Regex::new(r"(?m)^#+ (\d+)  (.*)$").expect("heading");
     // Two processes print their steps as they come to them, so the order is not compared.
     let steps = |rule: &Regex, text: &str| -> BTreeSet<(String, String)> {

@@ -87,12 +87,12 @@ pub fn text(line: &str) {
     out(&format!("{}  {line}\n", lane().0));
 }
 
-/// Names this thread's lines and gives them a colour: `parent 4242 │ …`. The number is the thread's,
-/// as strace tells threads apart; a process of one thread has the same.
+/// Names this thread's lines and gives them a colour: `parent 4242 │ …`, `server reader 4243 │ …`. The
+/// number is the thread's, as strace tells threads apart; a process of one thread has the same.
 pub fn name(name: &str) {
-    let color = match name {
-        "parent" | "server" | "A" => Color::Blue,
-        "child" | "client" | "B" => Color::Magenta,
+    let color = match name.split(' ').next() {
+        Some("parent" | "server" | "A") => Color::Blue,
+        Some("child" | "client" | "B") => Color::Magenta,
         _ => Color::Yellow,
     };
     LANE.set(Some((format!("{name} {}", nix::unistd::gettid()), color)));

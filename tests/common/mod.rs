@@ -16,6 +16,17 @@ use regex::Regex;
 const STUDENT: u32 = 65534;
 /// Nothing a test starts may take longer; a hang becomes a failure with exit code 124.
 const LIMIT: &str = "120";
+/// What whoever starts the tests may have set, and no test means. MAKE…: `make test` has.
+const UNSET: [&str; 8] = [
+    "COLUMNS",
+    "STEP",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "RUST_BACKTRACE",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+];
 
 pub fn repo() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,7 +46,7 @@ pub fn have(program: &str, what: &str) -> bool {
     found
 }
 
-/// The sections that have a lab here.
+/// The sections that have a lab here; with SECTION=4.7 that one alone, for who works on it.
 pub fn sections() -> Vec<String> {
     let entries = fs::read_dir(repo().join("src/bin")).expect("src/bin");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -44,6 +55,9 @@ pub fn sections() -> Vec<String> {
             Some(name.strip_prefix("lab_")?.trim_end_matches(".rs").replace('_', "."))
         })
         .collect();
+    if let Ok(only) = std::env::var("SECTION") {
+        sections.retain(|section| *section == only);
+    }
     sections.sort_by_key(|section| section.rsplit('.').next().and_then(|n| n.parse::<u32>().ok()));
     sections
 }
@@ -207,7 +221,7 @@ impl Runner {
             command.args(&all[1..]);
         }
         command.env("XDG_RUNTIME_DIR", dir.path()).env("LC_ALL", "C").current_dir(dir.path());
-        for name in ["COLUMNS", "STEP", "NO_COLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        for name in UNSET {
             command.env_remove(name);
         }
         command.envs(self.env.clone());
@@ -266,7 +280,7 @@ fn machine() -> (MutexGuard<'static, ()>, fs::File) {
 /// A lab's output process by process, in the order in which they first speak: how the lines of two
 /// processes mix is not fixed.
 pub fn per_process(text: &str) -> String {
-    let lane = Regex::new(r"^\w+ \d+ │").expect("lane");
+    let lane = Regex::new(r"^\w[\w ]* \d+ │").expect("lane");
     let mut groups: Vec<(String, String)> = vec![(String::new(), String::new())];
     for line in text.lines() {
         let name = lane.find(line).map_or("", |found| found.as_str());
@@ -288,9 +302,9 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"\b(parent|child|server|client) \d+", "$1 PID"),
-            (r"(?m)^(\w+) \d+ │", "$1 PID │"),
+            (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
-            (r"(?m)^(\w+ PID │── .*?) ─+$", "$1 ─"),
+            (r"(?m)^([\w ]+ PID │── .*?) ─+$", "$1 ─"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
@@ -299,6 +313,7 @@ pub fn scrub(text: &str) -> String {
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
+            (r"\band \d+ is gone", "and PID is gone"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),
             (r"(lab-4\.\d+)-\d+", "$1-PID"),
             // Columns are as wide as what stands in them.
@@ -307,7 +322,7 @@ pub fn scrub(text: &str) -> String {
             (r"(?m)^(  shm_perm\.__key +)0x\w+ +", "${1}KEY "),
             (r"(?m)^(  shm_perm\.c?uid, c?gid +)\d+:\d+ +", "${1}USER "),
             (
-                r"(?m)^((?:\w+ PID │)? +)key +(shm|msq)id +owner +perms",
+                r"(?m)^((?:[\w ]+ PID │)? +)key +(shm|msq)id +owner +perms",
                 "${1}key ${2}id owner perms",
             ),
             (r"\b(c?[ug]id)=\d+", "$1=USER"),
@@ -323,9 +338,10 @@ pub fn scrub(text: &str) -> String {
             (r"((?:shm|msg|sem)get\(.*\) = )\d+", "${1}ID"),
             (r"\b((?:shm(?:at|ctl)|msg(?:ctl|snd|rcv)|sem(?:ctl|op))\()\d+", "${1}ID"),
             (
-                r"(?m)^((?:\w+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
+                r"(?m)^((?:[\w ]+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
                 "${1}KEY ID USER ",
             ),
+            (r"\bat key 0x[0-9a-f]+", "at key KEY"),
             (r"-i \d+", "-i ID"),
         ];
         rules.map(|(rule, by)| (Regex::new(rule).expect(rule), by)).into_iter().collect()

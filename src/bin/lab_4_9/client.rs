@@ -33,6 +33,10 @@ enum Look {
     Last,
 }
 
+/// How many looks in a row make busy a fact. While shmat runs, the kernel counts one attachment more
+/// than there are, so a single look may take a server that is just starting for two processes.
+const BUSY_LOOKS: u32 = 10;
+
 /// Looks for a server until there is one, or the patience is at its end.
 fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
     let until = options.patience.map(|limit| Instant::now() + limit);
@@ -42,10 +46,14 @@ fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
     };
     note(&format!("{reason}; looking again"));
     trace::bulk(|| {
+        let mut busy = 0;
         while until.is_none_or(|until| Instant::now() < until) {
             signals::wait(&[], Some(TICK), || false)?;
-            match attempt(options, Look::Again) {
-                Err(reason) if may_change(&reason) => {}
+            let found = attempt(options, Look::Again);
+            let is_busy = matches!(found, Err(Failure::Because(exit::BUSY, _)));
+            busy = if is_busy { busy + 1 } else { 0 };
+            match found {
+                Err(reason) if may_change(&reason) && busy < BUSY_LOOKS => {}
                 decided => return decided,
             }
         }
@@ -53,57 +61,26 @@ fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
     })
 }
 
-/// Is it worth looking again? A server may come, or be on its way past the remains of another.
+/// Is it worth looking again? A server may come, or be on its way past the remains of another; a
+/// second client may go.
 fn may_change(reason: &Failure) -> bool {
-    matches!(reason, Failure::Because(exit::NO_PEER | exit::NOT_A_PEER, _))
+    matches!(reason, Failure::Because(exit::NO_PEER | exit::NOT_A_PEER | exit::BUSY, _))
 }
 
 /// One look: finds the segment, attaches it, and makes sure of the server in it.
 fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    let because = |code, why: String| Err(Failure::Because(code, why));
     step(1, "Client: open the segment")?;
-    let file = options.key_file()?;
-    let nobody = || Failure::Because(exit::NO_PEER, format!("no server at {file}: start it first"));
-    let key = shm::ftok(&file, options.proj_id.into());
-    let key = key.map_err(|failure| if absent(&failure) { nobody() } else { failure })?;
-    let nobody = || {
-        let why = format!("no server at key {key:#x}, made from {file}: start it first");
-        Failure::Because(exit::NO_PEER, why)
-    };
-    let shmid = match shm::get(key, SIZE, 0) {
-        Err(failure) if absent(&failure) => return Err(nobody()),
-        Err(Failure::Call(_, Errno::EINVAL)) => {
-            return because(
-                exit::REFUSED,
-                format!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes"),
-            );
-        }
-        opened => opened?,
-    };
-    let row = system::segment(shmid).ok_or_else(nobody)?;
-    let (size, before) = (row.get("size"), row.get("nattch"));
-    if size != SIZE as i64 {
-        return because(
-            exit::REFUSED,
-            format!("refused: segment {shmid} has {size} bytes, not {SIZE}"),
-        );
-    }
-    if before > 1 {
-        return because(
-            exit::BUSY,
-            format!("busy: segment {shmid} is attached {before} times: another client"),
-        );
-    }
-    if before == 0 && look != Look::Last {
-        return because(exit::NO_PEER, format!("nobody has attached segment {shmid}"));
-    }
+    let shmid = open(options)?;
+    let before = count(shmid, look)?;
     step(2, "Client: attach it")?;
     let addr = match shm::at(shmid, NULL, 0) {
         Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
             return because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)));
         }
-        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => return Err(nobody()),
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => {
+            return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
+        }
         attached => attached?,
     };
     let met = meet(shmid, addr, before, options, look);
@@ -111,6 +88,58 @@ fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
         shm::dt(addr)?;
     }
     Ok((met?, addr))
+}
+
+fn because<T>(code: u8, why: String) -> Result<T> {
+    Err(Failure::Because(code, why))
+}
+
+/// Opens the segment of our key, which a server has made.
+fn open(options: &Options) -> Result<i32> {
+    let file = options.key_file()?;
+    let key = match shm::ftok(&file, options.proj_id.into()) {
+        Err(failure) if absent(&failure) => {
+            return because(exit::NO_PEER, format!("no server at {file}: start it first"));
+        }
+        key => key?,
+    };
+    match shm::get(key, SIZE, 0) {
+        Err(failure) if absent(&failure) => {
+            let why = format!("no server at key {key:#x}, made from {file}: start it first");
+            because(exit::NO_PEER, why)
+        }
+        Err(Failure::Call(_, Errno::EINVAL)) => {
+            let why = format!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes");
+            because(exit::REFUSED, why)
+        }
+        opened => opened,
+    }
+}
+
+/// How many have attached it, before we do: one, unless this is no server's, or not for us.
+fn count(shmid: i32, look: Look) -> Result<i64> {
+    let Some(row) = system::segment(shmid) else {
+        return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
+    };
+    let (size, attached) = (row.get("size"), row.get("nattch"));
+    if size != SIZE as i64 {
+        let why = format!("refused: segment {shmid} has {size} bytes, not {SIZE}");
+        return because(exit::REFUSED, why);
+    }
+    if row.get("cpid") == 0 {
+        let why = format!("segment {shmid} was made in another pid namespace");
+        return because(exit::NOT_A_PEER, why + ": its pids mean nothing here");
+    }
+    match attached {
+        0 if look != Look::Last => {
+            because(exit::NO_PEER, format!("nobody has attached segment {shmid}"))
+        }
+        0 | 1 => Ok(attached),
+        n => {
+            let why = format!("busy: segment {shmid} is attached {n} times: another client");
+            because(exit::BUSY, why)
+        }
+    }
 }
 
 fn absent(failure: &Failure) -> bool {
@@ -126,7 +155,6 @@ fn meet(
     look: Look,
 ) -> Result<Talk<'static>> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    let because = |code, why: String| Err(Failure::Because(code, why));
     let shared = shared(addr);
     step(3, "Client: read the server's pid")?;
     let written = shared.pid.load(SeqCst);
@@ -134,7 +162,13 @@ fn meet(
         text(&format!("memory: pid -> {written}"));
     }
     let peer = Peer::of(written, shmid)?;
-    let after = system::segment(shmid).map_or(0, |row| row.get("nattch"));
+    let (after, maker) =
+        system::segment(shmid).map_or((0, 0), |row| (row.get("nattch"), row.get("cpid")));
+    if maker != i64::from(written) {
+        let why =
+            format!("{written} has it attached, but {maker} made it: another client, left alone");
+        return because(exit::NOT_A_PEER, why);
+    }
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use lablib::process::child;
-use lablib::{Choice, Failure, Patience, Result, cleanup, signals};
-use nix::unistd::pipe;
+use lablib::trace::note;
+use lablib::{Choice, Failure, Patience, Result, cleanup, exit, signals};
+use nix::unistd::{pipe, read};
 
 mod client;
 mod server;
@@ -84,7 +85,10 @@ fn octal(text: &str) -> std::result::Result<i32, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, role, options } = Arguments::parse();
+    let Arguments { choice, role, options } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let story = || match role.unwrap_or(Role::Demo) {
         Role::Server => server::serve(&options, None),
         Role::Client => client::talk(&options),
@@ -97,13 +101,32 @@ fn main() -> ExitCode {
 /// the server is ready; the other order is a fault, and has its own answer.
 fn demo(options: &Options) -> Result<()> {
     let (from, ready) = pipe().map_err(Failure::of("pipe()"))?;
-    let server = child("server", || server::serve(options, Some(ready)))?;
-    // It can be read when the server is ready, and when it has ended.
+    let server = child("server", || in_company(server::serve(options, Some(ready))))?;
     signals::wait_readable(from.as_fd(), None)?;
-    if server.has_ended(Duration::ZERO)? {
+    // A pipe that ends without a byte: the server has failed.
+    if read(&from, &mut [0]).map_err(Failure::of("read"))? == 0 {
         return server.finish();
     }
-    let client = child("client", || client::talk(options))?;
-    while !server.has_ended(LOOK)? || !client.has_ended(LOOK)? {}
-    [server.finish(), client.finish()].into_iter().collect()
+    let client = child("client", || in_company(client::talk(options)))?;
+    while !server.has_ended(LOOK)? && !client.has_ended(LOOK)? {}
+    if !server.has_ended(Duration::ZERO)? {
+        // A client that failed may never have met the server, which then goes with us.
+        client.finish()?;
+        return server.finish();
+    }
+    match (server.finish(), client.finish()) {
+        (Err(Failure::Told(exit::PEER_DIED)), Err(cause)) => Err(cause),
+        (served, heard) => served.and(heard),
+    }
+}
+
+/// Where both are seen, only the one that failed complains; that the other misses it is a note.
+fn in_company(ended: Result<()>) -> Result<()> {
+    match ended {
+        Err(Failure::Because(code @ (exit::PEER_DIED | exit::NO_PEER), why)) => {
+            note(&why);
+            Err(Failure::Told(code))
+        }
+        ended => ended,
+    }
 }

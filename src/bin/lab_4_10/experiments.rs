@@ -1,0 +1,115 @@
+//! What the table of 4.10 rests on, each by itself.
+
+use std::time::Duration;
+
+use lablib::process::{Child, child};
+use lablib::signals::{block, heard, kill, listen};
+use lablib::trace::{claim, note, text};
+use lablib::{Experiment, Failure, Result, cleanup, sem, system};
+use libc::{IPC_PRIVATE, SEM_UNDO};
+use nix::sys::signal::Signal::SIGUSR1;
+use nix::unistd::read;
+
+use crate::input::{Input, Script};
+use crate::turns::{finish, pair, tell, told};
+use crate::{Options, demo, server};
+
+/// All of them.
+pub const ALL: &[Experiment] = &[
+    Experiment {
+        name: "coalesce",
+        rows: "W1",
+        question: "Ten signals while the other side is busy: how many arrive?",
+        run: coalesce,
+    },
+    Experiment {
+        name: "sem-undo",
+        rows: "W2",
+        question: "What becomes of a semaphore when the one who changed it is killed?",
+        run: sem_undo,
+    },
+    Experiment {
+        name: "killed-server",
+        rows: "W3",
+        question: "What does kill -9 of a server leave, and what does the next one do?",
+        run: killed_server,
+    },
+];
+
+fn coalesce() -> Result<()> {
+    const TIMES: u32 = 10;
+    let ((from_child, to_us), (from_us, to_child)) = (pair()?, pair()?);
+    let other = child("child", move || {
+        listen(SIGUSR1)?;
+        block(SIGUSR1, true)?;
+        tell(&to_us)?;
+        // Not by `told`, whose wait would let the signals in.
+        read(&from_us, &mut [0]).map_err(Failure::of("read"))?;
+        block(SIGUSR1, false)?;
+        claim(heard(SIGUSR1).0 == 1, "one: a signal that waits already is not counted again")?;
+        note("so a handler that posts a semaphore rings; it does not count messages");
+        Ok(())
+    })?;
+    let ended = (|| {
+        told(&from_child)?;
+        for _ in 0..TIMES {
+            kill(other.pid, SIGUSR1)?;
+        }
+        tell(&to_child)
+    })();
+    finish(other, ended)
+}
+
+fn sem_undo() -> Result<()> {
+    let id = sem::get(IPC_PRIVATE, 1, 0o600)?;
+    text("a post, to wake somebody");
+    killed_after(id, 1)?;
+    claim(
+        sem::ctl_getval(id, 0)? == 0,
+        "0: with its poster the post is gone, and so is the wake-up",
+    )?;
+    sem::op(id, 0, 1, 0)?;
+    text("a lock, taken");
+    killed_after(id, -1)?;
+    claim(sem::ctl_getval(id, 0)? == 1, "1: the lock of a dead holder is given back")?;
+    note("SEM_UNDO is for locks, and not for wake-ups");
+    sem::ctl_rmid(id)
+}
+
+/// A child that changes the semaphore, with SEM_UNDO, and is killed.
+fn killed_after(id: i32, sem_op: i16) -> Result<()> {
+    let ((from_child, to_us), (from_us, _to_child)) = (pair()?, pair()?);
+    let other = child("child", move || {
+        sem::op(id, 0, sem_op, SEM_UNDO)?;
+        tell(&to_us)?;
+        told(&from_us)
+    })?;
+    match told(&from_child) {
+        Ok(()) => kill_and_wait(other),
+        ended => finish(other, ended),
+    }
+}
+
+fn kill_and_wait(child: Child) -> Result<()> {
+    child.kill()?;
+    child.wait().map(drop)
+}
+
+fn killed_server() -> Result<()> {
+    let key_file = Some(cleanup::key_file("lab-4.10-killed.key")?);
+    let options =
+        Options { key_file, proj_id: 10, patience: Some(Duration::from_secs(2)), panic: None };
+    let (from, ready) = pair()?;
+    let ((from_other, _one), (_two, to_other)) = (pair()?, pair()?);
+    let nobody = Input::Script(Script { lines: &[], first: true, to_other, from_other });
+    let first = child("server", || server::serve(&options, &nobody, Some(ready)))?;
+    match told(&from) {
+        Ok(()) => kill_and_wait(first)?,
+        ended => return finish(first, ended),
+    }
+    let left = system::table(cleanup::Kind::Shm);
+    let left = left.iter().filter(|row| row.get("size") == server::SIZE as i64);
+    claim(left.count() == 2, "two segments, attached by nobody: ipcs -m shows them")?;
+    note("nobody could clean up. What can be done is done by the next server");
+    demo::converse(&options, &["hello"], &["hello"])
+}

@@ -1,0 +1,248 @@
+//! Where the lines come from that a side says: a script, a pipe, or somebody who types.
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+use std::mem::forget;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError};
+use std::thread;
+use std::time::Duration;
+
+use lablib::trace::{self, note, text};
+use lablib::{Failure, Result, signals};
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{dup2_stdin, pipe2, read};
+use reedline::{ExternalPrinter, PromptEditMode, PromptHistorySearch, Reedline, Signal};
+
+use crate::turns::{tell, told};
+
+/// What a side says.
+pub enum Input {
+    /// Standard input, line by line.
+    User,
+    /// A part in the demonstration.
+    Script(Script),
+}
+
+/// A part in the demonstration: the lines, and the turns with the other side.
+pub struct Script {
+    pub lines: &'static [&'static str],
+    /// Who begins is shown first.
+    pub first: bool,
+    pub to_other: OwnedFd,
+    pub from_other: OwnedFd,
+}
+
+/// A line that ends the conversation, typed or at the end of a script.
+const QUIT: &str = "/quit";
+const HELP: &str = "/quit ends; everything else is sent";
+
+/// Prints a line, also while somebody is typing another.
+pub type Print = Box<dyn FnMut(String) + Send>;
+
+/// Somebody types: the editor, and how other threads reach it.
+pub struct Typing {
+    editor: Reedline,
+    pub reach: Reach,
+}
+
+/// What another thread can do to the editor: print above the line that is being typed, and end it.
+#[derive(Clone)]
+pub struct Reach {
+    lines: SyncSender<String>,
+    end: Arc<AtomicBool>,
+}
+
+/// Lines that wait to be printed, and how often the editor looks for them.
+const WAITING: usize = 32;
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Reach {
+    /// Prints a line: above the one that is being typed, or, when nobody types any more, as any.
+    pub fn print(&self, mut line: String) {
+        loop {
+            line = match self.lines.try_send(line) {
+                Ok(()) => return,
+                Err(TrySendError::Disconnected(line)) if line.is_empty() => return,
+                Err(TrySendError::Disconnected(line)) => return text(&line),
+                // The editor is slow, or hangs: then a signal is why, and nobody reads this.
+                Err(TrySendError::Full(_)) if signals::check().is_err() => return,
+                Err(TrySendError::Full(line)) => line,
+            };
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends the editing when everything that was printed so far has been shown: as many empty lines,
+    /// which print nothing, as there is room for push the others out. Returns when it has ended.
+    pub fn end(&self) {
+        let mut pushed = 0;
+        loop {
+            if terminal_is_gone() {
+                // The editor would read its end for ever: it gets an empty pipe instead.
+                let _ = pipe2(OFlag::O_NONBLOCK).and_then(|(empty, to)| {
+                    forget(to);
+                    dup2_stdin(empty)
+                });
+            }
+            match self.lines.try_send(String::new()) {
+                Err(TrySendError::Disconnected(_)) => return,
+                Ok(()) if pushed < WAITING => pushed += 1,
+                _ => {
+                    self.end.store(pushed == WAITING || signals::check().is_err(), SeqCst);
+                    thread::sleep(LOOK);
+                }
+            }
+        }
+    }
+}
+
+fn terminal_is_gone() -> bool {
+    let stdin = std::io::stdin();
+    let mut one = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+    let polled = poll(&mut one, PollTimeout::ZERO).is_ok();
+    polled && one[0].revents().is_some_and(|found| found.contains(PollFlags::POLLHUP))
+}
+
+struct Prompt;
+
+impl reedline::Prompt for Prompt {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        "> ".into()
+    }
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        "".into()
+    }
+    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
+        "".into()
+    }
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        "  ".into()
+    }
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        format!("(said before: {}) ", search.term).into()
+    }
+}
+
+impl Input {
+    /// Is this a part in the demonstration?
+    pub fn is_script(&self) -> bool {
+        matches!(self, Input::Script(_))
+    }
+
+    /// An editor, with a history, if somebody types at a terminal.
+    pub fn editor(&self) -> Option<Typing> {
+        let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        if self.is_script() || !terminal {
+            return None;
+        }
+        let (printer, end) = (ExternalPrinter::new(WAITING), Arc::new(AtomicBool::new(false)));
+        let reach = Reach { lines: printer.sender(), end: end.clone() };
+        let editor = Reedline::create()
+            .with_external_printer(printer)
+            .with_break_signal(end)
+            .with_poll_interval(LOOK)
+            .with_ansi_colors(colored::control::SHOULD_COLORIZE.should_colorize());
+        Some(Typing { editor, reach })
+    }
+
+    /// Before the threads start: the server's turn comes first.
+    pub fn before_threads(&self) -> Result<()> {
+        match self {
+            Input::Script(script) if !script.first => told(&script.from_other),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes lines on until there are no more, one of the `threads` has ended, or a signal comes.
+    pub fn feed(
+        &self,
+        to: &Sender<Vec<u8>>,
+        typing: Option<Typing>,
+        threads: [BorrowedFd; 2],
+        other_left: &AtomicBool,
+    ) -> Result<()> {
+        match (self, typing) {
+            (Input::Script(script), _) => {
+                tell(&script.to_other)?;
+                if script.first {
+                    told(&script.from_other)?;
+                    tell(&script.to_other)?;
+                } else {
+                    told(&script.from_other)?;
+                }
+                // Who has ended takes no more.
+                let _ = script.lines.iter().try_for_each(|line| to.send((*line).into()));
+                Ok(())
+            }
+            (Input::User, Some(typing)) => typed(typing.editor, to),
+            (Input::User, None) => piped(to, threads, other_left),
+        }
+    }
+}
+
+/// Lines that somebody types, until a thread that has ended ends the editing.
+fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
+    note(HELP);
+    loop {
+        let line = editor.read_line(&Prompt);
+        signals::check()?;
+        match line {
+            Ok(Signal::Success(line)) if line.trim() == QUIT => return Ok(()),
+            Ok(Signal::Success(line)) if line.starts_with('/') => note(HELP),
+            Ok(Signal::Success(line)) => {
+                // Who has ended takes no more.
+                if to.send(line.into_bytes()).is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(Signal::CtrlC) => return Err(Failure::Signal(libc::SIGINT)),
+            Ok(_) => {
+                // The prompt stands there still.
+                trace::out("\n");
+                return Ok(());
+            }
+            Err(error) => return Err(Failure::because(format!("the terminal: {error}"))),
+        }
+    }
+}
+
+/// Lines of a pipe or a file, until a thread has ended. When that is because the other side has said
+/// goodbye, it still reads: then what is there already is said, and nothing more waited for.
+fn piped(to: &Sender<Vec<u8>>, threads: [BorrowedFd; 2], other_left: &AtomicBool) -> Result<()> {
+    let stdin = std::io::stdin();
+    let mut rest: Vec<u8> = vec![];
+    loop {
+        let there = signals::wait(&[stdin.as_fd()], Some(Duration::ZERO), || false)?;
+        if there.is_empty() {
+            if other_left.load(SeqCst) {
+                return Ok(());
+            }
+            let ready = signals::wait(&[threads[0], threads[1], stdin.as_fd()], None, || false)?;
+            let ended = ready.iter().any(|&i| i < 2);
+            if ended && !other_left.load(SeqCst) {
+                return Ok(());
+            }
+            continue;
+        }
+        let mut more = [0; 4096];
+        let n = read(&stdin, &mut more).map_err(Failure::of("read"))?;
+        rest.extend_from_slice(&more[..n]);
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).take(end).collect();
+            if line == QUIT.as_bytes() || to.send(line).is_err() {
+                return Ok(());
+            }
+        }
+        if n == 0 {
+            if !rest.is_empty() {
+                // Who has ended takes no more.
+                let _ = to.send(rest);
+            }
+            return Ok(());
+        }
+    }
+}

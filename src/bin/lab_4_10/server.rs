@@ -1,0 +1,152 @@
+//! The server: makes both segments, waits for a client, talks, and removes both.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use lablib::channel::{Role, Segment};
+use lablib::flags::SHM_DEST;
+use lablib::peer::{self, Leftover, Peer};
+use lablib::trace::{self, note, step, text};
+use lablib::{Failure, Result, exit, shm, signals, system};
+use libc::{IPC_CREAT, IPC_EXCL, key_t};
+use nix::errno::Errno;
+
+use crate::Options;
+use crate::input::Input;
+use crate::talk::{Talk, talk};
+use crate::turns::tell;
+
+/// Bytes of a ring; a message has at most a quarter of it. Enough for lines of text.
+pub const RING: usize = 1 << 16;
+/// Bytes of a segment.
+pub const SIZE: usize = lablib::channel::segment_size(RING);
+/// The two directions, seen from the server.
+pub const DIRECTIONS: [&str; 2] = ["to the client", "to the server"];
+/// Time between two looks at what no event tells.
+const LOOK: Duration = Duration::from_millis(250);
+/// Time between two attempts, and how many there are: a client may just look into a leftover.
+const TICK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 20;
+
+/// Serves one client. `ready`, if anybody waits for it, is told when a client may come.
+pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Result<()> {
+    trace::name("server");
+    step(3, "Server: two segments, one for each direction")?;
+    let file = options.key_file()?;
+    let _lock = peer::lock(&file)?;
+    let keys = [options.proj_id, options.proj_id + 1].map(|id| shm::ftok(&file, id.into()));
+    let [to_client, to_server] = keys;
+    let keys = [to_client?, to_server?];
+    loop {
+        let ids = [create(keys[0])?, create(keys[1])?];
+        let mut out = Segment::create(ids[0], Role::Writer)?;
+        let mut back = Segment::create(ids[1], Role::Reader)?;
+        ids.iter().try_for_each(|&id| system::compare(id))?;
+        step(4, "Server: its pid is in both; it waits for a client")?;
+        text(&format!("memory: pid <- {}, in both", std::process::id()));
+        let met =
+            ready.take().map_or(Ok(()), |ready| tell(&ready)).and_then(|()| meet(&out, &back));
+        let again = matches!(met, Err(Failure::Because(exit::NO_PEER, _)));
+        let ended = match met {
+            Ok(peer) => {
+                note(&format!("client {}: alive, and has taken its place in both", peer.pid));
+                talk(&Talk::of("server", "client", &peer, options), &mut out, &mut back, input)
+            }
+            Err(Failure::Because(exit::NO_PEER, why)) => {
+                note(&format!("a client came, and died before it spoke: {why}"));
+                note("its pid stands in a place of ours, so we begin anew");
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        };
+        let gone = signals::undisturbed(|| {
+            step_unless_stopped(8, "Server: both have said goodbye; detach, then remove");
+            let detached = out.detach().and(back.detach());
+            let removed = ids.map(remove);
+            let [one, other] = removed;
+            detached.and(one).and(other)
+        });
+        ended.and(gone)?;
+        if !again {
+            return Ok(());
+        }
+    }
+}
+
+/// The heading of the clean-up, which a signal must not keep from being done.
+fn step_unless_stopped(number: u32, heading: &str) {
+    let _ = step(number, heading);
+}
+
+/// IPC_RMID, unless somebody else was faster: then what we wanted is done.
+fn remove(shmid: i32) -> Result<()> {
+    match shm::ctl_rmid(shmid) {
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) if is_removed(shmid) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Was IPC_RMID called on the segment?
+pub fn is_removed(shmid: i32) -> bool {
+    system::segment(shmid).is_none_or(|row| row.get("perms") as u32 & SHM_DEST != 0)
+}
+
+/// Creates a segment with IPC_EXCL. One that is left from a server that is gone is removed first.
+fn create(key: key_t) -> Result<i32> {
+    let refuse = |code, why: String| Err(Failure::Because(code, why));
+    for look in 1..=LOOKS {
+        match shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | 0o600) {
+            Err(Failure::Call(_, Errno::EEXIST)) => {}
+            made => return made,
+        }
+        match peer::leftover(key, SIZE) {
+            Leftover::Absent => {}
+            Leftover::Ours(row) => {
+                let maker = row.get("cpid");
+                note(&format!("a leftover: ours, {SIZE} bytes, not attached, and {maker} is gone"));
+                trace::dim(|| remove(row.id() as i32))?;
+                note("taken over: the old one is removed, and a new one made");
+            }
+            Leftover::Foreign(why) => {
+                return refuse(exit::REFUSED, format!("refused: {why}; use another key"));
+            }
+            Leftover::InUse(why) if look == LOOKS => {
+                return refuse(exit::BUSY, format!("busy: {why}"));
+            }
+            Leftover::InUse(_) => drop(signals::wait(&[], Some(TICK), || false)?),
+        }
+    }
+    refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())
+}
+
+/// Waits until one client has taken its place in both segments. NO_PEER: one came and died.
+fn meet(out: &Segment, back: &Segment) -> Result<Peer> {
+    let peer = loop {
+        // Its failures are looked at by `peer`, which tells "nobody yet" from "dead".
+        match out.meet(Some(LOOK)) {
+            Err(Failure::Because(exit::NO_PEER, _)) => {}
+            met => break met?,
+        }
+        if let Some(peer) = out.peer()? {
+            break peer;
+        }
+        if is_removed(out.shmid) || is_removed(back.shmid) {
+            let why = "refused: somebody removed a segment; no client can find it any more";
+            return Err(Failure::Because(exit::REFUSED, why.into()));
+        }
+    };
+    loop {
+        match back.peer()? {
+            Some(other) if other.pid == peer.pid => return Ok(peer),
+            Some(other) => {
+                let why = format!("hostile: {} and {} in one conversation", peer.pid, other.pid);
+                return Err(Failure::Because(exit::HOSTILE, why));
+            }
+            None if peer.has_ended() => {
+                let why = format!("{} took one place and died", peer.pid);
+                return Err(Failure::Because(exit::NO_PEER, why));
+            }
+            None => drop(signals::wait(&[peer.fd()], Some(TICK), || false)?),
+        }
+    }
+}

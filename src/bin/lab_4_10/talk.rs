@@ -1,0 +1,281 @@
+//! A conversation: a writer thread, a reader thread, and the main thread that feeds the one.
+//!
+//! The signals that ask us to stop are the main thread's: the others block them, so that they end
+//! its wait and no other. All of them look at the flag that the handler sets.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::sync::mpsc::{self, Receiver as Lines};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use lablib::channel::{Receiver, Segment, Sender};
+use lablib::peer::Peer;
+use lablib::trace::{self, claim, note, step, text};
+use lablib::wakeup::Way;
+use lablib::{Failure, Patience, Result, exit, signals, system};
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::gettid;
+
+use crate::Options;
+use crate::input::{Input, Print, Reach};
+use crate::server::is_removed;
+use crate::turns::pair;
+
+/// How a reader waits, and a writer for room: the winner of `make wakeups`.
+const WAY: Way = Way::CpuAware;
+/// Time between two looks at what no event tells: is the other side stopped, is a segment removed?
+const LOOK: Duration = Duration::from_millis(250);
+/// How long it may take a thread to fall asleep.
+const SOON: Duration = Duration::from_secs(5);
+
+/// The two threads of a conversation.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Thread {
+    Reader,
+    Writer,
+}
+
+/// Who talks to whom.
+pub struct Talk<'a> {
+    who: &'static str,
+    other: &'static str,
+    peer: &'a Peer,
+    patience: Patience,
+    panic: Option<Thread>,
+}
+
+impl<'a> Talk<'a> {
+    /// `who` talks to `other`, the process `peer`.
+    pub fn of(
+        who: &'static str,
+        other: &'static str,
+        peer: &'a Peer,
+        options: &Options,
+    ) -> Talk<'a> {
+        Talk { who, other, peer, patience: options.patience, panic: options.panic }
+    }
+}
+
+/// Says what `input` has, prints what comes, until both sides have said goodbye.
+pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -> Result<()> {
+    input.before_threads()?;
+    let ids = [out.shmid, back.shmid];
+    let sender = out.sender(WAY, Some(talk.peer), talk.patience)?;
+    let receiver = back.receiver(WAY, Some(talk.peer), Some(LOOK))?;
+    let typing = input.editor();
+    let reach = typing.as_ref().map(|typing| typing.reach.clone());
+    let of_writer = reach.clone();
+    let ((reads, reader_end), (writes, writer_end)) = (pair()?, pair()?);
+    let (to_writer, lines) = mpsc::channel();
+    let (said_goodbye, other_left) = (AtomicBool::new(false), AtomicBool::new(false));
+    let reader_tid = AtomicI32::new(0);
+    let (said_goodbye, other_left, tid) = (&said_goodbye, &other_left, &reader_tid);
+    thread::scope(|scope| {
+        let reading = move || {
+            let end = End(reader_end, reach);
+            let print: Print = match end.1.clone() {
+                Some(reach) => Box::new(move |line| reach.print(line)),
+                None => Box::new(|line| text(&line)),
+            };
+            tid.store(gettid().as_raw(), SeqCst);
+            read_all(talk, ids, receiver, print, [said_goodbye, other_left])
+        };
+        let (up, writer_is_up) = mpsc::channel::<()>();
+        let writing = move || {
+            let _end = End(writer_end, of_writer);
+            write_all(talk, sender, lines, up, input.is_script())
+        };
+        let threads = undisturbed_by_signals(|| {
+            let reader = scope.spawn(reading);
+            if input.is_script() {
+                until_asleep(tid)?;
+            }
+            Ok((reader, scope.spawn(writing)))
+        });
+        let (reader, writer) = threads?;
+        // It has said so, or ended.
+        let _ = writer_is_up.recv();
+        let fed = input.feed(&to_writer, typing, [reads.as_fd(), writes.as_fd()], other_left);
+        // The writer ends when nobody can give it lines any more; it says goodbye then.
+        drop(to_writer);
+        let wrote = join(writer);
+        said_goodbye.store(true, SeqCst);
+        let read = join(reader);
+        fed.and(panicked_first(read, wrote))
+    })
+}
+
+/// Of two failures one is told: a panic, or else the reader's, who sees more.
+fn panicked_first(read: Result<()>, wrote: Result<()>) -> Result<()> {
+    if matches!(wrote, Err(Failure::Told(_))) { wrote } else { read.and(wrote) }
+}
+
+/// Dropped when its thread ends, also by a panic: closes a pipe, and ends the editing.
+struct End(#[expect(dead_code, reason = "closed when it is dropped")] OwnedFd, Option<Reach>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(reach) = &self.1 {
+            reach.end();
+        }
+    }
+}
+
+/// Starts threads that leave the signals that stop us to this one.
+fn undisturbed_by_signals<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+    let stopping: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    let mask = Failure::of("pthread_sigmask");
+    let before =
+        stopping.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(mask)?;
+    let started = start();
+    before.thread_set_mask().map_err(Failure::of("pthread_sigmask"))?;
+    started
+}
+
+fn join(thread: ScopedJoinHandle<Result<()>>) -> Result<()> {
+    // A panic was told, in one line, when it happened.
+    thread.join().unwrap_or(Err(Failure::Told(101)))
+}
+
+/// Waits until the reader thread sleeps, and says in which call: the kernel's word for "blocked".
+fn until_asleep(tid: &AtomicI32) -> Result<()> {
+    let until = Instant::now() + SOON;
+    while Instant::now() < until {
+        match tid.load(SeqCst) {
+            0 => {}
+            tid if system::asleep_in(tid) == Some(libc::SYS_futex) => {
+                return claim(true, "the reader thread is asleep, in futex(2)");
+            }
+            tid if system::status(tid).is_none() => break,
+            _ => {}
+        }
+        signals::check()?;
+        thread::yield_now();
+    }
+    note("this machine does not tell where a thread sleeps");
+    Ok(())
+}
+
+/// The reader thread: blocks until there is something to read, again and again.
+fn read_all(
+    talk: &Talk,
+    ids: [i32; 2],
+    mut receiver: Receiver,
+    mut print: Print,
+    [said_goodbye, other_left]: [&AtomicBool; 2],
+) -> Result<()> {
+    let Talk { who, other, .. } = talk;
+    trace::name(&format!("{who} reader"));
+    step(6, "A reader thread: it sleeps until there is something")?;
+    let (mut message, mut looks) = (vec![], Looks::default());
+    loop {
+        match receiver.recv(&mut message) {
+            Ok(true) => {
+                assert!(talk.panic != Some(Thread::Reader), "a reader that was told to panic");
+                looks.goodbye = None;
+                print(format!("{other}: {}", printable(&message)));
+            }
+            Ok(false) => {
+                print(format!("{other} has said goodbye"));
+                other_left.store(true, SeqCst);
+                return Ok(());
+            }
+            // Nothing came, which is no fault while nothing is owed.
+            Err(Failure::Because(exit::PEER_SILENT, why)) => {
+                looks.look(talk, ids, said_goodbye.load(SeqCst), why, &mut print)?;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// What was seen at the last look.
+#[derive(Default)]
+struct Looks {
+    stopped: bool,
+    removed: bool,
+    goodbye: Option<Instant>,
+}
+
+impl Looks {
+    /// Says what has become of the other side and the segments, once. `Err` when the other side owes
+    /// us a goodbye for too long.
+    fn look(
+        &mut self,
+        talk: &Talk,
+        ids: [i32; 2],
+        said_goodbye: bool,
+        why: String,
+        print: &mut Print,
+    ) -> Result<()> {
+        if said_goodbye {
+            let since = self.goodbye.get_or_insert_with(Instant::now);
+            if talk.patience.is_some_and(|limit| since.elapsed() >= limit) {
+                return Err(Failure::Because(exit::PEER_SILENT, why));
+            }
+        }
+        let stopped = talk.peer.is_stopped();
+        if stopped != self.stopped {
+            let what = if stopped { "is stopped (state T); waiting" } else { "goes on" };
+            print(format!("{} {what}", talk.peer.pid));
+        }
+        self.stopped = stopped;
+        if !self.removed && ids.into_iter().any(is_removed) {
+            self.removed = true;
+            print("a segment was removed: we go on, but nobody else will find it".into());
+        }
+        Ok(())
+    }
+}
+
+/// The writer thread: sends what there is, and never waits for an answer.
+fn write_all(
+    talk: &Talk,
+    mut sender: Sender,
+    lines: Lines<Vec<u8>>,
+    up: mpsc::Sender<()>,
+    aloud: bool,
+) -> Result<()> {
+    trace::name(&format!("{} writer", talk.who));
+    step(7, "A writer thread: it never waits for an answer")?;
+    drop(up);
+    let mut sent = 0;
+    for line in lines {
+        assert!(talk.panic != Some(Thread::Writer), "a writer that was told to panic");
+        for piece in pieces(&line, sender.most()) {
+            if aloud {
+                text(&format!("says: {}", printable(piece)));
+            }
+            sender.send(piece)?;
+            sent += 1;
+        }
+        signals::check()?;
+    }
+    text(&format!("messages sent: {sent}, and not one answer waited for"));
+    Ok(())
+}
+
+/// A line as messages of at most `most` bytes, none of which ends within a character.
+pub fn pieces(line: &[u8], most: usize) -> Vec<&[u8]> {
+    let (mut pieces, mut rest) = (vec![], line);
+    while !rest.is_empty() {
+        let end = rest.len().min(most);
+        // A byte 10xxxxxx goes on a character of UTF-8, which has at most three of them.
+        let inside = |end: &usize| rest.get(*end).is_some_and(|byte| byte & 0xc0 == 0x80);
+        let end = (end.saturating_sub(3)..=end).rev().find(|end| !inside(end)).unwrap_or(end);
+        let (piece, more) = rest.split_at(end.max(1));
+        pieces.push(piece);
+        rest = more;
+    }
+    pieces
+}
+
+/// Text as text, whatever it is: what is not UTF-8 and what would command a terminal is escaped.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
+}

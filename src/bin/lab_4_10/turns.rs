@@ -1,0 +1,34 @@
+//! Turns between two processes of a demonstration, by pipes. What they say goes through memory.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use lablib::process::Child;
+use lablib::{Failure, Result, signals};
+use nix::unistd::{pipe, read, write};
+
+/// A pipe: its reading end, and its writing end.
+pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    pipe().map_err(Failure::of("pipe()"))
+}
+
+/// Gives the turn to the other.
+pub fn tell(to: &OwnedFd) -> Result<()> {
+    write(to, b"!").map(drop).map_err(Failure::of("write"))
+}
+
+/// Waits for the turn. When the other has ended instead, it has said why.
+pub fn told(from: &OwnedFd) -> Result<()> {
+    signals::wait_readable(from.as_fd(), None)?;
+    match read(from, &mut [0]).map_err(Failure::of("read"))? {
+        0 => Err(Failure::Told(1)),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for a child. When it is why its parent could not go on, its failure is the parent's.
+pub fn finish(child: Child, ended: Result<()>) -> Result<()> {
+    match ended {
+        Err(Failure::Told(code)) => child.finish().and(Err(Failure::Told(code))),
+        ended => ended.and_then(|()| child.finish()),
+    }
+}

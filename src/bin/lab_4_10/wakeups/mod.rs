@@ -1,0 +1,241 @@
+//! Every way to wake a reader thread, put to the test: real processes, real threads, many rounds.
+//!
+//! The ways that fail do so in an order of events that chance brings seldom. Here it is forced, each
+//! time, and that it came about is looked up in /proc, so that no verdict depends on luck or load.
+//! The others are measured on the channel itself: on one processor and on two, busy and idle.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
+use lablib::trace::{self, note, step, text};
+use lablib::wakeup::Way;
+use lablib::{Failure, Result, exit};
+use nix::unistd::{dup, dup2_stdout};
+use serde_json::json;
+
+mod apart;
+mod forced;
+mod measured;
+mod picture;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Rounds for each way; idle ones, of a millisecond each, are a fifth of that
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(5..))]
+    rounds: u32,
+    /// Only this way; a name that is none lists them
+    #[arg(long, value_name = "WAY")]
+    only: Option<String>,
+    /// Print the result as JSON instead
+    #[arg(long)]
+    json: bool,
+    /// Write a picture of the latencies
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// What is put to the test.
+#[derive(Clone, Copy)]
+enum Test {
+    /// An order of events in which the way fails.
+    Forced(forced::Scene),
+    /// Rounds on the channel.
+    Measured(Way),
+}
+
+/// Where both sides run, and how much there is to say.
+#[derive(Clone, Copy)]
+pub struct Situation {
+    pub name: &'static str,
+    pub one_cpu: bool,
+    pub idle: bool,
+}
+
+pub const SITUATIONS: [Situation; 4] = [
+    Situation { name: "1 CPU busy", one_cpu: true, idle: false },
+    Situation { name: "1 CPU idle", one_cpu: true, idle: true },
+    Situation { name: "2 CPUs busy", one_cpu: false, idle: false },
+    Situation { name: "2 CPUs idle", one_cpu: false, idle: true },
+];
+
+/// Latencies of one situation, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    pub p50: u64,
+    pub p99: u64,
+    pub max: u64,
+}
+
+impl Figure {
+    fn of(latencies: &Histogram<u64>) -> Figure {
+        let at = |quantile| latencies.value_at_quantile(quantile);
+        Figure { p50: at(0.5), p99: at(0.99), max: latencies.max() }
+    }
+}
+
+/// What came out.
+pub struct Outcome {
+    pub way: &'static str,
+    rounds: u64,
+    /// Rounds in which the reader was not woken by what was to wake it.
+    lost: u64,
+    /// One for each of [`SITUATIONS`]; none for what never wakes.
+    pub figures: Vec<Option<Figure>>,
+    verdict: &'static str,
+    reason: String,
+}
+
+/// Each way, with the part of it that decides, and why the verdict is what it is.
+const WAYS: [(&str, Test); 17] = [
+    ("pause", Test::Forced(forced::Scene::MainTakesIt)),
+    ("pause-in-reader", Test::Forced(forced::Scene::BeforePause)),
+    ("notify-in-handler", Test::Forced(forced::Scene::BeforeWait)),
+    ("lock-in-handler", Test::Forced(forced::Scene::LockedHandler)),
+    ("mutex-as-signal", Test::Forced(forced::Scene::MutexAsSignal)),
+    ("mutex", Test::Measured(Way::Mutex)),
+    ("handler-post", Test::Measured(Way::HandlerPost)),
+    ("suspend", Test::Measured(Way::Suspend)),
+    ("sigwait", Test::Measured(Way::SigWait)),
+    ("semaphore", Test::Measured(Way::Semaphore)),
+    ("semop", Test::Measured(Way::SemOp(-1, 0))),
+    ("condition", Test::Measured(Way::Condition)),
+    ("futex", Test::Measured(Way::Futex)),
+    ("spin", Test::Measured(Way::Spin)),
+    ("yield", Test::Measured(Way::Yield)),
+    ("adaptive", Test::Measured(Way::Adaptive)),
+    ("cpu-aware", Test::Measured(Way::CpuAware)),
+];
+
+/// Where --json prints: standard output as it was. From now on it takes nothing else.
+static JSON: OnceLock<OwnedFd> = OnceLock::new();
+
+impl Options {
+    /// With --json, keeps everything but the JSON away from standard output. Before anything is printed.
+    pub fn keep_quiet(&self) -> Result<()> {
+        if self.json {
+            let trouble = |error: std::io::Error| Failure::because(format!("/dev/null: {error}"));
+            let (out, null) =
+                (dup(std::io::stdout()), File::options().write(true).open("/dev/null"));
+            dup2_stdout(null.map_err(trouble)?).map_err(Failure::of("dup2"))?;
+            // It is set once: the first time is the only one.
+            let _ = JSON.set(out.map_err(Failure::of("dup"))?);
+        }
+        Ok(())
+    }
+}
+
+fn print_json(value: &serde_json::Value) -> Result<()> {
+    let trouble = |error: std::io::Error| Failure::because(format!("standard output: {error}"));
+    let out = JSON.get().ok_or_else(|| Failure::because("nowhere to print to"))?;
+    let mut out = File::from(out.try_clone().map_err(trouble)?);
+    out.write_all(format!("{value:#}\n").as_bytes()).map_err(trouble)
+}
+
+/// Runs every way, and prints what came out.
+pub fn put_to_the_test(options: &Options) -> Result<()> {
+    let wanted: Vec<_> = WAYS
+        .into_iter()
+        .filter(|(name, _)| options.only.as_deref().is_none_or(|only| only == *name))
+        .collect();
+    if wanted.is_empty() {
+        let names = WAYS.map(|(name, _)| name).join(", ");
+        let why = format!("no such way; there are: {names}");
+        return Err(Failure::Because(exit::USAGE, why));
+    }
+    step(1, "Every way to wake a reader thread")?;
+    let bar = ProgressBar::new(wanted.len() as u64);
+    let style = ProgressStyle::with_template("  {bar:40} {pos} of {len}  {msg}");
+    bar.set_style(style.map_err(|error| Failure::because(error.to_string()))?);
+    let run = || {
+        let mut outcomes = vec![];
+        for &(name, test) in &wanted {
+            bar.set_message(name);
+            let outcome = match test {
+                Test::Forced(scene) => forced::run(name, scene, options.rounds)?,
+                Test::Measured(way) => measured::run(name, way, options.rounds)?,
+            };
+            outcomes.push(outcome);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        if options.json {
+            print_json(&json(&outcomes))?;
+        } else {
+            table(&outcomes);
+        }
+        if let Some(file) = &options.svg {
+            picture::write(file, &outcomes)?;
+        }
+        undecided(&outcomes)
+    };
+    trace::bulk(run)
+}
+
+/// A way that did not do what the notes teach is a failure of the lab.
+fn undecided(outcomes: &[Outcome]) -> Result<()> {
+    match outcomes.iter().find(|outcome| outcome.verdict == UNDECIDED) {
+        None => Ok(()),
+        Some(Outcome { way, reason, .. }) => {
+            Err(Failure::because(format!("{way}: undecided: {reason}")))
+        }
+    }
+}
+
+/// The verdicts.
+const WORKS: &str = "works";
+const AWAKE: &str = "works, but never sleeps";
+const FAILS: &str = "fails";
+const UNDECIDED: &str = "undecided";
+
+fn table(outcomes: &[Outcome]) {
+    text("microseconds from one side's send to the other's receive: p50/p99");
+    text(&row("way", "rounds", "lost", &SITUATIONS.map(|situation| situation.name.to_string())));
+    for Outcome { way, rounds, lost, figures, verdict, reason } in outcomes {
+        let cell = |figure: &Option<Figure>| {
+            figure.map_or("-".into(), |f| format!("{}/{}", micros(f.p50), micros(f.p99)))
+        };
+        let cells: Vec<String> = figures.iter().map(cell).collect();
+        text(&row(way, &rounds.to_string(), &lost.to_string(), &cells));
+        let longest = figures.iter().flatten().map(|figure| figure.max).max();
+        let longest = longest.map_or(String::new(), |max| format!("; at most {} us", micros(max)));
+        note(&format!("{verdict}: {reason}{longest}"));
+    }
+}
+
+fn row(way: &str, rounds: &str, lost: &str, cells: &[String]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+    format!("{way:<17}{rounds:>6}{lost:>6}{cells}").trim_end().to_string()
+}
+
+/// Nanoseconds as microseconds, with as many digits as mean something.
+pub fn micros(nanos: u64) -> String {
+    match nanos as f64 / 1e3 {
+        few @ ..10.0 => format!("{few:.2}"),
+        some @ ..100.0 => format!("{some:.1}"),
+        many => format!("{many:.0}"),
+    }
+}
+
+fn json(outcomes: &[Outcome]) -> serde_json::Value {
+    let figures = |outcome: &Outcome| -> serde_json::Map<String, serde_json::Value> {
+        let all = SITUATIONS.iter().zip(&outcome.figures);
+        all.filter_map(|(situation, figure)| {
+            let Figure { p50, p99, max } = (*figure)?;
+            let figure = json!({ "p50_ns": p50, "p99_ns": p99, "max_ns": max });
+            Some((situation.name.to_string(), figure))
+        })
+        .collect()
+    };
+    let one = |outcome: &Outcome| {
+        json!({
+            "way": outcome.way, "rounds": outcome.rounds, "lost": outcome.lost,
+            "verdict": outcome.verdict, "reason": outcome.reason, "latency": figures(outcome),
+        })
+    };
+    json!(outcomes.iter().map(one).collect::<Vec<_>>())
+}

@@ -1,0 +1,152 @@
+//! 4.3  How shared memory works, and what it saves
+//!
+//! Note:    notes/4.3-what-shared-memory-saves.md
+//! Run:     make lab-4.3            (ARGS=--measure for the figures, ARGS=--list for the experiments)
+//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,write,read,msgsnd,msgrcv target/debug/lab_4_3
+//!
+//! A segment is made once and mapped into two processes. From then on a store of the one is a load
+//! of the other, and the kernel is not asked. A pipe or a queue is asked twice for each message, and
+//! copies it twice. What that saves is counted here, and measured with --measure: less than one
+//! hopes for small messages that somebody must be woken for, and much for large ones.
+
+use std::hint::black_box;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use clap::Parser;
+use lablib::process::{Child, child};
+use lablib::shm::{Addr, NULL};
+use lablib::trace::{self, claim, note, step};
+use lablib::{Choice, Failure, Result, expect_errno, shm, signals, system};
+use libc::IPC_PRIVATE;
+use nix::errno::Errno;
+use nix::unistd::{pipe, read, write};
+
+mod calls;
+mod experiments;
+mod measure;
+mod pages;
+mod picture;
+mod ring;
+mod saving;
+mod ways;
+
+/// So large that no gap between the libraries will do, and the next thing mapped lies right below.
+const SIZE: usize = 1 << 20;
+/// What A writes.
+const HELLO: &[u8] = b"written by A";
+
+/// 4.3: one memory in two processes, and what that saves
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    options: measure::Options,
+}
+
+fn main() -> ExitCode {
+    let Arguments { choice, options } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let story = || if options.measure { measure::measure(&options) } else { story() };
+    choice.run("4.3  How shared memory works, and what it saves", story, experiments::ALL)
+}
+
+/// Two pipes by which A and B take turns. The messages themselves go through the segment.
+fn story() -> Result<()> {
+    let ((from_a, to_b), (from_b, to_a)) = (pair()?, pair()?);
+    trace::name("A");
+    step(1, "Create the segment")?;
+    let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
+    note("memory in the kernel's keeping, and nobody has it mapped");
+    let b = child("B", move || side_b(id, &from_a, &to_a))?;
+    let ended = side_a(id, &to_b, &from_b);
+    finish(b, ended)?;
+    step(4, "Both have unmapped it: remove it")?;
+    shm::ctl_rmid(id)?;
+    expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
+    note(
+        "in this order: had it been removed first, it would have stayed until the last unmapped it",
+    );
+    step(5, "What it saves: a hundred messages, and the calls for them")?;
+    saving::count_calls()?;
+    note("what that means in microseconds: make lab-4.3 ARGS=--measure");
+    Ok(())
+}
+
+fn side_a(id: i32, to_b: &OwnedFd, from_b: &OwnedFd) -> Result<()> {
+    step(2, "Map it into A")?;
+    let addr = shm::at(id, NULL, 0)?;
+    tell(to_b, 0)?;
+    let address = told(from_b)?;
+    claim(address != addr as u64, &format!("{addr:p} in A, {address:#x} in B"))?;
+    system::compare(id)?;
+    shm::write(addr, HELLO)?;
+    tell(to_b, 0)?;
+    told(from_b)?;
+    same_frame(addr, told(from_b)?)?;
+    tell(to_b, 0)?;
+    told(from_b)?;
+    shm::dt(addr)
+}
+
+fn side_b(id: i32, from_a: &OwnedFd, to_a: &OwnedFd) -> Result<()> {
+    told(from_a)?;
+    step(3, "Map it into B: what A writes, B reads at once")?;
+    // Where A has the segment B has this, so that it must have the segment somewhere else.
+    let in_its_place = black_box(vec![0_u8; SIZE]);
+    let addr = shm::at(id, NULL, 0)?;
+    tell(to_a, addr as u64)?;
+    told(from_a)?;
+    claim(shm::read(addr, HELLO.len())? == HELLO, "stored by A, loaded by B: no call, no copy")?;
+    tell(to_a, 0)?;
+    tell(to_a, pages::frame(addr)?.unwrap_or(0))?;
+    told(from_a)?;
+    shm::dt(addr)?;
+    drop(in_its_place);
+    tell(to_a, 0)
+}
+
+/// Two addresses, one physical page: the kernel's word for it, where we may ask.
+fn same_frame(addr: Addr, of_b: u64) -> Result<()> {
+    match pages::frame(addr)? {
+        Some(frame) => claim(
+            frame == of_b,
+            &format!("page frame {frame:#x} of this machine's memory, in both"),
+        ),
+        None => {
+            note(&format!("not shown here: {}", pages::needs()));
+            Ok(())
+        }
+    }
+}
+
+fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    pipe().map_err(Failure::of("pipe()"))
+}
+
+/// Gives the turn to the other, with a number for it.
+fn tell(to: &OwnedFd, number: u64) -> Result<()> {
+    write(to, &number.to_ne_bytes()).map(drop).map_err(Failure::of("write"))
+}
+
+/// Waits for the turn. When the other has ended instead, it has said why.
+fn told(from: &OwnedFd) -> Result<u64> {
+    signals::wait_readable(from.as_fd(), None)?;
+    let mut number = [0; 8];
+    match read(from, &mut number).map_err(Failure::of("read"))? {
+        0 => Err(Failure::Told(1)),
+        _ => Ok(u64::from_ne_bytes(number)),
+    }
+}
+
+/// Waits for B. When B is why A could not go on, B's failure is the lab's.
+fn finish<T>(b: Child, ended: Result<T>) -> Result<T> {
+    match ended {
+        Err(Failure::Told(code)) => b.finish().and(Err(Failure::Told(code))),
+        Err(failure) => Err(failure),
+        Ok(answer) => b.finish().map(|()| answer),
+    }
+}
