@@ -9,7 +9,7 @@
 //! | [`peer`] | is this pid our peer? whose leftover is this? |
 //! | [`process`] | children: made, waited for, crashed on purpose |
 //! | [`signals`] | handlers that only set a flag, and the waits that signals can end |
-//! | [`channel`] | the duplex channel of 4.10: a ring of messages in each of two segments |
+//! | [`channel`], [`segment`] | the duplex channel of 4.10: a ring of messages in each of two segments |
 //! | [`wakeup`] | every way to wake the other side |
 //! | [`system`] | the kernel's own tables, and the real `ipcs` beside ours |
 //! | [`cleanup`] | the ledger of what we made, so that nothing stays behind |
@@ -34,6 +34,7 @@ pub mod flags;
 pub mod msg;
 pub mod peer;
 pub mod process;
+pub mod segment;
 pub mod sem;
 pub mod shm;
 pub mod signals;
