@@ -4,6 +4,10 @@
 #   make lab-4.4 ARGS=--list          name its experiments
 #   make lab-4.4 STEP=1               wait for Enter at each step (STEP=call: at each call, too)
 
+ifneq ($(shell uname -s),Linux)
+$(error The workbook needs Linux (this is $(shell uname -s)); a virtual machine will do)
+endif
+
 CARGO ?= cargo
 BIN ?= target/debug
 ARGS ?=
@@ -11,11 +15,11 @@ export STEP
 
 sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
-
 # What a lab needs beyond the rest: line editing, histograms.
 features-4.10 := chat
 
-.PHONY: help $(labs) lab-4.10-server lab-4.10-client wakeups ipcs sweep lint test soak golden
+.PHONY: help $(labs) lab-4.9-server lab-4.9-client lab-4.10-server lab-4.10-client wakeups \
+	doctor ipcs sweep lint test soak golden bench bench-trace
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -24,36 +28,63 @@ help:
 # |
 # |   make lab-4.1    how IPC works: a message queue between two processes
 # |   make lab-4.2    IPC calls beside file calls
+# |   make lab-4.3    how shared memory works, and what it saves
 # |   make lab-4.4    shmget and ftok: making and finding a segment
 # |   make lab-4.5    shmat: the segment in our address space
 # |   make lab-4.6    shmdt: and out of it
 # |   make lab-4.7    shmctl: looking at it, changing it, removing it
+# |   make lab-4.8    parent and child: fork, kill and pause, and the lost wake-up
+# |   make lab-4.9    two unrelated processes; in two terminals: lab-4.9-server, lab-4.9-client
+# |   make lab-4.10   full duplex, with threads; a chat: lab-4.10-server, lab-4.10-client
 # |
 # |   make lab-4.4 ARGS=--list               the experiments that go beyond the story
 # |   make lab-4.4 ARGS='--experiment NAME'  one of them        ARGS=--experiments  all
 # |   make lab-4.4 STEP=1                    wait for Enter at each step; STEP=call: at each call
 # |
+# | The tool, for any program (target/debug/lab --help):
+# |
+# |   make trace-4.8    what a lab does, seen from outside    make explore-4.8  every order of it
+# |   make doctor       what this machine allows, and how to mend it
+# |
 # | Around them:
 # |
 # |   make ipcs       what is in the kernel's tables now
 # |   make sweep      what the workbook left behind there; asks, then removes it
-# |   make test       all tests, with reduced counts        make soak    with the full ones
-# |   make lint       formatting and lints                  make golden  write labs/*/expected.txt
+# |   make wakeups    4.10's experiment: every way to wake the other side
+# |   make bench      the channel of 4.10 beside others       make bench-trace  lab trace beside strace
+# |   make test       all tests, with reduced counts          make soak    with the full ones
+# |   make lint       formatting and lints                    make golden  write labs/*/expected.txt
 # |
 # | The README walks through the sections; notes/ explains them; labs/ has a worksheet for each.
 
+# $(call run,SECTION,WORDS): builds a lab and nothing else, and runs it.
+run = $(CARGO) build --quiet --no-default-features --features "$(features-$(1))" \
+	--bin lab_$(subst .,_,$(1)) && $(BIN)/lab_$(subst .,_,$(1)) $(2) $(ARGS)
+
 $(labs): lab-%:
-	@$(CARGO) build --quiet --no-default-features --features "$(features-$*)" --bin lab_$(subst .,_,$*)
-	@$(BIN)/lab_$(subst .,_,$*) $(ARGS)
+	@$(call run,$*)
+
+# The two sides of a section, each in a terminal of its own.
+lab-4.9-server lab-4.9-client: lab-4.9-%:
+	@$(call run,4.9,$*)
 
 lab-4.10-server lab-4.10-client: lab-4.10-%:
-	@$(MAKE) --no-print-directory lab-4.10 ARGS='$* $(ARGS)'
+	@$(call run,4.10,$*)
 
 wakeups:
-	@$(MAKE) --no-print-directory lab-4.10 ARGS='wakeups $(ARGS)'
+	@$(call run,4.10,wakeups)
 
 lab-%:
 	@echo "make: no lab $*; there are: $(labs)" >&2; exit 2
+
+# TRACE='…': options of lab trace. EXPLORE='…': of lab explore.
+trace-%:
+	@$(CARGO) build --quiet --bin lab --bin lab_$(subst .,_,$*)
+	@$(BIN)/lab trace $(TRACE) -- $(BIN)/lab_$(subst .,_,$*) $(ARGS)
+
+doctor:
+	@$(CARGO) build --quiet --bin lab
+	@$(BIN)/lab doctor
 
 ipcs:
 	@ipcs -a
@@ -74,3 +105,7 @@ soak:
 
 golden:
 	@GOLDEN=write tests/run --test golden
+
+bench-trace:
+	@$(CARGO) build --quiet --release --bin lab
+	@benches/trace/run target/release/lab

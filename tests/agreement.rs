@@ -1,12 +1,13 @@
-//! Two witnesses: the System V calls that a lab prints, and those that `strace` sees it make, are
-//! the same, in the same order per process, with the same results.
+//! Three witnesses: the System V calls that a lab prints, those that `strace` sees it make, and those
+//! that `lab trace` sees, are the same, in the same order per process, with the same results.
 
 mod common;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::{have, is_root, run_lab, sections};
+use common::{bin, have, is_root, run_lab, sections};
 use regex::Regex;
+use serde_json::Value;
 
 const CALLS: &str = "shmget|shmat|shmdt|shmctl|msgget|msgsnd|msgrcv|msgctl|semget|semop|semctl";
 
@@ -83,10 +84,14 @@ fn traced(log: &str) -> (String, ByProcess) {
 fn same_args(name: &str, ours: &str, theirs: &str) -> bool {
     static KEY: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\bkey=0x([0-9a-f]+)").expect("key"));
-    let ours = KEY.replace_all(ours, |found: &regex::Captures| {
-        format!("key={}", u32::from_str_radix(&found[1], 16).expect("hex"))
-    });
-    let (ours, theirs) = (ours.as_ref(), theirs.replace("key=-", "key=")); // both unsigned below
+    let decimal = |text: &str| {
+        let key = |found: &regex::Captures| {
+            format!("key={}", u32::from_str_radix(&found[1], 16).expect("hex"))
+        };
+        KEY.replace_all(text, key).into_owned()
+    };
+    let (ours, theirs) = (decimal(ours), decimal(theirs).replace("key=-", "key=")); // both unsigned below
+    let ours = ours.as_str();
     if ours == theirs {
         return true;
     }
@@ -177,6 +182,75 @@ fn every_lab_prints_what_strace_sees_as_root() {
     if is_root() && have("strace", "that labs print what strace sees") {
         for section in sections() {
             agree(&section, &["--experiments"], true);
+        }
+    }
+}
+
+/// What `lab trace --json` saw, as [`traced`] has it.
+fn watched(json: &str) -> (String, ByProcess) {
+    let (mut main, mut seen, mut elsewhere) = (String::new(), ByProcess::new(), Vec::new());
+    for event in json.lines() {
+        let event: Value = serde_json::from_str(event).expect("an event");
+        let (pid, call) = (event["tid"].to_string(), &event["call"]);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let name = text(&call["name"]).replace("semtimedop", "semop");
+        if event["event"] != "call" {
+            continue;
+        }
+        if name == "execve" && main.is_empty() {
+            main = pid;
+        } else if name == "execve" && call["result"] == 0 {
+            elsewhere.push(pid);
+        } else if !elsewhere.contains(&pid) && CALLS.split('|').any(|known| known == name) {
+            let args = call["args"].as_array().expect("args").iter();
+            let args = args.filter(|arg| arg["name"] != "timeout").map(|arg| text(&arg["text"]));
+            let args = args.collect::<Vec<_>>().join(", ");
+            let call = Seen::Call { name, args, result: text(&call["answer"]) };
+            seen.entry(pid).or_default().push(call);
+        }
+    }
+    (main, seen)
+}
+
+/// Calls and how each came out, process by process, whatever the processes' numbers are.
+fn outcomes(seen: &ByProcess) -> Vec<Vec<String>> {
+    let outcome = |one: &Seen| match one {
+        Seen::Call { name, result, .. } => {
+            let failed = result.strip_prefix("-1 ").and_then(|errno| errno.split(' ').next());
+            format!("{name} {}", failed.unwrap_or("ok"))
+        }
+        Seen::Bulk { .. } => unreachable!("only a lab prints in bulk"),
+    };
+    let mut all: Vec<Vec<String>> =
+        seen.values().map(|calls| calls.iter().map(outcome).collect()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn every_lab_prints_what_lab_trace_sees() {
+    let tracer = bin("lab").display().to_string();
+    for section in sections() {
+        for args in [&[][..], &["--experiments"]] {
+            let words = [&tracer, "trace", "--json", "-o", "{dir}/trace", "--"];
+            let run = run_lab(&section).args(args).under(&words).go().clean();
+            let json = std::fs::read_to_string(run.dir.path().join("trace")).expect("a trace");
+            let (main, watched) = watched(&json);
+            let what = format!("lab {section} {args:?}");
+            let printed = printed(&run.stdout, &main);
+            for pid in watched.keys().chain(printed.keys()) {
+                let of = |seen: &ByProcess| seen.get(pid).cloned().unwrap_or_default();
+                compare(&format!("{what}, process {pid}"), &of(&printed), &of(&watched));
+            }
+            if have("strace", "that lab trace sees what strace sees") {
+                let filter = format!("trace=execve,semtimedop,{}", CALLS.replace('|', ","));
+                let words =
+                    ["strace", "-f", "--seccomp-bpf", "-v", "-qq", "-o", "{dir}/strace", "-e"];
+                let words = [&words[..], &[&filter]].concat();
+                let run = run_lab(&section).args(args).under(&words).go().clean();
+                let log = std::fs::read_to_string(run.dir.path().join("strace")).expect("a log");
+                assert_eq!(outcomes(&traced(&log).1), outcomes(&watched), "{what}");
+            }
         }
     }
 }

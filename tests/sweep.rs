@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Run, bin, have, lab, run, scratch};
+use common::{Run, bin, have, lab, run, run_lab, scratch};
 
 /// A segment of somebody else's, then `before`, then sweep with `answer`, then what there is.
 fn swept(before: &str, options: &str, answer: &str) -> Run {
@@ -82,4 +82,30 @@ fn what_is_attached_or_has_changed_stays() {
     let run = swept(&attached, "--yes", "y");
     assert!(file(&run, "said").contains("stays: attached 1 times"), "{run:#?}");
     assert_eq!(file(&run, "left").lines().count(), 2, "{run:#?}");
+}
+
+/// `kill -9` at a call of the story that has just made something: what was left is in the way of
+/// nobody, the next run takes away what has its key.
+#[test]
+fn a_lab_whose_last_run_was_killed_starts_all_the_same() {
+    if !have("strace", "that a lab starts after its last run was killed") {
+        return;
+    }
+    let killed = [
+        ("4.1", "msgsnd"),
+        ("4.4", "shmctl"),
+        ("4.5", "shmat"),
+        ("4.6", "shmat"),
+        ("4.7", "shmat"),
+    ];
+    for (section, killed_at) in killed {
+        let script = format!(
+            "strace -f -o /dev/null -e trace={killed_at} -e inject={killed_at}:signal=SIGKILL \
+             \"$@\" > {{dir}}/first; tail -qn +2 /proc/sysvipc/* > {{dir}}/left; \"$@\""
+        );
+        let run = run_lab(section).under(&["sh", "-c", &script, "sh"]).go();
+        let inherited =
+            run.stdout.contains(" was left by ") && file(&run, "left").lines().count() == 1;
+        assert!(run.code == 0 && inherited && run.left.is_empty(), "{section}: {run:#?}");
+    }
 }

@@ -41,7 +41,7 @@ fn rest(mut terminal: Terminal) -> (String, i32) {
 
 #[test]
 fn nothing_is_wider_than_the_terminal() {
-    let escape = Regex::new(r"\x1b\[[0-9;]*m").expect("escape");
+    let escape = Regex::new(r"\x1b\[[0-9;]*[mK]").expect("escape");
     // The terminal gets its size after the program was started, hence the wait for a line.
     let shell = r#"read line; "$@"; "$@" --experiments"#;
     for section in sections() {
@@ -50,7 +50,8 @@ fn nothing_is_wider_than_the_terminal() {
         let (text, code) = rest(terminal);
         assert!(code == 0 && left(&dir).is_empty(), "{text}");
         assert!(escape.is_match(&text), "{section} has colours in a terminal");
-        for line in escape.replace_all(&text, "").lines() {
+        // A progress bar goes back to the start of its line.
+        for line in escape.replace_all(&text, "").split(['\n', '\r']) {
             let path = line.contains("(\"/");
             assert!(line.chars().count() <= 80 || path, "{section}: {line}");
         }
@@ -102,5 +103,20 @@ fn ctrl_c_at_any_step_leaves_nothing() {
         let (text, code) = rest(terminal);
         assert!(code == 130 && text.contains("stopped by SIGINT"), "{code} {text}");
         assert!(left(&dir).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn ctrl_c_reaches_a_lab_and_its_children() {
+    for (section, shell, waits) in [
+        ("4.8", r#""$@" --part c --rounds 100000000"#, "C: many rounds"),
+        ("4.9", r#"mkfifo lines; "$@" demo --messages lines"#, "Client: wait for a message"),
+    ] {
+        let (mut terminal, dir) = start(section, shell, &[]);
+        terminal.expect(waits).expect("both are there");
+        terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+        let (text, code) = rest(terminal);
+        assert!(code == 130 && left(&dir).is_empty(), "{code} {text}");
+        assert_eq!(text.matches("stopped by").count(), 1, "{text}");
     }
 }

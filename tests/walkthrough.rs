@@ -4,6 +4,7 @@
 mod common;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use common::{bin, per_process, repo, run, run_lab, scratch, scrub, sections};
@@ -72,6 +73,9 @@ fn checkout() -> tempfile::TempDir {
         .current_dir(repo())
         .status();
     assert!(done.expect("cp").success());
+    // Where cargo puts programs, for the commands that name one.
+    fs::create_dir(dir.path().join("target")).expect("target");
+    symlink(bin(""), dir.path().join("target/debug")).expect("target/debug");
     dir
 }
 

@@ -1,10 +1,14 @@
-//! What 4.9 believes of 128 bytes that anybody may have written: the pure part, on 10,000 cases.
+//! What 4.9 believes of 128 bytes that anybody may have written: the pure part on 10,000 cases, and
+//! a real client and a real server on 100 each. Every run tries the same cases; SOAK tries others.
 
+mod common;
 #[allow(dead_code)]
 #[path = "../src/bin/lab_4_9/wire.rs"]
 mod wire;
 
+use common::scene::{did, scene};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use wire::{Decision, SIZE, Seen, StShmbuf, TEXT, decide, messages, printable};
 
 /// 128 bytes, as the segment holds them: any, or with a pid and a text that are nearly right.
@@ -22,8 +26,14 @@ fn bytes() -> impl Strategy<Value = (i32, Vec<u8>)> {
     (pid, text)
 }
 
+fn cases(cases: u32) -> ProptestConfig {
+    let soak = std::env::var_os("SOAK").is_some();
+    let rng_seed = if soak { RngSeed::Random } else { RngSeed::Fixed(49) };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(cases(10_000))]
 
     #[test]
     fn any_128_bytes_are_decided(((pid, text), me) in (bytes(), Just(4242))) {
@@ -68,4 +78,71 @@ proptest! {
 fn the_layout_is_the_one_of_c() {
     assert_eq!((size_of::<StShmbuf>(), SIZE, TEXT), (128, 128, 124));
     assert_eq!(std::mem::offset_of!(StShmbuf, pid), 0);
+}
+
+/// plant writes, for this pid, the one that should stand there.
+const AGREED: i32 = 0x5049_4421;
+
+/// What an enemy writes, one message after the other; mostly with the right pid, so that it is not
+/// found out at once.
+fn attack() -> impl Strategy<Value = Vec<(i32, Vec<u8>)>> {
+    let nearly = prop_oneof![
+        4 => bytes().prop_map(|(_, text)| (AGREED, text)),
+        // 4242 might be the pid of a process that runs.
+        1 => bytes().prop_map(|(pid, text)| (if pid == 4242 { 0 } else { pid }, text)),
+    ];
+    prop::collection::vec(nearly, 1..5)
+}
+
+/// The attack as a command of the shell.
+fn planted(attack: &[(i32, Vec<u8>)]) -> String {
+    let bytes = attack.iter().flat_map(|(pid, text)| [&pid.to_ne_bytes()[..], text].concat());
+    let octal: String = bytes.map(|byte| format!("\\{byte:03o}")).collect();
+    format!("printf '{octal}' > bytes")
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn a_real_client_meets_an_enemy_of_a_server(attack in attack()) {
+        let run = scene(&format!(
+            "{}; FROM=bytes start plant {{c}}/plant $key 9 128 0600 me server; prints plant planted\n\
+             start client {{lab}} client --key-file $key; ended client\n\
+             kill $plant 2> /dev/null; ended plant; unplant",
+            planted(&attack)
+        ))
+        .go();
+        // The pure function says how it ends; an enemy that has nothing more to say leaves.
+        let ends = attack.iter().find_map(|(pid, text)| {
+            let pid = if *pid == AGREED { 1 } else { 0 };
+            match decide(&Seen { pid, buf: text.clone().try_into().expect("124 bytes") }, 1) {
+                Decision::Message(_) => None,
+                Decision::End => Some(0),
+                Decision::Hostile(_) => Some(9),
+            }
+        });
+        let client = did(&run, "client");
+        prop_assert!(run.code == 0 && run.left.is_empty(), "{run:#?}");
+        prop_assert_eq!(client.code, ends.unwrap_or(7), "{}", client.err);
+        prop_assert!(client.err.lines().count() == usize::from(client.code != 0));
+        prop_assert!(!client.out.contains('\u{1b}'), "no escape sequence reaches the terminal");
+    }
+
+    #[test]
+    fn a_real_server_meets_an_enemy_of_a_client(attack in attack()) {
+        let run = scene(&format!(
+            "{}; seq 1 20 > lines\n\
+             FROM=lines start server {{lab}} server --key-file $key; prints server 'wait until a client'\n\
+             FROM=bytes start plant {{c}}/plant $key 9 128 0600 me client; ended server\n\
+             kill $plant 2> /dev/null; ended plant",
+            planted(&attack)
+        ))
+        .go();
+        let server = did(&run, "server");
+        let hostile = attack.iter().any(|(pid, _)| *pid != AGREED);
+        prop_assert!(run.code == 0 && run.left.is_empty(), "{run:#?}");
+        prop_assert_eq!(server.code, if hostile { 9 } else { 7 }, "{}", server.err);
+        prop_assert!(server.err.lines().count() == 1);
+    }
 }

@@ -34,12 +34,9 @@ fn sweep(yes: bool) -> Result<()> {
     for line in cleanup::ledger()? {
         let Some(row) = line.row() else { continue };
         let reason = in_use(&line, &row);
-        let (kind, id, key) = (line.kind.name(), row.id(), line.key);
+        let (what, id, key) = (line.kind.id_name(), row.id(), line.key);
         let stays = reason.as_deref().unwrap_or("left behind");
-        trace::text(&format!(
-            "{kind}id {id:<10} key {key:#010x}  made by {:<8} {stays}",
-            line.cpid
-        ));
+        trace::text(&format!("{what} {id:<10} key {key:#010x}  made by {:<8} {stays}", line.cpid));
         if reason.is_none() {
             left.push(line);
         }

@@ -37,6 +37,7 @@
 //! pointers; a peer that changes them meanwhile spoils a message, its own.
 
 use std::fs;
+use std::hint::spin_loop;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::ptr::copy_nonoverlapping;
@@ -268,6 +269,7 @@ impl Segment {
             len: 0,
             last: 0,
             usual: usize::MAX,
+            waited: 0,
             cpu: u16::MAX,
             ended: false,
         })
@@ -317,6 +319,9 @@ const END: u64 = 3 << 32;
 const KIND: u64 = 0xffff << 32;
 const CPU: u32 = 48;
 
+/// How long a reader that is faster than its writer stays behind: about half a microsecond.
+const SLIP: u32 = 30;
+
 /// What both ends have.
 struct End<'a> {
     start: *mut u8,
@@ -332,13 +337,13 @@ unsafe impl Send for End<'_> {}
 
 impl End<'_> {
     /// Where a position of the stream lies in the ring.
-    #[inline]
+    #[inline(always)]
     fn offset(&self, position: u64) -> usize {
         position as usize & (self.ring - 1)
     }
 
     /// The word of the record at a position.
-    #[inline]
+    #[inline(always)]
     fn word(&self, position: u64) -> &AtomicU64 {
         // SAFETY: positions are multiples of 8, and `offset` is below the ring's size, so that these
         // 8 bytes lie in it, aligned.
@@ -346,7 +351,7 @@ impl End<'_> {
     }
 
     /// The bytes of the record at a position; the caller has checked that they end within the ring.
-    #[inline]
+    #[inline(always)]
     fn place(&self, position: u64, len: usize) -> Place<'_> {
         let offset = self.offset(position) + WORD;
         debug_assert!(offset + len <= self.ring);
@@ -356,25 +361,25 @@ impl End<'_> {
 
     /// The longest message, in bytes. Two such records fit into seven eighths of the ring, so that
     /// one always fits into an empty ring, with what is skipped before it and what was not told yet.
-    #[inline]
+    #[inline(always)]
     fn most(&self) -> usize {
         self.ring / 4
     }
 
     /// How much is gathered before the other side is told.
-    #[inline]
+    #[inline(always)]
     fn eighth(&self) -> u64 {
         self.ring as u64 / 8
     }
 
     /// Bytes of a record.
-    #[inline]
+    #[inline(always)]
     fn record(len: usize) -> usize {
         WORD + len.next_multiple_of(WORD)
     }
 
     /// Stores a number for the other side, and wakes it if it sleeps for want of it.
-    #[inline]
+    #[inline(always)]
     fn show(&self, number: &AtomicU64, value: u64, bell: &Line) {
         if self.sleeps {
             // Sequentially consistent, and a swap: with the look at the bell it makes the protocol
@@ -398,19 +403,19 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// How many there are.
     #[allow(clippy::len_without_is_empty)]
-    #[inline]
+    #[inline(always)]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Where they are: aligned to 8, and valid until the record is committed or released.
-    #[inline]
+    #[inline(always)]
     pub fn as_ptr(&self) -> *mut u8 {
         self.start
     }
 
     /// Copies all of them out. Panics if `to` has another length.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, to: &mut [u8]) {
         assert_eq!(to.len(), self.len);
         // SAFETY: the place is attached while self lives; `to` is ours, so that they do not overlap. A
@@ -419,7 +424,7 @@ impl Place<'_> {
     }
 
     /// Copies all of them in. Panics if `from` has another length.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, from: &[u8]) {
         assert_eq!(from.len(), self.len);
         // SAFETY: as in `read`.
@@ -427,18 +432,18 @@ impl Place<'_> {
     }
 
     /// Loads the `i`th 8 bytes. Panics beyond the end.
-    #[inline]
+    #[inline(always)]
     pub fn load(&self, i: usize) -> u64 {
         self.word(i).load(Relaxed)
     }
 
     /// Stores the `i`th 8 bytes. Panics beyond the end.
-    #[inline]
+    #[inline(always)]
     pub fn store(&self, i: usize, value: u64) {
         self.word(i).store(value, Relaxed);
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&self, i: usize) -> &AtomicU64 {
         assert!(i < self.len / WORD);
         // SAFETY: within the place, and aligned, as the place is.
@@ -453,8 +458,8 @@ pub struct Sender<'a> {
     head: u64,
     /// The reader's position when we last looked.
     tail: u64,
-    /// What `reserve` has found room for: bytes to skip, and bytes of the message.
-    reserved: Option<(usize, usize)>,
+    /// The message for which `reserve` has found room, in bytes.
+    reserved: Option<u32>,
     /// The first record that is not published yet, and its word.
     held: Option<(u64, u64)>,
     /// The CPU on which we were when we last published.
@@ -463,13 +468,13 @@ pub struct Sender<'a> {
 
 impl Sender<'_> {
     /// The longest message, in bytes: a quarter of the ring.
-    #[inline]
+    #[inline(always)]
     pub fn most(&self) -> usize {
         self.end.most()
     }
 
     /// Sends a message, copied. A full ring blocks. PEER_DIED, PEER_SILENT, HOSTILE; 1: too long.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &[u8]) -> Result<()> {
         self.send_later(message)?;
         self.publish();
@@ -478,15 +483,17 @@ impl Sender<'_> {
 
     /// Like [`Sender::send`], but the reader sees it with the next [`Sender::publish`], or when an
     /// eighth of the ring has gathered. For many in a row: one publication, one wake-up.
-    #[inline]
+    #[inline(always)]
     pub fn send_later(&mut self, message: &[u8]) -> Result<()> {
-        self.reserve(message.len())?.write(message);
-        self.commit_later();
+        // Not by `reserve`, which would have to note down what it has found.
+        let skip = self.make_room(message.len())?;
+        self.end.place(self.head + skip, message.len()).write(message);
+        self.end_record(message.len());
         Ok(())
     }
 
     /// Like [`Sender::send`], but a full ring does not block: false.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, message: &[u8]) -> Result<bool> {
         let Some(place) = self.try_reserve(message.len())? else { return Ok(false) };
         place.write(message);
@@ -495,18 +502,25 @@ impl Sender<'_> {
     }
 
     /// Room for a message of `len` bytes, to be written where it is. A full ring blocks.
-    #[inline]
+    #[inline(always)]
     pub fn reserve(&mut self, len: usize) -> Result<Place<'_>> {
+        let skip = self.make_room(len)?;
+        Ok(self.take(skip, len))
+    }
+
+    /// Waits until a message has room, and answers how much is to be skipped before it.
+    #[inline(always)]
+    fn make_room(&mut self, len: usize) -> Result<u64> {
         let (skip, need) = self.plan(len)?;
         if !self.has_room(need)? {
             self.publish();
             self.wait_for_room(need)?;
         }
-        Ok(self.take(skip, len))
+        Ok(skip)
     }
 
     /// Like [`Sender::reserve`], but a full ring does not block: `None`.
-    #[inline]
+    #[inline(always)]
     pub fn try_reserve(&mut self, len: usize) -> Result<Option<Place<'_>>> {
         let (skip, need) = self.plan(len)?;
         if !self.has_room(need)? {
@@ -517,18 +531,25 @@ impl Sender<'_> {
     }
 
     /// Ends the message for which `reserve` has found room, and publishes it.
-    #[inline]
+    #[inline(always)]
     pub fn commit(&mut self) {
         self.commit_later();
         self.publish();
     }
 
     /// Like [`Sender::commit`], but seen later: see [`Sender::send_later`].
-    #[inline]
+    #[inline(always)]
     pub fn commit_later(&mut self) {
-        let Some((skip, len)) = self.reserved.take() else { return };
-        if skip > 0 {
-            self.skip(skip);
+        if let Some(len) = self.reserved.take() {
+            self.end_record(len as usize);
+        }
+    }
+
+    #[inline(always)]
+    fn end_record(&mut self, len: usize) {
+        let rest = self.end.ring - self.end.offset(self.head);
+        if End::record(len) > rest {
+            self.skip(rest);
         }
         self.hold(MESSAGE | len as u64 | u64::from(self.cpu) << CPU, End::record(len));
         if self.held.is_some_and(|(first, _)| self.head - first >= self.end.eighth()) {
@@ -547,7 +568,7 @@ impl Sender<'_> {
     }
 
     /// Shows the reader all that was committed, and wakes it if it sleeps.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self) {
         if let Some((first, word)) = self.held.take() {
             // The invariant, for the next record. `plan` has kept room for it.
@@ -563,24 +584,29 @@ impl Sender<'_> {
     }
 
     /// What to skip so that a record does not break at the ring's end, and how much is needed.
-    #[inline]
-    fn plan(&self, len: usize) -> Result<(usize, usize)> {
+    #[inline(always)]
+    fn plan(&self, len: usize) -> Result<(u64, usize)> {
         if len > self.most() {
-            let why = format!("a message of {len} bytes; this ring takes {}", self.most());
-            return Err(Failure::because(why));
+            return self.too_long(len);
         }
         let (record, rest) = (End::record(len), self.end.ring - self.end.offset(self.head));
         let skip = if record > rest { rest } else { 0 };
-        Ok((skip, skip + record + WORD))
+        Ok((skip as u64, skip + record + WORD))
+    }
+
+    #[cold]
+    fn too_long<T>(&self, len: usize) -> Result<T> {
+        let why = format!("a message of {len} bytes; this ring takes {}", self.most());
+        Err(Failure::because(why))
     }
 
     /// Is there so much room? Looks at the reader's position only when the last one does not do.
-    #[inline]
+    #[inline(always)]
     fn has_room(&mut self, need: usize) -> Result<bool> {
         Ok(self.fits(need, self.tail) || self.look_again(need)?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fits(&self, need: usize, tail: u64) -> bool {
         self.head + need as u64 - tail <= self.end.ring as u64
     }
@@ -624,14 +650,14 @@ impl Sender<'_> {
         Ok(())
     }
 
-    #[inline]
-    fn take(&mut self, skip: usize, len: usize) -> Place<'_> {
-        self.reserved = Some((skip, len));
-        self.end.place(self.head + skip as u64, len)
+    #[inline(always)]
+    fn take(&mut self, skip: u64, len: usize) -> Place<'_> {
+        self.reserved = Some(len as u32);
+        self.end.place(self.head + skip, len)
     }
 
     /// Ends a record: its word is stored, or held back if nothing before it is.
-    #[inline]
+    #[inline(always)]
     fn hold(&mut self, word: u64, record: usize) {
         match self.held {
             None => self.held = Some((self.head, word)),
@@ -661,6 +687,8 @@ pub struct Receiver<'a> {
     len: usize,
     last: u64,
     usual: usize,
+    /// Where it had to wait last.
+    waited: u64,
     /// The CPU on which the last message was written.
     cpu: u16,
     ended: bool,
@@ -669,7 +697,7 @@ pub struct Receiver<'a> {
 impl Receiver<'_> {
     /// Waits for a message and copies it out; false: the writer has said goodbye. PEER_DIED,
     /// PEER_SILENT, HOSTILE.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self, to: &mut Vec<u8>) -> Result<bool> {
         let Some(place) = self.peek()? else { return Ok(false) };
         to.resize(place.len(), 0);
@@ -680,7 +708,7 @@ impl Receiver<'_> {
 
     /// Waits for a message and shows it where it is, until [`Receiver::release`]; `None`: the
     /// writer has said goodbye.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self) -> Result<Option<Place<'_>>> {
         if !self.is_usual() {
             self.wait()?;
@@ -690,6 +718,13 @@ impl Receiver<'_> {
 
     #[inline(never)]
     fn wait(&mut self) -> Result<()> {
+        // Many have come since we waited last: the writer is at work just here. To look at once would
+        // take the cache line from it for each message; a little later there are several.
+        let many = self.tail - self.waited > self.usual as u64;
+        self.waited = self.tail;
+        if many && !self.look()? {
+            (0..SLIP).for_each(|_| spin_loop());
+        }
         while !self.look()? && !self.ended {
             let (end, tail) = (&self.end, self.tail);
             end.messages.wait(self.cpu, || end.word(tail).load(SeqCst) != 0)?;
@@ -698,7 +733,7 @@ impl Receiver<'_> {
     }
 
     /// Like [`Receiver::peek`], but does not wait: `None`, too, if there is no message now.
-    #[inline]
+    #[inline(always)]
     pub fn try_peek(&mut self) -> Result<Option<Place<'_>>> {
         self.look()?;
         Ok(self.seen())
@@ -710,7 +745,7 @@ impl Receiver<'_> {
     }
 
     /// Gives back the bytes of the message that was peeked at.
-    #[inline]
+    #[inline(always)]
     pub fn release(&mut self) {
         self.tail += std::mem::take(&mut self.record) as u64;
         if self.tail - self.told >= self.end.eighth() {
@@ -723,14 +758,14 @@ impl Receiver<'_> {
         self.end.messages.late()
     }
 
-    #[inline]
+    #[inline(always)]
     fn seen(&self) -> Option<Place<'_>> {
         (self.record > 0).then(|| self.end.place(self.tail, self.len))
     }
 
     /// Is there a message like the last one? A branch, which the processor guesses, in place of an
     /// address that has to wait until the word is here: so it can load many messages at once.
-    #[inline]
+    #[inline(always)]
     fn is_usual(&mut self) -> bool {
         // Acquire: what the writer stored before this word is seen after it.
         let word = self.end.word(self.tail).load(Acquire);

@@ -33,6 +33,11 @@ impl Kind {
     pub fn name(self) -> &'static str {
         ["shm", "msg", "sem"][self as usize]
     }
+
+    /// What its id is called: `shmid`, `msqid`, `semid`.
+    pub fn id_name(self) -> &'static str {
+        ["shmid", "msqid", "semid"][self as usize]
+    }
 }
 
 /// One creation, as the ledger keeps it.
@@ -186,7 +191,7 @@ pub(crate) fn net(last_word: bool) -> bool {
         let left = |line: &&Line| mine(line) && line.row().is_some();
         let lines: Vec<&Line> = lines.iter().filter(left).collect();
         for Line { kind, id, .. } in lines.iter().filter(|_| last_word) {
-            trace::complain(&format!("left behind: {}id {id}; try make sweep", kind.name()));
+            trace::complain(&format!("left behind: {} {id}; try make sweep", kind.id_name()));
         }
         let _ = edit(|all| all.retain(|line| !mine(line) || lines.contains(&line)));
         if last_word && lines.is_empty() {
@@ -194,6 +199,20 @@ pub(crate) fn net(last_word: bool) -> bool {
         }
         !lines.is_empty()
     })
+}
+
+/// Removes what a run that was killed left under `key`, and nobody uses: only what is provably
+/// ours, as everywhere here.
+pub fn inherit(key: key_t) -> Result<()> {
+    let gone = |line: &&Line| !system::runs(line.cpid) && !system::runs(line.run);
+    for line in ledger()?.iter().filter(|line| line.key == key).filter(gone) {
+        if let Some(row) = line.row().filter(|row| row.get("nattch") == 0) {
+            let what = format!("{} {}", line.kind.id_name(), row.id());
+            trace::note(&format!("{what} was left by {}, which is gone", line.cpid));
+            trace::dim(|| line.remove(&row))?;
+        }
+    }
+    Ok(())
 }
 
 /// Every line of the ledger.

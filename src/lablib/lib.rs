@@ -17,6 +17,9 @@
 //! A lab calls, the call prints its line, `?` ends the lab when something fails that should not,
 //! and [`expect_errno`] asserts a failure that should.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("the workbook needs Linux: its labs look through /proc, pidfds and namespaces");
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -118,7 +118,7 @@ impl Peer {
 
 /// Calls that a handled signal ends.
 const WAITS: [libc::c_long; 6] = [
-    libc::SYS_pause,
+    system::SYS_PAUSE,
     libc::SYS_rt_sigsuspend,
     libc::SYS_rt_sigtimedwait,
     libc::SYS_ppoll,

@@ -25,7 +25,8 @@ extern "C" fn remember(signal: i32) {
 }
 
 /// From now on SIGINT, SIGTERM and SIGHUP end the lab at its next call or wait. One that was
-/// ignored when the lab was started (`nohup`, a background job) stays ignored.
+/// ignored when the lab was started (`nohup`, a background job) stays ignored. The mask that the
+/// lab was started with is not trusted: what it waits for is let in.
 pub fn watch() {
     for signal in STOPPING {
         let before = set(signal, SigHandler::Handler(remember));
@@ -34,11 +35,17 @@ pub fn watch() {
         }
     }
     mask(SigmaskHow::SIG_UNBLOCK);
+    let _ =
+        signal::sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&LISTENED.into_iter().collect()), None);
 }
 
 /// In a child: these signals do again what they do by default. Its parent cleans up.
 pub(crate) fn unwatch() {
     STOPPING.iter().for_each(|&signal| _ = set(signal, SigHandler::SigDfl));
+    // One that came between fork and here was remembered by the handler; now it may do its work.
+    if let Ok(signal) = Signal::try_from(STOP.load(SeqCst)) {
+        let _ = signal::raise(signal);
+    }
 }
 
 /// Fails only for signals that do not exist or cannot be handled.

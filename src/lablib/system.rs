@@ -108,6 +108,13 @@ pub fn runs(pid: i32) -> bool {
     status(pid).is_some_and(|status| !"ZX".contains(status.state))
 }
 
+/// The system call that pause(3) makes.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+pub const SYS_PAUSE: libc::c_long = libc::SYS_pause;
+/// The system call that pause(3) makes: newer machines have no pause(2).
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+pub const SYS_PAUSE: libc::c_long = libc::SYS_ppoll;
+
 /// The number of the system call in which a process sleeps, if it does and we may know.
 pub fn asleep_in(pid: i32) -> Option<libc::c_long> {
     let line = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;

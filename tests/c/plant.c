@@ -1,11 +1,12 @@
 /* Makes what a crash or an enemy leaves where a server should be.
- * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|knock|server|client]
+ * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|peek|knock|server|client]
  *   PID     what stands in the pid field; "me": our own
  *   hold    stays attached, until its standard input ends
+ *   peek    attaches what is there, writes nothing, and stays as long
  *   knock   rings SIGUSR2 at the pid that stood there before, once
- *   server  waits for SIGUSR2, then writes 128 bytes of standard input and rings SIGUSR1, again
- *           and again, until they end
- *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2 */
+ *   server  answers each SIGUSR2 with 128 bytes of standard input and SIGUSR1, until they end
+ *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2
+ * Bytes whose pid is 0x50494421 ("!DIP") are written with the pid that should stand there. */
 #include "common.h"
 
 static volatile sig_atomic_t rung;
@@ -26,6 +27,18 @@ static void wait_for_ring(void)
     rung = 0;
 }
 
+/* The next 128 bytes of standard input, into the segment. */
+static int write_next(struct st_shmbuf *shm, pid_t agreed)
+{
+    struct st_shmbuf next;
+    if (fread(&next, sizeof next, 1, stdin) != 1)
+        return 0;
+    if (next.pid == 0x50494421)
+        next.pid = agreed;
+    memcpy(shm, &next, sizeof next);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 6)
@@ -38,7 +51,7 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &both, NULL);
     signal(SIGUSR1, woken);
     signal(SIGUSR2, woken);
-    int flags = strcmp(role, "client") && strcmp(role, "knock") ? IPC_CREAT | IPC_EXCL : 0;
+    int flags = strcmp(role, "client") && strcmp(role, "knock") && strcmp(role, "peek") ? IPC_CREAT | IPC_EXCL : 0;
     int id = shmget(the_key(argv), (size_t)atol(argv[3]), flags | (int)strtol(argv[4], NULL, 8));
     if (id == -1)
         die("shmget");
@@ -46,33 +59,29 @@ int main(int argc, char **argv)
     if (shm == (void *)-1)
         die("shmat");
     pid_t before = shm->pid;
-    shm->pid = strcmp(argv[5], "me") ? (pid_t)atol(argv[5]) : getpid();
+    if (strcmp(role, "peek"))
+        shm->pid = strcmp(argv[5], "me") ? (pid_t)atol(argv[5]) : getpid();
     printf("planted in %d, where %d was\n", id, (int)before);
     fflush(stdout);
-    char bytes[128];
-    if (!strcmp(role, "hold")) {
-        while (fread(bytes, 1, 1, stdin) == 1)
+    char byte;
+    if (!strcmp(role, "hold") || !strcmp(role, "peek")) {
+        while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "knock")) {
         kill(before, SIGUSR2);
-        while (fread(bytes, 1, 1, stdin) == 1)
+        while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "server")) {
         wait_for_ring();
         pid_t client = shm->pid;
-        while (fread(bytes, sizeof bytes, 1, stdin) == 1) {
-            memcpy(shm, bytes, sizeof bytes);
+        for (; write_next(shm, client); wait_for_ring())
             if (kill(client, SIGUSR1) == -1)
                 break;
-        }
     } else if (!strcmp(role, "client")) {
         kill(before, SIGUSR2);
-        while (fread(bytes, sizeof bytes, 1, stdin) == 1) {
-            wait_for_ring();
-            memcpy(shm, bytes, sizeof bytes);
+        for (wait_for_ring(); write_next(shm, getpid()); wait_for_ring())
             if (kill(before, SIGUSR2) == -1)
                 break;
-        }
     }
     return 0;
 }

@@ -11,15 +11,25 @@ use super::{Run, Runner, bin, repo, run, scratch};
 /// What every script may use.
 const TOOLS: &str = r#"
 # start NAME COMMAND...: in the background; its pid is in $NAME. With FROM set, that is its input.
+# What a shell starts in the background ignores SIGINT and SIGQUIT; these do not.
 start() {
     name=$1; shift
     : > $name.out
-    "$@" 8>&- 9>&- < ${FROM:-/dev/null} > $name.out 2> $name.err &
+    env --default-signal=INT,QUIT "$@" 8>&- 9>&- < ${FROM:-/dev/null} > $name.out 2> $name.err &
     eval $name=$!
     FROM=
 }
 # ended NAME: waits for it; its exit code is then in NAME.code.
 ended() { eval pid=\$$1; wait $pid; echo $? > $1.code; }
+# stop NAME: SIGTERM for the lab itself, also where strace stands before it, until it has ended.
+stop() {
+    eval pid=\$$1
+    while grep -q '^State:.[RSDTt]' /proc/$pid/status; do
+        who=$(sed -n 's/^\(server\|client\) \([0-9]*\).*/\2/p' $1.out | head -1)
+        [ -z "$who" ] || kill $who
+        read -t 0.01 nothing <> pipe
+    done 2> /dev/null
+}
 # prints NAME TEXT: waits until it has printed that. Without it, all is over.
 prints() {
     turns=0

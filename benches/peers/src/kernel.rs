@@ -132,7 +132,7 @@ pub fn ping_pong(n: u64, lines: usize) -> Measured {
             back.store(2 * i + 2, Release);
         }
     };
-    let measured = pair(Pin::Two, first, second);
+    let measured = pair(Pin::Spinning, first, second);
     unshare(at, 4096);
     measured
 }
@@ -148,5 +148,5 @@ pub fn memcpy(n: usize) -> Measured {
         }
         began.elapsed().as_nanos() as f64 / n as f64
     };
-    pair(Pin::Two, first, meet)
+    pair(Pin::Spinning, first, meet)
 }

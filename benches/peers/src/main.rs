@@ -7,13 +7,14 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::SeqCst;
 
 use lablib::wakeup::Way;
 
 use crate::kernel::{Pipes, Slots, memcpy, ping_pong};
 use crate::others::{Iceoryx, IpcChannel, rtrb};
 use crate::ours::{Mode, RING, Segments, alone, duplex, stream};
-use crate::pair::{Measured, Pin};
+use crate::pair::{FIFO, Measured, Pin};
 use crate::report::{Results, Row, Unit, machine};
 use crate::talk::{Talk, one_way, paced, round_trip};
 
@@ -25,29 +26,19 @@ mod pair;
 mod report;
 mod talk;
 
-const USAGE: &str = "usage: peers [--rounds N] [--only WORD] [--write FILE]";
+const USAGE: &str = "usage: peers [--rounds N] [--fifo] [--only WORD] [--write FILE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let ["lines", how, n] = words[..] {
         lines::run(how, n.parse().expect("a count"));
         return ExitCode::SUCCESS;
     }
     let (mut rounds, mut only, mut write) = (7, None, None);
-    for pair in words.chunks(2) {
-        match *pair {
-            ["--rounds", n] if n.parse::<usize>().is_ok_and(|n| n > 0) => {
-                rounds = n.parse().unwrap_or(7)
-            }
-            ["--only", word] => only = Some(word),
-            ["--write", file] => write = Some(PathBuf::from(file)),
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
-        }
-    }
+    let fifo = words.contains(&"--fifo");
+    words.retain(|word| *word != "--fifo");
+    FIFO.store(fifo, SeqCst);
     // What lablib prints about its calls is not wanted here.
     let null = fs::File::options().write(true).open("/dev/null").expect("/dev/null");
     let out = nix::unistd::dup(std::io::stdout()).expect("dup");
@@ -157,7 +148,7 @@ const LINE: &str = "One readable line for a call, into a file: what it adds to t
 fn rows(dir: &Path) -> Vec<Row> {
     use Unit::{Bytes, Count, Each, Rate, Time};
     let default = Way::CpuAware;
-    let two = |n, len| move |a: End<_>, b: End<_>| round_trip(Pin::Two, n, len, a, b);
+    let two = |n, len| move |a: End<_>, b: End<_>| round_trip(Pin::Spinning, n, len, a, b);
     let mut rows = vec![
         row(SPIN, "spin: cache-line ping-pong, a line each way", Time, || ping_pong(20_000, 2)),
         row(SPIN, "spin: cache-line ping-pong, one line", Time, || ping_pong(20_000, 1)),
@@ -169,7 +160,7 @@ fn rows(dir: &Path) -> Vec<Row> {
             channel(RING, Way::Adaptive, two(20_000, 64))
         }),
         row(SPIN, "spin: iceoryx2, polling", Time, || {
-            iceoryx(64, false, |a, b| round_trip(Pin::Two, 20_000, 64, a, b))
+            iceoryx(64, false, |a, b| round_trip(Pin::Spinning, 20_000, 64, a, b))
         }),
     ];
     for (group, tag, place, n) in [(ONE, "one", Pin::One, 3000), (TWO, "two", Pin::Two, 1000)] {
@@ -250,7 +241,7 @@ fn rows(dir: &Path) -> Vec<Row> {
         rows.extend([
             row(LARGER, names[0], Time, move || channel(16 * RING, default, two(2000, len))),
             row(LARGER, names[1], Time, move || {
-                iceoryx(len, false, |a, b| round_trip(Pin::Two, 2000, len, a, b))
+                iceoryx(len, false, |a, b| round_trip(Pin::Spinning, 2000, len, a, b))
             }),
             row(LARGER, names[2], Time, move || {
                 before(unix, |a, b| round_trip(Pin::Two, 500, len, a, b))
@@ -328,16 +319,22 @@ fn rows(dir: &Path) -> Vec<Row> {
             Rate,
             streamed(RING, 1_000_000, 64, Mode::InPlace(32)),
         ),
-        row(RATE, "rate: channel, both ends in one thread: the code alone", Rate, move || alone(default, 100_000, 64)),
+        row(RATE, "rate: channel, both ends in one thread: the code alone", Rate, move || {
+            alone(default, 100_000, 64)
+        }),
         row(RATE, "rate: rtrb, two threads, 1 at once", Rate, || rtrb::<64>(1024, 300_000, 1)),
         row(RATE, "rate: rtrb, two threads, 32 at once", Rate, || rtrb::<64>(1024, 500_000, 32)),
         row(RATE, "rate: iceoryx2, polling", Rate, || {
-            iceoryx(64, false, |a, b| one_way(50_000, 64, a, b))
+            iceoryx(64, false, |a, b| one_way(Pin::Spinning, 50_000, 64, a, b))
         }),
-        row(RATE, "rate: pipe", Rate, || before(Pipes::new, |a, b| one_way(20_000, 64, a, b))),
-        row(RATE, "rate: Unix socket", Rate, || before(unix, |a, b| one_way(20_000, 64, a, b))),
+        row(RATE, "rate: pipe", Rate, || {
+            before(Pipes::new, |a, b| one_way(Pin::Two, 20_000, 64, a, b))
+        }),
+        row(RATE, "rate: Unix socket", Rate, || {
+            before(unix, |a, b| one_way(Pin::Two, 20_000, 64, a, b))
+        }),
         row(RATE, "rate: ipc-channel", Rate, || {
-            before(IpcChannel::new, |a, b| one_way(5_000, 64, a, b))
+            before(IpcChannel::new, |a, b| one_way(Pin::Two, 5_000, 64, a, b))
         }),
     ]);
     let (k, kk) = (1024, 65536);
@@ -349,13 +346,13 @@ fn rows(dir: &Path) -> Vec<Row> {
             streamed(16 * RING, 100_000, k, Mode::Copied(1)),
         ),
         row(BYTES, "bytes: iceoryx2, polling, 1 KiB", Bytes(k), || {
-            iceoryx(1024, false, |a, b| one_way(50_000, 1024, a, b))
+            iceoryx(1024, false, |a, b| one_way(Pin::Spinning, 50_000, 1024, a, b))
         }),
         row(BYTES, "bytes: pipe, 1 KiB", Bytes(k), || {
-            before(Pipes::new, |a, b| one_way(20_000, 1024, a, b))
+            before(Pipes::new, |a, b| one_way(Pin::Two, 20_000, 1024, a, b))
         }),
         row(BYTES, "bytes: Unix socket, 1 KiB", Bytes(k), || {
-            before(unix, |a, b| one_way(20_000, 1024, a, b))
+            before(unix, |a, b| one_way(Pin::Two, 20_000, 1024, a, b))
         }),
         row(BYTES, "bytes: memcpy, one process, 64 KiB", Bytes(kk), || memcpy(3000)),
         row(
@@ -372,16 +369,16 @@ fn rows(dir: &Path) -> Vec<Row> {
         ),
         row(BYTES, "bytes: rtrb, two threads, 64 KiB", Bytes(kk), || rtrb::<65536>(16, 3000, 1)),
         row(BYTES, "bytes: iceoryx2, polling, 64 KiB", Bytes(kk), || {
-            iceoryx(65536, false, |a, b| one_way(2000, 65536, a, b))
+            iceoryx(65536, false, |a, b| one_way(Pin::Spinning, 2000, 65536, a, b))
         }),
         row(BYTES, "bytes: Unix socket, 64 KiB", Bytes(kk), || {
-            before(unix, |a, b| one_way(1000, 65536, a, b))
+            before(unix, |a, b| one_way(Pin::Two, 1000, 65536, a, b))
         }),
         row(BYTES, "bytes: pipe, 64 KiB", Bytes(kk), || {
-            before(Pipes::new, |a, b| one_way(1000, 65536, a, b))
+            before(Pipes::new, |a, b| one_way(Pin::Two, 1000, 65536, a, b))
         }),
         row(BYTES, "bytes: ipc-channel, 64 KiB", Bytes(kk), || {
-            before(IpcChannel::new, |a, b| one_way(1000, 65536, a, b))
+            before(IpcChannel::new, |a, b| one_way(Pin::Two, 1000, 65536, a, b))
         }),
     ]);
     for (name, way) in [

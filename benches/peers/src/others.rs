@@ -12,7 +12,7 @@ use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, bytes_channel};
 
-use crate::pair::{Measured, pin};
+use crate::pair::{Measured, alone, pin};
 use crate::talk::Talk;
 
 /// iceoryx2: a service for each direction, polled, or with an event for each message.
@@ -101,6 +101,7 @@ pub fn rtrb<const LEN: usize>(slots: usize, n: usize, batch: usize) -> Measured 
     let (mut producer, mut consumer) = rtrb::RingBuffer::<[u8; LEN]>::new(slots);
     let reader = thread::spawn(move || {
         pin(1);
+        alone();
         let (mut got, mut to) = (0, [0; LEN]);
         while got < n {
             let ready = consumer.slots().min(batch).min(n - got);
@@ -127,6 +128,7 @@ pub fn rtrb<const LEN: usize>(slots: usize, n: usize, batch: usize) -> Measured 
     });
     let writer = thread::spawn(move || {
         pin(0);
+        alone();
         let message = black_box([1_u8; LEN]);
         let began = Instant::now();
         let mut sent = 0;

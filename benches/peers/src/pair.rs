@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::{mem, ptr, thread};
 
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -14,6 +14,8 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 pub enum Pin {
     /// One on each of two CPUs.
     Two,
+    /// The same, and both spin: with `--fifo` nobody else may run there meanwhile.
+    Spinning,
     /// Both on one.
     One,
     /// Wherever the kernel likes.
@@ -25,6 +27,19 @@ pub fn pin(cpu: usize) {
     let mut set = CpuSet::new();
     set.set(cpu).expect("a CPU");
     sched_setaffinity(Pid::from_raw(0), &set).expect("sched_setaffinity: two CPUs are needed");
+}
+
+/// Set by `--fifo`.
+pub static FIFO: AtomicBool = AtomicBool::new(false);
+
+/// With `--fifo`: this thread goes before all that are not of the real-time class.
+pub fn alone() {
+    if FIFO.load(SeqCst) {
+        let first = libc::sched_param { sched_priority: 1 };
+        // SAFETY: the call reads one number.
+        let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &first) };
+        assert_eq!(done, 0, "sched_setscheduler: run it as root");
+    }
 }
 
 /// Anonymous memory that children share.
@@ -101,6 +116,10 @@ fn child(place: Pin, n: usize, body: impl FnOnce()) -> Pid {
         ForkResult::Child => {
             match place {
                 Pin::Two => pin(n),
+                Pin::Spinning => {
+                    pin(n);
+                    alone();
+                }
                 Pin::One => pin(0),
                 Pin::Free => {}
             }

@@ -79,6 +79,7 @@ pub fn paced<A: Talk, B: Talk>(
 
 /// Nanoseconds a message, one way, one call for each; the last one is answered.
 pub fn one_way<A: Talk, B: Talk>(
+    place: Pin,
     n: usize,
     len: usize,
     a: impl FnOnce() -> A,
@@ -108,5 +109,5 @@ pub fn one_way<A: Talk, B: Talk>(
         }
         meet();
     };
-    pair(Pin::Two, first, second)
+    pair(place, first, second)
 }

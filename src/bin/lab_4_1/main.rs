@@ -35,6 +35,7 @@ fn story() -> Result<()> {
     name("A");
     step(1, "Create or open a kernel object")?;
     let key = shm::ftok(&cleanup::key_file("lab-4.1.key")?, 'A' as i32)?;
+    cleanup::inherit(key)?;
     queue::absent(key)?;
     let id = msg::get(key, IPC_CREAT | IPC_EXCL | 0o600)?;
     queue::compare(id)?;

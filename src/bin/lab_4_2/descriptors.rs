@@ -68,6 +68,7 @@ fn opened_twice() -> Result<()> {
     files::close(one)?;
     files::close(two)?;
     let key = shm::ftok(&path, 'A' as i32)?;
+    cleanup::inherit(key)?;
     let id = msg::get(key, NEW)?;
     claim(msg::get(key, 0)? == id, "two gets: one number; get looks up, and counts nothing")?;
     msg::ctl_rmid(id)

@@ -20,7 +20,15 @@ pub fn printed<T>(
     answer: impl FnOnce(&T) -> String,
 ) -> Result<T> {
     trace::before(&line)?;
-    let result = call();
+    answered(line, call(), answer)
+}
+
+/// The second half of [`printed`], for a call that is spelled with what it wrote.
+fn answered<T>(
+    line: String,
+    result: nix::Result<T>,
+    answer: impl FnOnce(&T) -> String,
+) -> Result<T> {
     let said = match &result {
         Ok(value) => answer(value),
         Err(errno) => format!("-1 {}", flags::errno(*errno)),
@@ -67,7 +75,7 @@ pub fn read(fd: &OwnedFd, room: usize) -> Result<Vec<u8>> {
     let got = unistd::read(fd, &mut bytes);
     bytes.truncate(got.unwrap_or(0));
     let line = format!("read({}, {}, {room})", number(fd), flags::bytes(&bytes));
-    printed(line, || got, usize::to_string)?;
+    answered(line, got, usize::to_string)?;
     Ok(bytes)
 }
 

@@ -35,6 +35,7 @@ pub const ALL: &[Experiment] = &[
 
 fn outlives() -> Result<()> {
     let key = shm::ftok(&cleanup::key_file("lab-4.2.key")?, 'A' as i32)?;
+    cleanup::inherit(key)?;
     let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
     let maker = child("B", || {
         let id = msg::get(key, NEW)?;

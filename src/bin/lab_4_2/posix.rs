@@ -2,12 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use lablib::cleanup::Kind;
 use lablib::process::child;
 use lablib::trace::{claim, note, text};
-use lablib::{Experiment, Result, expect_errno, flags, system};
+use lablib::{Experiment, Failure, Result, expect_errno, flags, system};
 use libc::{FD_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, POLLIN, c_int, c_void};
 use nix::errno::Errno;
 use nix::sys::mman::{self, MapFlags, ProtFlags};
@@ -33,7 +34,7 @@ pub const ALL: &[Experiment] = &[
 
 fn shm_open_is_a_file() -> Result<()> {
     let segments = system::table(Kind::Shm).len();
-    let name = Name::new();
+    let name = Name::new()?;
     let fd = open(&name, O_RDWR | O_CREAT | O_EXCL)?;
     claim(files::what_is(&fd)? == format!("/dev/shm{}", name.0), "a file, in a file system")?;
     claim(files::fd_flags(fd.as_raw_fd())? == FD_CLOEXEC, "exec closes it, as exit does")?;
@@ -59,7 +60,7 @@ fn shm_open_is_a_file() -> Result<()> {
 }
 
 fn shm_unlink_as_well() -> Result<()> {
-    let name = Name::new();
+    let name = Name::new()?;
     let fd = open(&name, O_RDWR | O_CREAT | O_EXCL)?;
     files::write(&fd, HELLO)?;
     files::close(fd)?;
@@ -78,8 +79,11 @@ fn shm_unlink_as_well() -> Result<()> {
 struct Name(String);
 
 impl Name {
-    fn new() -> Name {
-        Name(format!("/lab-4.2-{}", std::process::id()))
+    fn new() -> Result<Name> {
+        if !Path::new("/dev/shm").is_dir() {
+            return Err(Failure::Needs("/dev/shm".into(), "mount a tmpfs there"));
+        }
+        Ok(Name(format!("/lab-4.2-{}", std::process::id())))
     }
 
     /// shm_unlink(3).

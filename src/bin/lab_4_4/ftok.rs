@@ -111,6 +111,7 @@ fn low_bits() -> Result<()> {
 
 fn negative() -> Result<()> {
     let key = shm::ftok(&cleanup::key_file("lab-4.4.key")?, 0xff)?;
+    cleanup::inherit(key)?;
     claim(key < 0, "a negative number, and a good key: only -1 is an error")?;
     let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
     system::compare(id)?;

@@ -38,6 +38,7 @@ fn story() -> Result<()> {
     step(1, "A key from a file: ftok")?;
     let file = cleanup::key_file("lab-4.4.key")?;
     let key = shm::ftok(&file, PROJECT)?;
+    cleanup::inherit(key)?;
     let seen = fs::metadata(&file).map_err(|error| Failure::because(format!("{file}: {error}")))?;
     let parts =
         (PROJECT << 24) as u32 | (seen.dev() as u32 & 0xff) << 16 | seen.ino() as u32 & 0xffff;

@@ -360,7 +360,9 @@ fn lazy() -> Result<()> {
 /// A key that nobody uses: it is somebody else's experiment that would be disturbed.
 fn free_key() -> Result<libc::key_t> {
     let file = cleanup::key_file("lab-4.4.key")?;
-    shm::ftok(&file, 'B' as i32)
+    let key = shm::ftok(&file, 'B' as i32)?;
+    cleanup::inherit(key)?;
+    Ok(key)
 }
 
 /// Sets a limit of the IPC namespace that this process is root of.

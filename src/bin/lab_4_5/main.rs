@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 fn story() -> Result<()> {
     step(1, "Attach it, and let the kernel choose where")?;
     let key = shm::ftok(&cleanup::key_file("lab-4.5.key")?, 'A' as i32)?;
+    cleanup::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
     claim((addr as usize).is_multiple_of(page()), "NULL: any address that is free; whole pages")?;

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 fn story() -> Result<()> {
     step(1, "Attach it, and leave something in it")?;
     let key = shm::ftok(&cleanup::key_file("lab-4.6.key")?, 'A' as i32)?;
+    cleanup::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
     shm::write(addr, b"left in the segment")?;

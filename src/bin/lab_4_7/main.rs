@@ -35,6 +35,7 @@ fn main() -> ExitCode {
 fn story() -> Result<()> {
     step(1, "IPC_STAT: the record that the kernel keeps")?;
     let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'A' as i32)?;
+    cleanup::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
     let ds = shm::ctl_stat(id)?;

@@ -103,6 +103,7 @@ fn matrix() -> Result<()> {
     process::child("owner", || {
         process::become_ordinary()?;
         let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'P' as i32)?;
+        cleanup::inherit(key)?;
         head();
         bulk(|| {
             (0..8).try_for_each(|bits| {
@@ -125,6 +126,7 @@ fn matrix_others() -> Result<()> {
         return Err(Failure::Needs("a second user".into(), "run it as root, with sudo"));
     }
     let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'P' as i32)?;
+    cleanup::inherit(key)?;
     head();
     let modes = [
         ("other", 0o600),

@@ -65,6 +65,7 @@ fn remove_twice() -> Result<()> {
 
 fn split_brain() -> Result<()> {
     let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'B' as i32)?;
+    cleanup::inherit(key)?;
     let old = shm::get(key, 16, NEW)?;
     let first = shm::at(old, NULL, 0)?;
     shm::ctl_rmid(old)?;
@@ -95,6 +96,7 @@ fn set_after_removal() -> Result<()> {
 
 fn ipcrm() -> Result<()> {
     let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'C' as i32)?;
+    cleanup::inherit(key)?;
     let (one, two) = (shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(key, 1, NEW)?);
     for (option, what) in [("-m", one.to_string()), ("-M", format!("{key:#x}"))] {
         text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));

@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 fn the_notes_protocol(patience: Patience) -> Result<()> {
     text("A: the protocol as the notes have it");
     let pair = child("parent", || {
-        step(6, "Handlers in both: installed before fork, so both have them")?;
+        step(6, "Handlers, before fork: so both processes have them")?;
         listen(SIGUSR1)?;
         step(1, "shmget, before fork")?;
         let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
@@ -99,7 +99,7 @@ fn the_notes_protocol(patience: Patience) -> Result<()> {
         let parent = Pid::this();
         let child = child("child", || the_child(parent, addr))?;
         claim(shm::ctl_stat(id)?.shm_nattch == 2, "nattch 2, and nobody called shmat again")?;
-        step(4, "The parent writes, tells the child, and waits until it has read")?;
+        step(4, "The parent writes, tells the child, waits for the answer")?;
         shm::write(addr, HELLO)?;
         kill(child.pid, SIGUSR1)?;
         while heard(SIGUSR1).0 == 0 {
@@ -120,7 +120,7 @@ fn the_notes_protocol(patience: Patience) -> Result<()> {
 }
 
 fn the_child(parent: Pid, addr: Addr) -> Result<()> {
-    step(5, "The child waits until it is told, reads, and tells the parent")?;
+    step(5, "The child waits until told, reads, tells the parent")?;
     while heard(SIGUSR1).0 == 0 {
         pause()?;
     }

@@ -3,16 +3,16 @@
 //! Nobody is asked to wait for a time that "must be enough". Both sleep for good when both are in
 //! pause or sigsuspend, no signal is on its way to either, and neither has moved between two looks.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use std::{fmt, fs};
 
-use lablib::process::{Child, pidfd_open};
-use lablib::system::{Status, asleep_in, status};
+use lablib::cleanup::Kind;
+use lablib::process::Child;
+use lablib::system::{Row, SYS_PAUSE, Status, asleep_in, status};
 use lablib::trace::{note, text};
 use lablib::{Failure, Patience, Result, cleanup, exit, signals, system, trace};
 use libc::c_long;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::poll;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
@@ -31,15 +31,21 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A parent and, once it is there, its child. Both have ended when this is dropped.
 struct Pair {
     parent: Option<Child>,
-    child: Option<(Pid, OwnedFd)>,
+    pids: (Pid, Option<Pid>),
 }
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        // The child dies with its parent, and what it had attached is detached when it has.
         drop(self.parent.take());
-        if let Some((_, pidfd)) = &self.child {
-            let _ = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], 2000_u16);
+        // The child dies with its parent, a moment later: until then it has attached what they made.
+        let (parent, child) = self.pids;
+        let makers = [Some(parent), child].map(|pid| pid.map(|pid| i64::from(pid.as_raw())));
+        let attached = |row: &Row| makers.contains(&Some(row.get("cpid"))) && row.get("nattch") > 0;
+        for _ in 0..2000 {
+            if !system::table(Kind::Shm).iter().any(attached) {
+                break;
+            }
+            let _ = poll(&mut [], 1_u16);
         }
     }
 }
@@ -47,14 +53,14 @@ impl Drop for Pair {
 /// Waits for the parent of a pair, and for its child, whatever becomes of them.
 pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
     let pid = parent.pid;
-    let mut pair = Pair { parent: Some(parent), child: None };
+    let mut pair = Pair { parent: Some(parent), pids: (pid, None) };
     let (mut before, mut still, mut silent) = (vec![], 0, Duration::ZERO);
     while !pair.parent.as_ref().is_none_or(|parent| parent.has_ended(LOOK).unwrap_or(true)) {
         signals::check()?;
-        if pair.child.is_none() {
-            pair.child = child_of(pid).and_then(|pid| Some((pid, pidfd_open(pid).ok()?)));
+        if pair.pids.1.is_none() {
+            pair.pids.1 = child_of(pid);
         }
-        let pids = [Some(pid), pair.child.as_ref().map(|child| child.0)].into_iter().flatten();
+        let pids = [Some(pid), pair.pids.1].into_iter().flatten();
         let now: Vec<Look> = pids.filter_map(look).collect();
         let stopped = now.iter().find(|one| one.status.state == 'T');
         silent = if stopped.is_some() { silent + LOOK } else { Duration::ZERO };
@@ -107,7 +113,7 @@ impl Look {
     /// the kernel does not tell in which call (no ptrace), a second of stillness is asked for.
     fn for_good(&self, still: u32) -> bool {
         let waits = match self.asleep_in {
-            Some(call) => still > 0 && [libc::SYS_pause, libc::SYS_rt_sigsuspend].contains(&call),
+            Some(call) => still > 0 && [SYS_PAUSE, libc::SYS_rt_sigsuspend].contains(&call),
             None => still > 100,
         };
         waits && self.status.state == 'S' && self.status.pending & !self.status.blocked == 0
@@ -116,7 +122,7 @@ impl Look {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let call = if self.asleep_in == Some(libc::SYS_pause) { "pause" } else { "sigsuspend" };
+        let call = if self.asleep_in == Some(SYS_PAUSE) { "pause" } else { "sigsuspend" };
         write!(f, "{}: asleep in {call}; signals pending: {:#x}", self.pid, self.status.pending)
     }
 }
@@ -140,6 +146,9 @@ pub fn reap(child: Child) -> Result<()> {
     match child.wait()? {
         WaitStatus::Exited(_, 0) => Ok(()),
         WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
+        WaitStatus::Signaled(_, signal, _) => {
+            Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: killed by {signal}")))
+        }
         other => Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: {other:?}"))),
     }
 }

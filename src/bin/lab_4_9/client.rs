@@ -33,6 +33,10 @@ enum Look {
     Last,
 }
 
+/// How many looks in a row make busy a fact. While shmat runs, the kernel counts one attachment more
+/// than there are, so a single look may take a server that is just starting for two processes.
+const BUSY_LOOKS: u32 = 10;
+
 /// Looks for a server until there is one, or the patience is at its end.
 fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
     let until = options.patience.map(|limit| Instant::now() + limit);
@@ -42,10 +46,14 @@ fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
     };
     note(&format!("{reason}; looking again"));
     trace::bulk(|| {
+        let mut busy = 0;
         while until.is_none_or(|until| Instant::now() < until) {
             signals::wait(&[], Some(TICK), || false)?;
-            match attempt(options, Look::Again) {
-                Err(reason) if may_change(&reason) => {}
+            let found = attempt(options, Look::Again);
+            let is_busy = matches!(found, Err(Failure::Because(exit::BUSY, _)));
+            busy = if is_busy { busy + 1 } else { 0 };
+            match found {
+                Err(reason) if may_change(&reason) && busy < BUSY_LOOKS => {}
                 decided => return decided,
             }
         }
@@ -53,9 +61,10 @@ fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
     })
 }
 
-/// Is it worth looking again? A server may come, or be on its way past the remains of another.
+/// Is it worth looking again? A server may come, or be on its way past the remains of another; a
+/// second client may go.
 fn may_change(reason: &Failure) -> bool {
-    matches!(reason, Failure::Because(exit::NO_PEER | exit::NOT_A_PEER, _))
+    matches!(reason, Failure::Because(exit::NO_PEER | exit::NOT_A_PEER | exit::BUSY, _))
 }
 
 /// One look: finds the segment, attaches it, and makes sure of the server in it.
@@ -88,6 +97,11 @@ fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
             exit::REFUSED,
             format!("refused: segment {shmid} has {size} bytes, not {SIZE}"),
         );
+    }
+    if row.get("cpid") == 0 {
+        let why =
+            format!("segment {shmid} was made in another pid namespace: its pids mean nothing");
+        return because(exit::NOT_A_PEER, why + " here");
     }
     if before > 1 {
         return because(
@@ -134,7 +148,13 @@ fn meet(
         text(&format!("memory: pid -> {written}"));
     }
     let peer = Peer::of(written, shmid)?;
-    let after = system::segment(shmid).map_or(0, |row| row.get("nattch"));
+    let (after, maker) =
+        system::segment(shmid).map_or((0, 0), |row| (row.get("nattch"), row.get("cpid")));
+    if maker != i64::from(written) {
+        let why =
+            format!("{written} has it attached, but {maker} made it: another client, left alone");
+        return because(exit::NOT_A_PEER, why);
+    }
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::Ordering::SeqCst;
 
 use lablib::peer::{self, Leftover, Peer};
@@ -10,7 +11,7 @@ use lablib::shm::NULL;
 use lablib::signals::{self, heard, was_heard};
 use lablib::trace::{self, note, step, text};
 use lablib::{Failure, Result, exit, shm, system};
-use libc::{IPC_CREAT, IPC_EXCL, key_t};
+use libc::{IPC_CREAT, IPC_EXCL, O_NONBLOCK, key_t};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use nix::unistd::{read, write};
@@ -20,12 +21,12 @@ use crate::talk::{Came, LOOK, TICK, Talk, handlers, is_removed, shared};
 use crate::wire::{SIZE, StShmbuf, messages, printable};
 
 /// What the demonstration says when nobody gives it anything to say.
-const LINES: &str =
-    "hello\nsignals carry no words, memory carries no signals\ngrüße, 你好, здравствуй\n";
+const LINES: &str = "hello\na signal carries no words, memory no signal\ngrüße, 你好, здравствуй\n";
 
 /// Serves one client. `ready`, if anybody waits for it, is written to when a client may come.
 pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
     trace::name("server");
+    let lines = Lines::open(options, ready.is_some())?;
     handlers("Server")?;
     step(1, "Server: create the segment")?;
     let file = options.key_file()?;
@@ -38,14 +39,14 @@ pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
     let shared = shared(addr);
     let ended = meet(shmid, shared, ready.as_ref()).and_then(|peer| {
         let talk = Talk { peer, shared, shmid, patience: options.patience };
-        let said = Lines::open(options, ready.is_some()).and_then(|lines| {
-            let quiet = options.count;
-            if quiet {
-                trace::bulk(|| say_all(&talk, lines, true))
-            } else {
-                say_all(&talk, lines, false)
-            }
-        });
+        if lines.typed {
+            note("type lines; Ctrl-D ends");
+        }
+        let said = if options.count {
+            trace::bulk(|| say_all(&talk, lines, true))
+        } else {
+            say_all(&talk, lines, false)
+        };
         let goodbye = signals::undisturbed(|| say_goodbye(&talk));
         said.and(goodbye)
     });
@@ -189,25 +190,25 @@ fn say_goodbye(talk: &Talk) -> Result<()> {
 struct Lines {
     from: Option<OwnedFd>,
     bytes: Vec<u8>,
+    typed: bool,
 }
 
 impl Lines {
     fn open(options: &Options, demo: bool) -> Result<Lines> {
         if let Some(path) = &options.messages {
             let trouble = |error| Failure::because(format!("{}: {error}", path.display()));
-            let file = File::open(path).map_err(trouble)?;
-            return Ok(Lines { from: Some(file.into()), bytes: vec![] });
+            // A pipe that nobody writes to yet would keep open() waiting, deaf to signals.
+            let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path);
+            let from = Some(file.map_err(trouble)?.into());
+            return Ok(Lines { from, bytes: vec![], typed: false });
         }
         if demo {
-            return Ok(Lines { from: None, bytes: LINES.into() });
+            return Ok(Lines { from: None, bytes: LINES.into(), typed: false });
         }
         let stdin = std::io::stdin();
         let from = stdin.as_fd().try_clone_to_owned();
         let from = from.map_err(|error| Failure::because(format!("standard input: {error}")))?;
-        if stdin.is_terminal() {
-            note("type lines; Ctrl-D ends");
-        }
-        Ok(Lines { from: Some(from), bytes: vec![] })
+        Ok(Lines { from: Some(from), bytes: vec![], typed: stdin.is_terminal() })
     }
 
     /// The next line, without its newline; `None` at the end. Notices what becomes of the client.
@@ -229,9 +230,11 @@ impl Lines {
             }
             if ready.contains(&1) {
                 let mut more = [0; 4096];
-                match read(from, &mut more).map_err(Failure::of("read"))? {
-                    0 => self.from = None,
-                    n => self.bytes.extend_from_slice(&more[..n]),
+                match read(from, &mut more) {
+                    Ok(0) => self.from = None,
+                    Ok(n) => self.bytes.extend_from_slice(&more[..n]),
+                    Err(Errno::EAGAIN | Errno::EINTR) => {}
+                    Err(errno) => return Err(Failure::Call("read".into(), errno)),
                 }
             }
             talk.look(&mut stopped, &mut removed);

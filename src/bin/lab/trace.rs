@@ -1,0 +1,209 @@
+//! `lab trace`: shows what programs do, from outside.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::unistd::{Pid, geteuid};
+
+use crate::tracer::filter::Filter;
+use crate::tracer::spawn::{Program, Refused, Start, leave_signals_to_the_program};
+use crate::tracer::{Tracer, decode};
+use crate::view::json::Json;
+use crate::view::text::Text;
+use crate::view::{Out, View};
+use crate::watch::{End, Watch};
+
+/// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
+#[derive(Args)]
+pub struct Trace {
+    /// One event a line, as JSON (notes/events.md)
+    #[arg(long)]
+    json: bool,
+    /// Write the trace to FILE instead of standard error; - is standard output
+    #[arg(short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Another program beside it, with /dev/null as its input; may be given several times
+    #[arg(long = "and", value_name = "OTHER COMMAND")]
+    others: Vec<String>,
+    /// What is traced goes on, untraced, when the trace is killed
+    #[arg(long)]
+    detach: bool,
+    /// Let tracer and traced use all CPUs: about 3 times slower, but the odds of races are
+    /// nearer to those without a trace
+    #[arg(long)]
+    spread: bool,
+    /// Calls and signals alone, without what they mean
+    #[arg(long)]
+    brief: bool,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+/// Why there is no trace: the exit code, and one line.
+type Failure = (u8, String);
+
+/// Runs it, and answers the program's exit code.
+pub fn run(trace: &Trace) -> ExitCode {
+    match follow(trace) {
+        Ok(End::Exited(code) | End::NotRun(code)) => ExitCode::from(code as u8),
+        Ok(End::Killed(signal) | End::Stopped(signal)) => die_of(signal),
+        Err((code, why)) => {
+            eprintln!("lab: {why}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn follow(trace: &Trace) -> Result<End, Failure> {
+    let programs = programs(trace)?;
+    let out = Out::to(trace.output.as_deref()).map_err(|error| {
+        let name = trace.output.as_deref().unwrap_or("standard error".as_ref());
+        (1, format!("cannot write the trace to {}: {error}", name.display()))
+    })?;
+    let view: Box<dyn View> = if trace.json {
+        Box::new(Json)
+    } else {
+        choose_colours(&out);
+        Box::new(Text::new(out.columns(), !trace.brief))
+    };
+    leave_signals_to_the_program();
+    let cpu = if trace.spread { None } else { pin() };
+    let filter = if trace.detach || !Filter::supported() {
+        None
+    } else {
+        let filter = Filter::new(&decode::shown());
+        Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
+    };
+    let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);
+    match (cpu, &filter, trace.detach) {
+        (_, None, true) => watch.remark(
+            "--detach: without a filter, which would outlive the trace: calls that are not shown \
+             cost as much as those that are",
+        ),
+        (_, None, false) => {
+            watch.remark("this kernel has no seccomp filter: every call is stopped")
+        }
+        _ => {}
+    }
+    if let Some(cpu) = cpu {
+        watch.remark(format!(
+            "all on CPU {cpu}, about 3 times faster; --spread for the odds of several CPUs"
+        ));
+    }
+    for (i, program) in programs.iter().enumerate() {
+        let start = Start {
+            filter: filter.as_ref(),
+            outlives_tracer: trace.detach,
+            prepare: if i == 0 { None } else { Some(&no_input) },
+        };
+        let spawned = watch
+            .tracer()
+            .spawn(program, &start)
+            .map_err(|refused| (1, refused_because(&program.name(), &refused)))?;
+        watch.add(program, spawned, cpu);
+    }
+    Ok(watch.run())
+}
+
+/// The programs of the command line, each found.
+fn programs(trace: &Trace) -> Result<Vec<Program>, Failure> {
+    let mut commands = vec![trace.program.clone()];
+    for other in &trace.others {
+        let words = shell_words::split(other).map_err(|error| (2, format!("--and: {error}")))?;
+        if words.is_empty() {
+            return Err((2, "--and: an empty command".into()));
+        }
+        commands.push(words.into_iter().map(OsString::from).collect());
+    }
+    let find = |words: &Vec<OsString>| {
+        Program::find(words).map_err(|errno| {
+            let code = if errno == Errno::ENOENT { 127 } else { 126 };
+            (code, format!("{}: {}", words[0].to_string_lossy(), lablib::flags::errno(errno)))
+        })
+    };
+    commands.iter().map(find).collect()
+}
+
+/// In a child: its standard input is empty.
+fn no_input() -> nix::Result<()> {
+    // SAFETY: a path that ends with NUL, and numbers.
+    unsafe {
+        let fd = Errno::result(libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY))?;
+        Errno::result(libc::dup2(fd, 0))?;
+        Errno::result(libc::close(fd)).map(drop)
+    }
+}
+
+/// Pins this process, and so what it starts, to one CPU.
+fn pin() -> Option<usize> {
+    let cpu = sched_getcpu().ok()?;
+    let mut set = CpuSet::new();
+    set.set(cpu).ok()?;
+    sched_setaffinity(Pid::from_raw(0), &set).ok()?;
+    Some(cpu)
+}
+
+/// Colours where they are wanted: in a terminal, unless NO_COLOR; or by CLICOLOR_FORCE.
+fn choose_colours(out: &Out) {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
+    let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    colored::control::set_override(set("CLICOLOR_FORCE") || (out.is_terminal() && !no));
+}
+
+/// One line: why the kernel does not let us trace, and what would allow it.
+fn refused_because(program: &str, refused: &Refused) -> String {
+    let Refused::Ptrace(errno) = refused else { return format!("{program}: {refused}") };
+    let why = why_no_ptrace(*errno);
+    format!("cannot trace {program}: ptrace: {}; {why}", lablib::flags::errno(*errno))
+}
+
+/// Why ptrace is refused here, and what would allow it.
+pub fn why_no_ptrace(errno: Errno) -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let status = read("/proc/self/status");
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse::<i64>().ok()).unwrap_or(0)
+    };
+    let scope = read("/proc/sys/kernel/yama/ptrace_scope");
+    match (field("TracerPid:"), scope.trim(), field("Seccomp:"), errno) {
+        (1.., ..) => {
+            let tracer = field("TracerPid:");
+            format!("process {tracer} traces us already, and so what we start; run lab without it")
+        }
+        (_, "3", ..) => {
+            "kernel.yama.ptrace_scope is 3: nobody may trace; only a reboot with another value helps"
+                .into()
+        }
+        (_, "2", ..) if !geteuid().is_root() => {
+            "kernel.yama.ptrace_scope is 2: only root may trace; sudo, or sysctl \
+             kernel.yama.ptrace_scope=1"
+                .into()
+        }
+        (_, _, 2, _) => {
+            "a seccomp filter forbids it (a container's, most likely); docker run \
+             --cap-add=SYS_PTRACE, or --security-opt seccomp=unconfined, allows it"
+                .into()
+        }
+        (.., Errno::ENOSYS) => "this kernel or sandbox has no ptrace".into(),
+        _ => "a security module or sandbox forbids it; ask who runs this machine".into(),
+    }
+}
+
+/// Ends as the program did, so that our parent sees the same.
+fn die_of(signal: i32) -> ExitCode {
+    let no_core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: numbers, and one rlimit that is read. The program has left a core if it was to.
+    unsafe {
+        libc::setrlimit(libc::RLIMIT_CORE, &no_core);
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+    ExitCode::from(128 + signal as u8)
+}

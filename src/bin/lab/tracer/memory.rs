@@ -1,0 +1,89 @@
+//! Reading a tracee's memory: process_vm_readv(2), one call a read.
+
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+
+use super::Tid;
+
+/// A page: memory ends at the end of one.
+const PAGE: usize = 4096;
+
+/// Records of the C library that are numbers alone, so that any bytes are one.
+///
+/// # Safety
+/// Every bit pattern must be a value of the type.
+pub unsafe trait Plain: Copy {}
+
+macro_rules! plain {
+    ($($type:ty),* $(,)?) => { $(
+        // SAFETY: numbers and arrays of numbers, as the kernel has them; pointers are not followed.
+        unsafe impl Plain for $type {}
+    )* };
+}
+
+plain!(u8, u16, i32, u32, i64, u64, usize);
+plain!(libc::shmid_ds, libc::msqid_ds, libc::semid_ds, libc::sembuf, libc::timespec);
+plain!(libc::siginfo_t, libc::sigaction, libc::pollfd, libc::stat, libc::iovec);
+// SAFETY: an array of plain records is one.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+/// Fills as much of `buffer` as there is at `address`, and answers how much that was.
+pub fn fill(tid: Tid, address: u64, buffer: &mut [u8]) -> usize {
+    if address == 0 || buffer.is_empty() {
+        return 0;
+    }
+    let remote = [RemoteIoVec { base: address as usize, len: buffer.len() }];
+    process_vm_readv(Pid::from_raw(tid), &mut [IoSliceMut::new(buffer)], &remote).unwrap_or(0)
+}
+
+/// At most `len` bytes.
+pub fn bytes(tid: Tid, address: u64, len: usize) -> Vec<u8> {
+    let mut buffer = vec![0; len];
+    let got = fill(tid, address, &mut buffer);
+    buffer.truncate(got);
+    buffer
+}
+
+/// One record; `None` if not all of it is there.
+pub fn record<T: Plain>(tid: Tid, address: u64) -> Option<T> {
+    let mut record = MaybeUninit::<T>::zeroed();
+    // SAFETY: zeroed, so initialised; the slice covers the record alone and ends before it is used.
+    let bytes =
+        unsafe { std::slice::from_raw_parts_mut(record.as_mut_ptr().cast(), size_of::<T>()) };
+    // SAFETY: zeroed or filled by the kernel, and every bit pattern is a value.
+    (fill(tid, address, bytes) == bytes.len()).then(|| unsafe { record.assume_init() })
+}
+
+/// At most `count` records in a row.
+pub fn records<T: Plain>(tid: Tid, address: u64, count: usize) -> Vec<T> {
+    let at = |i: usize| address + (i * size_of::<T>()) as u64;
+    (0..count).map_while(|i| record(tid, at(i))).collect()
+}
+
+/// A string up to its NUL, at most `limit` bytes of it; `None` if none is there.
+pub fn string(tid: Tid, address: u64, limit: usize) -> Option<Vec<u8>> {
+    let mut text = vec![];
+    while text.len() < limit {
+        let at = address + text.len() as u64;
+        let rest = PAGE - at as usize % PAGE;
+        let part = bytes(tid, at, rest.min(256).min(limit - text.len()));
+        if part.is_empty() {
+            return (!text.is_empty()).then_some(text);
+        }
+        if let Some(end) = part.iter().position(|&byte| byte == 0) {
+            text.extend(&part[..end]);
+            return Some(text);
+        }
+        text.extend(part);
+    }
+    Some(text)
+}
+
+/// The strings of a list that ends with NULL, as exec takes them; at most `limit`.
+pub fn strings(tid: Tid, address: u64, limit: usize) -> Vec<Vec<u8>> {
+    let pointers = (0..limit).map_while(|i| record::<u64>(tid, address + 8 * i as u64));
+    pointers.take_while(|&at| at != 0).filter_map(|at| string(tid, at, 4096)).collect()
+}

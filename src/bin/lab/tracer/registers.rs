@@ -1,0 +1,125 @@
+//! The few registers that tracing and exploring touch, for each architecture. x86-64 is what is
+//! tested; aarch64's stand beside it.
+//!
+//! The rewind: at the entry of a call [`skip`] makes it do nothing; at its exit [`rewind`] puts the
+//! thread back onto the instruction. It then stands just before the call, in user mode, where a
+//! pending signal is delivered first.
+
+use nix::sys::ptrace;
+use nix::unistd::Pid;
+
+use super::Tid;
+
+/// This architecture in `ptrace_syscall_info.arch`: AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64.
+#[cfg(target_arch = "x86_64")]
+pub const ARCH: u32 = 0xc000_003e;
+/// See above.
+#[cfg(target_arch = "aarch64")]
+pub const ARCH: u32 = 0xc000_00b7;
+/// Neither: calls are told by their numbers alone, and the rewind is refused.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub const ARCH: u32 = 0;
+
+/// A bit in a call's number that says that it is of another ABI: x32's.
+pub const FOREIGN: u64 = if cfg!(target_arch = "x86_64") { 0x4000_0000 } else { 0 };
+
+/// Can a call be rewound here?
+pub const CAN_REWIND: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+
+/// A call's number that is no call: the kernel does nothing and answers ENOSYS.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const NO_CALL: u64 = u64::MAX;
+
+#[cfg(target_arch = "x86_64")]
+mod this {
+    use super::*;
+    use libc::user_regs_struct as Registers;
+
+    /// `syscall` is two bytes.
+    const INSTRUCTION: u64 = 2;
+
+    fn change(tid: Tid, change: impl FnOnce(&mut Registers)) -> nix::Result<()> {
+        let pid = Pid::from_raw(tid);
+        let mut registers = ptrace::getregs(pid)?;
+        change(&mut registers);
+        ptrace::setregs(pid, registers)
+    }
+
+    /// Where the thread will go on, in its own memory.
+    pub fn program_counter(tid: Tid) -> nix::Result<u64> {
+        Ok(ptrace::getregs(Pid::from_raw(tid))?.rip)
+    }
+
+    /// At a call's entry: the call will not be made.
+    pub fn skip(tid: Tid) -> nix::Result<()> {
+        change(tid, |registers| registers.orig_rax = NO_CALL)
+    }
+
+    /// At the exit of a call that was skipped: the thread stands before it again. `number` and
+    /// `first` are the call's number and first argument.
+    pub fn rewind(tid: Tid, number: i64, _first: u64) -> nix::Result<()> {
+        change(tid, |registers| {
+            registers.rip -= INSTRUCTION;
+            registers.rax = number as u64;
+            // Not at a call's exit any more, or a signal could make the kernel restart "the call".
+            registers.orig_rax = NO_CALL;
+        })
+    }
+
+    /// At a call's exit: the program will see this result instead.
+    pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
+        change(tid, |registers| registers.rax = result as u64)
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod this {
+    use super::*;
+    use nix::errno::Errno;
+    use nix::sys::ptrace::regset::NT_PRSTATUS;
+
+    /// `svc #0` is four bytes.
+    const INSTRUCTION: u64 = 4;
+    /// The register set that holds a call's number while it is being made. <linux/elf.h>
+    const NT_ARM_SYSTEM_CALL: usize = 0x404;
+
+    fn change(tid: Tid, change: impl FnOnce(&mut libc::user_regs_struct)) -> nix::Result<()> {
+        let pid = Pid::from_raw(tid);
+        let mut registers = ptrace::getregset::<NT_PRSTATUS>(pid)?;
+        change(&mut registers);
+        ptrace::setregset::<NT_PRSTATUS>(pid, registers)
+    }
+
+    /// Where the thread will go on, in its own memory.
+    pub fn program_counter(tid: Tid) -> nix::Result<u64> {
+        Ok(ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?.pc)
+    }
+
+    /// At a call's entry: the call will not be made.
+    pub fn skip(tid: Tid) -> nix::Result<()> {
+        let mut number = NO_CALL as u32;
+        let mut part = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
+        // SAFETY: the kernel reads the four bytes that the iovec names.
+        let done =
+            unsafe { libc::ptrace(libc::PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, &raw mut part) };
+        Errno::result(done).map(drop)
+    }
+
+    /// At the exit of a call that was skipped: the thread stands before it again. x8 still holds
+    /// the number; the result has overwritten the first argument.
+    pub fn rewind(tid: Tid, _number: i64, first: u64) -> nix::Result<()> {
+        change(tid, |registers| {
+            registers.pc -= INSTRUCTION;
+            registers.regs[0] = first;
+        })
+    }
+
+    /// At a call's exit: the program will see this result instead.
+    pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
+        change(tid, |registers| registers.regs[0] = result as u64)
+    }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[allow(unused_imports, reason = "the explorer's")]
+pub use this::*;

@@ -1,0 +1,103 @@
+//! Views: what is made of the events.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::event::Event;
+
+pub mod json;
+pub mod text;
+
+/// Makes something of events.
+pub trait View {
+    /// Adds what one event looks like.
+    fn show(&mut self, event: &Event, out: &mut Vec<u8>);
+}
+
+/// Where a view is written: lines are gathered, and written whole.
+pub struct Out {
+    file: File,
+    lines: Vec<u8>,
+    /// Device and inode, if it is no ordinary file: then a program may write to it, too.
+    shared: Option<(u64, u64)>,
+    /// Why nothing can be written any more.
+    lost: Option<io::Error>,
+}
+
+/// So many bytes are written at once, whatever happens.
+const ENOUGH: usize = 1 << 16;
+
+impl Out {
+    /// To a file, to standard output (`-`), or to standard error.
+    pub fn to(path: Option<&Path>) -> io::Result<Out> {
+        let file = match path {
+            None => duplicate(2)?,
+            Some(path) if path == Path::new("-") => duplicate(1)?,
+            Some(path) => File::create(path)?,
+        };
+        let found = file.metadata()?;
+        let shared = (!found.is_file()).then(|| (found.dev(), found.ino()));
+        Ok(Out { file, lines: vec![], shared, lost: None })
+    }
+
+    /// Does a process write to the same place with its descriptor `fd`?
+    pub fn is_shared_with(&self, pid: i32, fd: i32) -> bool {
+        self.shared.is_some_and(|here| {
+            let there = std::fs::metadata(format!("/proc/{pid}/fd/{fd}"));
+            there.is_ok_and(|there| (there.dev(), there.ino()) == here)
+        })
+    }
+
+    /// A terminal, whose width matters, and which shows colours?
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
+    }
+
+    /// The terminal's width, or `COLUMNS`, or none: in a file an event is one line.
+    pub fn columns(&self) -> Option<usize> {
+        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
+        unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TIOCGWINSZ, &mut size) };
+        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
+        terminal.or(set).map(|columns: usize| columns.max(40))
+    }
+
+    /// The lines that are not written yet, for a view to add to.
+    pub fn lines(&mut self) -> &mut Vec<u8> {
+        if self.lines.len() > ENOUGH {
+            self.flush();
+        }
+        &mut self.lines
+    }
+
+    /// Writes what there is. True if there was something.
+    pub fn flush(&mut self) -> bool {
+        if self.lines.is_empty() {
+            return false;
+        }
+        if self.lost.is_none() {
+            self.lost = self.file.write_all(&self.lines).err();
+        }
+        self.lines.clear();
+        true
+    }
+
+    /// Why nothing can be written any more, if so.
+    pub fn lost(&self) -> Option<&io::Error> {
+        self.lost.as_ref()
+    }
+}
+
+fn duplicate(fd: i32) -> io::Result<File> {
+    // SAFETY: it takes numbers, and answers a new descriptor that nobody else owns.
+    unsafe {
+        match libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) {
+            -1 => Err(io::Error::last_os_error()),
+            new => Ok(File::from_raw_fd(new)),
+        }
+    }
+}
