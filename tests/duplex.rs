@@ -20,11 +20,10 @@ fn times(reduced: usize, soak: usize) -> usize {
 }
 
 /// Both sides with an input that stays open: `>&9` is typed at the server, `>&8` at the client.
-/// A shell lets what it starts in the background ignore SIGINT, hence `env`.
-const BOTH: &str = "mkfifo also; env='env --default-signal=INT'
-    FROM=typed start server $env {lab_4_10} server --key-file $key $of_server; exec 9> typed
+const BOTH: &str = "mkfifo also
+    FROM=typed start server {lab_4_10} server --key-file $key $of_server; exec 9> typed
     prints server 'it waits for a client'
-    FROM=also start client $env {lab_4_10} client --key-file $key $of_client; exec 8> also
+    FROM=also start client {lab_4_10} client --key-file $key $of_client; exec 8> also
     prints server 'server writer'; prints client 'client writer'
 ";
 /// Ends both inputs, and with them both sides.
@@ -200,7 +199,7 @@ fn signals_that_ask_to_stop() {
         }
         let run = play(
             &format!(
-                "start server env --default-signal=INT {{lab_4_10}} server --key-file $key
+                "start server {{lab_4_10}} server --key-file $key
                  prints server 'it waits for a'; kill -{signal} $server; ended server"
             ),
             0,
