@@ -33,13 +33,17 @@ mod search;
 mod verdict;
 
 use schedule::Schedule;
+use search::Bound;
 
 /// Try every order in which the calls of a program's processes can happen
 #[derive(Args)]
 pub struct Options {
     /// Schedules may take the turn N times from who could go on; `unbounded`: as often as they like
-    #[arg(long, value_name = "N", default_value = "2", value_parser = bound)]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = preemptions)]
     preemptions: Bound,
+    /// Instead: choose N times somebody else than the first in line; for programs with many threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..1000), conflicts_with = "preemptions")]
+    delays: Option<u32>,
     /// Start the programs N times at most
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     max: u64,
@@ -63,15 +67,17 @@ pub struct Options {
     program: Vec<OsString>,
 }
 
-/// How many preemptions; `None`: any number.
-#[derive(Clone, Copy, Debug)]
-struct Bound(Option<u32>);
+impl Options {
+    fn bound(&self) -> Bound {
+        self.delays.map_or(self.preemptions, Bound::Delays)
+    }
+}
 
-fn bound(text: &str) -> std::result::Result<Bound, String> {
+fn preemptions(text: &str) -> std::result::Result<Bound, String> {
     match text {
-        "unbounded" => Ok(Bound(None)),
+        "unbounded" => Ok(Bound::Unbounded),
         _ => match text.parse() {
-            Ok(n) if n < u32::MAX => Ok(Bound(Some(n))),
+            Ok(n) if n < u32::MAX => Ok(Bound::Preemptions(n)),
             _ => Err("give a number, or unbounded".into()),
         },
     }

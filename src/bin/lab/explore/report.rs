@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
+use super::search::Bound;
 use super::verdict::{Moment, Told, deciding};
 use super::{Options, Result, Trouble};
 use crate::tracer::names;
@@ -45,9 +46,13 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
             .iter()
             .map(|(name, n, bad)| json!({"outcome": name, "schedules": n, "finding": bad}))
             .collect();
+        let preemptions = match options.bound() {
+            Bound::Preemptions(n) => Some(n),
+            _ => None,
+        };
         let line = json!({
             "event": "explored", "schedules": answer.schedules, "runs": answer.runs,
-            "seconds": answer.seconds, "preemptions": options.preemptions.0,
+            "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
             "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
             "outcomes": outcomes, "ordered": ORDERED,
         });
@@ -57,10 +62,12 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         }
         return out(&text);
     }
-    let bound = match options.preemptions.0 {
-        Some(1) => "at most 1 preemption".to_string(),
-        Some(n) => format!("at most {n} preemptions"),
-        None => "any number of preemptions".to_string(),
+    let bound = match options.bound() {
+        Bound::Preemptions(1) => "at most 1 preemption".to_string(),
+        Bound::Preemptions(n) => format!("at most {n} preemptions"),
+        Bound::Delays(1) => "at most 1 delay".to_string(),
+        Bound::Delays(n) => format!("at most {n} delays"),
+        Bound::Unbounded => "any number of preemptions".to_string(),
     };
     let rate = answer.schedules as f64 / answer.seconds.max(1e-6);
     text += &format!(
@@ -95,7 +102,7 @@ fn verdict(options: &Options, answer: &Answer) -> String {
         text += &format!(" --max {} was reached.", options.max);
     }
     if answer.complete && answer.cut && answer.worst.is_none() {
-        text += " More preemptions would allow more orders.";
+        text += " A wider bound would allow more orders.";
     }
     if answer.unstable > 0 {
         text += &format!(

@@ -787,7 +787,7 @@ impl Run<'_> {
         }
         let args = entry.args;
         match entry.number {
-            libc::SYS_shmat if result >= 0 || result < -4095 => {
+            libc::SYS_shmat if !(-4095..0).contains(&result) => {
                 self.attached(i, args[0] as i32, result as u64)
             }
             libc::SYS_shmdt if result == 0 => {

@@ -6,6 +6,8 @@
 //!
 //! *Bound.* Taking the turn from somebody who could go on is a preemption; so is time that passes
 //! although somebody could move. A schedule has at most N. Most known races need one or two.
+//! *Delays* are stricter, for programs with many threads: also where whoever moved last sleeps, and
+//! somebody else has to move, anybody but the first in line counts.
 //!
 //! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
 //! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
@@ -70,10 +72,41 @@ struct Node {
     tried: Vec<Sleeper>,
 }
 
+/// What there may only be so many of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Bound {
+    Preemptions(u32),
+    Delays(u32),
+    Unbounded,
+}
+
+impl Bound {
+    /// No limit: `u32::MAX`.
+    fn limit(self) -> u32 {
+        match self {
+            Bound::Preemptions(n) | Bound::Delays(n) => n,
+            Bound::Unbounded => u32::MAX,
+        }
+    }
+
+    /// What a choice costs.
+    fn cost(self, place: &Place, chosen: usize) -> u32 {
+        match self {
+            Bound::Delays(_) => u32::from(chosen != first(place)),
+            _ => cost(place, chosen),
+        }
+    }
+
+    /// What may have to be paid for a turn after somebody who could, or could not, go on.
+    fn turn(self, goes_on: bool) -> u32 {
+        u32::from(goes_on || matches!(self, Bound::Delays(_)))
+    }
+}
+
 /// The whole search. Between two runs, [`Search::next`].
 pub struct Search {
-    /// No limit: `u32::MAX`.
-    bound: u32,
+    bound: Bound,
     reduce: bool,
     stack: Vec<Node>,
     depth: usize,
@@ -84,10 +117,8 @@ pub struct Search {
 }
 
 impl Search {
-    /// Starts one. `None`: no bound on preemptions. Without `reduce` every order is tried, also
-    /// those that cannot differ.
-    pub fn new(bound: Option<u32>, reduce: bool) -> Search {
-        let bound = bound.unwrap_or(u32::MAX);
+    /// Starts one. Without `reduce` every order is tried, also those that cannot differ.
+    pub fn new(bound: Bound, reduce: bool) -> Search {
         Search { bound, reduce, stack: vec![], depth: 0, cut: false, diverged: false }
     }
 
@@ -99,11 +130,11 @@ impl Search {
             node.tried.push(Sleeper {
                 mover,
                 footprint: node.footprint.take().unwrap_or_else(Footprint::everything),
-                left: pay(node.left, cost(&node.place, node.chosen)).unwrap_or(0),
+                left: pay(node.left, self.bound.cost(&node.place, node.chosen)).unwrap_or(0),
                 last: (mover, node.goes_on),
             });
             node.goes_on = false;
-            if let Some(next) = pick(node, self.reduce, &mut self.cut) {
+            if let Some(next) = pick(node, self.bound, self.reduce, &mut self.cut) {
                 node.chosen = next;
                 return true;
             }
@@ -126,7 +157,7 @@ impl Search {
     }
 
     /// Who sleeps at the place that the chosen move of `node` leads to.
-    fn sleepers(node: &Node) -> Vec<Sleeper> {
+    fn sleepers(&self, node: &Node) -> Vec<Sleeper> {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
@@ -135,7 +166,7 @@ impl Search {
                 return None;
             }
             let (last, goes_on) = sleeper.last;
-            let turn = u32::from(mover.time || goes_on && last != mover);
+            let turn = if mover.time { 1 } else { self.bound.turn(goes_on && last != mover) };
             let left = pay(sleeper.left, turn)?;
             Some(Sleeper { left, last: (mover, node.goes_on), ..sleeper.clone() })
         };
@@ -148,7 +179,7 @@ impl Guide for Search {
         let before = self.depth.checked_sub(1).map(|at| &mut self.stack[at]);
         let mut new = Node {
             place: place.clone(),
-            left: self.bound,
+            left: self.bound.limit(),
             sleepers: vec![],
             chosen: 0,
             footprint: None,
@@ -157,7 +188,8 @@ impl Guide for Search {
         };
         if let Some(before) = before {
             before.goes_on = place.current.is_some();
-            new.left = pay(before.left, cost(&before.place, before.chosen)).unwrap_or(0);
+            let paid = self.bound.cost(&before.place, before.chosen);
+            new.left = pay(before.left, paid).unwrap_or(0);
         }
         if let Some(known) = self.stack.get(self.depth) {
             if known.place == *place {
@@ -168,9 +200,9 @@ impl Guide for Search {
             return None;
         }
         if let Some(at) = self.depth.checked_sub(1) {
-            new.sleepers = Search::sleepers(&self.stack[at]);
+            new.sleepers = self.sleepers(&self.stack[at]);
         }
-        new.chosen = pick(&new, self.reduce, &mut self.cut)?;
+        new.chosen = pick(&new, self.bound, self.reduce, &mut self.cut)?;
         let chosen = new.chosen;
         self.stack.push(new);
         self.depth += 1;
@@ -194,28 +226,34 @@ pub fn cost(place: &Place, chosen: usize) -> u32 {
     u32::from(taken)
 }
 
+/// Who moves if nobody decides otherwise.
+fn first(place: &Place) -> usize {
+    let idle = || (0..place.movers.len()).min_by_key(|&i| cost(place, i)).unwrap_or(0);
+    place.current.unwrap_or_else(idle)
+}
+
 fn pay(left: u32, cost: u32) -> Option<u32> {
     if left == u32::MAX { Some(left) } else { left.checked_sub(cost) }
 }
 
 /// The next choice at a node: who was there last goes on first; then those who cost nothing.
-fn pick(node: &Node, reduce: bool, cut: &mut bool) -> Option<usize> {
+fn pick(node: &Node, bound: Bound, reduce: bool, cut: &mut bool) -> Option<usize> {
     let place = &node.place;
     let mut order: Vec<usize> = (0..place.movers.len()).collect();
-    order.sort_by_key(|&i| (cost(place, i), place.movers[i].time));
+    order.sort_by_key(|&i| (i != first(place), cost(place, i), place.movers[i].time));
     for i in order {
         let mover = place.movers[i];
         if node.tried.iter().any(|tried| tried.mover == mover) {
             continue;
         }
-        let Some(left) = pay(node.left, cost(place, i)) else {
+        let Some(left) = pay(node.left, bound.cost(place, i)) else {
             *cut = true;
             continue;
         };
         // Who tried it before could do afterwards whatever we could, if it has enough left for the
         // turn that it must take from whoever moved last.
         let covered = |sleeper: &Sleeper| {
-            let turn = u32::from(sleeper.last.1);
+            let turn = bound.turn(sleeper.last.1);
             sleeper.mover == mover && pay(sleeper.left, turn).is_some_and(|theirs| theirs >= left)
         };
         if !(reduce && node.sleepers.iter().any(covered)) {
@@ -372,7 +410,7 @@ mod tests {
     }
 
     /// Every end, and how many runs it took.
-    fn ends(programs: &[Vec<Op>], bound: Option<u32>, reduce: bool) -> (BTreeSet<End>, usize) {
+    fn ends(programs: &[Vec<Op>], bound: Bound, reduce: bool) -> (BTreeSet<End>, usize) {
         let mut search = Search::new(bound, reduce);
         let (mut ends, mut runs) = (BTreeSet::new(), 0);
         loop {
@@ -388,16 +426,16 @@ mod tests {
     #[test]
     fn all_orders_of_two_by_two() {
         let two = vec![Op::Store(0), Op::Store(0)];
-        assert_eq!(ends(&[two.clone(), two], None, false).1, 6);
+        assert_eq!(ends(&[two.clone(), two], Bound::Unbounded, false).1, 6);
     }
 
     #[test]
     fn orders_that_cannot_differ_are_tried_once() {
         let programs = [vec![Op::Store(0); 3], vec![Op::Store(1); 3]];
-        let (all, runs) = ends(&programs, None, false);
+        let (all, runs) = ends(&programs, Bound::Unbounded, false);
         assert_eq!((all.len(), runs), (1, 20));
         // One whole run; the others are let go of where they would only repeat it.
-        let (one, fewer) = ends(&programs, None, true);
+        let (one, fewer) = ends(&programs, Bound::Unbounded, true);
         assert!(one == all && fewer <= 7, "{fewer}");
     }
 
@@ -405,7 +443,7 @@ mod tests {
     fn a_preemption_too_few_is_reported() {
         let programs = [vec![Op::Store(0), Op::Load(0)], vec![Op::Store(0)]];
         for (bound, cut) in [(0, true), (2, false)] {
-            let mut search = Search::new(Some(bound), false);
+            let mut search = Search::new(Bound::Preemptions(bound), false);
             loop {
                 run(&programs, &mut search);
                 if !search.next() {
@@ -420,13 +458,13 @@ mod tests {
     fn a_lost_post_is_found_at_zero_preemptions() {
         // Two waits for one post.
         let programs = [vec![Op::Wait(0), Op::Post(1)], vec![Op::Wait(0)], vec![Op::Post(0)]];
-        let (all, _) = ends(&programs, Some(0), true);
+        let (all, _) = ends(&programs, Bound::Preemptions(0), true);
         assert!(all.iter().any(|end| end.2[0]) && all.iter().any(|end| end.2[1]));
     }
 
     #[test]
     fn a_program_that_changes_its_mind_is_noticed() {
-        let mut search = Search::new(None, true);
+        let mut search = Search::new(Bound::Unbounded, true);
         let stores = vec![Op::Store(0); 2];
         run(&[stores.clone(), stores], &mut search);
         assert!(search.next());
@@ -444,6 +482,14 @@ mod tests {
         ]
     }
 
+    fn bound() -> impl Strategy<Value = Bound> {
+        prop_oneof![
+            (0..4_u32).prop_map(Bound::Preemptions),
+            (0..4_u32).prop_map(Bound::Delays),
+            Just(Bound::Unbounded),
+        ]
+    }
+
     /// Also in a debug build a few seconds; with SOAK, more.
     fn config() -> ProptestConfig {
         let cases = if std::env::var_os("SOAK").is_some() { 400 } else { 40 };
@@ -456,7 +502,7 @@ mod tests {
         #[test]
         fn no_end_is_missed(
             programs in prop::collection::vec(prop::collection::vec(op(), 1..4), 2..4),
-            bound in prop::option::of(0..4_u32),
+            bound in bound(),
         ) {
             let (all, runs) = ends(&programs, bound, false);
             let (found, fewer) = ends(&programs, bound, true);

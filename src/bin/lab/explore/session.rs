@@ -64,7 +64,7 @@ pub fn explore(options: &Options) -> Result<u8> {
 
 fn search(options: &Options, world: &mut World) -> Result<Answer> {
     let start = Instant::now();
-    let mut search = Search::new(options.preemptions.0, !options.all);
+    let mut search = Search::new(options.bound(), !options.all);
     let mut answer = Answer { complete: true, ..Answer::default() };
     let mut outcomes: BTreeMap<String, (u64, bool)> = BTreeMap::new();
     let mut again = 0;
