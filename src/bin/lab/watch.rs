@@ -17,7 +17,7 @@ use crate::objects::{self, Objects};
 use crate::tracer::decode::{self, Look};
 use crate::tracer::spawn::{Program, Spawned, file_name};
 use crate::tracer::{Entry, How, Stop, Tid, Tracer, memory, names, sender};
-use crate::view::{Out, View};
+use crate::view::{Out, View, complain};
 
 /// How a program ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -738,7 +738,7 @@ impl Watch {
         if let Some((name, failure)) = not_run {
             let (step, errno) = failure.unwrap_or(("start", Errno::UnknownErrno));
             let code = if errno == Errno::ENOENT { 127 } else { 126 };
-            eprintln!("lab: {name}: {step}: {}", lablib::flags::errno(errno));
+            complain(&format!("{name}: {step}: {}", lablib::flags::errno(errno)));
             if let Some(root) = root {
                 root.end = Some(End::NotRun(code));
             }
