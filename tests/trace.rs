@@ -469,6 +469,10 @@ fn a_reader_that_goes_is_no_panic() {
     let codes: Vec<&&str> = lines.iter().filter(|line| line.parse::<i32>().is_ok()).collect();
     assert!(["0", "141"].contains(codes[0]) && *codes[3] == "1", "{run:#?}");
     assert!(!run.stderr.contains("panicked"), "{run:#?}");
+    assert!(
+        *codes[2] == "1" && run.stderr.contains("cannot write the trace: No space"),
+        "{run:#?}"
+    );
 }
 
 #[test]

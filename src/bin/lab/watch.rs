@@ -1,6 +1,7 @@
 //! The policy of `lab trace`: everybody moves at once, and everything that is shown becomes an event.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
@@ -199,6 +200,10 @@ impl Watch {
         }
         self.summary();
         self.out.flush();
+        if let Some(error) = self.out.lost().filter(|e| e.kind() != ErrorKind::BrokenPipe) {
+            complain(&format!("cannot write the trace: {error}; what was traced is killed"));
+            return End::Exited(1);
+        }
         match (stopped, self.roots.first().and_then(|root| root.end)) {
             (Some(signal), _) => End::Stopped(signal),
             (None, Some(end)) => end,
