@@ -460,7 +460,7 @@ fn detached_it_runs_on() {
 fn a_reader_that_goes_is_no_panic() {
     let script = format!(
         "{lab} trace -o - -- {program} | head -n 2; echo ${{PIPESTATUS[0]}}; {lab} trace -- true 2>&-; echo $?; \
-         {lab} trace -o /dev/full -- true; echo $?; {lab} trace -o /no/such/place -- true; echo $?",
+         {lab} trace -o /dev/full -- true; echo $?; {lab} trace -o /no/such/place -- true; echo $?; {lab} doctor | head -n 1; {lab} trace -- nothing 2>&1 | :",
         lab = bin("lab").display(),
         program = foreign("ping").display()
     );
@@ -469,6 +469,10 @@ fn a_reader_that_goes_is_no_panic() {
     let codes: Vec<&&str> = lines.iter().filter(|line| line.parse::<i32>().is_ok()).collect();
     assert!(["0", "141"].contains(codes[0]) && *codes[3] == "1", "{run:#?}");
     assert!(!run.stderr.contains("panicked"), "{run:#?}");
+    assert!(
+        *codes[2] == "1" && run.stderr.contains("cannot write the trace: No space"),
+        "{run:#?}"
+    );
 }
 
 #[test]

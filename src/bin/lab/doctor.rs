@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 
 use colored::Colorize;
@@ -56,9 +57,11 @@ pub fn run() -> ExitCode {
                 ("no  ".red(), text)
             }
         };
-        let mut rows = text.split('\n');
-        println!("{mark} {name:<15} {}", rows.next().unwrap_or_default());
-        rows.for_each(|row| println!("                     {row}"));
+        let text = text.replace('\n', &format!("\n{:21}", ""));
+        if writeln!(std::io::stdout(), "{mark} {name:<15} {text}").is_err() {
+            // Nobody reads on.
+            return code;
+        }
     }
     code
 }

@@ -15,7 +15,7 @@ use crate::tracer::spawn::{Program, Refused, Start, leave_signals_to_the_program
 use crate::tracer::{Tracer, decode};
 use crate::view::json::Json;
 use crate::view::text::Text;
-use crate::view::{Out, View};
+use crate::view::{Out, View, complain};
 use crate::watch::{End, Watch};
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
@@ -54,7 +54,7 @@ pub fn run(trace: &Trace) -> ExitCode {
         Ok(End::Exited(code) | End::NotRun(code)) => ExitCode::from(code as u8),
         Ok(End::Killed(signal) | End::Stopped(signal)) => die_of(signal),
         Err((code, why)) => {
-            eprintln!("lab: {why}");
+            complain(&why);
             ExitCode::from(code)
         }
     }

@@ -1,6 +1,7 @@
 //! The policy of `lab trace`: everybody moves at once, and everything that is shown becomes an event.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
@@ -17,7 +18,7 @@ use crate::objects::{self, Objects};
 use crate::tracer::decode::{self, Look};
 use crate::tracer::spawn::{Program, Spawned, file_name};
 use crate::tracer::{Entry, How, Stop, Tid, Tracer, memory, names, sender};
-use crate::view::{Out, View};
+use crate::view::{Out, View, complain};
 
 /// How a program ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,6 +200,10 @@ impl Watch {
         }
         self.summary();
         self.out.flush();
+        if let Some(error) = self.out.lost().filter(|e| e.kind() != ErrorKind::BrokenPipe) {
+            complain(&format!("cannot write the trace: {error}; what was traced is killed"));
+            return End::Exited(1);
+        }
         match (stopped, self.roots.first().and_then(|root| root.end)) {
             (Some(signal), _) => End::Stopped(signal),
             (None, Some(end)) => end,
@@ -738,7 +743,7 @@ impl Watch {
         if let Some((name, failure)) = not_run {
             let (step, errno) = failure.unwrap_or(("start", Errno::UnknownErrno));
             let code = if errno == Errno::ENOENT { 127 } else { 126 };
-            eprintln!("lab: {name}: {step}: {}", lablib::flags::errno(errno));
+            complain(&format!("{name}: {step}: {}", lablib::flags::errno(errno)));
             if let Some(root) = root {
                 root.end = Some(End::NotRun(code));
             }

@@ -92,6 +92,11 @@ impl Out {
     }
 }
 
+/// One line on standard error. Nobody is left to be told when that fails.
+pub fn complain(text: &str) {
+    let _ = io::stderr().write_all(format!("lab: {text}\n").as_bytes());
+}
+
 fn duplicate(fd: i32) -> io::Result<File> {
     // SAFETY: it takes numbers, and answers a new descriptor that nobody else owns.
     unsafe {
