@@ -417,7 +417,7 @@ fn killed_at_each_system_call_and_started_again() {
                 &format!(
                     "seq 1 2 > lines; FROM=lines start server {} {{lab_4_10}} server --key-file $key --patience 0.3
                      start client {} {{lab_4_10}} client --key-file $key --patience 0.3; ended client
-                     kill $server 2> /dev/null; ended server\n{NEXT}",
+                     stop server; ended server\n{NEXT}",
                     before("server"),
                     before("client")
                 ),
