@@ -718,6 +718,21 @@ fn one_way_alone_its_table_and_its_picture() {
 }
 
 #[test]
+fn a_way_that_hangs_becomes_a_row() {
+    if !have("strace", "that the watchdog ends what hangs") {
+        return;
+    }
+    let strace = "strace -f -qq -o /dev/null -e trace=futex -e inject=futex:signal=SIGSTOP:when=3";
+    let words: Vec<&str> = strace.split(' ').collect();
+    let args = ["wakeups", "--only", "futex", "--rounds", "50", "--watchdog", "1"];
+    let run = run_lab("4.10").args(&args).under(&words).go();
+    let stuck = run.stderr.contains("futex: undecided: 4 situations stuck");
+    assert!(run.code == 1 && stuck && run.left.is_empty(), "{run:#?}");
+    let row = run.stdout.lines().find(|line| line.starts_with("  futex ")).expect("a row");
+    assert_eq!(row.split_whitespace().skip(3).collect::<Vec<_>>(), ["-"; 4], "{}", run.stdout);
+}
+
+#[test]
 fn the_experiment_is_stopped_in_the_middle() {
     if !have("strace", "stopping the wake-up experiment") {
         return;
