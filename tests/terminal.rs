@@ -16,7 +16,8 @@ type Terminal = Session<UnixProcess, PtyStream>;
 /// Starts a section's lab in a terminal; `shell` is what is done with it there.
 fn start(section: &str, shell: &str, env: &[(&str, &str)]) -> (Terminal, TempDir) {
     let shell = format!("trap : INT; {shell}");
-    let mut runner = run_lab(section).under(&["sh", "-c", &shell, "sh"]);
+    let mut runner =
+        run_lab(section).under(&["env", "--default-signal=INT,QUIT", "sh", "-c", &shell, "sh"]);
     for (name, value) in env {
         runner = runner.env(name, value);
     }

@@ -7,9 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use common::scene::{did, scene};
 use common::{Run, Runner, bin, have, lab, repo, run, scratch, sections};
+use expectrl::process::unix::{PtyStream, UnixProcess};
+use expectrl::{ControlCode, Expect, Session};
 use regex::Regex;
 use serde_json::Value;
 
@@ -117,6 +120,8 @@ fn mask(text: &str, tids: &[String]) -> String {
         let rules = [
             (r"\) += ", ") = "),
             (r"tv_sec=\d+, tv_nsec=\d+", "TIME"),
+            // A test in another thread may have left a descriptor open.
+            (r"^(pidfd_send_signal\()\d+", "${1}FD"),
             (r"(time)=\d+( /\* .*? \*/)?", "$1=TIME"),
             (r"\bkey=(0x)?[0-9a-f]+", "key=KEY"),
             (r"0x[0-9a-f]{6,}", "ADDRESS"),
@@ -511,4 +516,80 @@ fn labs_run_under_trace() {
         assert!(trace.contains("\n-- left: none\n"), "{section}: {trace}");
         assert!(!trace.contains('\x1b'), "{section} has colours in a file");
     }
+}
+
+/// A shell with job control in a terminal of 80 columns, which does not echo what is typed.
+fn shell() -> (Session<UnixProcess, PtyStream>, tempfile::TempDir) {
+    let runner = run(Path::new("bash")).args(&["--norc", "-i"]).env("PS1", "ready> ");
+    let (command, dir) = runner.command(true);
+    let mut terminal = Session::spawn(command).expect("a terminal");
+    terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    terminal.expect("ready> ").expect("a prompt");
+    (terminal, dir)
+}
+
+#[test]
+fn a_job_is_stopped_and_continued() {
+    let (mut terminal, dir) = shell();
+    let lab = bin("lab").display().to_string();
+    let trace = format!("{lab} trace -o trace -- sh -c 'echo here; exec cat'");
+    terminal.send_line(&trace).expect("a command");
+    terminal.expect("here\r\n").expect("it has the terminal");
+    terminal.send_line("first").expect("a line");
+    terminal.expect("first\r\n").expect("cat's answer");
+    terminal.send(ControlCode::Substitute).expect("Ctrl-Z");
+    terminal.expect("Stopped").expect("the shell sees its job stop");
+    terminal.expect("ready> ").expect("a prompt");
+    terminal.send_line("fg").expect("a command");
+    terminal.expect("cat'\r\n").expect("the job's name");
+    terminal.send_line("second").expect("a line");
+    terminal.expect("second\r\n").expect("cat's answer");
+    terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+    terminal.expect("ready> ").expect("a prompt");
+    terminal.send_line("echo code=$?").expect("a command");
+    terminal.expect("code=130\r\n").expect("as without a trace");
+    // In the background it is stopped when it reads the terminal.
+    terminal.send_line(format!("{lab} trace -o trace -- cat &")).expect("a command");
+    terminal.expect("ready> ").expect("a prompt");
+    terminal
+        .send_line("until jobs | grep Stopped; do read -t 0.01 nothing <> <(:); done")
+        .expect("a line");
+    terminal.expect("Stopped").expect("the shell sees its job stop");
+    terminal.expect("ready> ").expect("a prompt");
+    terminal.send_line("fg").expect("a command");
+    terminal.send_line("third").expect("a line");
+    terminal.expect("third\r\n").expect("cat's answer");
+    terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+    terminal.expect("ready> ").expect("a prompt");
+    terminal.send_line("echo code=$?").expect("a command");
+    terminal.expect("code=130\r\n").expect("as without a trace");
+    let trace = fs::read_to_string(dir.path().join("trace")).expect("a trace");
+    assert!(trace.contains("--- stopped by SIGTTIN ---"), "{trace}");
+    terminal.send_line("exit").expect("a command");
+}
+
+#[test]
+fn it_fits_the_terminal() {
+    let (mut terminal, _dir) = shell();
+    let lab = bin("lab").display().to_string();
+    let escape = Regex::new(r"\x1b\[[0-9;?]*[a-zA-Z]").expect("escape");
+    for (name, env) in [("ping", ""), ("signals", "NO_COLOR=1 "), ("deaths", "")] {
+        let command = format!(
+            "P={}; L={lab}; clear; {env}$L trace -- $P; echo en''d",
+            foreign(name).display()
+        );
+        terminal.send_line(&command).expect("a command");
+        let found = terminal.expect("end\r\n").expect("the end");
+        let text = String::from_utf8_lossy(found.before()).into_owned();
+        let text = text.split_once("-- all on CPU").expect("the first line").1;
+        assert_eq!(text.contains("\x1b[3"), env.is_empty(), "{name}: {text}");
+        for line in escape.replace_all(text, "").lines() {
+            // A path or an address in one piece is not broken.
+            let whole = line.contains("-- /") || line.contains("execve(");
+            assert!(line.trim_end().chars().count() <= 80 || whole, "{name}: {line}");
+        }
+        assert!(text.contains("-- left: none"), "{name}: {text}");
+    }
+    terminal.send_line("exit").expect("a command");
 }

@@ -21,7 +21,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { yes } = Arguments::parse();
+    let Arguments { yes } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     lablib::run(|| sweep(yes))
 }
 

@@ -9,7 +9,7 @@
 //! | [`peer`] | is this pid our peer? whose leftover is this? |
 //! | [`process`] | children: made, waited for, crashed on purpose |
 //! | [`signals`] | handlers that only set a flag, and the waits that signals can end |
-//! | [`channel`] | the duplex channel of 4.10: a ring of messages in each of two segments |
+//! | [`channel`], [`segment`] | the duplex channel of 4.10: a ring of messages in each of two segments |
 //! | [`wakeup`] | every way to wake the other side |
 //! | [`system`] | the kernel's own tables, and the real `ipcs` beside ours |
 //! | [`cleanup`] | the ledger of what we made, so that nothing stays behind |
@@ -34,6 +34,7 @@ pub mod flags;
 pub mod msg;
 pub mod peer;
 pub mod process;
+pub mod segment;
 pub mod sem;
 pub mod shm;
 pub mod signals;
@@ -157,7 +158,26 @@ pub struct Choice {
 
 /// Runs a section's lab as its arguments say: the story as its note tells it, or experiments.
 pub fn lab(title: &str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
-    Choice::parse().run(title, story, experiments)
+    match arguments::<Choice>() {
+        Ok(choice) => choice.run(title, story, experiments),
+        Err(code) => code,
+    }
+}
+
+/// Reads a program's arguments. `Err`: help was asked for, or one is wrong, which is told in one
+/// line; what to exit with.
+pub fn arguments<A: Parser>() -> std::result::Result<A, ExitCode> {
+    A::try_parse().map_err(|error| {
+        let text = error.render().to_string();
+        if !error.use_stderr() {
+            trace::out(&text);
+            return ExitCode::SUCCESS;
+        }
+        let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+        let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+        trace::complain(&format!("{}; see --help", why.join(" ")));
+        ExitCode::from(exit::USAGE)
+    })
 }
 
 impl Choice {

@@ -9,16 +9,20 @@
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`explain`] | what an event means, and the section that explains it |
 //! | [`view`] | events as text and as JSON |
+//! | [`explore`] | `lab explore`: one moves at a time, and every order is tried |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod doctor;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod event;
 mod explain;
+mod explore;
 mod objects;
 mod trace;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
@@ -37,13 +41,32 @@ struct Arguments {
 #[derive(Subcommand)]
 enum What {
     Trace(trace::Trace),
+    /// Try every order in which the calls of a program's processes can happen
+    Explore(explore::Options),
     /// Say what this machine allows, what that means, and how to mend it
     Doctor,
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().what {
-        What::Trace(trace) => trace::run(&trace),
-        What::Doctor => doctor::run(),
+    match Arguments::try_parse().map(|arguments| arguments.what) {
+        Ok(What::Trace(trace)) => trace::run(&trace),
+        Ok(What::Explore(options)) => explore::explore(&options),
+        Ok(What::Doctor) => doctor::run(),
+        Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody is left to be told when this fails; nor below.
+            let _ = help.print();
+            ExitCode::from(2)
+        }
+        Err(error) if error.use_stderr() => {
+            let text = error.render().to_string();
+            let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+            let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+            let _ = writeln!(std::io::stderr(), "lab: {}; see --help", why.join(" "));
+            ExitCode::from(2)
+        }
+        Err(help) => {
+            let _ = help.print();
+            ExitCode::SUCCESS
+        }
     }
 }

@@ -136,7 +136,7 @@ pub fn namespace(pid: &str) -> Option<std::path::PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/ns/ipc")).ok()
 }
 
-/// Removes nothing, changes nothing: asks for the flag that a segment goes with its last detach.
+/// Was this segment removed, and waits for its last detach?
 pub fn goes_with_last_detach(row: &Row) -> bool {
     row.perms & lablib::flags::SHM_DEST != 0
 }

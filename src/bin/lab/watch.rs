@@ -225,6 +225,10 @@ impl Watch {
         if !self.out.flush() && !waiting {
             self.ticking = false;
             set_timer(0);
+            // The handler's own timer is the same one, and may just have been taken back.
+            if STOP.load(SeqCst) != 0 {
+                self.want_tick();
+            }
         }
     }
 
@@ -467,6 +471,8 @@ impl Watch {
                 let restores = std::mem::replace(&mut thread.masked, all);
                 borrowed || all || restores || matches!(text, "[RTMIN RT_1]" | "[RT_1]")
             }
+            // The loader wakes whoever waits for a library: nobody does.
+            "futex" => call.result == Some(0) && call.value("val") == Some(i32::MAX.into()),
             "poll" | "ppoll" => !doing.told && self.now() - doing.began < BLOCKED,
             _ => false,
         }

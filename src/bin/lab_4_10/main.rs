@@ -73,7 +73,10 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, role, options } = Arguments::parse();
+    let Arguments { choice, role, options } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     if let Some(Role::Wakeups(wanted)) = &role
         && let Err(failure) = wanted.keep_quiet()
     {

@@ -46,7 +46,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, options } = Arguments::parse();
+    let Arguments { choice, options } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let story = || if options.measure { measure::measure(&options) } else { story() };
     choice.run("4.3  How shared memory works, and what it saves", story, experiments::ALL)
 }

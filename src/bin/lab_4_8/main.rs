@@ -49,6 +49,9 @@ struct Arguments {
     /// Seconds for which one may be silent that owes an answer; 0: no limit
     #[arg(long, default_value = "2", value_parser = lablib::patience)]
     patience: Patience,
+    /// Run the pair alone, with nobody to notice that it hangs; for lab explore
+    #[arg(long)]
+    unwatched: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -60,7 +63,13 @@ enum Part {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, part, rounds, patience } = Arguments::parse();
+    let Arguments { choice, part, rounds, patience, unwatched } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    if unwatched {
+        watch::look_away();
+    }
     let wanted = |one| part == one || part == Part::All;
     let story = || {
         watch::inherit()?;

@@ -70,54 +70,17 @@ fn may_change(reason: &Failure) -> bool {
 /// One look: finds the segment, attaches it, and makes sure of the server in it.
 fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    let because = |code, why: String| Err(Failure::Because(code, why));
     step(1, "Client: open the segment")?;
-    let file = options.key_file()?;
-    let nobody = || Failure::Because(exit::NO_PEER, format!("no server at {file}: start it first"));
-    let key = shm::ftok(&file, options.proj_id.into());
-    let key = key.map_err(|failure| if absent(&failure) { nobody() } else { failure })?;
-    let nobody = || {
-        let why = format!("no server at key {key:#x}, made from {file}: start it first");
-        Failure::Because(exit::NO_PEER, why)
-    };
-    let shmid = match shm::get(key, SIZE, 0) {
-        Err(failure) if absent(&failure) => return Err(nobody()),
-        Err(Failure::Call(_, Errno::EINVAL)) => {
-            return because(
-                exit::REFUSED,
-                format!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes"),
-            );
-        }
-        opened => opened?,
-    };
-    let row = system::segment(shmid).ok_or_else(nobody)?;
-    let (size, before) = (row.get("size"), row.get("nattch"));
-    if size != SIZE as i64 {
-        return because(
-            exit::REFUSED,
-            format!("refused: segment {shmid} has {size} bytes, not {SIZE}"),
-        );
-    }
-    if row.get("cpid") == 0 {
-        let why =
-            format!("segment {shmid} was made in another pid namespace: its pids mean nothing");
-        return because(exit::NOT_A_PEER, why + " here");
-    }
-    if before > 1 {
-        return because(
-            exit::BUSY,
-            format!("busy: segment {shmid} is attached {before} times: another client"),
-        );
-    }
-    if before == 0 && look != Look::Last {
-        return because(exit::NO_PEER, format!("nobody has attached segment {shmid}"));
-    }
+    let shmid = open(options)?;
+    let before = count(shmid, look)?;
     step(2, "Client: attach it")?;
     let addr = match shm::at(shmid, NULL, 0) {
         Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
             return because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)));
         }
-        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => return Err(nobody()),
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => {
+            return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
+        }
         attached => attached?,
     };
     let met = meet(shmid, addr, before, options, look);
@@ -125,6 +88,58 @@ fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
         shm::dt(addr)?;
     }
     Ok((met?, addr))
+}
+
+fn because<T>(code: u8, why: String) -> Result<T> {
+    Err(Failure::Because(code, why))
+}
+
+/// Opens the segment of our key, which a server has made.
+fn open(options: &Options) -> Result<i32> {
+    let file = options.key_file()?;
+    let key = match shm::ftok(&file, options.proj_id.into()) {
+        Err(failure) if absent(&failure) => {
+            return because(exit::NO_PEER, format!("no server at {file}: start it first"));
+        }
+        key => key?,
+    };
+    match shm::get(key, SIZE, 0) {
+        Err(failure) if absent(&failure) => {
+            let why = format!("no server at key {key:#x}, made from {file}: start it first");
+            because(exit::NO_PEER, why)
+        }
+        Err(Failure::Call(_, Errno::EINVAL)) => {
+            let why = format!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes");
+            because(exit::REFUSED, why)
+        }
+        opened => opened,
+    }
+}
+
+/// How many have attached it, before we do: one, unless this is no server's, or not for us.
+fn count(shmid: i32, look: Look) -> Result<i64> {
+    let Some(row) = system::segment(shmid) else {
+        return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
+    };
+    let (size, attached) = (row.get("size"), row.get("nattch"));
+    if size != SIZE as i64 {
+        let why = format!("refused: segment {shmid} has {size} bytes, not {SIZE}");
+        return because(exit::REFUSED, why);
+    }
+    if row.get("cpid") == 0 {
+        let why = format!("segment {shmid} was made in another pid namespace");
+        return because(exit::NOT_A_PEER, why + ": its pids mean nothing here");
+    }
+    match attached {
+        0 if look != Look::Last => {
+            because(exit::NO_PEER, format!("nobody has attached segment {shmid}"))
+        }
+        0 | 1 => Ok(attached),
+        n => {
+            let why = format!("busy: segment {shmid} is attached {n} times: another client");
+            because(exit::BUSY, why)
+        }
+    }
 }
 
 fn absent(failure: &Failure) -> bool {
@@ -140,7 +155,6 @@ fn meet(
     look: Look,
 ) -> Result<Talk<'static>> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    let because = |code, why: String| Err(Failure::Because(code, why));
     let shared = shared(addr);
     step(3, "Client: read the server's pid")?;
     let written = shared.pid.load(SeqCst);

@@ -85,7 +85,10 @@ fn octal(text: &str) -> std::result::Result<i32, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, role, options } = Arguments::parse();
+    let Arguments { choice, role, options } = match lablib::arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let story = || match role.unwrap_or(Role::Demo) {
         Role::Server => server::serve(&options, None),
         Role::Client => client::talk(&options),

@@ -70,6 +70,31 @@ mod this {
     pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
         change(tid, |registers| registers.rax = result as u64)
     }
+
+    /// At a call's entry, or at its exit, where the program expects to find it again: an argument,
+    /// from 0.
+    pub fn set_argument(tid: Tid, index: usize, value: u64) -> nix::Result<()> {
+        change(tid, |r| {
+            let all = [&mut r.rdi, &mut r.rsi, &mut r.rdx, &mut r.r10, &mut r.r8, &mut r.r9];
+            all.into_iter().skip(index).take(1).for_each(|register| *register = value);
+        })
+    }
+
+    /// A number that is the same when every register is.
+    pub fn digest(tid: Tid) -> nix::Result<u64> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        let r = ptrace::getregs(Pid::from_raw(tid))?;
+        let low = [r.rip, r.rsp, r.rbp, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.eflags];
+        let high = [r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15];
+        (low, high).hash(&mut hasher);
+        Ok(hasher.finish())
+    }
+
+    /// Memory that the program does not use: below its stack, and what may be in use below that.
+    pub fn scratch(tid: Tid) -> nix::Result<u64> {
+        Ok((ptrace::getregs(Pid::from_raw(tid))?.rsp - 1024) & !15)
+    }
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -117,6 +142,25 @@ mod this {
     /// At a call's exit: the program will see this result instead.
     pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
         change(tid, |registers| registers.regs[0] = result as u64)
+    }
+
+    /// At a call's entry: an argument, from 0. At its exit the first has become the result.
+    pub fn set_argument(tid: Tid, index: usize, value: u64) -> nix::Result<()> {
+        change(tid, |registers| registers.regs[index] = value)
+    }
+
+    /// A number that is the same when every register is.
+    pub fn digest(tid: Tid) -> nix::Result<u64> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        let r = ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?;
+        (r.regs, r.sp, r.pc, r.pstate).hash(&mut hasher);
+        Ok(hasher.finish())
+    }
+
+    /// Memory that the program does not use: below its stack.
+    pub fn scratch(tid: Tid) -> nix::Result<u64> {
+        Ok((ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?.sp - 1024) & !15)
     }
 }
 

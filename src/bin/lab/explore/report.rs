@@ -1,0 +1,278 @@
+//! The answer: what was tried, what came of it, and the shortest run in which something was wrong.
+
+use std::io::Write;
+
+use colored::{Color, Colorize};
+use serde_json::json;
+
+use super::run::Outcome;
+use super::schedule::{Schedule, letter};
+use super::search::Bound;
+use super::verdict::{Moment, Told, deciding};
+use super::{Options, Result, Trouble};
+use crate::tracer::names;
+
+/// What came of an exploration.
+#[derive(Default)]
+pub struct Answer {
+    /// How often the programs were started.
+    pub runs: u64,
+    /// How many of these were new, and seen to their end.
+    pub schedules: u64,
+    /// Name, how often, and whether something was wrong.
+    pub outcomes: Vec<(String, u64, bool)>,
+    /// The shortest run in which something was wrong, with its story.
+    pub worst: Option<Outcome>,
+    /// Everything within the bound was tried.
+    pub complete: bool,
+    /// More preemptions would have allowed more.
+    pub cut: bool,
+    /// Plans that were given up because the programs did something else each time.
+    pub unstable: u64,
+    /// The most moves of a run.
+    pub longest: usize,
+    pub seconds: f64,
+}
+
+const ORDERED: &str = "Ordered were visible calls, signals and the passing of time, one process or \
+thread at a time; plain loads and stores between calls are not interleaved.";
+
+/// Prints the answer of an exploration.
+pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
+    let mut text = String::new();
+    if options.json {
+        let outcomes: Vec<_> = answer
+            .outcomes
+            .iter()
+            .map(|(name, n, bad)| json!({"outcome": name, "schedules": n, "finding": bad}))
+            .collect();
+        let preemptions = match options.bound() {
+            Bound::Preemptions(n) => Some(n),
+            _ => None,
+        };
+        let line = json!({
+            "event": "explored", "schedules": answer.schedules, "runs": answer.runs,
+            "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
+            "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
+            "outcomes": outcomes, "ordered": ORDERED,
+        });
+        text += &format!("{line}\n");
+        if let Some(worst) = &answer.worst {
+            text += &json_story(worst);
+        }
+        return out(&text);
+    }
+    let bound = match options.bound() {
+        Bound::Preemptions(1) => "at most 1 preemption".to_string(),
+        Bound::Preemptions(n) => format!("at most {n} preemptions"),
+        Bound::Delays(1) => "at most 1 delay".to_string(),
+        Bound::Delays(n) => format!("at most {n} delays"),
+        Bound::Unbounded => "any number of preemptions".to_string(),
+    };
+    let rate = answer.schedules as f64 / answer.seconds.max(1e-6);
+    text += &format!(
+        "{} schedules with {bound}, in {:.2} s ({rate:.0} a second; {} runs, the others cut short \
+         as repetitions)\n",
+        answer.schedules, answer.seconds, answer.runs
+    );
+    for (name, n, bad) in &answer.outcomes {
+        let line = format!("  {n:>6}  {name}");
+        text += &format!("{}\n", if *bad { line.red() } else { line.green() });
+    }
+    text += &paragraph(&verdict(options, answer), 0);
+    text += &paragraph(ORDERED, 0);
+    if let Some(worst) = &answer.worst {
+        text += &format!("\n{}\n", "The shortest bad one:".bold());
+        text += &story(worst);
+        text += &format!("\nSCHEDULE {}\n", worst.schedule);
+        text += &format!("again:   {}\n", command(options, &worst.schedule));
+    }
+    out(&text)
+}
+
+/// What is known now.
+fn verdict(options: &Options, answer: &Answer) -> String {
+    let mut text = match (&answer.worst, answer.complete) {
+        (Some(_), true) => "Found, and every order within the bound was tried.".to_string(),
+        (Some(_), false) => "Found; not every order was tried.".to_string(),
+        (None, true) => "None found, and every order within the bound was tried.".to_string(),
+        (None, false) => "None found so far, and not every order was tried.".to_string(),
+    };
+    if answer.runs >= options.max && !answer.complete {
+        text += &format!(" --max {} was reached.", options.max);
+    }
+    if answer.complete && answer.cut && answer.worst.is_none() {
+        text += " A wider bound would allow more orders.";
+    }
+    if answer.unstable > 0 {
+        text += &format!(
+            " {} times the program did not do again what it had done: it depends on more than order.",
+            answer.unstable
+        );
+    }
+    text
+}
+
+/// Prints one schedule that was asked for.
+pub fn replayed(options: &Options, outcome: &Outcome) -> Result<()> {
+    if options.json {
+        return out(&json_story(outcome));
+    }
+    let mut text = story(outcome);
+    if outcome.findings.is_empty() {
+        text += &format!("\nnothing wrong; {}\n", ends(&outcome.ends));
+    }
+    text += &format!("\nSCHEDULE {}\n", outcome.schedule);
+    out(&text)
+}
+
+/// `a 0, b SIGUSR1`: how each process ended.
+pub fn ends(ends: &[String]) -> String {
+    let one = |(i, end): (usize, &String)| format!("{} {end}", letter(i as u8));
+    ends.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The command that runs exactly this schedule.
+fn command(options: &Options, schedule: &Schedule) -> String {
+    let quote = |word: &str| shell_words::quote(word).into_owned();
+    let mut text = format!("lab explore --replay {}", quote(&schedule.to_string()));
+    for other in &options.others {
+        let words: Vec<String> =
+            other.0.iter().map(|word| quote(&word.to_string_lossy())).collect();
+        text += &format!(" --and {}", quote(&words.join(" ")));
+    }
+    text += " --";
+    options.program.iter().for_each(|word| text += &format!(" {}", quote(&word.to_string_lossy())));
+    text
+}
+
+fn lane(told: &Told) -> (String, usize) {
+    let color = match told.letter {
+        0 => Color::Blue,
+        1 => Color::Magenta,
+        2 => Color::Yellow,
+        3 => Color::Cyan,
+        _ => Color::White,
+    };
+    let name = format!("{} {} │", letter(told.letter), told.pid);
+    let width = name.chars().count();
+    (name.color(color).to_string(), width)
+}
+
+/// A run in lanes, with the moment that decided.
+fn story(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let decided = outcome.findings.first().and_then(|first| deciding(&outcome.story, first));
+    for (i, told) in outcome.story.iter().enumerate() {
+        let (lane, width) = lane(told);
+        let line = line(told);
+        if let Moment::Turn { taken } = told.moment {
+            let word = if taken { "takes the turn" } else { "moves" };
+            text +=
+                &format!("{lane} {}\n", format!("── {} {word} ──", letter(told.letter)).dimmed());
+            continue;
+        }
+        text += &format!("{lane}   {line}\n");
+        if let Some((_, why)) = decided.as_ref().filter(|(at, _)| *at == i) {
+            let mark = format!("▶ {why}");
+            let pad = " ".repeat(width - 1);
+            text += &format!("{pad}{} {}\n", "│".red(), mark.red().bold());
+        }
+    }
+    for finding in &outcome.findings {
+        text += &paragraph(&finding.to_string(), 0).red().bold().to_string();
+    }
+    text
+}
+
+/// One moment, without its lane.
+fn line(told: &Told) -> String {
+    match &told.moment {
+        Moment::Turn { .. } => String::new(),
+        // Spelled for who made the call: the kernel would say that it may be made again.
+        Moment::Call { line, answer: Some(answer), .. } if answer.starts_with("? ERESTART") => {
+            format!("{line} is interrupted")
+        }
+        Moment::Call { line, answer: Some(answer), .. } => format!("{line} = {answer}"),
+        Moment::Call { line, answer: None, .. } => format!("{line} … sleeps"),
+        Moment::Signal { signal, from, handler, ignored } => {
+            let what = match (handler, ignored) {
+                (true, _) => "its handler runs",
+                (_, true) => "ignored",
+                _ => "no handler: it ends",
+            };
+            let from = from.map_or(String::new(), |from| format!(" from {}", letter(from)));
+            format!("--- {}{from}: {what} ---", names::signal(*signal))
+        }
+        Moment::Time { alarm: true } => "--- its alarm goes off ---".into(),
+        Moment::Time { alarm: false } => "--- time passes: its wait is over ---".into(),
+        Moment::Spins => "--- makes no call, and waits for memory to change ---".into(),
+        Moment::End { how } if how.starts_with("SIG") => format!("+++ killed by {how} +++"),
+        Moment::End { how } => format!("+++ exited with {how} +++"),
+    }
+}
+
+fn json_story(outcome: &Outcome) -> String {
+    let decided = outcome.findings.first().and_then(|first| deciding(&outcome.story, first));
+    let mut text = String::new();
+    for (i, told) in outcome.story.iter().enumerate() {
+        let why = decided.as_ref().filter(|(at, _)| *at == i).map(|(_, why)| why);
+        let kind = match &told.moment {
+            Moment::Turn { .. } => "turn",
+            Moment::Call { .. } => "call",
+            Moment::Signal { .. } => "signal",
+            Moment::Time { .. } => "time",
+            Moment::Spins => "spins",
+            Moment::End { .. } => "end",
+        };
+        let line = json!({
+            "event": kind, "who": letter(told.letter).to_string(), "pid": told.pid,
+            "text": line(told), "decides": why,
+        });
+        text += &format!("{line}\n");
+    }
+    for finding in &outcome.findings {
+        let line = json!({
+            "event": "finding", "finding": finding.word(), "text": finding.to_string(),
+            "schedule": outcome.schedule.to_string(), "preemptions": outcome.preemptions,
+        });
+        text += &format!("{line}\n");
+    }
+    if outcome.findings.is_empty() {
+        let line = json!({
+            "event": "ended", "ends": outcome.ends, "schedule": outcome.schedule.to_string(),
+        });
+        text += &format!("{line}\n");
+    }
+    text
+}
+
+/// Breaks a sentence at 80 columns.
+fn paragraph(text: &str, indent: usize) -> String {
+    let mut rows = String::new();
+    let mut used = usize::MAX;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if used.saturating_add(1 + width) > 79 {
+            rows += if rows.is_empty() { "" } else { "\n" };
+            rows += &" ".repeat(indent);
+            used = indent;
+        } else {
+            rows += " ";
+            used += 1;
+        }
+        rows += word;
+        used += width;
+    }
+    rows + "\n"
+}
+
+fn out(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Trouble::because(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,286 @@
+//! `lab explore` against the zoo (tests/zoo): every defect is found, no false alarm is raised, each
+//! time the same, and every schedule that was found leads there again. With SOAK, 100 times, and on a
+//! machine that has something else to do.
+#![cfg(all(target_arch = "x86_64", feature = "lab"))]
+
+mod common;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use common::{Run, bin, have, lab, namespaces, repo, run};
+
+/// How often, where once would do if there were no doubt.
+fn times() -> usize {
+    if std::env::var_os("SOAK").is_some() { 100 } else { 2 }
+}
+
+/// Can anything be explored here? Says why not.
+fn can_explore() -> bool {
+    let can = have("cc", "lab explore on the zoo") && namespaces();
+    if !can {
+        eprintln!("not tested: lab explore; it needs namespaces and a C compiler");
+    }
+    can
+}
+
+/// A program of the zoo, compiled.
+struct Animal {
+    name: String,
+    program: PathBuf,
+    /// What must be found; `none`.
+    expected: String,
+    pair: bool,
+}
+
+fn zoo() -> &'static [Animal] {
+    static ZOO: std::sync::LazyLock<Vec<Animal>> = std::sync::LazyLock::new(|| {
+        let built = common::scratch().keep();
+        let files = ["bad", "good"].iter().flat_map(|kind| {
+            let dir = repo().join("tests/zoo").join(kind);
+            fs::read_dir(dir).expect("tests/zoo").map(|entry| entry.expect("a file").path())
+        });
+        let mut animals: Vec<Animal> = files.map(|file| compile(&file, &built)).collect();
+        animals.sort_by(|a, b| a.name.cmp(&b.name));
+        animals
+    });
+    &ZOO
+}
+
+fn compile(file: &Path, built: &Path) -> Animal {
+    let text = fs::read_to_string(file).expect("C");
+    let words: Vec<&str> = text.lines().next().unwrap_or_default().split(' ').collect();
+    let ["/*", "zoo:", _section, expected, ..] = words[..] else {
+        panic!("{} does not say what must be found", file.display());
+    };
+    let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+    let program = built.join(&name);
+    let flags = ["-Wall", "-Wextra", "-Werror", "-O1", "-pthread", "-o"];
+    // Where the student may run it.
+    let done = Command::new("cc").args(flags).arg(&program).arg(file).status().expect("cc");
+    assert!(done.success(), "{} does not compile", file.display());
+    Animal { name, program, expected: expected.into(), pair: words.get(4) == Some(&"pair") }
+}
+
+/// Explores; what it prints is JSON.
+fn explore(animal: &Animal, options: &[&str]) -> Run {
+    let path = animal.program.display().to_string();
+    let client = format!("{path} client");
+    let (pair, role): (&[&str], &[&str]) =
+        if animal.pair { (&["--and", &client], &["server"]) } else { (&[], &[]) };
+    let words = [&["explore", "--json"], pair, options, &["--", &path], role].concat();
+    explorer().args(&words).go()
+}
+
+fn explorer() -> common::Runner {
+    run(&bin("lab"))
+}
+
+/// A field of the first line of JSON that has it.
+fn field<'a>(run: &'a Run, name: &str) -> Option<&'a str> {
+    let start = run.stdout.find(&format!("\"{name}\":"))? + name.len() + 3;
+    let rest = &run.stdout[start..];
+    Some(rest[..rest.find([',', '}', '\n'])?].trim_matches('"'))
+}
+
+/// The findings of a run, and how often each outcome came.
+fn verdict(run: &Run) -> (String, String) {
+    let found = run.stdout.lines().find_map(|line| {
+        let at = line.find("\"finding\":\"")? + 11;
+        Some(line[at..].split('"').next()?.to_string())
+    });
+    let outcomes = run.stdout.lines().next().unwrap_or_default();
+    let from = outcomes.find("\"outcomes\":").unwrap_or(0);
+    let to = outcomes.find("\"preemptions\":").unwrap_or(from);
+    (found.unwrap_or("none".into()), outcomes[from..to].to_string())
+}
+
+fn all_are_judged_right(times: usize) {
+    for animal in zoo() {
+        let mut verdicts = BTreeMap::new();
+        for _ in 0..times {
+            let run = explore(animal, &[]);
+            let (found, outcomes) = verdict(&run);
+            assert_eq!(found, animal.expected, "{}: {run:#?}", animal.name);
+            let code = i32::from(animal.expected != "none");
+            let complete = field(&run, "complete") == Some("true");
+            assert!(
+                run.code == code && complete && run.left.is_empty() && run.stderr.is_empty(),
+                "{}: {run:#?}",
+                animal.name
+            );
+            *verdicts.entry(outcomes).or_insert(0) += 1;
+        }
+        assert_eq!(verdicts.len(), 1, "{}: not the same each time: {verdicts:#?}", animal.name);
+    }
+}
+
+/// One at a time: on two CPUs more at once takes longer, and the busy one would make all busy.
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[test]
+fn every_defect_is_found_and_nothing_else() {
+    let _turn = turn();
+    if can_explore() {
+        let bad = zoo().iter().filter(|animal| animal.expected != "none").count();
+        assert!(bad >= 20 && zoo().len() - bad >= 10, "{bad} of {}", zoo().len());
+        all_are_judged_right(times());
+    }
+}
+
+/// Processes that take every CPU.
+struct Load(Vec<Child>);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for busy in &mut self.0 {
+            // Our child and not reaped, so the number is its own.
+            let _ = busy.kill();
+            let _ = busy.wait();
+        }
+    }
+}
+
+#[test]
+fn also_on_a_busy_machine() {
+    let _turn = turn();
+    if can_explore() {
+        let spin =
+            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
+        let _load = Load((0..2).map(|_| spin().expect("sh")).collect());
+        all_are_judged_right(times().div_ceil(2));
+    }
+}
+
+#[test]
+fn every_schedule_that_was_found_leads_there_again() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    for animal in zoo().iter().filter(|animal| animal.expected != "none") {
+        let first = explore(animal, &[]);
+        let schedule = field(&first, "schedule").expect("a schedule").to_string();
+        for _ in 0..times() {
+            let again = explore(animal, &["--replay", &schedule]);
+            assert_eq!(verdict(&again).0, animal.expected, "{}: {again:#?}", animal.name);
+            assert!(again.code == 1 && again.left.is_empty(), "{again:#?}");
+        }
+    }
+}
+
+#[test]
+fn leaving_orders_out_leaves_nothing_out() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let names = |text: &str| {
+        let parts = text.split("\"outcome\":\"").skip(1);
+        parts.map(|part| part.split('"').next().unwrap_or_default().to_string()).collect()
+    };
+    for animal in zoo().iter().filter(|animal| !animal.pair) {
+        let outcomes = |options: &[&str]| -> std::collections::BTreeSet<String> {
+            let run = explore(animal, &[&["--preemptions", "1"], options].concat());
+            names(&verdict(&run).1)
+        };
+        assert_eq!(outcomes(&[]), outcomes(&["--all"]), "{}", animal.name);
+    }
+}
+
+#[test]
+fn the_answer_says_what_was_ordered_and_which_moment_decided() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let animal = zoo().iter().find(|animal| animal.name == "check-then-pause").expect("it");
+    let path = animal.program.display().to_string();
+    let run = explorer().args(&["explore", "--", &path]).go();
+    for part in [
+        "at most 2 preemptions",
+        "deadlock",
+        "Found, and every order within the bound was tried.",
+        "plain loads and stores between calls are not interleaved",
+        "before pause: nobody will send another",
+        "SCHEDULE ",
+        "lab explore --replay ",
+    ] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    assert_eq!(run.code, 1);
+}
+
+#[test]
+fn exit_codes() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let animal = |name: &str| zoo().iter().find(|animal| animal.name == name).expect("it");
+    assert_eq!(explore(animal("sigsuspend"), &[]).code, 0);
+    assert_eq!(explore(animal("sigsuspend"), &["--max", "2"]).code, 3);
+    assert_eq!(explore(animal("bare-pause"), &[]).code, 1);
+    for wrong in
+        [&["--preemptions", "few"][..], &["--max", "0"], &["--replay", "3"], &["--replay", "z9"]]
+    {
+        let run = explore(animal("bare-pause"), wrong);
+        assert!(run.code == 2 && run.stdout.is_empty() && !run.stderr.is_empty(), "{run:#?}");
+    }
+    let nobody = explorer().args(&["explore", "--", "/no/such/program"]).go();
+    assert!(nobody.code == 2 && nobody.stderr.lines().count() == 1, "{nobody:#?}");
+}
+
+#[test]
+fn our_own_parent_and_child() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let (explorer, lab) = (explorer, lab("4.8").display().to_string());
+    let words = |part| {
+        [
+            "explore",
+            "--json",
+            "--preemptions",
+            "1",
+            "--",
+            &lab,
+            "--part",
+            part,
+            "--rounds",
+            "1",
+            "--unwatched",
+        ]
+    };
+    let naive = explorer().args(&words("a")).go();
+    assert_eq!((verdict(&naive).0.as_str(), naive.code), ("deadlock", 1), "{naive:#?}");
+    let cure = explorer().args(&words("c")).go();
+    assert!(cure.code == 0 && field(&cure, "complete") == Some("true"), "{cure:#?}");
+}
+
+#[test]
+fn an_exploration_that_is_killed_leaves_nothing() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let path = lab("4.8").display().to_string();
+    for signal in ["-TERM", "-KILL"] {
+        let script = format!(
+            "\"$0\" explore --all --preemptions unbounded --max 1000000 -- {path} --part c --unwatched \
+             > out & it=$!; mkfifo pipe; \
+             read -t 0.5 nothing <> pipe; kill {signal} $it; wait $it; code=$?; \
+             turns=0; while pgrep -f ^{path} >/dev/null; do turns=$((turns + 1)); \
+             [ $turns -gt 500 ] && exit 99; read -t 0.01 nothing <> pipe; done; exit $code"
+        );
+        let lab = bin("lab").display().to_string();
+        let run = run(Path::new("bash")).args(&["-c", &script, &lab]).go();
+        let expected = if signal == "-TERM" { 143 } else { 137 };
+        assert!(run.code == expected && run.left.is_empty(), "{run:#?}");
+    }
+}
