@@ -12,7 +12,7 @@ export STEP
 sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 
-.PHONY: help $(labs) ipcs sweep lint test soak golden
+.PHONY: help $(labs) ipcs sweep lint test soak golden bench
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -65,3 +65,7 @@ soak:
 
 golden:
 	@GOLDEN=write tests/run --test golden
+
+bench:
+	@$(CARGO) build --quiet --release --manifest-path benches/peers/Cargo.toml
+	@benches/peers/target/release/peers --write notes/performance.md $(ARGS)
