@@ -121,3 +121,7 @@ golden:
 bench-trace:
 	@$(CARGO) build --quiet --release --bin lab
 	@benches/trace/run target/release/lab
+
+bench:
+	@$(CARGO) build --quiet --release --manifest-path benches/peers/Cargo.toml
+	@benches/peers/target/release/peers --write notes/performance.md $(ARGS)

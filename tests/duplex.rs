@@ -417,7 +417,7 @@ fn killed_at_each_system_call_and_started_again() {
                 &format!(
                     "seq 1 2 > lines; FROM=lines start server {} {{lab_4_10}} server --key-file $key --patience 0.3
                      start client {} {{lab_4_10}} client --key-file $key --patience 0.3; ended client
-                     kill $server 2> /dev/null; ended server\n{NEXT}",
+                     stop server; ended server\n{NEXT}",
                     before("server"),
                     before("client")
                 ),
@@ -715,6 +715,21 @@ fn one_way_alone_its_table_and_its_picture() {
     assert!(svg.contains(">futex<") && !svg.contains("NaN"), "{svg}");
     let run = run_lab("4.10").args(&["wakeups", "--only", "hope"]).go();
     assert!(run.code == 2 && run.stderr.contains("there are: pause, "), "{run:#?}");
+}
+
+#[test]
+fn a_way_that_hangs_becomes_a_row() {
+    if !have("strace", "that the watchdog ends what hangs") {
+        return;
+    }
+    let strace = "strace -f -qq -o /dev/null -e trace=futex -e inject=futex:signal=SIGSTOP:when=3";
+    let words: Vec<&str> = strace.split(' ').collect();
+    let args = ["wakeups", "--only", "futex", "--rounds", "50", "--watchdog", "1"];
+    let run = run_lab("4.10").args(&args).under(&words).go();
+    let stuck = run.stderr.contains("futex: undecided: 4 situations stuck");
+    assert!(run.code == 1 && stuck && run.left.is_empty(), "{run:#?}");
+    let row = run.stdout.lines().find(|line| line.starts_with("  futex ")).expect("a row");
+    assert_eq!(row.split_whitespace().skip(3).collect::<Vec<_>>(), ["-"; 4], "{}", run.stdout);
 }
 
 #[test]

@@ -61,8 +61,8 @@ fn every_way_and_size_is_measured() {
         let ways = run.stdout.lines().filter(|line| line.starts_with("  in place, spinning "));
         let figures = ways.map(|row| row.split_whitespace().skip(3).count()).collect::<Vec<_>>();
         assert_eq!(figures, [8, 8, 8, 8], "{}", run.stdout);
-        let calls = run.stdout.lines().filter(|line| line.starts_with("  shared, spinning "));
-        let calls = calls.last().expect("the calls").split_whitespace().skip(2);
+        let mut calls = run.stdout.lines().filter(|line| line.starts_with("  shared, spinning "));
+        let calls = calls.next_back().expect("the calls").split_whitespace().skip(2);
         assert!(calls.eq(["0"; 8]), "who spins calls nobody: {}", run.stdout);
         let svg = fs::read_to_string(run.dir.path().join("picture.svg")).expect("the picture");
         assert_eq!(svg.matches("<polyline").count(), 18, "nine ways, two charts");

@@ -121,3 +121,30 @@ fn ctrl_c_reaches_a_lab_and_its_children() {
         assert_eq!(text.matches("stopped by").count(), 1, "{text}");
     }
 }
+
+#[test]
+fn a_terminal_that_is_closed_ends_every_lab() {
+    // The session's programs go with the terminal; this shell stays, and looks what they left.
+    let shell = "trap : HUP; \"$@\" > out 2> err; echo $? > code; \
+                 cat /proc/sysvipc/* > table; mv table ended";
+    for section in sections() {
+        let (mut terminal, dir) = start(&section, shell, &[("STEP", "1")]);
+        terminal.expect("[Enter: go on]").expect("a prompt");
+        terminal.send_line("").expect("Enter");
+        terminal.expect("[Enter: go on]").expect("the next prompt");
+        drop(terminal);
+        let file = |name| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        while file("ended").is_empty() {
+            assert!(std::time::Instant::now() < until, "{section} never ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Three headings, and not a row under them.
+        let (table, err) = (file("ended"), file("err"));
+        assert!(
+            table.lines().count() == 3 && file("code").trim() == "129",
+            "{section}: {err}{table}"
+        );
+        assert_eq!(err, format!("lab_{}: stopped by SIGHUP\n", section.replace('.', "_")));
+    }
+}

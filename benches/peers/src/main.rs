@@ -39,6 +39,19 @@ fn main() -> ExitCode {
     let fifo = words.contains(&"--fifo");
     words.retain(|word| *word != "--fifo");
     FIFO.store(fifo, SeqCst);
+    for pair in words.chunks(2) {
+        match *pair {
+            ["--rounds", n] if n.parse::<usize>().is_ok_and(|n| n > 0) => {
+                rounds = n.parse().unwrap_or(7);
+            }
+            ["--only", word] => only = Some(word),
+            ["--write", file] => write = Some(PathBuf::from(file)),
+            _ => {
+                eprintln!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        }
+    }
     // What lablib prints about its calls is not wanted here.
     let null = fs::File::options().write(true).open("/dev/null").expect("/dev/null");
     let out = nix::unistd::dup(std::io::stdout()).expect("dup");
@@ -52,7 +65,7 @@ fn main() -> ExitCode {
     rows.retain(|row| only.is_none_or(|word| row.name.contains(word)));
     let results = Results::measure(rows, rounds);
     fs::remove_dir_all(&dir).expect("our folder");
-    let text = page(&machine, rounds, &results);
+    let text = page(&machine, rounds, fifo, &results);
     match write {
         Some(file) => fs::write(file, text).expect("the page"),
         None => drop(nix::unistd::write(out, text.as_bytes())),
@@ -60,14 +73,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn page(machine: &str, rounds: usize, results: &Results) -> String {
+fn page(machine: &str, rounds: usize, fifo: bool, results: &Results) -> String {
     let tables = results.tables();
     let verdicts = verdicts(results);
     let truths = include_str!("truths.md");
+    let command = if fifo {
+        "make bench ARGS=--fifo`, which lets pinned processes go before all others, since other work \
+         was going on; `make bench"
+    } else {
+        "make bench"
+    };
     format!(
         "# What the channel costs, beside others\n\n\
          Written by `make bench`; edit benches/peers, not this page.\n\n\
-         Machine: {machine}.\n\nCommand: `make bench`, that is {rounds} rounds; a row is measured \
+         Machine: {machine}.\n\nCommand: `{command}`. {rounds} rounds; a row is measured \
          once in each. Two processes, unless a row says otherwise. A ratio is the median of the \
          ratios within the rounds.\n\n## Figures\n\n{verdicts}\n## All rows\n{tables}\n{truths}"
     )

@@ -14,7 +14,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe};
 pub enum Pin {
     /// One on each of two CPUs.
     Two,
-    /// The same, and both spin: with `--fifo` nobody else may run there meanwhile.
+    /// The same, and both spin.
     Spinning,
     /// Both on one.
     One,
@@ -115,13 +115,12 @@ fn child(place: Pin, n: usize, body: impl FnOnce()) -> Pid {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
             match place {
-                Pin::Two => pin(n),
-                Pin::Spinning => {
-                    pin(n);
-                    alone();
-                }
+                Pin::Two | Pin::Spinning => pin(n),
                 Pin::One => pin(0),
                 Pin::Free => {}
+            }
+            if place != Pin::Free {
+                alone();
             }
             let code = i32::from(catch_unwind(AssertUnwindSafe(body)).is_err());
             // SAFETY: ends the child at once; what the parent owns stays its own.

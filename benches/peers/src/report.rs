@@ -67,7 +67,11 @@ impl Results {
         for round in 1..=rounds {
             eprintln!("round {round} of {rounds}");
             for row in &mut rows {
+                let began = std::time::Instant::now();
                 let Measured { number, cpu } = (row.measure)();
+                if began.elapsed().as_secs() > 0 {
+                    eprintln!("{}: took {:?}", row.name, began.elapsed());
+                }
                 results.numbers.entry(row.name).or_default().push(number);
                 results.cpu.entry(row.name).or_default().push(cpu);
             }

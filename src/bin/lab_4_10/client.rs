@@ -45,7 +45,10 @@ fn find(options: &Options) -> Result<Found> {
     let rest = |failure: &Failure| {
         let (limit, now) = (options.patience, start.elapsed());
         match failure {
-            Failure::Because(exit::NO_PEER, _) => limit.is_none_or(|limit| now < limit),
+            // A process that is dying has nothing attached any more: look again, too.
+            Failure::Because(exit::NO_PEER | exit::NOT_A_PEER, _) => {
+                limit.is_none_or(|limit| now < limit)
+            }
             Failure::Because(exit::BUSY, _) => now < limit.unwrap_or(TAKEN).min(TAKEN),
             _ => false,
         }

@@ -51,7 +51,7 @@ pub fn write(file: &Path, rows: &[Row]) -> Result<()> {
 }
 
 fn chart(svg: &mut String, left: f64, title: &str, rows: &[Row], of: impl Fn(&Row) -> &[Figure]) {
-    let all = || rows.iter().flat_map(|row| of(row)).map(|figure| figure.nanos);
+    let all = || rows.iter().flat_map(&of).map(|figure| figure.nanos);
     let low = all().fold(f64::MAX, f64::min).log10().floor();
     let high = all().fold(1.0, f64::max).log10().ceil();
     let x = |i: usize| left + WIDE * i as f64 / (SIZES.len() - 1) as f64;

@@ -15,18 +15,17 @@ use super::{AWAKE, Figure, Outcome, SITUATIONS, Situation, UNDECIDED, WORKS};
 
 /// Bytes of each ring; what is measured is waking, not carrying.
 const RING: usize = 4096;
-/// What a cell may take before its rounds are cut short, and before the watchdog ends it.
+/// What a cell may take before its rounds are cut short.
 const BUDGET: Duration = Duration::from_millis(600);
-const WATCHDOG: Duration = Duration::from_secs(20);
 /// One message a millisecond: idle, but not asleep for good.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs a way in every situation.
-pub fn run(name: &'static str, way: Way, rounds: u32) -> Result<Outcome> {
+pub fn run(name: &'static str, way: Way, rounds: u32, watchdog: Duration) -> Result<Outcome> {
     let (mut figures, mut done, mut lost, mut stuck) = (vec![], 0, 0, 0);
     for situation in SITUATIONS {
         let rounds = if situation.idle { (rounds / 5).max(5) } else { rounds };
-        match cell(way, situation, rounds)? {
+        match cell(way, situation, rounds, watchdog)? {
             Some([rounds, late, p50, p99, max]) => {
                 (done, lost) = (done + rounds, lost + late);
                 figures.push(Some(Figure { p50, p99, max }));
@@ -76,7 +75,12 @@ fn why(way: Way) -> (&'static str, &'static str) {
 type Numbers = [u64; 5];
 
 /// One way in one situation; `None` when the watchdog had to end it.
-fn cell(way: Way, situation: Situation, rounds: u32) -> Result<Option<Numbers>> {
+fn cell(
+    way: Way,
+    situation: Situation,
+    rounds: u32,
+    watchdog: Duration,
+) -> Result<Option<Numbers>> {
     let ids = [
         shm::get(IPC_PRIVATE, segment_size(RING), 0o600)?,
         shm::get(IPC_PRIVATE, segment_size(RING), 0o600)?,
@@ -96,7 +100,7 @@ fn cell(way: Way, situation: Situation, rounds: u32) -> Result<Option<Numbers>> 
         pin(here)?;
         one_side(ids, ways, situation.idle, rounds)
     })
-    .and_then(|one| one.answer(WATCHDOG));
+    .and_then(|one| one.answer(watchdog));
     for id in ids {
         shm::ctl_rmid(id)?;
     }
@@ -110,7 +114,8 @@ fn one_side(ids: [i32; 2], ways: [Way; 2], idle: bool, rounds: u32) -> Result<Ve
     ways[0].prepare()?;
     let mut out = Segment::create(ids[0], Role::Writer)?;
     let mut back = Segment::create(ids[1], Role::Reader)?;
-    let patience = Some(WATCHDOG);
+    // Who is not answered waits for the watchdog.
+    let patience = None;
     let peer = out.meet(patience)?;
     back.meet(patience)?;
     let mut sender = out.sender(ways[0], Some(&peer), patience)?;
@@ -122,7 +127,8 @@ fn other_side(ids: [i32; 2], ways: [Way; 2]) -> Result<Vec<u64>> {
     ways[0].prepare()?;
     let mut back = open(ids[0], Role::Reader)?;
     let mut out = open(ids[1], Role::Writer)?;
-    let patience = Some(WATCHDOG);
+    // Who is not answered waits for the watchdog.
+    let patience = None;
     let peer = out.meet(patience)?;
     let mut receiver = back.receiver(ways[0], Some(&peer), patience)?;
     let mut sender = out.sender(ways[1], Some(&peer), patience)?;
@@ -131,12 +137,9 @@ fn other_side(ids: [i32; 2], ways: [Way; 2]) -> Result<Vec<u64>> {
 
 /// Opens a segment as soon as it is laid out.
 fn open(id: i32, role: Role) -> Result<Segment> {
-    let until = Instant::now() + WATCHDOG;
     loop {
         match Segment::open(id, role) {
-            Err(Failure::Because(exit::NO_PEER, _)) if Instant::now() < until => {
-                thread::yield_now();
-            }
+            Err(Failure::Because(exit::NO_PEER, _)) => thread::yield_now(),
             opened => return opened,
         }
     }

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,6 +32,9 @@ pub struct Options {
     /// Only this way; a name that is none lists them
     #[arg(long, value_name = "WAY")]
     only: Option<String>,
+    /// Seconds after which a way that hangs is ended, and becomes a row
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    watchdog: u64,
     /// Print the result as JSON instead
     #[arg(long)]
     json: bool,
@@ -157,7 +161,10 @@ pub fn put_to_the_test(options: &Options) -> Result<()> {
             bar.set_message(name);
             let outcome = match test {
                 Test::Forced(scene) => forced::run(name, scene, options.rounds)?,
-                Test::Measured(way) => measured::run(name, way, options.rounds)?,
+                Test::Measured(way) => {
+                    let watchdog = Duration::from_secs(options.watchdog);
+                    measured::run(name, way, options.rounds, watchdog)?
+                }
             };
             outcomes.push(outcome);
             bar.inc(1);
