@@ -77,16 +77,17 @@ fn page(machine: &str, rounds: usize, fifo: bool, results: &Results) -> String {
     let tables = results.tables();
     let verdicts = verdicts(results);
     let truths = include_str!("truths.md");
-    let command = if fifo {
-        "make bench ARGS=--fifo`, which lets pinned processes go before all others, since other work \
-         was going on; `make bench"
+    let (command, class) = if fifo {
+        let class = " `--fifo`: the processes that are measured go before all others (SCHED_FIFO), since other \
+             work was going on.";
+        ("make bench ARGS=--fifo", class)
     } else {
-        "make bench"
+        ("make bench", "")
     };
     format!(
         "# What the channel costs, beside others\n\n\
          Written by `make bench`; edit benches/peers, not this page.\n\n\
-         Machine: {machine}.\n\nCommand: `{command}`. {rounds} rounds; a row is measured \
+         Machine: {machine}.\n\nCommand: `{command}`.{class} {rounds} rounds; a row is measured \
          once in each. Two processes, unless a row says otherwise. A ratio is the median of the \
          ratios within the rounds.\n\n## Figures\n\n{verdicts}\n## All rows\n{tables}\n{truths}"
     )
