@@ -18,19 +18,19 @@ use crate::{Options, demo, server};
 pub const ALL: &[Experiment] = &[
     Experiment {
         name: "coalesce",
-        rows: "W1",
+        rows: "U1",
         question: "Ten signals while the other side is busy: how many arrive?",
         run: coalesce,
     },
     Experiment {
         name: "sem-undo",
-        rows: "W2",
+        rows: "U2",
         question: "What becomes of a semaphore when the one who changed it is killed?",
         run: sem_undo,
     },
     Experiment {
         name: "killed-server",
-        rows: "W3",
+        rows: "U3",
         question: "What does kill -9 of a server leave, and what does the next one do?",
         run: killed_server,
     },
