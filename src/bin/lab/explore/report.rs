@@ -11,6 +11,8 @@ use super::search::Bound;
 use super::verdict::{Moment, Told, deciding};
 use super::{Options, Result, Trouble};
 use crate::tracer::names;
+use crate::view::Out;
+use crate::view::text::wrap;
 
 /// What came of an exploration.
 #[derive(Default)]
@@ -70,10 +72,17 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         Bound::Unbounded => "any number of preemptions".to_string(),
     };
     let rate = answer.schedules as f64 / answer.seconds.max(1e-6);
-    text += &format!(
-        "{} schedules with {bound}, in {:.2} s ({rate:.0} a second; {} runs, the others cut short \
-         as repetitions)\n",
-        answer.schedules, answer.seconds, answer.runs
+    let cut_short = answer.runs - answer.schedules;
+    let repetitions = match cut_short {
+        0 => String::new(),
+        n => format!("; {n} more were cut short: they would only have repeated one"),
+    };
+    text += &paragraph(
+        &format!(
+            "{} schedules with {bound}, in {:.2} s ({rate:.0} a second{repetitions})",
+            answer.schedules, answer.seconds
+        ),
+        0,
     );
     for (name, n, bad) in &answer.outcomes {
         let line = format!("  {n:>6}  {name}");
@@ -162,6 +171,8 @@ fn lane(told: &Told) -> (String, usize) {
 /// A run in lanes, with the moment that decided.
 fn story(outcome: &Outcome) -> String {
     let mut text = String::new();
+    let stdout = Out::to(Some("-".as_ref())).ok();
+    let columns = stdout.and_then(|stdout| stdout.columns()).unwrap_or(usize::MAX);
     let decided = outcome.findings.first().and_then(|first| deciding(&outcome.story, first));
     for (i, told) in outcome.story.iter().enumerate() {
         let (lane, width) = lane(told);
@@ -172,11 +183,14 @@ fn story(outcome: &Outcome) -> String {
                 &format!("{lane} {}\n", format!("── {} {word} ──", letter(told.letter)).dimmed());
             continue;
         }
-        text += &format!("{lane}   {line}\n");
+        for row in wrap(&line, columns.saturating_sub(width + 3), 4) {
+            text += &format!("{lane}   {row}\n");
+        }
         if let Some((_, why)) = decided.as_ref().filter(|(at, _)| *at == i) {
-            let mark = format!("▶ {why}");
             let pad = " ".repeat(width - 1);
-            text += &format!("{pad}{} {}\n", "│".red(), mark.red().bold());
+            for row in wrap(&format!("▶ {why}"), columns.saturating_sub(width + 1), 2) {
+                text += &format!("{pad}{} {}\n", "│".red(), row.red().bold());
+            }
         }
     }
     for finding in &outcome.findings {

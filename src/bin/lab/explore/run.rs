@@ -132,6 +132,7 @@ struct Task {
     in_call: bool,
     vfork: bool,
     stat: Option<File>,
+    syscall: Option<File>,
     early: VecDeque<Stop>,
     /// How many signals had been sent when it was held.
     signals: u64,
@@ -296,6 +297,7 @@ impl Run<'_> {
             in_call: false,
             vfork: false,
             stat: None,
+            syscall: None,
             early: VecDeque::new(),
             signals: self.signals,
             places: vec![],
@@ -1332,13 +1334,25 @@ impl Run<'_> {
         time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 
-    /// Does it sleep until somebody wakes it?
+    /// Does it sleep until somebody wakes it? The state alone does not tell: one that is on its way to
+    /// sleep, and may yet change its mind, is `S` already. To say in which call it is, the kernel waits
+    /// until it has left the run queue: then it is asleep, until somebody's wake-up makes it `R`.
     fn sleeps(&mut self, i: usize) -> bool {
-        match self.state_of(i) {
+        let looks = match self.state_of(i) {
             b'S' => true,
             b'D' => self.tasks[i].vfork,
-            b'T' | b't' => self.tasks[i].state == State::Stopped,
+            b'T' | b't' => return self.tasks[i].state == State::Stopped,
             _ => false,
+        };
+        looks && {
+            let tid = self.tasks[i].tid;
+            if self.tasks[i].syscall.is_none() {
+                self.tasks[i].syscall = self.world.room.open(&format!("{tid}/syscall"));
+            }
+            let mut text = [0; 8];
+            let call = self.tasks[i].syscall.as_ref();
+            let got = call.map_or(0, |file| file.read_at(&mut text, 0).unwrap_or(0));
+            got > 0 && text[0].is_ascii_digit()
         }
     }
 

@@ -275,7 +275,7 @@ fn safe(line: &str) -> String {
 }
 
 /// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
-fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     if width == usize::MAX || text.len() <= width {
         return vec![text.into()];
     }
