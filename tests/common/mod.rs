@@ -220,7 +220,8 @@ impl Runner {
             command = Command::new(all[0]);
             command.args(&all[1..]);
         }
-        command.env("XDG_RUNTIME_DIR", dir.path()).env("LC_ALL", "C").current_dir(dir.path());
+        command.env("XDG_RUNTIME_DIR", dir.path()).env("TMPDIR", dir.path());
+        command.env("LC_ALL", "C").current_dir(dir.path());
         for name in UNSET {
             command.env_remove(name);
         }
