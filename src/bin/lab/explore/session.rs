@@ -34,8 +34,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::new(&calls::watched());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
-    let mut room = room::enter(&programs, filter, !options.spread)?;
-    room.scratch = Some(scratch.0.clone());
+    let room = room::enter(&programs, filter, !options.spread, scratch.0.clone())?;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         room::on(signal, stop);
     }
