@@ -272,10 +272,10 @@ fn an_exploration_that_is_killed_leaves_nothing() {
     let path = lab("4.8").display().to_string();
     for signal in ["-TERM", "-KILL"] {
         let script = format!(
-            "\"$0\" explore --all --preemptions unbounded --max 1000000 -- {path} --part c --unwatched \
+            "export TMPDIR=$PWD; \"$0\" explore --all --preemptions unbounded --max 1000000 -- {path} --part c --unwatched \
              > out & it=$!; mkfifo pipe; \
              read -t 0.5 nothing <> pipe; kill {signal} $it; wait $it; code=$?; \
-             turns=0; while pgrep -f ^{path} >/dev/null; do turns=$((turns + 1)); \
+             turns=0; while pgrep -f ^{path} || ls -d lab-explore-*; do turns=$((turns + 1)); \
              [ $turns -gt 500 ] && exit 99; read -t 0.01 nothing <> pipe; done; exit $code"
         );
         let lab = bin("lab").display().to_string();

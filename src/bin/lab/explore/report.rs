@@ -21,8 +21,8 @@ pub struct Answer {
     pub runs: u64,
     /// How many of these were new, and seen to their end.
     pub schedules: u64,
-    /// Name, how often, and whether something was wrong.
-    pub outcomes: Vec<(String, u64, bool)>,
+    /// Name, how often, whether something was wrong, and the first schedule that had it.
+    pub outcomes: Vec<(String, u64, bool, String)>,
     /// The shortest run in which something was wrong, with its story.
     pub worst: Option<Outcome>,
     /// Everything within the bound was tried.
@@ -46,7 +46,9 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         let outcomes: Vec<_> = answer
             .outcomes
             .iter()
-            .map(|(name, n, bad)| json!({"outcome": name, "schedules": n, "finding": bad}))
+            .map(|(name, n, bad, one)| {
+                json!({"outcome": name, "schedules": n, "finding": bad, "first": one})
+            })
             .collect();
         let preemptions = match options.bound() {
             Bound::Preemptions(n) => Some(n),
@@ -84,7 +86,7 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         ),
         0,
     );
-    for (name, n, bad) in &answer.outcomes {
+    for (name, n, bad, _) in &answer.outcomes {
         let line = format!("  {n:>6}  {name}");
         text += &format!("{}\n", if *bad { line.red() } else { line.green() });
     }

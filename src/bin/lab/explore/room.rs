@@ -1,6 +1,6 @@
 //! The room in which programs are explored: a pid namespace and a /proc of their own, and for each
 //! run a new IPC namespace. Nothing in it can reach anybody outside, and it goes with us: its first
-//! process dies with us, and everybody else in it with that one.
+//! process ends when we do, and everybody else in it with that one.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -18,7 +18,7 @@ use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::Mode;
-use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, pipe};
+use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, pipe2};
 
 use super::Trouble;
 use crate::tracer::Tid;
@@ -41,11 +41,16 @@ pub struct Room {
     /// The first process of the pid namespace, which ends with this.
     keeper: Option<(OwnedFd, Pid)>,
     /// What programs that keep files for a session find empty at each start.
-    pub scratch: Option<PathBuf>,
+    pub scratch: PathBuf,
 }
 
 /// Makes the room, and enters it with all that we start from now on.
-pub fn enter(programs: &[Program], filter: Filter, pin: bool) -> Result<Room, Trouble> {
+pub fn enter(
+    programs: &[Program],
+    filter: Filter,
+    pin: bool,
+    scratch: PathBuf,
+) -> Result<Room, Trouble> {
     let proc = open("/proc", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
     let proc = proc.map_err(Trouble::of("open(\"/proc\")"))?;
     let null = File::options().read(true).write(true).open("/dev/null");
@@ -63,10 +68,10 @@ pub fn enter(programs: &[Program], filter: Filter, pin: bool) -> Result<Room, Tr
         // Refused, it is only slower.
         let _ = pin_to_this_cpu();
     }
-    let keeper = namespaces()?;
+    let keeper = namespaces(&scratch)?;
     // SAFETY: a number, which exec keeps: every run then finds its memory at the same addresses.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong) };
-    Ok(Room { proc, null, filter, programs, keeper: Some(keeper), scratch: None })
+    Ok(Room { proc, null, filter, programs, keeper: Some(keeper), scratch })
 }
 
 /// The tracer and what it traces on one CPU: three times as fast.
@@ -79,7 +84,7 @@ fn pin_to_this_cpu() -> Option<usize> {
     Some(cpu)
 }
 
-fn namespaces() -> Result<(OwnedFd, Pid), Trouble> {
+fn namespaces(scratch: &Path) -> Result<(OwnedFd, Pid), Trouble> {
     let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
     let refused = |what: &str, errno: Errno| {
         Trouble::because(format!(
@@ -105,11 +110,11 @@ fn namespaces() -> Result<(OwnedFd, Pid), Trouble> {
         let private = libc::MS_REC | libc::MS_PRIVATE;
         libc::mount(no_file, c"/".as_ptr(), no_file, private, ptr::null::<c_void>());
     }
-    let (told, tell) = pipe().map_err(Trouble::of("pipe()"))?;
-    let (alive, keeper) = pipe().map_err(Trouble::of("pipe()"))?;
+    let (told, tell) = pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"))?;
+    let (alive, keeper) = pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"))?;
     // SAFETY: we have one thread, and the child makes system calls alone.
     match unsafe { fork() }.map_err(|errno| refused("a process in it", errno))? {
-        ForkResult::Child => keep(&alive, keeper, &tell),
+        ForkResult::Child => keep(&alive, keeper, &tell, scratch),
         ForkResult::Parent { child } => {
             drop((alive, tell));
             let mut answer = [1];
@@ -123,12 +128,11 @@ fn namespaces() -> Result<(OwnedFd, Pid), Trouble> {
     }
 }
 
-/// The first process: mounts /proc, reaps who is left alone, and ends when we do.
-fn keep(alive: &OwnedFd, keeper: OwnedFd, tell: &OwnedFd) -> ! {
+/// The first process: mounts /proc, reaps who is left alone, and ends when we do, killed or not.
+fn keep(alive: &OwnedFd, keeper: OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
     drop(keeper);
     // SAFETY: a mount over /proc in a namespace of its own, and signals; the strings are literals.
     unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
         // A terminal's signals are for who started us, and our end follows theirs.
         libc::setpgid(0, 0);
@@ -139,8 +143,11 @@ fn keep(alive: &OwnedFd, keeper: OwnedFd, tell: &OwnedFd) -> ! {
         libc::write(tell.as_raw_fd(), (&raw const answer).cast(), 1);
         let mut byte = 0_u8;
         while libc::read(alive.as_raw_fd(), (&raw mut byte).cast(), 1) == -1 {}
-        libc::_exit(0)
     }
+    // We have ended, or were killed.
+    let _ = fs::remove_dir_all(scratch);
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(0) }
 }
 
 impl Drop for Room {
@@ -183,7 +190,7 @@ impl Room {
         let (path, words) = &self.programs[n];
         let mut argv: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
         argv.push(ptr::null());
-        let (gate, go) = pipe().map_err(Trouble::of("pipe()"))?;
+        let (gate, go) = pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"))?;
         let pid = clone_as(number).map_err(Trouble::of("clone3()"))?;
         if pid == 0 {
             drop(go);

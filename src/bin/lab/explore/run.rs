@@ -224,14 +224,8 @@ impl World {
         run.clear();
         let outcome = mem::take(&mut run.outcome);
         drop(run);
-        if let Some(dir) = &self.scratch() {
-            super::room::empty(dir);
-        }
+        room::empty(&self.room.scratch);
         done.map(|()| outcome)
-    }
-
-    fn scratch(&self) -> Option<std::path::PathBuf> {
-        self.room.scratch.clone()
     }
 }
 

@@ -34,8 +34,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::new(&calls::watched());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
-    let mut room = room::enter(&programs, filter, !options.spread)?;
-    room.scratch = Some(scratch.0.clone());
+    let room = room::enter(&programs, filter, !options.spread, scratch.0.clone())?;
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         room::on(signal, stop);
     }
@@ -66,7 +65,7 @@ fn search(options: &Options, world: &mut World) -> Result<Answer> {
     let start = Instant::now();
     let mut search = Search::new(options.bound(), !options.all);
     let mut answer = Answer { complete: true, ..Answer::default() };
-    let mut outcomes: BTreeMap<String, (u64, bool)> = BTreeMap::new();
+    let mut outcomes: BTreeMap<String, (u64, bool, String)> = BTreeMap::new();
     let mut again = 0;
     loop {
         answer.runs += 1;
@@ -86,8 +85,9 @@ fn search(options: &Options, world: &mut World) -> Result<Answer> {
             if !outcome.dropped {
                 answer.schedules += 1;
                 answer.longest = answer.longest.max(outcome.moves);
-                let entry = outcomes.entry(name(&outcome)).or_default();
-                *entry = (entry.0 + 1, !outcome.findings.is_empty());
+                let bad = !outcome.findings.is_empty();
+                let first = || (0, bad, outcome.schedule.to_string());
+                outcomes.entry(name(&outcome)).or_insert_with(first).0 += 1;
                 keep_shorter(&mut answer.worst, outcome);
             }
             search.next()
@@ -103,8 +103,9 @@ fn search(options: &Options, world: &mut World) -> Result<Answer> {
     answer.seconds = start.elapsed().as_secs_f64();
     answer.complete &= answer.unstable == 0;
     answer.cut = search.cut;
-    answer.outcomes = outcomes.into_iter().map(|(name, (n, bad))| (name, n, bad)).collect();
-    answer.outcomes.sort_by_key(|(_, n, bad)| (!bad, std::cmp::Reverse(*n)));
+    answer.outcomes =
+        outcomes.into_iter().map(|(name, (n, bad, one))| (name, n, bad, one)).collect();
+    answer.outcomes.sort_by_key(|(_, n, bad, _)| (!bad, std::cmp::Reverse(*n)));
     if let Some(worst) = &mut answer.worst {
         tell(world, worst)?;
     }
