@@ -17,9 +17,10 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, geteuid};
 
 use crate::cleanup::Kind;
+use crate::flags::SHM_DEST;
 use crate::process::pidfd_open;
 use crate::system::{self, status};
-use crate::{Failure, Result, exit, signals, trace};
+use crate::{Failure, Result, exit, shm, signals, trace};
 
 /// A process that has our segment attached.
 pub struct Peer {
@@ -126,8 +127,56 @@ const WAITS: [libc::c_long; 6] = [
     libc::SYS_read,
 ];
 
+/// Time between two looks at a segment that is in use, and how many there are: a client may just be
+/// looking into a leftover.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 20;
+
+/// A server's segment, made with IPC_EXCL. One that was left by a server that is gone is removed
+/// first; one in use is BUSY, one of somebody else's REFUSED. Other errors: those of shmget(2).
+pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
+    let refuse = |code, why: String| Err(Failure::Because(code, why));
+    for look in 1..=LOOKS {
+        match shm::get(key, size, libc::IPC_CREAT | libc::IPC_EXCL | mode) {
+            Err(Failure::Call(_, Errno::EEXIST)) => {}
+            made => return made,
+        }
+        match leftover(key, size) {
+            Leftover::Absent => {}
+            Leftover::Ours(row) => {
+                let maker = row.get("cpid");
+                let what = format!("ours, {size} bytes, not attached, and {maker} is gone");
+                trace::note(&format!("a leftover: {what}"));
+                trace::dim(|| remove(row.id() as c_int))?;
+                trace::note("taken over: the old one is removed, and a new one made");
+            }
+            Leftover::Foreign(why) => {
+                return refuse(exit::REFUSED, format!("refused: {why}; use another key"));
+            }
+            Leftover::InUse(why) if look == LOOKS => {
+                return refuse(exit::BUSY, format!("busy: {why}"));
+            }
+            Leftover::InUse(_) => drop(signals::wait(&[], Some(LOOK), || false)?),
+        }
+    }
+    refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())
+}
+
+/// IPC_RMID, unless somebody else was faster: then what we wanted is done.
+pub fn remove(shmid: c_int) -> Result<()> {
+    match shm::ctl_rmid(shmid) {
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) if is_removed(shmid) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Was IPC_RMID called on the segment?
+pub fn is_removed(shmid: c_int) -> bool {
+    system::segment(shmid).is_none_or(|row| row.get("perms") as u32 & SHM_DEST != 0)
+}
+
 /// What a segment is that has our key before we have made one.
-pub enum Leftover {
+enum Leftover {
     /// It has gone meanwhile.
     Absent,
     /// Of our user and our size, nobody attached, its maker gone: may be removed.
@@ -139,7 +188,7 @@ pub enum Leftover {
 }
 
 /// Classifies the segment that has `key`, by the kernel's table alone: nothing is attached.
-pub fn leftover(key: key_t, size: usize) -> Leftover {
+fn leftover(key: key_t, size: usize) -> Leftover {
     let Some(row) = system::table(Kind::Shm).into_iter().find(|row| row.key() == key) else {
         return Leftover::Absent;
     };

@@ -109,9 +109,20 @@ impl Segment {
         })
     }
 
-    /// Attaches a segment that somebody else has created, and takes the free place at it. NO_PEER:
-    /// it is not laid out yet; REFUSED: of another kind, version or size; BUSY: the place is taken.
+    /// Attaches a segment that somebody else has created, and takes the free place at it: BUSY if it
+    /// is taken. Other errors: those of [`Segment::look`].
     pub fn open(shmid: c_int, role: Role) -> Result<Segment> {
+        let segment = Segment::look(shmid, role)?;
+        match segment.take_place() {
+            Ok(()) => Ok(segment),
+            Err(failure) => segment.detach().and(Err(failure)),
+        }
+    }
+
+    /// Attaches a segment that somebody else has created, and takes no place yet: who needs two
+    /// segments leaves no pid in the one while the other may be missing. NO_PEER: it is not laid
+    /// out yet; REFUSED: of another kind, version or size.
+    pub fn look(shmid: c_int, role: Role) -> Result<Segment> {
         Segment::attach(shmid, role, |segment| {
             let header = segment.header();
             match header.magic.load(Acquire) {
@@ -123,7 +134,7 @@ impl Segment {
                 _ => return refused(shmid, "is not one of ours: the magic number is another"),
             }
             match (header.version.load(Relaxed), header.ring.load(Relaxed) as usize) {
-                (VERSION, ring) if ring == segment.ring => segment.take_place(),
+                (VERSION, ring) if ring == segment.ring => Ok(()),
                 (VERSION, ring) => refused(shmid, &format!("claims a ring of {ring} bytes")),
                 (other, _) => refused(shmid, &format!("has layout {other}, not {VERSION}")),
             }
@@ -159,8 +170,9 @@ impl Segment {
         unsafe { &*self.addr.cast::<Header>() }
     }
 
-    /// Writes who we are into our place, and wakes who waits for us in [`Segment::meet`].
-    fn take_place(&self) -> Result<()> {
+    /// Writes who we are into our place, and wakes who waits for us in [`Segment::meet`]. BUSY: it
+    /// is taken.
+    pub fn take_place(&self) -> Result<()> {
         let (me, place) = (std::process::id(), &self.header().parties[self.role as usize]);
         if let Err(other) = place.pid.compare_exchange(0, me, SeqCst, SeqCst) {
             let why = format!("busy: {other} is the {:?} of segment {}", self.role, self.shmid);

@@ -93,7 +93,8 @@ fn attempt(options: &Options, first: bool) -> Result<Found> {
             return Err(failed.err().unwrap_or_else(nobody));
         }
     };
-    match both(&back, &out) {
+    // Only now, when both are there: a server that finds our pid must find us attached, too.
+    match back.take_place().and_then(|()| out.take_place()).and_then(|()| both(&back, &out)) {
         Ok(server) => {
             if first {
                 text(&format!("memory: pid <- {}, in both", std::process::id()));
@@ -125,7 +126,7 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         }
         Some(_) => {}
     }
-    match Segment::open(shmid, role) {
+    match Segment::look(shmid, role) {
         Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
             because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)))
         }

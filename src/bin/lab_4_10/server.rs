@@ -4,12 +4,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use lablib::channel::{Role, Segment};
-use lablib::flags::SHM_DEST;
-use lablib::peer::{self, Leftover, Peer};
+use lablib::peer::{self, Peer, is_removed, remove};
 use lablib::trace::{self, note, step, text};
 use lablib::{Failure, Result, exit, shm, signals, system};
-use libc::{IPC_CREAT, IPC_EXCL, key_t};
-use nix::errno::Errno;
 
 use crate::Options;
 use crate::input::Input;
@@ -24,9 +21,8 @@ pub const SIZE: usize = lablib::channel::segment_size(RING);
 pub const DIRECTIONS: [&str; 2] = ["to the client", "to the server"];
 /// Time between two looks at what no event tells.
 const LOOK: Duration = Duration::from_millis(250);
-/// Time between two attempts, and how many there are: a client may just look into a leftover.
+/// Time between two attempts.
 const TICK: Duration = Duration::from_millis(20);
-const LOOKS: u32 = 20;
 
 /// Serves one client. `ready`, if anybody waits for it, is told when a client may come.
 pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Result<()> {
@@ -38,7 +34,7 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
     let [to_client, to_server] = keys;
     let keys = [to_client?, to_server?];
     loop {
-        let ids = [create(keys[0])?, create(keys[1])?];
+        let ids = [peer::create(keys[0], SIZE, 0o600)?, peer::create(keys[1], SIZE, 0o600)?];
         let mut out = Segment::create(ids[0], Role::Writer)?;
         let mut back = Segment::create(ids[1], Role::Reader)?;
         ids.iter().try_for_each(|&id| system::compare(id))?;
@@ -76,47 +72,6 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
 /// The heading of the clean-up, which a signal must not keep from being done.
 fn step_unless_stopped(number: u32, heading: &str) {
     let _ = step(number, heading);
-}
-
-/// IPC_RMID, unless somebody else was faster: then what we wanted is done.
-fn remove(shmid: i32) -> Result<()> {
-    match shm::ctl_rmid(shmid) {
-        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) if is_removed(shmid) => Ok(()),
-        removed => removed,
-    }
-}
-
-/// Was IPC_RMID called on the segment?
-pub fn is_removed(shmid: i32) -> bool {
-    system::segment(shmid).is_none_or(|row| row.get("perms") as u32 & SHM_DEST != 0)
-}
-
-/// Creates a segment with IPC_EXCL. One that is left from a server that is gone is removed first.
-fn create(key: key_t) -> Result<i32> {
-    let refuse = |code, why: String| Err(Failure::Because(code, why));
-    for look in 1..=LOOKS {
-        match shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | 0o600) {
-            Err(Failure::Call(_, Errno::EEXIST)) => {}
-            made => return made,
-        }
-        match peer::leftover(key, SIZE) {
-            Leftover::Absent => {}
-            Leftover::Ours(row) => {
-                let maker = row.get("cpid");
-                note(&format!("a leftover: ours, {SIZE} bytes, not attached, and {maker} is gone"));
-                trace::dim(|| remove(row.id() as i32))?;
-                note("taken over: the old one is removed, and a new one made");
-            }
-            Leftover::Foreign(why) => {
-                return refuse(exit::REFUSED, format!("refused: {why}; use another key"));
-            }
-            Leftover::InUse(why) if look == LOOKS => {
-                return refuse(exit::BUSY, format!("busy: {why}"));
-            }
-            Leftover::InUse(_) => drop(signals::wait(&[], Some(TICK), || false)?),
-        }
-    }
-    refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())
 }
 
 /// Waits until one client has taken its place in both segments. NO_PEER: one came and died.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use lablib::channel::{Receiver, Segment, Sender};
-use lablib::peer::Peer;
+use lablib::peer::{Peer, is_removed};
 use lablib::trace::{self, claim, note, step, text};
 use lablib::wakeup::Way;
 use lablib::{Failure, Patience, Result, exit, signals, system};
@@ -20,7 +20,6 @@ use nix::unistd::gettid;
 
 use crate::Options;
 use crate::input::{Input, Print, Reach};
-use crate::server::is_removed;
 use crate::turns::pair;
 
 /// How a reader waits, and a writer for room: the winner of `make wakeups`.

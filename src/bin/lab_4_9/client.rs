@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
-use lablib::peer::Peer;
+use lablib::peer::{Peer, is_removed};
 use lablib::shm::{Addr, NULL};
 use lablib::trace::{self, note, step, text};
 use lablib::{Failure, Result, exit, shm, signals, system};
@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 
 use crate::Options;
-use crate::talk::{Came, TICK, Talk, handlers, is_removed, shared};
+use crate::talk::{Came, TICK, Talk, handlers, shared};
 use crate::wire::{Decision, SIZE, decide};
 
 /// Talks to one server, until it says goodbye.

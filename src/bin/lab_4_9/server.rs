@@ -6,18 +6,18 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::Ordering::SeqCst;
 
-use lablib::peer::{self, Leftover, Peer};
+use lablib::peer::{self, Peer, is_removed, remove};
 use lablib::shm::NULL;
 use lablib::signals::{self, heard, was_heard};
 use lablib::trace::{self, note, step, text};
 use lablib::{Failure, Result, exit, shm, system};
-use libc::{IPC_CREAT, IPC_EXCL, O_NONBLOCK, key_t};
+use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use nix::unistd::{read, write};
 
 use crate::Options;
-use crate::talk::{Came, LOOK, TICK, Talk, handlers, is_removed, shared};
+use crate::talk::{Came, LOOK, Talk, handlers, shared};
 use crate::wire::{SIZE, StShmbuf, messages, printable};
 
 /// What the demonstration says when nobody gives it anything to say.
@@ -32,7 +32,7 @@ pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
     let file = options.key_file()?;
     let _lock = peer::lock(&file)?;
     let key = shm::ftok(&file, options.proj_id.into())?;
-    let shmid = create(key, options.mode)?;
+    let shmid = peer::create(key, SIZE, options.mode)?;
     step(2, "Server: attach it")?;
     let addr = shm::at(shmid, NULL, 0)?;
     system::compare(shmid)?;
@@ -55,46 +55,6 @@ pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
         let detached = shm::dt(addr);
         ended.and(removed).and(detached)
     })
-}
-
-/// IPC_RMID, unless somebody else was faster: then what we wanted is done.
-fn remove(shmid: i32) -> Result<()> {
-    match shm::ctl_rmid(shmid) {
-        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) if is_removed(shmid) => Ok(()),
-        removed => removed,
-    }
-}
-
-/// How often a segment in use is looked at again: a client may just be looking into a leftover.
-const LOOKS: u32 = 10;
-
-/// Creates the segment with IPC_EXCL. One that is left from a server that is gone is removed first.
-fn create(key: key_t, mode: i32) -> Result<i32> {
-    let make = || shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | mode);
-    let refuse = |code, why: String| Err(Failure::Because(code, why));
-    for look in 1..=LOOKS {
-        match make() {
-            Err(Failure::Call(_, Errno::EEXIST)) => {}
-            made => return made,
-        }
-        match peer::leftover(key, SIZE) {
-            Leftover::Absent => {}
-            Leftover::Ours(row) => {
-                let maker = row.get("cpid");
-                note(&format!("a leftover: ours, {SIZE} bytes, not attached, and {maker} is gone"));
-                trace::dim(|| remove(row.id() as i32))?;
-                note("taken over: the old one is removed, and a new one made");
-            }
-            Leftover::Foreign(why) => {
-                return refuse(exit::REFUSED, format!("refused: {why}; use another key"));
-            }
-            Leftover::InUse(why) if look == LOOKS => {
-                return refuse(exit::BUSY, format!("busy: {why}"));
-            }
-            Leftover::InUse(_) => drop(signals::wait(&[], Some(TICK), || false)?),
-        }
-    }
-    refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())
 }
 
 /// Writes our pid, and waits for a client that has put its own in the place.

@@ -3,12 +3,11 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use lablib::flags::SHM_DEST;
-use lablib::peer::Peer;
+use lablib::peer::{Peer, is_removed};
 use lablib::shm::Addr;
 use lablib::signals::{self, block, heard, listen, was_heard};
 use lablib::trace::{note, step};
-use lablib::{Failure, Patience, Result, exit, system};
+use lablib::{Failure, Patience, Result, exit};
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
 
 use crate::wire::StShmbuf;
@@ -116,9 +115,4 @@ impl Talk<'_> {
         let why = format!("hostile: the pid in the segment became {now}; {agreed} is our peer's");
         Err(Failure::Because(exit::HOSTILE, why))
     }
-}
-
-/// Was IPC_RMID called on the segment?
-pub fn is_removed(shmid: i32) -> bool {
-    system::segment(shmid).is_none_or(|row| row.get("perms") as u32 & SHM_DEST != 0)
 }
