@@ -57,8 +57,9 @@ help:
 # |
 # | The README walks through the sections; notes/ explains them; labs/ has a worksheet for each.
 
-# $(call run,SECTION,WORDS): builds a lab and nothing else, and runs it.
-run = $(CARGO) build --quiet --no-default-features --features "$(features-$(1))" \
+# $(call run,SECTION,WORDS): builds a lab and nothing else, and runs it. A first build takes a while.
+run = test -e $(BIN)/lab_$(subst .,_,$(1)) || echo "make: building lab $(1)" >&2; \
+	$(CARGO) build --quiet --no-default-features --features "$(features-$(1))" \
 	--bin lab_$(subst .,_,$(1)) && $(BIN)/lab_$(subst .,_,$(1)) $(2) $(ARGS)
 
 $(labs): lab-%:
@@ -87,7 +88,7 @@ explore-%:
 	@$(explored) -- $(BIN)/lab_$(subst .,_,$*) $(EXPLORE)
 
 lab-%:
-	@echo "make: no lab $*; there are: $(labs)" >&2; exit 2
+	@echo "make: no lab $*; there are: lab-4.1 to lab-4.$(words $(labs))" >&2; exit 2
 
 # TRACE='…': options of lab trace. EXPLORE='…': of lab explore.
 trace-%:

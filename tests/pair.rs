@@ -505,6 +505,20 @@ fn the_dead_and_the_buried() {
 }
 
 #[test]
+fn a_leftover_whose_maker_is_a_zombie_is_taken_over() {
+    // As in a container whose first process waits for nobody.
+    let run = play(&format!(
+        "start parent bash -c '{{lab}} server --key-file '$key' > server.out & echo $! > zombie; exec sleep 1001'\n\
+         prints server '{READY}'\n\
+         until [ \"$(cat /proc/$parent/comm)\" = sleep ]; do read -t 0.01 x <> pipe; done\n\
+         zombie=$(cat zombie); kill -KILL $zombie; is Z $zombie; [ $(rows) = 1 ] || exit 98\n\
+         start next {{lab}} server --key-file $key; prints next 'taken over'; kill $next; ended next\n\
+         kill $parent; ended parent"
+    ));
+    assert_eq!(did(&run, "next").code, 143);
+}
+
+#[test]
 fn a_server_in_another_pid_namespace() {
     if !common::namespaces() {
         return;

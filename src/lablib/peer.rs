@@ -209,8 +209,10 @@ fn leftover(key: key_t, size: usize) -> Leftover {
     }
 }
 
-/// When a process was started, in seconds since 1970; `None` if there is none.
+/// When a process was started, in seconds since 1970; `None` if there is none, or only a zombie
+/// that nobody has waited for.
 fn started_at(pid: i32) -> Option<i64> {
+    status(pid).filter(|status| status.state != 'Z')?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let ticks: i64 = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
     let boot = fs::read_to_string("/proc/stat").ok()?;

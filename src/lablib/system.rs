@@ -5,7 +5,7 @@ use std::{fs, mem};
 
 use libc::{c_int, shmid_ds};
 use nix::errno::Errno;
-use nix::unistd::User;
+use nix::unistd::{User, geteuid};
 
 use crate::cleanup::Kind;
 use crate::{Failure, Result, flags, shm, trace};
@@ -261,8 +261,12 @@ pub(crate) fn hint(call: &str, errno: Errno) -> String {
                 None => row.id().to_string() == first,
             };
             table(Kind::Shm).into_iter().find(named).map_or(String::new(), |row| {
-                let (id, mode, owner) = (row.id(), row.get("perms") & 0o777, user(row.get("uid")));
-                format!("; segment {id} is {owner}'s, mode {mode:04o}; they may type ipcrm -m {id}")
+                let (id, mode, owner) = (row.id(), row.get("perms") & 0o777, row.get("uid"));
+                let (whose, who) = match owner == geteuid().as_raw().into() {
+                    true => ("yours".into(), "you"),
+                    false => (format!("{}'s", user(owner)), "they"),
+                };
+                format!("; segment {id} is {whose}, mode {mode:04o}; {who} may type ipcrm -m {id}")
             })
         }
         _ => String::new(),

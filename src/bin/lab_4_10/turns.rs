@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use lablib::process::Child;
 use lablib::{Failure, Result, signals};
+use nix::errno::Errno;
 use nix::unistd::{pipe, read, write};
 
 /// A pipe: its reading end, and its writing end.
@@ -11,9 +12,12 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
     pipe().map_err(Failure::of("pipe()"))
 }
 
-/// Gives the turn to the other.
+/// Gives the turn to the other. When the other has ended instead, it has said why.
 pub fn tell(to: &OwnedFd) -> Result<()> {
-    write(to, b"!").map(drop).map_err(Failure::of("write"))
+    match write(to, b"!") {
+        Err(Errno::EPIPE) => Err(Failure::Told(1)),
+        sent => sent.map(drop).map_err(Failure::of("write")),
+    }
 }
 
 /// Waits for the turn. When the other has ended instead, it has said why.

@@ -127,9 +127,13 @@ fn pair() -> Result<(OwnedFd, OwnedFd)> {
     pipe().map_err(Failure::of("pipe()"))
 }
 
-/// Gives the turn to the other, with a number for it.
+/// Gives the turn to the other, with a number for it. When the other has ended instead, it has
+/// said why.
 fn tell(to: &OwnedFd, number: u64) -> Result<()> {
-    write(to, &number.to_ne_bytes()).map(drop).map_err(Failure::of("write"))
+    match write(to, &number.to_ne_bytes()) {
+        Err(Errno::EPIPE) => Err(Failure::Told(1)),
+        sent => sent.map(drop).map_err(Failure::of("write")),
+    }
 }
 
 /// Waits for the turn. When the other has ended instead, it has said why.

@@ -357,7 +357,7 @@ fn conclusions(rows: &[Row], options: &Options) -> Result<()> {
     let (asleep, awake) = (pipe.answered[0].nanos, spin.answered[0].nanos);
     let one_copy = copy(SIZES[0]);
     text(&format!(
-        "64 B, answered: {} us by pipe, {} us by spinning; its copies take {} us",
+        "64 B, answered: {} us by pipe, {} us by spinning; the copies: {} us",
         short(asleep / 1e3),
         short(awake / 1e3),
         short(4.0 * one_copy / 1e3)
