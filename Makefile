@@ -43,7 +43,8 @@ help:
 # |
 # | The tool, for any program (target/debug/lab --help):
 # |
-# |   make trace-4.8    what a lab does, seen from outside    make explore-4.8  every order of it
+# |   make trace-4.8    what a lab does, seen from outside
+# |   make explore-4.8  every order in which its calls can happen: a minute or two
 # |   make doctor       what this machine allows, and how to mend it
 # |
 # | Around them:

@@ -136,8 +136,9 @@ const LOOKS: u32 = 20;
 /// first; one in use is BUSY, one of somebody else's REFUSED. Other errors: those of shmget(2).
 pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
     let refuse = |code, why: String| Err(Failure::Because(code, why));
+    let make = || shm::get(key, size, libc::IPC_CREAT | libc::IPC_EXCL | mode);
     for look in 1..=LOOKS {
-        match shm::get(key, size, libc::IPC_CREAT | libc::IPC_EXCL | mode) {
+        match if look == 1 { make() } else { trace::dim(make) } {
             Err(Failure::Call(_, Errno::EEXIST)) => {}
             made => return made,
         }
@@ -156,7 +157,12 @@ pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
             Leftover::InUse(why) if look == LOOKS => {
                 return refuse(exit::BUSY, format!("busy: {why}"));
             }
-            Leftover::InUse(_) => drop(signals::wait(&[], Some(LOOK), || false)?),
+            Leftover::InUse(why) => {
+                if look == 1 {
+                    trace::note(&format!("{why}: looking again"));
+                }
+                signals::wait(&[], Some(LOOK), || false)?;
+            }
         }
     }
     refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())

@@ -200,7 +200,8 @@ fn listen(talk: &Talk, bulk: bool) -> Result<()> {
             if is_removed(talk.shmid) {
                 return Ok(());
             }
-            let why = format!("{} died without a word", talk.peer.pid);
+            let left = format!("segment {} is left, and the next server takes it over", talk.shmid);
+            let why = format!("{} died without a word; its {left}", talk.peer.pid);
             return Err(Failure::Because(exit::PEER_DIED, why));
         }
         if first {
