@@ -4,8 +4,10 @@
 //! every process takes, so that the line of a cause stands before the line of its effect. The
 //! lock is a robust mutex in memory shared across `fork`: it dies with its holder.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -13,7 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 use std::{mem, ptr};
 
-use colored::{Color, Colorize};
+use colored::{Color, ColoredString, Colorize};
 use libc::{c_int, c_void, pthread_mutex_t};
 use nix::errno::{Errno, ErrnoSentinel};
 
@@ -21,6 +23,7 @@ use crate::{Failure, Result, flags, signals};
 
 /// Where `= result` starts.
 const RESULT_COLUMN: usize = 52;
+const BLANKS: &str = "                                                    ";
 /// A heading's rule ends here.
 const PAGE: usize = 80;
 
@@ -31,7 +34,8 @@ static LOST: AtomicBool = AtomicBool::new(false);
 type Counts = BTreeMap<String, BTreeMap<String, usize>>;
 
 thread_local! {
-    static LANE: RefCell<Option<(String, Color)>> = const { RefCell::new(None) };
+    /// As it is printed, and its width in columns.
+    static LANE: RefCell<(String, usize)> = const { RefCell::new((String::new(), 0)) };
     static DIM: Cell<bool> = const { Cell::new(false) };
     static BULK: RefCell<Option<Counts>> = const { RefCell::new(None) };
 }
@@ -69,8 +73,10 @@ fn heading_line(text: &str) -> Result<()> {
 /// What the line above means here.
 pub fn note(text: &str) {
     let (lane, width) = lane();
-    let rows = wrap(&format!("· {text}"), columns().saturating_sub(width + 4), 2);
-    out(&rows.iter().map(|row| format!("{lane}    {}\n", row.dimmed())).collect::<String>());
+    let text = format!("· {text}");
+    let (rows, last) = wrap(&text, columns().saturating_sub(width + 4), 2);
+    let rows = rows.iter().map(String::as_str).chain([&*last]);
+    out(&rows.map(|row| format!("{lane}    {}\n", row.dimmed())).collect::<String>());
 }
 
 /// A note that is asserted: what it says holds, or the lab fails saying that it does not.
@@ -95,7 +101,8 @@ pub fn name(name: &str) {
         Some("child" | "client" | "B") => Color::Magenta,
         _ => Color::Yellow,
     };
-    LANE.set(Some((format!("{name} {}", nix::unistd::gettid()), color)));
+    let label = format!("{name} {} │", nix::unistd::gettid());
+    LANE.set((label.color(color).to_string(), label.chars().count()));
 }
 
 /// Runs `body` with its calls printed dim: guards, polls and the safety net.
@@ -161,13 +168,12 @@ pub fn before(line: &str) -> Result<()> {
 /// Prints, or counts, the line of a call that has returned. `line` is told whether it succeeded.
 pub fn after<T: Answer>(result: nix::Result<T>, line: impl FnOnce(bool) -> String) -> Result<T> {
     let call = line(result.is_ok());
-    let bulk = BULK.with_borrow_mut(|counts| {
+    let count = |counts: &mut Counts| {
         let name = call.split('(').next().unwrap_or_default().to_string();
         let outcome = result.as_ref().map_or_else(|errno| format!("{errno:?}"), |_| "ok".into());
-        counts
-            .as_mut()
-            .map(|counts| *counts.entry(name).or_default().entry(outcome).or_default() += 1)
-    });
+        *counts.entry(name).or_default().entry(outcome).or_default() += 1;
+    };
+    let bulk = BULK.with_borrow_mut(|counts| counts.as_mut().map(count));
     if bulk.is_none() {
         let answer = match &result {
             Ok(value) => value.spell(),
@@ -182,38 +188,41 @@ pub fn after<T: Answer>(result: nix::Result<T>, line: impl FnOnce(bool) -> Strin
 pub fn call_line(call: &str, answer: &str, good: bool) {
     let (lane, width) = lane();
     let room = columns().saturating_sub(width + 2);
-    let tail = format!(" = {answer}");
-    let mut rows = wrap(call, room, 4);
-    let last = rows.pop().unwrap_or_default();
-    let padded = format!("{last:<0$}", RESULT_COLUMN.saturating_sub(width + 2));
-    let fits = |head: &String| head.chars().count() + tail.chars().count() <= room;
-    match [padded, last.clone()].into_iter().find(fits) {
-        Some(head) => rows.push(head),
-        None => rows.extend([last, "   ".into()]),
+    let tail = [" = ", answer].concat();
+    let (mut rows, mut last) = wrap(call, room, 4);
+    let used = last.chars().count();
+    let fits = |column: &usize| column + tail.chars().count() <= room;
+    let column = [used.max(RESULT_COLUMN.saturating_sub(width + 2)), used].into_iter().find(fits);
+    if column.is_none() {
+        rows.push(mem::take(&mut last).into_owned());
     }
-    let end = rows.len() - 1;
-    let paint = |(i, row): (usize, &String)| {
-        let tail = if i == end { tail.as_str() } else { "" };
-        if DIM.get() {
-            return format!("{lane}  {}\n", format!("{row}{tail}").dimmed());
-        }
-        format!("{lane}  {row}{}\n", if good { tail.green() } else { tail.red() })
+    let gap = &BLANKS[..column.map_or(3, |column| column - used)];
+    let mut text = String::with_capacity(2 * PAGE * (rows.len() + 1));
+    let paint = |piece: &str| if DIM.get() { piece.dimmed() } else { piece.into() };
+    // Nothing fails that writes into a string.
+    let _ = rows.iter().try_for_each(|row| writeln!(text, "{lane}  {}", paint(row)));
+    text.extend([&*lane, "  "]);
+    let _ = if DIM.get() {
+        writeln!(text, "{}", [&*last, gap, &tail].concat().dimmed())
+    } else {
+        text.extend([&*last, gap]);
+        let tail = ColoredString::from(tail);
+        writeln!(text, "{}", if good { tail.green() } else { tail.red() })
     };
-    out(&rows.iter().enumerate().map(paint).collect::<String>());
+    out(&text);
 }
 
 /// This thread's lane, coloured, and its width in columns.
 fn lane() -> (String, usize) {
-    LANE.with_borrow(|lane| match lane {
-        None => (String::new(), 0),
-        Some((label, color)) => {
-            (format!("{label} │").color(*color).to_string(), label.chars().count() + 2)
-        }
-    })
+    LANE.with_borrow(Clone::clone)
 }
 
-/// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
-fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
+/// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented. The last row
+/// by itself: mostly there is no other, and nothing to copy.
+fn wrap(text: &str, width: usize, indent: usize) -> (Vec<String>, Cow<'_, str>) {
+    if text.len() <= width {
+        return (vec![], text.trim_start_matches(' ').into());
+    }
     let mut rows = vec![];
     let mut row = String::new();
     for word in text.split(' ') {
@@ -224,8 +233,7 @@ fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
             row = if row.is_empty() { word.into() } else { format!("{row} {word}") };
         }
     }
-    rows.push(row);
-    rows
+    (rows, row.into())
 }
 
 /// The terminal's width, or `COLUMNS`, or no limit: in a pipe a call is one line.
@@ -360,9 +368,12 @@ pub(crate) fn turn() -> Turn {
     // SAFETY: the mutex was initialised by share_turn and is never unmapped; the clock is the one
     // by which pthread_mutex_timedlock measures. A dead holder's lock guards no data to repair.
     unsafe {
-        libc::clock_gettime(libc::CLOCK_REALTIME, &mut limit);
-        limit.tv_sec += if stepping().is_some() { 86_400 } else { 1 };
-        let answer = libc::pthread_mutex_timedlock(mutex, &limit);
+        let mut answer = libc::pthread_mutex_trylock(mutex);
+        if answer == libc::EBUSY {
+            libc::clock_gettime(libc::CLOCK_REALTIME, &mut limit);
+            limit.tv_sec += if stepping().is_some() { 86_400 } else { 1 };
+            answer = libc::pthread_mutex_timedlock(mutex, &limit);
+        }
         Turn(
             answer == 0
                 || (answer == libc::EOWNERDEAD && libc::pthread_mutex_consistent(mutex) == 0),

@@ -14,8 +14,11 @@ use regex::Regex;
 
 /// The uid that stands for a student when the tests run as root.
 const STUDENT: u32 = 65534;
-/// Nothing a test starts may take longer; a hang becomes a failure with exit code 124.
-const LIMIT: &str = "120";
+/// Nothing a test starts may take longer, in seconds; a hang becomes a failure with exit code 124. With
+/// SOAK, an hour.
+fn limit() -> &'static str {
+    if std::env::var_os("SOAK").is_some() { "3600" } else { "120" }
+}
 /// What whoever starts the tests may have set, and no test means. MAKE…: `make test` has.
 const UNSET: [&str; 8] = [
     "COLUMNS",
@@ -211,7 +214,7 @@ impl Runner {
             (false, false) => &[],
         };
         // In a terminal the test itself has the limit; timeout would stand between it and Ctrl-C.
-        let limit: &[&str] = if terminal { &[] } else { &["timeout", "-k", "1", LIMIT] };
+        let limit: &[&str] = if terminal { &[] } else { &["timeout", "-k", "1", limit()] };
         let shell = ["sh", "-c", script, &path];
         let all = [limit, apart, &shell].concat();
         let all: Vec<&str> = all.into_iter().chain(words.iter().map(String::as_str)).collect();

@@ -138,14 +138,16 @@ pub fn ping_pong(n: u64, lines: usize) -> Measured {
     measured
 }
 
-/// The floor of a copy: nanoseconds of a memcpy of 64 KiB, from cache to cache.
-pub fn memcpy(n: usize) -> Measured {
+/// The floor of a copy: nanoseconds of a memcpy of 64 KiB, in one process; through so many places one
+/// after the other, at both ends.
+pub fn memcpy(n: usize, places: usize) -> Measured {
     let first = || {
-        let (from, mut to) = (vec![1_u8; 65536], vec![0_u8; 65536]);
+        let (from, mut to) = (vec![1_u8; 65536 * places], vec![0_u8; 65536 * places]);
         meet();
         let began = Instant::now();
-        for _ in 0..n {
-            black_box(&mut to).copy_from_slice(black_box(&from));
+        for i in 0..n {
+            let place = i % places * 65536..(i % places + 1) * 65536;
+            black_box(&mut to[place.clone()]).copy_from_slice(black_box(&from[place]));
         }
         began.elapsed().as_nanos() as f64 / n as f64
     };

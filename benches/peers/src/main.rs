@@ -32,8 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let ["lines", how, n] = words[..] {
-        lines::run(how, n.parse().expect("a count"));
-        return ExitCode::SUCCESS;
+        return lines::run(how, n.parse().expect("a count"));
     }
     let (mut rounds, mut only, mut write) = (7, None, None);
     let fifo = words.contains(&"--fifo");
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
     rows.retain(|row| only.is_none_or(|word| row.name.contains(word)));
     let results = Results::measure(rows, rounds);
     fs::remove_dir_all(&dir).expect("our folder");
-    let text = page(&machine, rounds, fifo, &results);
+    let text = page(&machine, &command(&arguments), rounds, &results);
     match write {
         Some(file) => fs::write(file, text).expect("the page"),
         None => drop(nix::unistd::write(out, text.as_bytes())),
@@ -73,23 +72,32 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn page(machine: &str, rounds: usize, fifo: bool, results: &Results) -> String {
+/// What was typed: make has put the file before it.
+fn command(arguments: &[String]) -> String {
+    let typed: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match &typed[..] {
+        ["--write", _] | [] => "make bench".into(),
+        ["--write", _, typed @ ..] | typed => format!("make bench ARGS='{}'", typed.join(" ")),
+    }
+}
+
+fn page(machine: &str, command: &str, rounds: usize, results: &Results) -> String {
     let tables = results.tables();
     let verdicts = verdicts(results);
     let truths = include_str!("truths.md");
-    let (command, class) = if fifo {
-        let class = " `--fifo`: the processes that are measured go before all others (SCHED_FIFO), since other \
-             work was going on.";
-        ("make bench ARGS=--fifo", class)
+    let class = if FIFO.load(SeqCst) {
+        "\n\n`--fifo`: the processes that are measured go before all others (SCHED_FIFO), since other \
+         work was going on: the load is above. The CPU time of a row on one CPU then holds the start \
+         of its two processes, too, which may be a second."
     } else {
-        ("make bench", "")
+        ""
     };
     format!(
         "# What the channel costs, beside others\n\n\
          Written by `make bench`; edit benches/peers, not this page.\n\n\
-         Machine: {machine}.\n\nCommand: `{command}`.{class} {rounds} rounds; a row is measured \
+         Machine: {machine}.\n\nCommand: `{command}`. {rounds} rounds; a row is measured \
          once in each. Two processes, unless a row says otherwise. A ratio is the median of the \
-         ratios within the rounds.\n\n## Figures\n\n{verdicts}\n## All rows\n{tables}\n{truths}"
+         ratios within the rounds.{class}\n\n## Figures\n\n{verdicts}\n## All rows\n{tables}\n{truths}"
     )
 }
 
@@ -339,6 +347,12 @@ fn rows(dir: &Path) -> Vec<Row> {
             Rate,
             streamed(RING, 1_000_000, 64, Mode::InPlace(32)),
         ),
+        row(
+            RATE,
+            "rate: channel, in place, 64 published at once",
+            Rate,
+            streamed(RING, 1_000_000, 64, Mode::InPlace(64)),
+        ),
         row(RATE, "rate: channel, both ends in one thread: the code alone", Rate, move || {
             alone(default, 100_000, 64)
         }),
@@ -374,7 +388,13 @@ fn rows(dir: &Path) -> Vec<Row> {
         row(BYTES, "bytes: Unix socket, 1 KiB", Bytes(k), || {
             before(unix, |a, b| one_way(Pin::Two, 20_000, 1024, a, b))
         }),
-        row(BYTES, "bytes: memcpy, one process, 64 KiB", Bytes(kk), || memcpy(3000)),
+        row(BYTES, "bytes: memcpy, one process, 64 KiB", Bytes(kk), || memcpy(3000, 1)),
+        row(
+            BYTES,
+            "bytes: memcpy, one process, through as much memory as the ring",
+            Bytes(kk),
+            || memcpy(3000, 16),
+        ),
         row(
             BYTES,
             "bytes: channel, copied, 64 KiB",
@@ -411,6 +431,7 @@ fn rows(dir: &Path) -> Vec<Row> {
     }
     for (name, how, n) in [
         ("line: ours", "ours", 20_000),
+        ("line: write(2) alone, of a finished line", "write", 20_000),
         ("line: eprintln!", "eprintln", 20_000),
         ("line: strace -f", "strace", 20_000),
     ] {
@@ -462,10 +483,15 @@ fn verdicts(results: &Results) -> String {
             0.7,
             "rate: rtrb, two threads, 32 at once",
         ),
-        Nanoseconds("rate: channel, in place, 32 published at once", 1000.0 / 150.0),
+        Nanoseconds("rate: channel, in place, 64 published at once", 1000.0 / 150.0),
         Faster("bytes: channel, copied, 64 KiB", 1.0, "bytes: rtrb, two threads, 64 KiB"),
         Faster("bytes: channel, copied, 64 KiB", 2.5, "bytes: iceoryx2, polling, 64 KiB"),
         Faster("bytes: channel, in place, 64 KiB", 0.9, "bytes: memcpy, one process, 64 KiB"),
+        Faster(
+            "bytes: channel, in place, 64 KiB",
+            0.9,
+            "bytes: memcpy, one process, through as much memory as the ring",
+        ),
         Nanoseconds("duplex: channel, default", 30.0),
         AtMost("duplex: channel, default", 1.0, "duplex: channel, futex"),
         AtMost("line: ours", 1.0 / 6.0, "line: eprintln!"),
