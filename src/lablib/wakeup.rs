@@ -348,7 +348,6 @@ impl<'a> Line<'a> {
 
     /// Sleeps once, at most for [`LOOK`], or less: whoever comes back looks again.
     fn sleep(&self, ready: &dyn Fn() -> bool) {
-        let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
         let signal = SIGNALS[usize::from(self.number & 1)];
         match self.way {
             Way::Spin => (0..SPINS).take_while(|_| !ready()).for_each(|_| spin_loop()),
@@ -360,6 +359,7 @@ impl<'a> Line<'a> {
             }
             Way::Futex | Way::Adaptive | Way::CpuAware => futex_wait(&self.bell.asleep, 1, LOOK),
             Way::Suspend => {
+                let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
                 open.remove(signal);
                 let limit = timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
                 // SAFETY: no descriptors; the kernel reads a timespec and a mask.

@@ -95,6 +95,9 @@ pub fn pair(place: Pin, first: impl FnOnce() -> f64, second: impl FnOnce()) -> M
     Measured { number: f64::from_ne_bytes(bytes), cpu }
 }
 
+/// No row takes so many seconds, unless one of its two waits for what will not come.
+const LIMIT: u32 = 120;
+
 /// Waits for a child and answers its CPU time.
 fn reap(child: Pid) -> f64 {
     let mut status = 0;
@@ -102,6 +105,7 @@ fn reap(child: Pid) -> f64 {
     let mut usage: libc::rusage = unsafe { mem::zeroed() };
     // SAFETY: the kernel writes a status and a rusage.
     let pid = unsafe { libc::wait4(child.as_raw(), &mut status, 0, &mut usage) };
+    assert_ne!(status, libc::SIGALRM, "a row hangs: nothing for {LIMIT} seconds");
     assert_eq!((pid, status), (child.as_raw(), 0), "a child failed");
     [usage.ru_utime, usage.ru_stime]
         .iter()
@@ -114,6 +118,8 @@ fn child(place: Pin, n: usize, body: impl FnOnce()) -> Pid {
     match unsafe { fork() }.expect("fork") {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
+            // SAFETY: takes a number; SIGALRM ends a process whose row hangs.
+            unsafe { libc::alarm(LIMIT) };
             match place {
                 Pin::Two | Pin::Spinning => pin(n),
                 Pin::One => pin(0),
