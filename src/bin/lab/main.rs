@@ -3,6 +3,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`asked`] | what asks us to stop, and the tick that ends our waits |
 //! | [`event`] | what happens in the programs that are watched |
 //! | [`tracer`] | the low level, over ptrace: stops in, resumes out |
 //! | [`trace`], [`watch`] | `lab trace`: everybody moves, and everything is shown |
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+mod asked;
 mod doctor;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod event;

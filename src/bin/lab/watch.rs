@@ -1,22 +1,23 @@
 //! The policy of `lab trace`: everybody moves at once, and everything that is shown becomes an event.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::time::Instant;
-use std::{fs, ptr};
 
 use lablib::cleanup::Kind;
 use libc::{c_int, siginfo_t};
 use nix::errno::Errno;
 
+use crate::asked;
 use crate::event::{Call, Event, Note, What};
 use crate::explain::{self, Facts, Target};
 use crate::objects::{self, Objects};
 use crate::tracer::decode::{self, Look};
-use crate::tracer::spawn::{Program, Spawned, file_name};
+use crate::tracer::spawn::{Program, file_name};
+use crate::tracer::starter::{self, Refused, Starter};
 use crate::tracer::{Entry, How, Stop, Tid, Tracer, memory, names, sender};
 use crate::view::{Out, View, complain};
 
@@ -35,9 +36,7 @@ pub enum End {
 
 /// A program that we started.
 struct Root {
-    spawned: Spawned,
-    program: Program,
-    runs: bool,
+    pid: Tid,
     end: Option<End>,
 }
 
@@ -119,7 +118,6 @@ const BLOCKED: u64 = 1000;
 impl Watch {
     /// A trace that is written to `out` as `view` has it.
     pub fn new(tracer: Tracer, filtered: bool, out: Out, view: Box<dyn View>) -> Watch {
-        listen_to_signals();
         Watch {
             tracer,
             filtered,
@@ -138,14 +136,16 @@ impl Watch {
         }
     }
 
-    /// The tracer, to start programs with.
-    pub fn tracer(&mut self) -> &mut Tracer {
-        &mut self.tracer
-    }
-
-    /// A program was started: it stands at its first stop.
-    pub fn add(&mut self, program: &Program, spawned: Spawned, cpu: Option<usize>) {
-        let pid = spawned.pid;
+    /// A program was started: it stands at the entry of its exec, which it now makes. It will stand
+    /// at its first instruction.
+    pub fn add(
+        &mut self,
+        program: &Program,
+        pid: Tid,
+        exec: Entry,
+        starter: &mut Starter,
+        cpu: Option<usize>,
+    ) -> Result<(), Refused> {
         let process = Process {
             name: program.name().into(),
             parent: 0,
@@ -162,7 +162,37 @@ impl Watch {
         let command =
             program.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.emit(pid, What::Start { command, cpu }, None);
-        self.roots.push(Root { spawned, program: program.clone(), runs: false, end: None });
+        self.roots.push(Root { pid, end: None });
+        self.stop(pid, Stop::Entry(exec));
+        loop {
+            match starter.next_of(pid) {
+                Ok(stop @ Stop::Exec(_)) => {
+                    self.tracer.adopt(pid, stop);
+                    return Ok(());
+                }
+                Ok(Stop::Exited(_)) => {
+                    self.not_run(program, pid, &starter.refusal());
+                    return Ok(());
+                }
+                Ok(Stop::Killed(signal, _)) => return Err(Refused::Killed(signal)),
+                Ok(stop) => self.stop(pid, stop),
+                Err(refused) => {
+                    starter::end(pid);
+                    return Err(refused);
+                }
+            }
+        }
+    }
+
+    /// It could not become the program: the exit code that a shell gives for that.
+    fn not_run(&mut self, program: &Program, pid: Tid, why: &Refused) {
+        complain(&format!("{}: {why}", program.words[0].to_string_lossy()));
+        let missing = matches!(why, Refused::Call(_, Errno::ENOENT));
+        if let Some(root) = self.roots.iter_mut().find(|root| root.pid == pid) {
+            root.end = Some(End::NotRun(if missing { 127 } else { 126 }));
+        }
+        self.processes.remove(&pid);
+        self.threads.remove(&pid);
     }
 
     /// Something that a reader has to know about the whole trace.
@@ -229,31 +259,26 @@ impl Watch {
         });
         if !self.out.flush() && !waiting {
             self.ticking = false;
-            set_timer(0);
-            // The handler's own timer is the same one, and may just have been taken back.
-            if STOP.load(SeqCst) != 0 {
-                self.want_tick();
-            }
+            asked::tick_every(0);
         }
     }
 
     fn want_tick(&mut self) {
         if !self.ticking {
             self.ticking = true;
-            set_timer(TICK);
+            asked::tick_every(TICK);
         }
     }
 
     /// A signal that asks us to end, or a reader that has gone.
     fn asked_to_stop(&self) -> Option<c_int> {
-        match STOP.load(SeqCst) {
-            0 => self.out.lost().map(|_| libc::SIGPIPE),
-            signal => Some(signal),
-        }
+        asked::to_stop().or_else(|| self.out.lost().map(|_| libc::SIGPIPE))
     }
 
     /// Ends everybody. They are our tracees and not reaped, so the numbers are their own.
-    fn kill_all(&mut self) {
+    pub fn kill_all(&mut self) {
+        let until = Instant::now() + starter::DEATH;
+        asked::tick_every(TICK);
         let all: Vec<Tid> = self.tracer.tracees().collect();
         for tid in all {
             // SAFETY: kill takes two numbers; see above for whose this one is.
@@ -270,9 +295,19 @@ impl Watch {
                     let _ = self.tracer.resume(tid, How::Cont, 0);
                 }
                 Ok(Some((tid, _))) => _ = self.tracer.resume(tid, How::Cont, 0),
-                Err(Errno::EINTR) => {}
+                Err(Errno::EINTR) if Instant::now() < until => {}
+                Err(Errno::EINTR) => return self.left_to_the_kernel(),
                 Ok(None) | Err(_) => return,
             }
+        }
+    }
+
+    /// Says who was killed and does not die.
+    fn left_to_the_kernel(&mut self) {
+        let all: Vec<Tid> = self.tracer.tracees().collect();
+        for tid in all {
+            let place = starter::whereabouts(tid);
+            self.remark(format!("SIGKILL was sent and does not end it: {place}"));
         }
     }
 
@@ -661,9 +696,6 @@ impl Watch {
             self.threads.retain(|_, other| other.pid != pid);
             self.threads.insert(pid, Thread { pid, ..thread });
         }
-        if let Some(root) = self.roots.iter_mut().find(|root| root.spawned.pid == pid) {
-            root.runs = true;
-        }
         let thread = self.threads.get(&pid);
         let path = thread.and_then(|thread| thread.doing.as_ref()).and_then(|doing| {
             let path = doing.call.as_ref()?.args.iter().find(|arg| arg.name == "pathname")?;
@@ -709,7 +741,7 @@ impl Watch {
     /// stop, and go on with it.
     fn stop_with_program(&mut self) {
         let living = self.roots.iter().filter(|root| root.end.is_none());
-        let pids: Vec<Tid> = living.map(|root| root.spawned.pid).collect();
+        let pids: Vec<Tid> = living.map(|root| root.pid).collect();
         if !pids.iter().all(|pid| self.threads.get(pid).is_some_and(|thread| thread.stopped)) {
             return;
         }
@@ -735,38 +767,24 @@ impl Watch {
         if thread.doing.as_ref().is_some_and(|doing| !doing.told && doing.may_wait()) {
             self.tell_enter(tid);
         }
-        let root = self.roots.iter_mut().find(|root| root.spawned.pid == tid);
-        let not_run = root.as_ref().filter(|root| !root.runs).map(|root| {
-            let name = root.program.words[0].to_string_lossy().into_owned();
-            (name, root.spawned.failure())
-        });
-        if let Some((name, failure)) = not_run {
-            let (step, errno) = failure.unwrap_or(("start", Errno::UnknownErrno));
-            let code = if errno == Errno::ENOENT { 127 } else { 126 };
-            complain(&format!("{name}: {step}: {}", lablib::flags::errno(errno)));
-            if let Some(root) = root {
-                root.end = Some(End::NotRun(code));
-            }
-        } else {
-            if let Some(root) = root {
-                root.end = Some(end);
-            }
-            let (what, note) = match end {
-                End::Killed(signal) => {
-                    let action = self.processes.get(&pid).map(|process| process.action(signal));
-                    let note = explain::killed(signal, action.unwrap_or("unknown"));
-                    (What::Killed { signal: names::signal(signal), core }, note)
-                }
-                End::Exited(code) | End::NotRun(code) | End::Stopped(code) => {
-                    let attached = self
-                        .processes
-                        .get(&pid)
-                        .is_some_and(|process| !process.attached.is_empty() && !process.borrowed);
-                    (What::Exit { code }, explain::exited(attached && tid == pid))
-                }
-            };
-            self.emit(tid, what, note);
+        if let Some(root) = self.roots.iter_mut().find(|root| root.pid == tid) {
+            root.end = Some(end);
         }
+        let (what, note) = match end {
+            End::Killed(signal) => {
+                let action = self.processes.get(&pid).map(|process| process.action(signal));
+                let note = explain::killed(signal, action.unwrap_or("unknown"));
+                (What::Killed { signal: names::signal(signal), core }, note)
+            }
+            End::Exited(code) | End::NotRun(code) | End::Stopped(code) => {
+                let attached = self
+                    .processes
+                    .get(&pid)
+                    .is_some_and(|process| !process.attached.is_empty() && !process.borrowed);
+                (What::Exit { code }, explain::exited(attached && tid == pid))
+            }
+        };
+        self.emit(tid, what, note);
         if tid == pid {
             self.tables(tid, pid);
             self.processes.remove(&pid);
@@ -896,11 +914,7 @@ fn ignored(pid: i32) -> BTreeMap<c_int, &'static str> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    // Those of the terminal are ours to ignore, and given back before exec.
-    (1..=64)
-        .filter(|n| mask >> (n - 1) & 1 == 1 && crate::tracer::spawn::ignored_at_start(*n))
-        .map(|n| (n, "ignore"))
-        .collect()
+    (1..=64).filter(|n| mask >> (n - 1) & 1 == 1).map(|n| (n, "ignore")).collect()
 }
 
 /// Would this file give rights that a traced program does not get?
@@ -908,36 +922,4 @@ fn loses_rights(file: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(file).map_or(0, |found| found.permissions().mode());
     mode & 0o6000 != 0 && !nix::unistd::geteuid().is_root()
-}
-
-/// The signal that asks us to end.
-static STOP: AtomicI32 = AtomicI32::new(0);
-
-extern "C" fn remember(signal: c_int) {
-    STOP.store(signal, SeqCst);
-    // SAFETY: alarm is async-signal-safe. It ends a wait that began after we looked last.
-    unsafe { libc::alarm(1) };
-}
-
-extern "C" fn nothing(_: c_int) {}
-
-/// SIGTERM ends the trace; SIGALRM only ends a wait, so that lines get written.
-fn listen_to_signals() {
-    for (signal, handler) in
-        [(libc::SIGTERM, remember as extern "C" fn(c_int)), (libc::SIGALRM, nothing)]
-    {
-        let mut action: libc::sigaction = crate::tracer::zeroed();
-        action.sa_sigaction = handler as *const () as usize;
-        // SAFETY: the handlers store to an atomic and call alarm; both are async-signal-safe.
-        unsafe { libc::sigaction(signal, &action, ptr::null_mut()) };
-    }
-}
-
-/// SIGALRM every so many microseconds; 0: no more. One that comes just before a wait ends nothing,
-/// but the next does.
-fn set_timer(micros: i64) {
-    let every = libc::timeval { tv_sec: 0, tv_usec: micros };
-    let timer = libc::itimerval { it_interval: every, it_value: every };
-    // SAFETY: the kernel reads one itimerval.
-    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
 }

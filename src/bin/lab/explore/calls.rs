@@ -2,6 +2,7 @@
 
 use libc::{c_int, timespec};
 
+use super::verdict::Kind;
 use crate::tracer::filter::Rules;
 use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid, decode};
@@ -136,6 +137,16 @@ pub fn may_sleep(entry: &Entry) -> bool {
         | libc::SYS_clock_nanosleep
         | libc::SYS_restart_syscall => true,
         number => makes_process(number),
+    }
+}
+
+/// The kind of object that a call finds or makes.
+pub fn gets(number: i64) -> Option<Kind> {
+    match number {
+        libc::SYS_shmget => Some(Kind::Shm),
+        libc::SYS_msgget => Some(Kind::Msg),
+        libc::SYS_semget => Some(Kind::Sem),
+        _ => None,
     }
 }
 
