@@ -243,8 +243,8 @@ fn become_another(order: Order, last_pid: Option<&File>) -> nix::Result<()> {
     let digit = |of: c_int| b'0' + (order.number / of % 10) as u8;
     let digits = [digit(100), digit(10), digit(1)];
     if let Some(file) = last_pid {
-        // SAFETY: three bytes of ours.
-        unsafe { libc::write(file.as_raw_fd(), digits.as_ptr().cast(), digits.len()) };
+        // SAFETY: three bytes of ours, at the file's beginning: elsewhere they would not count.
+        unsafe { libc::pwrite(file.as_raw_fd(), digits.as_ptr().cast(), digits.len(), 0) };
     }
     Ok(())
 }
