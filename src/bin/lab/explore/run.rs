@@ -1320,10 +1320,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A main thread that has ended before the others.
+    /// A main thread that has ended before the others. (Any other that has is told of by the next
+    /// wait, and has to be: the main thread's end is only told after theirs.)
     fn is_zombie(&mut self, i: usize) -> bool {
+        let main = self.processes[self.tasks[i].process].main == i;
         let thread_end = self.tasks[i].entry.is_some_and(|entry| entry.number == libc::SYS_exit);
-        thread_end && self.state_of(i) == b'Z'
+        main && thread_end && self.state_of(i) == b'Z'
     }
 
     fn interrupt_if_it_spins(&mut self, i: usize, clock: i64) -> Result<()> {
