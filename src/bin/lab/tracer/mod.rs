@@ -6,7 +6,6 @@
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
 //! | [`memory`] | reads what a call's arguments point at |
-//! | [`decode`], [`names`] | a call, spelled as `strace` spells it |
 //!
 //! Every tracee that [`Tracer::wait`] answers stands still until [`Tracer::resume`] lets it go.
 //! Sources: ptrace(2), waitpid(2).
@@ -19,10 +18,8 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-pub mod decode;
 pub mod filter;
 pub mod memory;
-pub mod names;
 pub mod registers;
 pub mod spawn;
 

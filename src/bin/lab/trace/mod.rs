@@ -1,4 +1,15 @@
-//! `lab trace`: shows what programs do, from outside.
+//! `lab trace`: shows what programs do, from outside. Everybody moves at once.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`watch`] | what a stop means: the events that are made of it, and how the tracee goes on |
+//! | [`books`] | which processes and threads there are, and what is known of each |
+//! | [`doing`] | a call that has begun and not ended |
+//! | [`objects`] | the kernel's tables, before and after |
+//! | [`journal`] | events, numbered and written as a view has them |
+//! | [`ticks`] | the signal that ends a wait, and the one that ends the trace |
+//! | [`ends`] | the programs that were started, and how they ended |
+//! | [`notes`] | what events mean that are no calls |
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,13 +21,25 @@ use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::{Pid, geteuid};
 
+use crate::syscalls;
+use crate::tracer::Tracer;
 use crate::tracer::filter::Filter;
 use crate::tracer::spawn::{Program, Refused, Start, leave_signals_to_the_program};
-use crate::tracer::{Tracer, decode};
 use crate::view::json::Json;
 use crate::view::text::Text;
 use crate::view::{Out, View, complain};
-use crate::watch::{End, Watch};
+
+mod books;
+mod doing;
+mod ends;
+mod journal;
+mod notes;
+mod objects;
+mod ticks;
+mod watch;
+
+use ends::End;
+use watch::Watch;
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
 #[derive(Args)]
@@ -77,7 +100,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     let filter = if trace.detach || !Filter::supported() {
         None
     } else {
-        let filter = Filter::new(&decode::shown());
+        let filter = Filter::new(&syscalls::shown());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
     let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);

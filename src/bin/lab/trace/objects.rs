@@ -9,16 +9,51 @@ use lablib::system;
 use libc::{c_int, key_t};
 use nix::errno::Errno;
 
-use crate::event::Row;
+use crate::event::{Row, What};
 use crate::tracer::zeroed;
 
 /// The objects that these programs have used, of one IPC namespace: ours.
 pub struct Objects {
     /// Segments by id, as they were seen last.
     segments: BTreeMap<c_int, Option<Row>>,
-    /// What was made, with its key.
-    made: Vec<(Kind, c_int, key_t)>,
+    made: Vec<Made>,
     since: i64,
+}
+
+/// An object that these programs have made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Made {
+    kind: Kind,
+    id: c_int,
+    key: key_t,
+}
+
+/// A segment, as it was when it was seen last, and as it is now. `None`: it has no row.
+pub struct Seen {
+    pub id: c_int,
+    pub before: Option<Row>,
+    pub after: Option<Row>,
+}
+
+impl Seen {
+    /// The event that tells of it; `None`: nothing has changed.
+    pub fn change(self) -> Option<What> {
+        let Seen { id, before, after } = self;
+        (before != after).then_some(What::Table { kind: Kind::Shm, id, before, after })
+    }
+}
+
+/// An object that is left behind.
+pub struct Left {
+    pub kind: Kind,
+    pub id: c_int,
+    pub row: Row,
+}
+
+/// What IPC_STAT says of a segment.
+struct Stat {
+    row: Row,
+    ctime: i64,
 }
 
 impl Objects {
@@ -30,28 +65,29 @@ impl Objects {
         Objects { segments: BTreeMap::new(), made: vec![], since: now - 1 }
     }
 
-    /// Looks at a segment: its row when it was seen last, and now.
-    pub fn look(&mut self, shmid: c_int) -> (Option<Row>, Option<Row>) {
-        let now = segment(shmid).map(|(row, _)| row);
-        let before = self.segments.insert(shmid, now.clone());
-        (before.flatten(), now)
+    /// Looks at a segment.
+    pub fn look(&mut self, id: c_int) -> Seen {
+        let after = segment(id).map(|stat| stat.row);
+        let before = self.segments.insert(id, after.clone()).flatten();
+        Seen { id, before, after }
     }
 
     /// `shmget` has answered `shmid` to process `pid`: was it made by that call?
     pub fn got_segment(&mut self, shmid: c_int, key: key_t, pid: i32) -> bool {
-        let known = self.made.contains(&(Kind::Shm, shmid, key));
-        let fresh =
-            segment(shmid).is_some_and(|(row, ctime)| row.cpid == Some(pid) && ctime >= self.since);
+        let one = Made { kind: Kind::Shm, id: shmid, key };
+        let known = self.made.contains(&one);
+        let fresh = segment(shmid)
+            .is_some_and(|stat| stat.row.cpid == Some(pid) && stat.ctime >= self.since);
         let made = fresh && !known && !self.segments.contains_key(&shmid);
         if made {
-            self.made.push((Kind::Shm, shmid, key));
+            self.made.push(one);
         }
         made
     }
 
     /// A queue or a set of semaphores was made by a call that has just returned.
     pub fn made(&mut self, kind: Kind, id: c_int, key: key_t) {
-        self.made.push((kind, id, key));
+        self.made.push(Made { kind, id, key });
     }
 
     /// Is there an object of this key now? Asked before a call that opens it or else makes it.
@@ -68,21 +104,21 @@ impl Objects {
     }
 
     /// What was made and is still there.
-    pub fn left(&self) -> Vec<(Kind, c_int, Row)> {
-        let still = self.made.iter().filter_map(|&(kind, id, key)| {
+    pub fn left(&self) -> Vec<Left> {
+        let still = self.made.iter().filter_map(|&Made { kind, id, key }| {
             let row = system::row(kind, id)?;
             // Removed and made again meanwhile, it has another key or an older owner.
             let same = row.key() == key || row.key() == 0;
-            same.then(|| (kind, id, from_table(kind, &row)))
+            same.then(|| Left { kind, id, row: from_table(kind, &row) })
         });
         let mut left: Vec<_> = still.collect();
-        left.dedup_by_key(|(kind, id, _)| (*kind, *id));
+        left.dedup_by_key(|one| (one.kind, one.id));
         left
     }
 }
 
 /// A segment's row and its ctime. IPC_STAT, 0.4 us; where that is refused /proc, 20 us.
-fn segment(shmid: c_int) -> Option<(Row, i64)> {
+fn segment(shmid: c_int) -> Option<Stat> {
     let mut ds: libc::shmid_ds = zeroed();
     // SAFETY: the kernel writes one record or nothing.
     match Errno::result(unsafe { libc::shmctl(shmid, libc::IPC_STAT, &mut ds) }) {
@@ -101,11 +137,11 @@ fn segment(shmid: c_int) -> Option<(Row, i64)> {
                 cbytes: None,
                 nsems: None,
             };
-            Some((row, ds.shm_ctime))
+            Some(Stat { row, ctime: ds.shm_ctime })
         }
         Err(Errno::EACCES) => {
             let row = system::segment(shmid)?;
-            Some((from_table(Kind::Shm, &row), row.get("ctime")))
+            Some(Stat { ctime: row.get("ctime"), row: from_table(Kind::Shm, &row) })
         }
         Err(_) => None,
     }
@@ -134,9 +170,4 @@ fn from_table(kind: Kind, row: &system::Row) -> Row {
 /// The IPC namespace of a process; `None` if it has ended or we may not know.
 pub fn namespace(pid: &str) -> Option<std::path::PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/ns/ipc")).ok()
-}
-
-/// Was this segment removed, and waits for its last detach?
-pub fn goes_with_last_detach(row: &Row) -> bool {
-    row.perms & lablib::flags::SHM_DEST != 0
 }

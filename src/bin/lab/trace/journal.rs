@@ -1,0 +1,84 @@
+//! The journal: events, numbered in the order in which the tracer was told, and written.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::event::{Birth, Event, Note, What};
+use crate::tracer::Tid;
+use crate::view::{Out, View};
+
+/// Whom an event happened to.
+pub struct Lane {
+    pub pid: i32,
+    pub tid: Tid,
+    /// What its process is called.
+    pub name: Rc<str>,
+}
+
+/// The events of a trace, on their way out.
+pub struct Journal {
+    pub out: Out,
+    view: Box<dyn View>,
+    began: Instant,
+    n: u64,
+    counts: Counts,
+    remarked: BTreeSet<&'static str>,
+}
+
+/// How many there were of what was told.
+#[derive(Default)]
+struct Counts {
+    processes: u64,
+    threads: u64,
+    calls: u64,
+    signals: u64,
+}
+
+impl Counts {
+    fn add(&mut self, what: &What) {
+        match what {
+            What::Start { .. } | What::Born { how: Birth::Fork | Birth::Vfork, .. } => {
+                self.processes += 1;
+                self.threads += 1;
+            }
+            What::Born { how: Birth::Thread, .. } => self.threads += 1,
+            What::Call { .. } => self.calls += 1,
+            What::Signal { .. } => self.signals += 1,
+            _ => {}
+        }
+    }
+}
+
+impl Journal {
+    /// One that is written to `out` as `view` has it; the trace begins now.
+    pub fn new(out: Out, view: Box<dyn View>) -> Journal {
+        let (counts, remarked) = (Counts::default(), BTreeSet::new());
+        Journal { out, view, began: Instant::now(), n: 0, counts, remarked }
+    }
+
+    /// Microseconds since the trace began.
+    pub fn now(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
+    }
+
+    /// Adds an event.
+    pub fn write(&mut self, lane: Lane, what: What, note: Option<Note>) {
+        self.counts.add(&what);
+        self.n += 1;
+        let Lane { pid, tid, name } = lane;
+        let event = Event { n: self.n, us: self.now(), pid, tid, lane: name, what, note };
+        self.view.show(&event, self.out.lines());
+    }
+
+    /// Is this remark one that has not been made?
+    pub fn is_news(&mut self, text: &'static str) -> bool {
+        self.remarked.insert(text)
+    }
+
+    /// The last event.
+    pub fn summary(&self, left: usize) -> What {
+        let &Counts { processes, threads, calls, signals } = &self.counts;
+        What::Summary { processes, threads, calls, signals, left: left as u64 }
+    }
+}
