@@ -3,6 +3,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`asked`] | what asks us to stop, and the tick that ends our waits |
 //! | [`event`] | what happens in the programs that are watched |
 //! | [`tracer`] | the low level, over ptrace: stops in, resumes out |
 //! | [`syscalls`] | what is known of each call, in one table |
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+mod asked;
 mod doctor;
 mod event;
 mod explore;

@@ -1,10 +1,11 @@
 //! What the explorer reads of a call beyond its row: how long it would wait.
 
+use lablib::cleanup::Kind;
 use libc::{c_int, timespec};
 
 use crate::event::Futex;
 use crate::syscalls;
-use crate::syscalls::row::{From, TimeLimit, Unit};
+use crate::syscalls::row::{From, Object, TimeLimit, Unit};
 use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
@@ -13,6 +14,14 @@ pub use crate::syscalls::points as watched;
 /// Can it sleep until somebody else does something?
 pub fn may_sleep(entry: &Entry) -> bool {
     syscalls::row(entry.number).is_some_and(|row| row.may_sleep(entry))
+}
+
+/// The kind of object that a call finds or makes.
+pub fn gets(number: i64) -> Option<Kind> {
+    match syscalls::row(number)?.object {
+        Object::Get { kind, .. } => Some(kind),
+        _ => None,
+    }
 }
 
 /// The limit of a wait, as one call has it.

@@ -10,7 +10,7 @@ use super::schedule::{Schedule, letter};
 use super::search::Bound;
 use super::verdict::{Moment, Told, deciding};
 use super::{Options, Result, Trouble};
-use crate::syscalls::names;
+use crate::tracer::names;
 use crate::view::Out;
 use crate::view::text::wrap;
 

@@ -13,7 +13,6 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{mem, ptr};
 
@@ -31,11 +30,13 @@ use super::schedule::{MOST, Schedule, Turn};
 use super::search::{Guide, Mover, Place, cost};
 use super::verdict::{Finding, Moment, Story};
 use super::{Result, Trouble};
+use crate::asked::{self, Ended, Patience};
 use crate::event::{Action, Call};
 use crate::syscalls::row::{Changes, Clock, Follow, Object, Point, Unit, Wakes};
-use crate::syscalls::{self, decode, names};
+use crate::syscalls::{self, decode};
 use crate::tracer::memory::{bytes, fill, record, string};
-use crate::tracer::{Entry, Tid, registers};
+use crate::tracer::starter::{self, Refused};
+use crate::tracer::{Entry, Tid, names, registers};
 
 /// Processor time after which a program that makes no visible call is taken to be spinning: it is
 /// held, and others may move. In milliseconds.
@@ -56,9 +57,6 @@ const SLEEPS: u32 = 4;
 const COMPARED: usize = 1 << 20;
 /// A result of a call that the kernel will make again: -512 to -516.
 const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
-
-/// The signal that asks us to stop, if one has come.
-pub static STOP: AtomicI32 = AtomicI32::new(0);
 
 /// What stays from run to run: which process is which.
 pub struct World {
@@ -204,7 +202,7 @@ pub struct Run<'a> {
 impl World {
     /// Runs the programs once, as the guide says. With `tell`, the outcome has the whole story.
     pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
-        self.room.renew()?;
+        self.room.renew();
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         self.runs += 1;
         let mut run = Run {
@@ -225,10 +223,8 @@ impl World {
             world: self,
         };
         let done = run.start().and_then(|()| run.play(guide));
-        run.clear();
+        let done = done.and(run.clear());
         let outcome = mem::take(&mut run.outcome);
-        drop(run);
-        room::empty(&self.room.scratch);
         done.map(|()| outcome)
     }
 }
@@ -244,7 +240,7 @@ impl Run<'_> {
     fn start(&mut self) -> Result<()> {
         for n in 0..self.world.programs {
             let number = self.first_pid + n as i32;
-            let tid = self.world.room.start(n, number)?;
+            let (tid, _) = self.world.room.start(n, number)?;
             let process = self.processes.len();
             self.processes.push(Process {
                 tgid: tid,
@@ -261,20 +257,36 @@ impl Run<'_> {
                 last_signal: None,
             });
             let i = self.add(tid, process, vec![n as u32]);
-            loop {
-                match self.wait(i, true)? {
-                    Some(Stop::Exec) => break,
-                    Some(Stop::Ended(_) | Stop::Killed(_)) => {
-                        self.tasks[i].state = State::Gone;
-                        self.processes[process].end = Some("127".into());
-                        return Err(Trouble::because("the program could not be started: execve"));
-                    }
-                    _ => self.resume(i, libc::PTRACE_CONT, 0),
-                }
-            }
+            self.until_it_runs(i)?;
             self.no_vdso(i);
         }
         Ok(())
+    }
+
+    /// Lets one that stands before its exec become the program.
+    fn until_it_runs(&mut self, i: usize) -> Result<()> {
+        let patience = Patience::of(starter::LIMIT);
+        loop {
+            self.resume(i, libc::PTRACE_CONT, 0);
+            let tid = self.tasks[i].tid;
+            match patience.wait(tid) {
+                Ok(status) => match stop_of(tid, status) {
+                    Some(Stop::Exec) => return Ok(()),
+                    Some(Stop::Ended(_) | Stop::Killed(_)) => {
+                        self.tasks[i].state = State::Gone;
+                        self.processes[self.tasks[i].process].end = Some("127".into());
+                        return Err(self.world.room.refusal());
+                    }
+                    _ => {}
+                },
+                Err(Ended::Asked(signal)) => return Err(Trouble::Signal(signal)),
+                Err(_) => {
+                    return Err(Trouble::because(
+                        Refused::Stuck(starter::whereabouts(tid)).to_string(),
+                    ));
+                }
+            }
+        }
     }
 
     fn add(&mut self, tid: Tid, process: usize, path: Vec<u32>) -> usize {
@@ -310,8 +322,8 @@ impl Run<'_> {
         let mut last: Option<Mover> = None;
         let (mut ticks, mut looks) = (0, 0);
         while !self.over {
-            if STOP.load(Relaxed) != 0 {
-                return Err(Trouble::Signal(STOP.load(Relaxed)));
+            if let Some(signal) = asked::to_stop() {
+                return Err(Trouble::Signal(signal));
             }
             let movers = self.movers();
             let idle = !self.tasks.iter().any(|task| can_move(task) && !task.yields);
@@ -679,6 +691,9 @@ impl Run<'_> {
     fn enter(&mut self, i: usize, entry: Entry) -> Result<()> {
         self.tasks[i].entry = Some(entry);
         self.touches(i, &entry);
+        if let Some(kind) = calls::gets(entry.number) {
+            self.world.room.before_get(kind);
+        }
         if self.tell {
             self.tasks[i].call = Some(decode::enter(self.tasks[i].tid, &entry));
         }
@@ -766,6 +781,9 @@ impl Run<'_> {
             }
         }
         let args = entry.args;
+        if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
+            self.world.room.after_get(kind, result as c_int);
+        }
         let Some(row) = syscalls::row(entry.number) else { return };
         let done = !(-4095..0).contains(&result);
         match (row.object, row.changes) {
@@ -1293,9 +1311,8 @@ impl Run<'_> {
     }
 
     fn interrupt_if_it_spins(&mut self, i: usize, clock: i64) -> Result<()> {
-        let stop = STOP.load(Relaxed);
-        if stop != 0 {
-            return Err(Trouble::Signal(stop));
+        if let Some(signal) = asked::to_stop() {
+            return Err(Trouble::Signal(signal));
         }
         if self.processor_time(i) - clock > SPIN * 1_000_000 {
             request(libc::PTRACE_INTERRUPT, self.tasks[i].tid, 0);
@@ -1359,9 +1376,9 @@ impl Run<'_> {
     /// Waits for a stop of one task; `None`: there is none yet.
     fn wait(&mut self, i: usize, block: bool) -> Result<Option<Stop>> {
         loop {
-            match (self.poll(i, block), STOP.load(Relaxed)) {
-                (Err(Errno::EINTR), 0) => {}
-                (Err(Errno::EINTR), signal) => return Err(Trouble::Signal(signal)),
+            match (self.poll(i, block), asked::to_stop()) {
+                (Err(Errno::EINTR), None) => {}
+                (Err(Errno::EINTR), Some(signal)) => return Err(Trouble::Signal(signal)),
                 (answer, _) => return answer.map_err(Trouble::of("waitpid")),
             }
         }
@@ -1392,8 +1409,8 @@ impl Run<'_> {
         request(how, self.tasks[i].tid, signal as usize);
     }
 
-    /// Everybody who is left ends now.
-    fn clear(&mut self) {
+    /// Everybody who is left ends now, whoever asks us to stop meanwhile.
+    fn clear(&mut self) -> Result<()> {
         for process in self.processes.iter().filter(|process| process.end.is_none()) {
             // SAFETY: a tracee that we have not reaped: the number is its own.
             unsafe { libc::kill(process.tgid, libc::SIGKILL) };
@@ -1408,19 +1425,13 @@ impl Run<'_> {
                 continue;
             }
             self.tasks[i].early.clear();
-            loop {
-                let mut status = 0;
-                // SAFETY: waitpid writes one int.
-                let got = unsafe { libc::waitpid(self.tasks[i].tid, &mut status, libc::__WALL) };
-                if got == -1 && Errno::last() == Errno::EINTR {
-                    continue;
-                }
-                if got == -1 || !libc::WIFSTOPPED(status) {
-                    break;
-                }
-                self.resume(i, libc::PTRACE_CONT, 0);
+            if !starter::reap(self.tasks[i].tid) {
+                let place = starter::whereabouts(self.tasks[i].tid);
+                let why = format!("SIGKILL was sent and does not end it: {place}");
+                return Err(Trouble::because(why));
             }
         }
+        Ok(())
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use lablib::cleanup::Kind;
+pub use lablib::cleanup::Kind;
 use libc::c_int;
 
 use super::schedule::letter;
 use crate::event::{Call, Command};
+use crate::syscalls;
 use crate::syscalls::row::{Object, Sleep};
-use crate::syscalls::{self, names};
+use crate::tracer::names;
 
 /// What an object is called where its kind's three letters would be no word.
 fn word(kind: Kind) -> &'static str {

@@ -8,11 +8,10 @@ use lablib::cleanup::Kind;
 use lablib::flags;
 use libc::{c_int, pollfd, sembuf, timespec};
 
-use super::names;
 use super::records::{self, literal, pointer};
 use crate::event::{Command, Futex, Meaning, Operation};
 use crate::tracer::memory::{self, record, string, strings};
-use crate::tracer::{Entry, Tid};
+use crate::tracer::{Entry, Tid, names};
 
 /// How an argument is spelled. `Out` ones point at what the kernel fills.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use libc::{c_int, pollfd};
 
 use super::args::{As, given_back, spell};
 use super::row::{Answer, Shown};
-use super::{name, names, row};
+use super::{name, row};
 use crate::event::{Arg, Call};
 use crate::tracer::memory::{record, records, string};
-use crate::tracer::{Entry, Tid};
+use crate::tracer::{Entry, Tid, names};
 
 /// Spells a call at its entry: what it takes is read, what it will give back is a pointer yet.
 pub fn enter(tid: Tid, entry: &Entry) -> Call {

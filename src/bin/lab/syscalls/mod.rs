@@ -6,7 +6,7 @@
 //! | [`ipc`], [`signals`], [`processes`], [`memory`], [`files`], [`sockets`], [`time`] | the rows, a family each |
 //! | [`row`] | what a row's cells can say |
 //! | [`unknown`] | the names of all other calls |
-//! | [`decode`], [`args`], [`records`], [`names`] | a call, spelled as `strace` spells it |
+//! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
 //! | [`notes`] | what a call means, in a sentence |
 //!
 //! A new call is a row in its family's file. The tests hold rows and [`unknown`] together against the
@@ -26,7 +26,6 @@ pub mod decode;
 mod files;
 mod ipc;
 mod memory;
-pub mod names;
 pub mod notes;
 mod processes;
 mod records;

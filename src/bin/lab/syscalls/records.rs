@@ -4,9 +4,9 @@ use lablib::cleanup::Kind;
 use lablib::flags;
 use libc::{c_int, siginfo_t};
 
-use super::names::{self, IPC_64};
 use crate::event::{Action, Command};
 use crate::tracer::memory::{self, record};
+use crate::tracer::names::{self, IPC_64};
 use crate::tracer::{Tid, sender};
 
 /// `NULL`, or the address.

@@ -10,12 +10,12 @@ use libc::c_int;
 use super::doing::Doing;
 use super::journal::Lane;
 use crate::event::{Action, Birth, Call};
+use crate::syscalls;
 use crate::syscalls::decode::File;
 use crate::syscalls::notes::Target;
 use crate::syscalls::row::{self, Changes, Object, Shown, Wakes};
-use crate::syscalls::{self, names};
-use crate::tracer::Tid;
 use crate::tracer::spawn::file_name;
+use crate::tracer::{Tid, names};
 
 /// A file that ftok looks at was looked at shortly before.
 const FILES: usize = 8;
@@ -345,9 +345,5 @@ fn ignored(pid: i32) -> BTreeMap<c_int, Action> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    // Those of the terminal are ours to ignore, and given back before exec.
-    (1..=64)
-        .filter(|n| mask >> (n - 1) & 1 == 1 && crate::tracer::spawn::ignored_at_start(*n))
-        .map(|n| (n, Action::Ignore))
-        .collect()
+    (1..=64).filter(|n| mask >> (n - 1) & 1 == 1).map(|n| (n, Action::Ignore)).collect()
 }

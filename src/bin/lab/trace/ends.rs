@@ -2,7 +2,7 @@
 
 use libc::c_int;
 
-use crate::tracer::spawn::{Program, Spawned};
+use crate::tracer::Tid;
 
 /// How a program ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,9 +19,6 @@ pub enum End {
 
 /// A program that we started.
 pub struct Root {
-    pub spawned: Spawned,
-    pub program: Program,
-    /// Its process has become it.
-    pub runs: bool,
+    pub pid: Tid,
     pub end: Option<End>,
 }

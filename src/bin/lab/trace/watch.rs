@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use lablib::cleanup::Kind;
 use libc::{c_int, siginfo_t};
@@ -14,14 +15,18 @@ use super::ends::{End, Root};
 use super::journal::Journal;
 use super::notes;
 use super::objects::{self, Left, Objects, Seen};
-use super::ticks::{self, TICK, Ticks};
+use crate::asked;
 use crate::event::{Action, Birth, Call, Note, What};
 use crate::syscalls::notes::{Facts, waits};
 use crate::syscalls::row::{Changes, Object, Shown};
-use crate::syscalls::{self, decode, names};
-use crate::tracer::spawn::{Program, Spawned};
-use crate::tracer::{Entry, How, Stop, Tid, Tracer, sender};
+use crate::syscalls::{self, decode};
+use crate::tracer::spawn::Program;
+use crate::tracer::starter::{self, Refused, Starter};
+use crate::tracer::{Entry, How, Stop, Tid, Tracer, names, sender};
 use crate::view::{Out, View, complain};
+
+/// A line is written, and a sleeper told of, at most so much later. Microseconds.
+const TICK: i64 = 20_000;
 
 /// The trace of some programs.
 pub struct Watch {
@@ -33,7 +38,7 @@ pub struct Watch {
     objects: Objects,
     namespace: Option<PathBuf>,
     journal: Journal,
-    ticks: Ticks,
+    ticking: bool,
 }
 
 impl Watch {
@@ -47,23 +52,54 @@ impl Watch {
             objects: Objects::new(),
             namespace: objects::namespace("self"),
             journal: Journal::new(out, view),
-            ticks: Ticks::new(),
+            ticking: false,
         }
     }
 
-    /// The tracer, to start programs with.
-    pub fn tracer(&mut self) -> &mut Tracer {
-        &mut self.tracer
-    }
-
-    /// A program was started: it stands at its first stop.
-    pub fn add(&mut self, program: &Program, spawned: Spawned, cpu: Option<usize>) {
-        let pid = spawned.pid;
+    /// A program was started: it stands at the entry of its exec, which it now makes. It will stand
+    /// at its first instruction.
+    pub fn add(
+        &mut self,
+        program: &Program,
+        pid: Tid,
+        exec: Entry,
+        starter: &mut Starter,
+        cpu: Option<usize>,
+    ) -> Result<(), Refused> {
         self.books.add(pid, program.name());
         let command =
             program.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.emit(pid, What::Start { command, cpu }, None);
-        self.roots.push(Root { spawned, program: program.clone(), runs: false, end: None });
+        self.roots.push(Root { pid, end: None });
+        self.stop(pid, Stop::Entry(exec));
+        loop {
+            match starter.next_of(pid) {
+                Ok(stop @ Stop::Exec(_)) => {
+                    self.tracer.adopt(pid, stop);
+                    return Ok(());
+                }
+                Ok(Stop::Exited(_)) => {
+                    self.not_run(program, pid, &starter.refusal());
+                    return Ok(());
+                }
+                Ok(Stop::Killed(signal, _)) => return Err(Refused::Killed(signal)),
+                Ok(stop) => self.stop(pid, stop),
+                Err(refused) => {
+                    starter::end(pid);
+                    return Err(refused);
+                }
+            }
+        }
+    }
+
+    /// It could not become the program: the exit code that a shell gives for that.
+    fn not_run(&mut self, program: &Program, pid: Tid, why: &Refused) {
+        complain(&format!("{}: {why}", program.words[0].to_string_lossy()));
+        let missing = matches!(why, Refused::Call(_, Errno::ENOENT));
+        if let Some(root) = self.roots.iter_mut().find(|root| root.pid == pid) {
+            root.end = Some(End::NotRun(if missing { 127 } else { 126 }));
+        }
+        self.books.remove(pid);
     }
 
     /// Something that a reader has to know about the whole trace.
@@ -120,17 +156,27 @@ impl Watch {
         }
         let waiting = self.books.anybody_asleep();
         if !self.journal.out.flush() && !waiting {
-            self.ticks.stop();
+            self.ticking = false;
+            asked::tick_every(0);
+        }
+    }
+
+    fn want_tick(&mut self) {
+        if !self.ticking {
+            self.ticking = true;
+            asked::tick_every(TICK);
         }
     }
 
     /// A signal that asks us to end, or a reader that has gone.
     fn asked_to_stop(&self) -> Option<c_int> {
-        ticks::asked_to_stop().or_else(|| self.journal.out.lost().map(|_| libc::SIGPIPE))
+        asked::to_stop().or_else(|| self.journal.out.lost().map(|_| libc::SIGPIPE))
     }
 
     /// Ends everybody. They are our tracees and not reaped, so the numbers are their own.
-    fn kill_all(&mut self) {
+    pub fn kill_all(&mut self) {
+        let until = Instant::now() + starter::DEATH;
+        asked::tick_every(TICK);
         let all: Vec<Tid> = self.tracer.tracees().collect();
         for tid in all {
             // SAFETY: kill takes two numbers; see above for whose this one is.
@@ -147,9 +193,19 @@ impl Watch {
                     let _ = self.tracer.resume(tid, How::Cont, 0);
                 }
                 Ok(Some((tid, _))) => _ = self.tracer.resume(tid, How::Cont, 0),
-                Err(Errno::EINTR) => {}
+                Err(Errno::EINTR) if Instant::now() < until => {}
+                Err(Errno::EINTR) => return self.left_to_the_kernel(),
                 Ok(None) | Err(_) => return,
             }
+        }
+    }
+
+    /// Says who was killed and does not die.
+    fn left_to_the_kernel(&mut self) {
+        let all: Vec<Tid> = self.tracer.tracees().collect();
+        for tid in all {
+            let place = starter::whereabouts(tid);
+            self.remark(format!("SIGKILL was sent and does not end it: {place}"));
         }
     }
 
@@ -211,7 +267,7 @@ impl Watch {
                 doing.call = Some(decode::enter(tid, &entry));
                 self.before(tid, &mut doing);
                 if doing.waits() {
-                    self.ticks.want();
+                    self.want_tick();
                 }
             }
         }
@@ -375,9 +431,6 @@ impl Watch {
     /// A process runs another program now.
     fn exec(&mut self, pid: Tid, former: Tid) {
         self.books.alone(pid, former);
-        if let Some(root) = self.roots.iter_mut().find(|root| root.spawned.pid == pid) {
-            root.runs = true;
-        }
         self.books.renamed(pid);
         self.tables(pid);
         self.books.forgets(pid);
@@ -409,7 +462,7 @@ impl Watch {
     /// stop, and go on with it.
     fn stop_with_program(&mut self) {
         let living = self.roots.iter().filter(|root| root.end.is_none());
-        let pids: Vec<Tid> = living.map(|root| root.spawned.pid).collect();
+        let pids: Vec<Tid> = living.map(|root| root.pid).collect();
         if !pids.iter().all(|pid| self.books.thread(*pid).is_some_and(|thread| thread.stopped)) {
             return;
         }
@@ -434,22 +487,10 @@ impl Watch {
         if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
             self.tell_enter(tid);
         }
-        let root = self.roots.iter_mut().find(|root| root.spawned.pid == tid);
-        match root {
-            Some(root) if !root.runs => {
-                let (step, errno) =
-                    root.spawned.failure().unwrap_or(("start", Errno::UnknownErrno));
-                let name = root.program.words[0].to_string_lossy();
-                complain(&format!("{name}: {step}: {}", lablib::flags::errno(errno)));
-                let code = if errno == Errno::ENOENT { 127 } else { 126 };
-                root.end = Some(End::NotRun(code));
-            }
-            Some(root) => {
-                root.end = Some(end);
-                self.tell_end(tid, end, core);
-            }
-            None => self.tell_end(tid, end, core),
+        if let Some(root) = self.roots.iter_mut().find(|root| root.pid == tid) {
+            root.end = Some(end);
         }
+        self.tell_end(tid, end, core);
         if tid == pid {
             self.tables(pid);
         }
@@ -504,7 +545,7 @@ impl Watch {
             self.books.before(tid).into_iter().for_each(|other| self.tell_enter(other));
         }
         self.journal.write(self.books.lane(tid), what, note);
-        self.ticks.want();
+        self.want_tick();
     }
 }
 
