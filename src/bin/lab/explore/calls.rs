@@ -3,9 +3,8 @@
 use lablib::cleanup::Kind;
 use libc::{c_int, timespec};
 
-use crate::event::Futex;
 use crate::syscalls;
-use crate::syscalls::row::{From, Object, TimeLimit, Unit};
+use crate::syscalls::cells::{Object, Since, TimeLimit, Unit};
 use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
@@ -44,8 +43,9 @@ pub struct Limit {
 
 /// The limit of a call's wait, if it has one that is not 0.
 pub fn limit(tid: Tid, entry: &Entry) -> Option<Limit> {
-    let TimeLimit { argument, unit, from, error, sleep } = syscalls::row(entry.number)?.limit?;
-    let until = until(from, entry)?;
+    let row = syscalls::row(entry.number).filter(|row| row.may_sleep(entry))?;
+    let TimeLimit { argument, unit, from, error, sleep } = row.limit?;
+    let until = until(from, entry);
     let value = entry.args[argument];
     let length = match unit {
         Unit::Millis => u64::try_from(value as c_int).ok()? * 1_000_000,
@@ -55,32 +55,27 @@ pub fn limit(tid: Tid, entry: &Entry) -> Option<Limit> {
             nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 })
         }
     };
-    let flags = if let From::Flagged { flags, .. } = from { Some(flags) } else { None };
+    let flags = if let Since::Flagged { flags, .. } = from { Some(flags) } else { None };
     let answer = -i64::from(error);
     (length > 0).then_some(Limit { argument, value, unit, flags, sleep, length, until, answer })
 }
 
-/// The clock on which a limit is a moment; `Some(None)`: it counts from now; `None`: this operation
-/// has no limit.
-#[allow(clippy::option_option)]
-fn until(from: From, entry: &Entry) -> Option<Option<c_int>> {
+/// The clock on which a limit is a moment; `None`: it counts from now.
+fn until(from: Since, entry: &Entry) -> Option<c_int> {
     const FUTEX_CLOCK_REALTIME: c_int = 256;
     let op = entry.args[1] as c_int;
     match from {
-        From::Now => Some(None),
-        From::Day => Some(Some(libc::CLOCK_REALTIME)),
-        From::Flagged { clock, flags } => {
+        Since::Now => None,
+        Since::Day => Some(libc::CLOCK_REALTIME),
+        Since::Flagged { clock, flags } => {
             let at = entry.args[flags] as c_int & libc::TIMER_ABSTIME != 0;
-            Some(at.then_some(entry.args[clock] as c_int))
+            at.then_some(entry.args[clock] as c_int)
         }
-        From::Futex => match (Futex::of(op), op & 0x7f) {
-            (_, libc::FUTEX_WAIT) => Some(None),
-            (_, libc::FUTEX_LOCK_PI) => Some(Some(libc::CLOCK_REALTIME)),
-            (Futex::Wait | Futex::Lock, _) if op & FUTEX_CLOCK_REALTIME == 0 => {
-                Some(Some(libc::CLOCK_MONOTONIC))
-            }
-            (Futex::Wait | Futex::Lock, _) => Some(Some(libc::CLOCK_REALTIME)),
-            _ => None,
+        Since::Futex => match op & 0x7f {
+            libc::FUTEX_WAIT => None,
+            libc::FUTEX_LOCK_PI => Some(libc::CLOCK_REALTIME),
+            _ if op & FUTEX_CLOCK_REALTIME != 0 => Some(libc::CLOCK_REALTIME),
+            _ => Some(libc::CLOCK_MONOTONIC),
         },
     }
 }

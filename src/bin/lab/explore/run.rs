@@ -32,7 +32,7 @@ use super::verdict::{Finding, Moment, Story};
 use super::{Result, Trouble};
 use crate::asked::{self, Ended, Patience};
 use crate::event::{Action, Call};
-use crate::syscalls::row::{Changes, Clock, Follow, Object, Point, Unit, Wakes};
+use crate::syscalls::cells::{Changes, Clock, Follow, Object, Point, Unit, Wakes};
 use crate::syscalls::{self, decode};
 use crate::tracer::memory::{bytes, fill, record, string};
 use crate::tracer::starter::{self, Refused};
@@ -552,7 +552,7 @@ impl Run<'_> {
         let Some(row) = syscalls::row(entry.number) else { return false };
         match row.wakes {
             Wakes::Nobody => false,
-            Wakes::Waiters | Wakes::Child(_) | Wakes::Target(_) => true,
+            Wakes::Waiters | Wakes::Child(_) | Wakes::Addressee(_) => true,
             Wakes::Futex => !row.may_sleep(&entry),
             Wakes::Reader => {
                 self.descriptor(i, entry.args[0]).is_some_and(|link| !link.starts_with('/'))
@@ -743,9 +743,7 @@ impl Run<'_> {
     /// Its wait ends when we say so, and not by the machine's clock.
     fn limit(&mut self, i: usize, entry: &Entry) {
         let tid = self.tasks[i].tid;
-        let Some(limit) = calls::limit(tid, entry).filter(|_| calls::may_sleep(entry)) else {
-            return;
-        };
+        let Some(limit) = calls::limit(tid, entry) else { return };
         let at = match limit.until {
             None => self.now.saturating_add(limit.length),
             Some(libc::CLOCK_REALTIME) => limit.length.saturating_sub(self.clocks[0]),

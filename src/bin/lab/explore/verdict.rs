@@ -8,7 +8,7 @@ use libc::c_int;
 use super::schedule::letter;
 use crate::event::{Call, Command};
 use crate::syscalls;
-use crate::syscalls::row::{Object, Sleep};
+use crate::syscalls::cells::{Object, Sleep};
 use crate::tracer::names;
 
 /// What an object is called where its kind's three letters would be no word.

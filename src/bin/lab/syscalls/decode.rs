@@ -5,7 +5,7 @@ use lablib::flags;
 use libc::{c_int, pollfd};
 
 use super::args::{As, given_back, spell};
-use super::row::{Answer, Shown};
+use super::cells::{Shown, Spelling};
 use super::{name, row};
 use crate::event::{Arg, Call};
 use crate::tracer::memory::{record, records, string};
@@ -70,13 +70,13 @@ pub fn leave(tid: Tid, entry: &Entry, call: &mut Call, result: i64) {
 }
 
 /// `3`, `0x7f0012340000`, `10 (SIGUSR1)`, `0 (Timeout)`
-fn answer(tid: Tid, answer: Answer, entry: &Entry, result: i64) -> String {
+fn answer(tid: Tid, answer: Spelling, entry: &Entry, result: i64) -> String {
     match answer {
-        Answer::Address if result != 0 => format!("{result:#x}"),
-        Answer::Address | Answer::Number => result.to_string(),
-        Answer::Signal => format!("{result} ({})", names::signal(result as c_int)),
-        Answer::Ready if result == 0 => "0 (Timeout)".into(),
-        Answer::Ready => {
+        Spelling::Address if result != 0 => format!("{result:#x}"),
+        Spelling::Address | Spelling::Number => result.to_string(),
+        Spelling::Signal => format!("{result} ({})", names::signal(result as c_int)),
+        Spelling::Ready if result == 0 => "0 (Timeout)".into(),
+        Spelling::Ready => {
             let ready = records::<pollfd>(tid, entry.args[0], entry.args[1].min(32) as usize);
             let ready = ready.iter().filter(|one| one.revents != 0);
             let ready = ready.map(|one| {
@@ -90,7 +90,7 @@ fn answer(tid: Tid, answer: Answer, entry: &Entry, result: i64) -> String {
 
 /// A file, as ftok sees it.
 #[derive(Clone, Debug)]
-pub struct File {
+pub struct KeyFile {
     /// As it was given.
     pub path: String,
     pub device: u64,
@@ -98,12 +98,16 @@ pub struct File {
 }
 
 /// The file that a call of which that is known has just looked up.
-pub fn file_looked_up(tid: Tid, entry: &Entry) -> Option<File> {
-    let Shown::File { path, stat } = row(entry.number)?.shown else { return None };
+pub fn file_looked_up(tid: Tid, entry: &Entry) -> Option<KeyFile> {
+    let (path, stat) = match row(entry.number)?.shown {
+        Shown::File => (0, 1),
+        Shown::FileAt => (1, 2),
+        _ => return None,
+    };
     let found: libc::stat = record(tid, entry.args[stat])?;
     let path = string(tid, entry.args[path], 4096)?;
     let path = String::from_utf8_lossy(&path).into_owned();
-    Some(File { path, device: found.st_dev, inode: found.st_ino })
+    Some(KeyFile { path, device: found.st_dev, inode: found.st_ino })
 }
 
 /// strace puts the stack first, and only what the flags make clone look at.

@@ -1,7 +1,7 @@
 //! Files, pipes, and waiting for descriptors.
 
 use super::args::As::*;
-use super::row::*;
+use super::cells::*;
 
 const ON_DESCRIPTOR: &[Touch] = &[Touch::Descriptor];
 const POLL: &[Touch] = &[Touch::Polled, Touch::Time];
@@ -101,24 +101,24 @@ rows! {
     SYS_truncate truncate() { touches: &[Touch::Files] }
     #[cfg(target_arch = "x86_64")]
     SYS_stat stat() {
-        shown: Shown::File { path: 0, stat: 1 },
+        shown: Shown::File,
         point: Point::No,
     }
     SYS_newfstatat newfstatat() {
-        shown: Shown::File { path: 1, stat: 2 },
+        shown: Shown::FileAt,
         point: Point::No,
     }
 
     #[cfg(target_arch = "x86_64")]
     SYS_poll poll(fds Polled, nfds Size, timeout Int) {
-        answer: Answer::Ready,
+        answer: Spelling::Ready,
         shown: Shown::Long,
         sleep: Sleep::Yes,
         limit: Some(TimeLimit::new(2, Unit::Millis)),
         touches: POLL,
     }
     SYS_ppoll ppoll(fds Polled, nfds Size, timeout Time, sigmask Set, sigsetsize Size) {
-        answer: Answer::Ready,
+        answer: Spelling::Ready,
         shown: Shown::Long,
         sleep: Sleep::Yes,
         limit: Some(TimeLimit::new(2, Unit::Timespec)),

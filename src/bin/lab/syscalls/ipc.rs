@@ -3,8 +3,8 @@
 use lablib::cleanup::Kind::{Msg, Sem, Shm};
 
 use super::args::As::*;
+use super::cells::*;
 use super::notes::{self, say};
-use super::row::*;
 
 rows! {
     SYS_shmget shmget(key Key, size Size, shmflg GetFlags) {
@@ -14,7 +14,7 @@ rows! {
         explain: notes::shmget,
     }
     SYS_shmat shmat(shmid Int, shmaddr Pointer, shmflg Attach) {
-        answer: Answer::Address,
+        answer: Spelling::Address,
         shown: Shown::Always,
         object: Object::Attach,
         touches: &[Touch::Object],
@@ -111,4 +111,4 @@ rows! {
 }
 
 const QUEUE_LIMIT: TimeLimit =
-    TimeLimit { from: From::Day, error: libc::ETIMEDOUT, ..TimeLimit::new(4, Unit::Timespec) };
+    TimeLimit { from: Since::Day, error: libc::ETIMEDOUT, ..TimeLimit::new(4, Unit::Timespec) };

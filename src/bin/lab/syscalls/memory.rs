@@ -1,8 +1,8 @@
 //! Memory that is shared, and words in it on which one can sleep.
 
 use super::args::As::*;
+use super::cells::*;
 use super::notes::{self, say};
-use super::row::*;
 
 rows! {
     SYS_mmap mmap() {
@@ -12,7 +12,7 @@ rows! {
     SYS_futex futex(uaddr Pointer, futex_op FutexOp, val Size, timeout FutexValue2, uaddr2 FutexPointer2, val3 FutexValue3) {
         shown: Shown::Futex,
         sleep: Sleep::Futex,
-        limit: Some(TimeLimit { from: From::Futex, error: libc::ETIMEDOUT, ..TimeLimit::new(3, Unit::Timespec) }),
+        limit: Some(TimeLimit { from: Since::Futex, error: libc::ETIMEDOUT, ..TimeLimit::new(3, Unit::Timespec) }),
         wakes: Wakes::Futex,
         touches: &[Touch::Futexes, Touch::Time],
         explain: notes::futex,

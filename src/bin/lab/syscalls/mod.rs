@@ -4,7 +4,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ipc`], [`signals`], [`processes`], [`memory`], [`files`], [`sockets`], [`time`] | the rows, a family each |
-//! | [`row`] | what a row's cells can say |
+//! | [`cells`] | what a row's cells can say |
 //! | [`unknown`] | the names of all other calls |
 //! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
 //! | [`notes`] | what a call means, in a sentence |
@@ -22,6 +22,7 @@ use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
 mod args;
+pub mod cells;
 pub mod decode;
 mod files;
 mod ipc;
@@ -29,7 +30,6 @@ mod memory;
 pub mod notes;
 mod processes;
 mod records;
-pub mod row;
 mod signals;
 mod sockets;
 #[cfg(test)]
@@ -37,10 +37,10 @@ mod tests;
 mod time;
 mod unknown;
 
-use row::{CloneFlags, Point, Row, Shown, Wakes};
+use cells::{CallRow, CloneFlags, Shown, Wakes};
 
 /// All rows, family by family.
-const FAMILIES: [&[Row]; 7] = [
+const FAMILIES: [&[CallRow]; 7] = [
     ipc::ROWS,
     signals::ROWS,
     processes::ROWS,
@@ -51,7 +51,7 @@ const FAMILIES: [&[Row]; 7] = [
 ];
 
 /// The rows by number: a call is looked up at each of its stops.
-static TABLE: LazyLock<Vec<Option<&'static Row>>> = LazyLock::new(|| {
+static TABLE: LazyLock<Vec<Option<&'static CallRow>>> = LazyLock::new(|| {
     let mut table = vec![];
     for row in FAMILIES.into_iter().flatten() {
         let number = row.number as usize;
@@ -63,12 +63,12 @@ static TABLE: LazyLock<Vec<Option<&'static Row>>> = LazyLock::new(|| {
     table
 });
 
-fn rows() -> impl Iterator<Item = &'static Row> {
+fn rows() -> impl Iterator<Item = &'static CallRow> {
     TABLE.iter().filter_map(|row| *row)
 }
 
 /// What is known of a call; `None`: it is unknown.
-pub fn row(number: i64) -> Option<&'static Row> {
+pub fn row(number: i64) -> Option<&'static CallRow> {
     *TABLE.get(usize::try_from(number).ok()?)?
 }
 
@@ -100,7 +100,7 @@ pub fn handler_is_seen(signal: c_int) -> bool {
 
 /// The calls that `lab trace` stops at.
 pub fn shown() -> Rules {
-    let rule = |row: &Row| {
+    let rule = |row: &CallRow| {
         let only = match row.shown {
             Shown::Never => return None,
             Shown::Output => Some((0, vec![1, 2])),
@@ -108,7 +108,7 @@ pub fn shown() -> Rules {
                 Some((0, WAKE_UPS.into_iter().chain(REAL_TIME).map(|s| s as u32).collect()))
             }
             // An open file is looked up with another first argument.
-            Shown::File { path: 1, .. } => Some((0, vec![libc::AT_FDCWD as u32])),
+            Shown::FileAt => Some((0, vec![libc::AT_FDCWD as u32])),
             _ => None,
         };
         Some((row.number, only))
@@ -117,13 +117,13 @@ pub fn shown() -> Rules {
 }
 
 /// The row of a call that `lab trace` does something about. The filter stops at these alone.
-pub fn looked_at(entry: &Entry) -> Option<&'static Row> {
+pub fn looked_at(entry: &Entry) -> Option<&'static CallRow> {
     let first = entry.args[0] as c_int;
     row(entry.number).filter(|row| match row.shown {
         Shown::Never => false,
         Shown::Output => first == 1 || first == 2,
         Shown::Handlers => handler_is_seen(first),
-        Shown::File { path: 1, .. } => first == libc::AT_FDCWD,
+        Shown::FileAt => first == libc::AT_FDCWD,
         _ => true,
     })
 }
@@ -135,7 +135,8 @@ const SHARED: [u32; 6] = [0x1, 0x3, 0x21, 0x8001, 0x8003, 0x8021];
 /// The calls at which `lab explore` stops.
 #[cfg(target_arch = "x86_64")]
 pub fn points() -> Rules {
-    let rule = |row: &Row| match row.point {
+    use cells::Point;
+    let rule = |row: &CallRow| match row.point {
         Point::No => None,
         Point::Mapping => Some((row.number, Some((3, SHARED.to_vec())))),
         _ => Some((row.number, None)),
@@ -145,7 +146,7 @@ pub fn points() -> Rules {
 
 /// The flags of a call that makes a process or a thread; 0 for any other.
 pub fn clone_flags(tid: Tid, entry: &Entry) -> u64 {
-    let Some(Row { wakes: Wakes::Child(flags), .. }) = row(entry.number) else { return 0 };
+    let Some(CallRow { wakes: Wakes::Child(flags), .. }) = row(entry.number) else { return 0 };
     match flags {
         CloneFlags::None => 0,
         CloneFlags::Vfork => (libc::CLONE_VM | libc::CLONE_VFORK) as u64,

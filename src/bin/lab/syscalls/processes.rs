@@ -1,8 +1,8 @@
 //! Processes and threads: their births, what they become, how they are waited for, their ends.
 
 use super::args::As::*;
+use super::cells::*;
 use super::notes::{self, Sentence, say};
-use super::row::*;
 
 const BORN: &[Touch] = &[Touch::Pids, Touch::Attached];
 const WAIT: Sentence = say("sleeps until a child has ended", "4.8");

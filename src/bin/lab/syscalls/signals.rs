@@ -1,44 +1,44 @@
 //! Signals: sending them, blocking them, waiting for them.
 
 use super::args::As::*;
+use super::cells::*;
 use super::notes::{self, say};
-use super::row::*;
 
 rows! {
     SYS_kill kill(pid Int, sig Signal) {
         shown: Shown::Always,
-        wakes: Wakes::Target(Target::Process),
-        touches: &[Touch::Target],
+        wakes: Wakes::Addressee(Addressee::Process),
+        touches: &[Touch::Addressee],
         explain: notes::sent,
     }
     SYS_tkill tkill(tid Int, sig Signal) {
         shown: Shown::Always,
-        wakes: Wakes::Target(Target::Thread),
-        touches: &[Touch::Target],
+        wakes: Wakes::Addressee(Addressee::Thread),
+        touches: &[Touch::Addressee],
         explain: notes::sent,
     }
     SYS_tgkill tgkill(tgid Int, tid Int, sig Signal) {
         shown: Shown::Always,
-        wakes: Wakes::Target(Target::ThreadOf),
-        touches: &[Touch::Target],
+        wakes: Wakes::Addressee(Addressee::ThreadOf),
+        touches: &[Touch::Addressee],
         explain: notes::sent,
     }
     SYS_pidfd_send_signal pidfd_send_signal(pidfd Int, sig Signal, info Info, flags Hex) {
         shown: Shown::Always,
-        wakes: Wakes::Target(Target::Pidfd),
-        touches: &[Touch::Target],
+        wakes: Wakes::Addressee(Addressee::Pidfd),
+        touches: &[Touch::Addressee],
         explain: notes::sent,
     }
     SYS_rt_sigqueueinfo rt_sigqueueinfo(tgid Int, sig Signal, info Info) {
         shown: Shown::Always,
-        wakes: Wakes::Target(Target::Process),
-        touches: &[Touch::Target],
+        wakes: Wakes::Addressee(Addressee::Process),
+        touches: &[Touch::Addressee],
         explain: notes::sent,
     }
     SYS_rt_tgsigqueueinfo rt_tgsigqueueinfo(tgid Int, tid Int, sig Signal, info Info) {
         shown: Shown::Always,
-        wakes: Wakes::Target(Target::ThreadOf),
-        touches: &[Touch::Target],
+        wakes: Wakes::Addressee(Addressee::ThreadOf),
+        touches: &[Touch::Addressee],
         explain: notes::sent,
     }
 
@@ -76,7 +76,7 @@ rows! {
         asleep: Some(say("sleeps with this mask until a handler has run", "4.8")),
     }
     SYS_rt_sigtimedwait rt_sigtimedwait(set Set, info OutInfo, timeout Time, sigsetsize Size) {
-        answer: Answer::Signal,
+        answer: Spelling::Signal,
         shown: Shown::Always,
         sleep: Sleep::Signal,
         limit: Some(TimeLimit { error: libc::EAGAIN, ..TimeLimit::new(2, Unit::Timespec) }),

@@ -1,7 +1,7 @@
 //! Sockets.
 
 use super::args::As::*;
-use super::row::*;
+use super::cells::*;
 
 const ON_DESCRIPTOR: &[Touch] = &[Touch::Descriptor];
 

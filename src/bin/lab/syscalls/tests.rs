@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::process::Command;
 
-use super::row::{Point, Row, Shown};
+use super::cells::{CallRow, Point, Shown};
 use super::*;
 
 /// What `<asm/unistd.h>` says, as the C compiler that is here finds it; `None`: there is none.
@@ -61,10 +61,10 @@ fn unknown_calls_can_be_looked_up() {
 #[test]
 fn the_cells_of_a_row_agree() {
     for row in rows() {
-        let Row { name, .. } = row;
+        let CallRow { name, .. } = row;
         assert!(row.limit.is_none() || row.waits(), "{name} has a limit, and does not wait");
         assert!(row.asleep.is_none() || row.waits(), "{name} says that it sleeps, and does not");
-        let told = !matches!(row.shown, Shown::Never | Shown::File { .. });
+        let told = !matches!(row.shown, Shown::Never | Shown::File | Shown::FileAt);
         assert!(told || row.asleep.is_none(), "{name} is explained, and never shown");
         assert!(row.point != Point::No || !told, "{name} is shown, and no point");
         assert!(row.params.len() <= 6, "{name}");

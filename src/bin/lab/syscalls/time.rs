@@ -1,8 +1,8 @@
 //! Time: sleeping, alarms, and what time it is.
 
 use super::args::As::*;
+use super::cells::*;
 use super::notes;
-use super::row::*;
 
 /// The only thing that these do.
 const SLEEP: TimeLimit = TimeLimit { sleep: true, ..TimeLimit::new(0, Unit::Timespec) };
@@ -18,7 +18,7 @@ rows! {
     SYS_clock_nanosleep clock_nanosleep(clockid ClockId, flags TimerFlags, req Time, rem Pointer) {
         shown: Shown::Always,
         sleep: Sleep::Yes,
-        limit: Some(TimeLimit { argument: 2, from: From::Flagged { clock: 0, flags: 1 }, ..SLEEP }),
+        limit: Some(TimeLimit { argument: 2, from: Since::Flagged { clock: 0, flags: 1 }, ..SLEEP }),
         touches: &[Touch::Time],
         explain: notes::slept,
     }

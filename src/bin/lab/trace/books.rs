@@ -11,9 +11,9 @@ use super::doing::Doing;
 use super::journal::Lane;
 use crate::event::{Action, Birth, Call};
 use crate::syscalls;
-use crate::syscalls::decode::File;
+use crate::syscalls::cells::{Addressee, Changes, Object, Shown, Wakes};
+use crate::syscalls::decode::KeyFile;
 use crate::syscalls::notes::Target;
-use crate::syscalls::row::{self, Changes, Object, Shown, Wakes};
 use crate::tracer::spawn::file_name;
 use crate::tracer::{Tid, names};
 
@@ -61,7 +61,7 @@ pub struct Process {
     /// Segments by the addresses where they are attached.
     attached: BTreeMap<u64, c_int>,
     /// Files that it looked up last.
-    files: Vec<File>,
+    files: Vec<KeyFile>,
     /// It runs in its parent's memory, until it calls exec: vfork.
     borrowed: bool,
     /// It is in another IPC namespace, whose tables we do not see.
@@ -78,7 +78,7 @@ impl Process {
     }
 
     /// It has looked a file up.
-    pub fn looked_up(&mut self, file: File) {
+    pub fn looked_up(&mut self, file: KeyFile) {
         self.files.retain(|known| known.path != file.path);
         self.files.push(file);
         if self.files.len() > FILES {
@@ -87,8 +87,8 @@ impl Process {
     }
 
     /// The file of which this key was made, if it was looked at shortly before.
-    pub fn file_of(&mut self, key: c_int) -> Option<File> {
-        let made_of = |file: &File| {
+    pub fn file_of(&mut self, key: c_int) -> Option<KeyFile> {
+        let made_of = |file: &KeyFile| {
             let (device, inode) = (file.device & 0xff, file.inode & 0xffff);
             key as u32 & 0xff_ffff == (device << 16 | inode) as u32
         };
@@ -218,19 +218,19 @@ impl Books {
             }
             Shown::Futex => call.result == Some(0) && call.value("val") == Some(i32::MAX.into()),
             Shown::Long => !doing.told && now - doing.began < BLOCKED,
-            Shown::Never | Shown::Always | Shown::Output | Shown::File { .. } => false,
+            Shown::Never | Shown::Always | Shown::Output | Shown::File | Shown::FileAt => false,
         }
     }
 
     /// For a signal that was sent: what its target is doing.
     pub fn target(&self, tid: Tid, doing: &Doing) -> Target {
-        let Wakes::Target(to) = doing.row.wakes else { return Target::Unknown };
+        let Wakes::Addressee(to) = doing.row.wakes else { return Target::Unknown };
         let args = &doing.entry.args;
         let signal = args[to.signal()] as c_int;
         let to = match to {
-            row::Target::Process | row::Target::Thread => args[0] as Tid,
-            row::Target::ThreadOf => args[1] as Tid,
-            row::Target::Pidfd => return Target::Unknown,
+            Addressee::Process | Addressee::Thread => args[0] as Tid,
+            Addressee::ThreadOf => args[1] as Tid,
+            Addressee::Pidfd => return Target::Unknown,
         };
         let Some(thread) =
             self.threads.get(&to).filter(|_| to != tid && (1..=64).contains(&signal))

@@ -1,9 +1,10 @@
 //! A call that has begun and not ended.
 
+use lablib::cleanup::Kind;
 use libc::c_int;
 
 use crate::event::{Call, Command};
-use crate::syscalls::row::{Object, Row};
+use crate::syscalls::cells::{CallRow, Object};
 use crate::tracer::{Entry, Tid, memory};
 
 /// Of what is written so much is told.
@@ -12,7 +13,7 @@ const MOST: usize = 4096;
 /// A call that has begun.
 pub struct Doing {
     pub entry: Entry,
-    pub row: &'static Row,
+    pub row: &'static CallRow,
     /// `None` for one that is only looked at, and for a write until it fails.
     pub call: Option<Call>,
     /// When, in microseconds since the trace began.
@@ -29,7 +30,7 @@ pub struct Doing {
 
 impl Doing {
     /// It begins.
-    pub fn new(entry: Entry, row: &'static Row, began: u64) -> Doing {
+    pub fn new(entry: Entry, row: &'static CallRow, began: u64) -> Doing {
         let (call, segment) = (None, None);
         Doing { entry, row, call, began, told: false, segment, existed: false, here: false }
     }
@@ -54,7 +55,7 @@ impl Doing {
     pub fn changes_segment(&self) -> bool {
         match self.row.object {
             Object::Attach => true,
-            Object::Control { kind: lablib::cleanup::Kind::Shm, .. } => matches!(
+            Object::Control { kind: Kind::Shm, .. } => matches!(
                 self.row.command(&self.entry),
                 Some(Command::Remove | Command::Set | Command::Lock | Command::Unlock)
             ),

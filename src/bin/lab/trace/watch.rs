@@ -17,8 +17,8 @@ use super::notes;
 use super::objects::{self, Left, Objects, Seen};
 use crate::asked;
 use crate::event::{Action, Birth, Call, Note, What};
+use crate::syscalls::cells::{Changes, Object, Shown};
 use crate::syscalls::notes::{Facts, waits};
-use crate::syscalls::row::{Changes, Object, Shown};
 use crate::syscalls::{self, decode};
 use crate::tracer::spawn::Program;
 use crate::tracer::starter::{self, Refused, Starter};
@@ -255,7 +255,7 @@ impl Watch {
         let Some(row) = syscalls::looked_at(&entry) else { return pass };
         let mut doing = Doing::new(entry, row, self.journal.now());
         match row.shown {
-            Shown::File { .. } => {}
+            Shown::File | Shown::FileAt => {}
             Shown::Output => {
                 doing.here = self.journal.out.is_shared_with(pid, entry.args[0] as i32);
                 if doing.here {
@@ -300,8 +300,8 @@ impl Watch {
         let doing = self.books.thread_mut(tid).and_then(|thread| thread.doing.take());
         let Some(mut doing) = doing else { return };
         match doing.row.shown {
-            Shown::File { .. } if result == 0 => self.looked_up(tid, &doing.entry),
-            Shown::File { .. } => {}
+            Shown::File | Shown::FileAt if result == 0 => self.looked_up(tid, &doing.entry),
+            Shown::File | Shown::FileAt => {}
             Shown::Output if result > 0 => {
                 let (fd, text) = (doing.entry.args[0] as i32, doing.written(tid, result));
                 self.emit(tid, What::Write { fd, text, bytes: result, here: doing.here }, None);

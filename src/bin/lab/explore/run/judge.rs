@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::Command;
 use crate::explore::verdict::{Asleep, Sleeper, Told};
-use crate::syscalls::row::{Object, Row, Target, Touch};
+use crate::syscalls::cells::{Addressee, CallRow, Object, Touch};
 
 impl Run<'_> {
     /// What the call that is about to be made can touch: what its row says, of the things at hand.
@@ -20,7 +20,7 @@ impl Run<'_> {
                         self.made.writes(Thing::Shm(map.memory as i32));
                     }
                 }
-                Touch::Target => self.sends(i, entry),
+                Touch::Addressee => self.sends(i, entry),
                 Touch::Children => self.made.writes(Thing::Children(process)),
                 Touch::Pids => self.made.writes(Thing::Pids),
                 Touch::Descriptor => self.touches_descriptor(i, entry.args[0]),
@@ -81,7 +81,7 @@ impl Run<'_> {
 
     /// A signal is about to be sent: to whom?
     fn sends(&mut self, i: usize, entry: &Entry) {
-        let Some(Row { wakes: Wakes::Target(to), .. }) = syscalls::row(entry.number) else {
+        let Some(CallRow { wakes: Wakes::Addressee(to), .. }) = syscalls::row(entry.number) else {
             return;
         };
         let args = entry.args;
@@ -89,15 +89,15 @@ impl Run<'_> {
         let me = self.tasks[i].process;
         let known = |pid: i32| self.processes.iter().position(|one| one.pid == pid);
         let reached = match to {
-            Target::Pidfd => {
+            Addressee::Pidfd => {
                 let tid = self.tasks[i].tid;
                 let info = self.world.room.text(&format!("{tid}/fdinfo/{}", args[0]));
                 let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"));
                 let pid: Option<Tid> = pid.and_then(|pid| pid.trim().parse().ok());
                 pid.and_then(|pid| self.processes.iter().position(|one| one.tgid == pid))
             }
-            Target::Thread => None,
-            Target::Process | Target::ThreadOf => known(target),
+            Addressee::Thread => None,
+            Addressee::Process | Addressee::ThreadOf => known(target),
         };
         self.signals += u64::from(signal != 0);
         match reached {
@@ -106,7 +106,7 @@ impl Run<'_> {
             None => self.made.add_everything(),
         }
         let inside = reached.is_some()
-            || matches!(to, Target::Thread | Target::Pidfd)
+            || matches!(to, Addressee::Thread | Addressee::Pidfd)
             || signal == 0
             || target == 0 && self.processes[me].own_group
             || target < -1 && known(-target).is_some();

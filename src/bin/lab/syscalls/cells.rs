@@ -10,7 +10,7 @@ use crate::tracer::Entry;
 
 /// All that is known of a call.
 #[derive(Clone, Copy)]
-pub struct Row {
+pub struct CallRow {
     /// Its number, on this architecture.
     pub number: i64,
     /// The kernel's name.
@@ -18,7 +18,7 @@ pub struct Row {
     /// Its arguments, by the names that the manual gives them.
     pub params: &'static [Param],
     /// How its answer is spelled.
-    pub answer: Answer,
+    pub answer: Spelling,
     /// When `lab trace` shows it.
     pub shown: Shown,
     /// Whether others can move before it in `lab explore`.
@@ -53,7 +53,7 @@ pub struct Param {
 
 /// How an answer that is no error is spelled.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Spelling {
     Number,
     Address,
     Signal,
@@ -76,11 +76,10 @@ pub enum Shown {
     Futex,
     /// If it took long.
     Long,
-    /// Never; but it is looked at, for this is how ftok looks a file up. Where the two stand.
-    File {
-        path: usize,
-        stat: usize,
-    },
+    /// Never; but it is looked at, for this is how ftok looks a file up: by a path.
+    File,
+    /// Likewise, by a path that may start at an open folder, which stands before it.
+    FileAt,
 }
 
 /// Is it a call before which `lab explore` lets others move?
@@ -150,7 +149,7 @@ pub enum Sleep {
 pub struct TimeLimit {
     pub argument: usize,
     pub unit: Unit,
-    pub from: From,
+    pub from: Since,
     /// The error when it is reached; 0: none.
     pub error: c_int,
     /// The call does nothing but sleep.
@@ -168,7 +167,7 @@ pub enum Unit {
 
 /// From when a limit counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Since {
     Now,
     /// It is a moment on the clock of the day.
     Day,
@@ -186,7 +185,7 @@ pub enum From {
 pub enum Wakes {
     Nobody,
     /// Whom a signal is sent to.
-    Target(Target),
+    Addressee(Addressee),
     /// A process or a thread that it makes.
     Child(CloneFlags),
     /// Who sleeps on its System V object.
@@ -199,7 +198,7 @@ pub enum Wakes {
 
 /// Whom a signal is sent to, by the first arguments; the signal comes after them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum Addressee {
     Process,
     Thread,
     /// A process, and one of its threads.
@@ -251,8 +250,8 @@ pub enum Touch {
     Object,
     /// All segments that the process has attached.
     Attached,
-    /// Whom it signals, as [`Target`] has it.
-    Target,
+    /// Whom it signals, as [`Addressee`] has it.
+    Addressee,
     /// What its process's waits see.
     Children,
     /// The order in which pids are given.
@@ -298,14 +297,14 @@ pub enum Changes {
     Process,
 }
 
-impl Row {
+impl CallRow {
     /// A row of which nothing more is known: to be stopped at, and it may have touched anything.
-    pub const fn new(number: i64, name: &'static str, params: &'static [Param]) -> Row {
-        Row {
+    pub const fn new(number: i64, name: &'static str, params: &'static [Param]) -> CallRow {
+        CallRow {
             number,
             name,
             params,
-            answer: Answer::Number,
+            answer: Spelling::Number,
             shown: Shown::Never,
             point: Point::Yes,
             follow: Follow::Yes,
@@ -348,7 +347,7 @@ impl Row {
 
     /// kill and its relatives.
     pub fn sends_signal(&self) -> bool {
-        matches!(self.wakes, Wakes::Target(_))
+        matches!(self.wakes, Wakes::Addressee(_))
     }
 
     /// fork and its relatives.
@@ -357,34 +356,34 @@ impl Row {
     }
 }
 
-impl Target {
+impl Addressee {
     /// The argument that has the signal.
     pub fn signal(self) -> usize {
-        if self == Target::ThreadOf { 2 } else { 1 }
+        if self == Addressee::ThreadOf { 2 } else { 1 }
     }
 }
 
 impl TimeLimit {
     /// A limit that counts from now; that it is reached is no error.
     pub const fn new(argument: usize, unit: Unit) -> TimeLimit {
-        TimeLimit { argument, unit, from: From::Now, error: 0, sleep: false }
+        TimeLimit { argument, unit, from: Since::Now, error: 0, sleep: false }
     }
 }
 
 /// The rows of a family: `SYS_name name(argument As, …) { cell: …, }`. A cell that is not there is
-/// as [`Row::new`] has it.
+/// as [`CallRow::new`] has it.
 macro_rules! rows {
     ($($(#[$on:meta])* $number:ident $name:ident ($($param:ident $is:expr),*)
         { $($cell:ident: $value:expr),* $(,)? })*) => {
         /// The rows.
-        pub const ROWS: &[Row] = &[$(
+        pub const ROWS: &[CallRow] = &[$(
             $(#[$on])*
-            Row {
+            CallRow {
                 $($cell: $value,)*
-                ..Row::new(
+                ..CallRow::new(
                     libc::$number,
                     stringify!($name),
-                    &[$($crate::syscalls::row::Param { name: stringify!($param), is: $is }),*],
+                    &[$($crate::syscalls::cells::Param { name: stringify!($param), is: $is }),*],
                 )
             },
         )*];
