@@ -1,12 +1,17 @@
 //! The journal: events, numbered in the order in which the tracer was told, and written.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::asked;
 use crate::event::{Birth, Event, Note, What};
 use crate::tracer::Tid;
 use crate::view::{Out, View};
+
+/// A line is written, and a sleeper told of, at most so much later. Microseconds.
+pub const TICK: i64 = 20_000;
 
 /// Whom an event happened to.
 pub struct Lane {
@@ -18,12 +23,13 @@ pub struct Lane {
 
 /// The events of a trace, on their way out.
 pub struct Journal {
-    pub out: Out,
+    out: Out,
     view: Box<dyn View>,
     began: Instant,
     n: u64,
     counts: Counts,
     remarked: BTreeSet<&'static str>,
+    ticking: bool,
 }
 
 /// How many there were of what was told.
@@ -54,7 +60,7 @@ impl Journal {
     /// One that is written to `out` as `view` has it; the trace begins now.
     pub fn new(out: Out, view: Box<dyn View>) -> Journal {
         let (counts, remarked) = (Counts::default(), BTreeSet::new());
-        Journal { out, view, began: Instant::now(), n: 0, counts, remarked }
+        Journal { out, view, began: Instant::now(), n: 0, counts, remarked, ticking: false }
     }
 
     /// Microseconds since the trace began.
@@ -69,6 +75,36 @@ impl Journal {
         let Lane { pid, tid, name } = lane;
         let event = Event { n: self.n, us: self.now(), pid, tid, lane: name, what, note };
         self.view.show(&event, self.out.lines());
+        self.want_tick();
+    }
+
+    /// A wait of ours will soon end, so that what is due gets done.
+    pub fn want_tick(&mut self) {
+        if !self.ticking {
+            self.ticking = true;
+            asked::tick_every(TICK);
+        }
+    }
+
+    /// Nothing is due any more.
+    pub fn stop_ticking(&mut self) {
+        self.ticking = false;
+        asked::tick_every(0);
+    }
+
+    /// Writes the lines that there are. True if there were some.
+    pub fn flush(&mut self) -> bool {
+        self.out.flush()
+    }
+
+    /// Why nothing can be written any more, if so.
+    pub fn lost(&self) -> Option<&io::Error> {
+        self.out.lost()
+    }
+
+    /// Does a process write to where we write with its descriptor `fd`?
+    pub fn is_shared_with(&self, pid: i32, fd: i32) -> bool {
+        self.out.is_shared_with(pid, fd)
     }
 
     /// Is this remark one that has not been made?

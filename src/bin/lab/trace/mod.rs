@@ -2,12 +2,13 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`watch`] | what a stop means: the events that are made of it, and how the tracee goes on |
+//! | [`watch`] | stops in, resumes out: how each tracee goes on, and when the trace ends |
+//! | [`teller`] | what a stop means: the events that are made of it |
 //! | [`books`] | which processes and threads there are, and what is known of each |
 //! | [`doing`] | a call that has begun and not ended |
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
-//! | [`ends`] | the programs that were started, and how they ended |
+//! | [`roots`] | the programs that were started, and how they ended |
 //! | [`notes`] | what events mean that are no calls |
 
 use std::ffi::OsString;
@@ -33,13 +34,14 @@ use crate::view::{Out, View, complain};
 
 mod books;
 mod doing;
-mod ends;
 mod journal;
 mod notes;
 mod objects;
+mod roots;
+mod teller;
 mod watch;
 
-use ends::End;
+use roots::End;
 use watch::Watch;
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes

@@ -2,6 +2,7 @@
 //! what is left at the end. Read from outside, with calls of our own that change nothing.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lablib::cleanup::Kind;
@@ -9,7 +10,9 @@ use lablib::system;
 use libc::{c_int, key_t};
 use nix::errno::Errno;
 
+use super::doing::Doing;
 use crate::event::{Row, What};
+use crate::syscalls::cells::Object;
 use crate::tracer::zeroed;
 
 /// The objects that these programs have used, of one IPC namespace: ours.
@@ -18,6 +21,7 @@ pub struct Objects {
     segments: BTreeMap<c_int, Option<Row>>,
     made: Vec<Made>,
     since: i64,
+    namespace: Option<PathBuf>,
 }
 
 /// An object that these programs have made.
@@ -62,7 +66,13 @@ impl Objects {
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
         // The kernel stamps an object with the second of the last tick, which may be the one before.
-        Objects { segments: BTreeMap::new(), made: vec![], since: now - 1 }
+        let namespace = namespace("self");
+        Objects { segments: BTreeMap::new(), made: vec![], since: now - 1, namespace }
+    }
+
+    /// Is a process in another IPC namespace, whose tables we do not see?
+    pub fn elsewhere(&self, pid: i32) -> bool {
+        namespace(&pid.to_string()) != self.namespace
     }
 
     /// Looks at a segment.
@@ -72,35 +82,40 @@ impl Objects {
         Seen { id, before, after }
     }
 
-    /// `shmget` has answered `shmid` to process `pid`: was it made by that call?
-    pub fn got_segment(&mut self, shmid: c_int, key: key_t, pid: i32) -> bool {
-        let one = Made { kind: Kind::Shm, id: shmid, key };
-        let known = self.made.contains(&one);
-        let fresh = segment(shmid)
-            .is_some_and(|stat| stat.row.cpid == Some(pid) && stat.ctime >= self.since);
-        let made = fresh && !known && !self.segments.contains_key(&shmid);
+    /// Is there an object already that this call will open? Asked before it. Of a segment the record
+    /// says afterwards who made it.
+    pub fn has(doing: &Doing) -> bool {
+        let Object::Get { kind, flags } = doing.row.object else { return false };
+        let (key, flags) = (doing.entry.args[0] as c_int, doing.entry.args[flags] as c_int);
+        kind != Kind::Shm
+            && key != libc::IPC_PRIVATE
+            && (flags & libc::IPC_CREAT == 0 || flags & libc::IPC_EXCL == 0 && exists(kind, key))
+    }
+
+    /// A call of process `pid` has answered `id`: of which kind is the object that it has made?
+    /// `None`: it has made none.
+    pub fn made_by(&mut self, doing: &Doing, id: c_int, pid: i32) -> Option<Kind> {
+        let Object::Get { kind, flags } = doing.row.object else { return None };
+        let (key, flags) = (doing.entry.args[0] as c_int, doing.entry.args[flags] as c_int);
+        let one = Made { kind, id, key };
+        let made = match kind {
+            Kind::Shm => {
+                let may = key == libc::IPC_PRIVATE || flags & libc::IPC_CREAT != 0;
+                may && self.is_fresh(one, pid)
+            }
+            Kind::Msg | Kind::Sem => !doing.existed,
+        };
         if made {
             self.made.push(one);
         }
-        made
+        made.then_some(kind)
     }
 
-    /// A queue or a set of semaphores was made by a call that has just returned.
-    pub fn made(&mut self, kind: Kind, id: c_int, key: key_t) {
-        self.made.push(Made { kind, id, key });
-    }
-
-    /// Is there an object of this key now? Asked before a call that opens it or else makes it.
-    pub fn exists(kind: Kind, key: key_t) -> bool {
-        // SAFETY: numbers alone; without IPC_CREAT nothing is made.
-        let id = unsafe {
-            match kind {
-                Kind::Shm => libc::shmget(key, 0, 0),
-                Kind::Msg => libc::msgget(key, 0),
-                Kind::Sem => libc::semget(key, 0, 0),
-            }
-        };
-        id >= 0 || Errno::last() != Errno::ENOENT
+    /// Has process `pid` just made this segment?
+    fn is_fresh(&self, one: Made, pid: i32) -> bool {
+        let known = self.made.contains(&one) || self.segments.contains_key(&one.id);
+        let fresh = |stat: Stat| stat.row.cpid == Some(pid) && stat.ctime >= self.since;
+        !known && segment(one.id).is_some_and(fresh)
     }
 
     /// What was made and is still there.
@@ -115,6 +130,19 @@ impl Objects {
         left.dedup_by_key(|one| (one.kind, one.id));
         left
     }
+}
+
+/// Is there an object of this key?
+fn exists(kind: Kind, key: key_t) -> bool {
+    // SAFETY: numbers alone; without IPC_CREAT nothing is made.
+    let id = unsafe {
+        match kind {
+            Kind::Shm => libc::shmget(key, 0, 0),
+            Kind::Msg => libc::msgget(key, 0),
+            Kind::Sem => libc::semget(key, 0, 0),
+        }
+    };
+    id >= 0 || Errno::last() != Errno::ENOENT
 }
 
 /// A segment's row and its ctime. IPC_STAT, 0.4 us; where that is refused /proc, 20 us.
@@ -168,6 +196,6 @@ fn from_table(kind: Kind, row: &system::Row) -> Row {
 }
 
 /// The IPC namespace of a process; `None` if it has ended or we may not know.
-pub fn namespace(pid: &str) -> Option<std::path::PathBuf> {
+fn namespace(pid: &str) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/ns/ipc")).ok()
 }
