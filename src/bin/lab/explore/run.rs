@@ -1228,9 +1228,7 @@ impl Run<'_> {
                 Some(Stop::Signal(signal, _)) => self.resume(i, libc::PTRACE_CONT, signal),
                 Some(Stop::Entry(again, _)) => {
                     let deadline = self.tasks[i].limit.map(|(_, at)| at);
-                    if again.number != libc::SYS_restart_syscall {
-                        self.limit(i, &again);
-                    }
+                    self.limit(i, &again);
                     if let (Some((_, at)), Some(before)) = (&mut self.tasks[i].limit, deadline) {
                         *at = before;
                     }

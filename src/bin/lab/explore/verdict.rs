@@ -252,7 +252,7 @@ fn opens(call: &Call, kind: Kind, id: i32) -> bool {
 /// A signal that a sleeper waits for, and that was delivered before it slept.
 fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
     let Asleep::Call(number) = sleeper.asleep else { return None };
-    let row = syscalls::row(number).filter(|row| row.sleep == Sleep::Signal)?;
+    let row = syscalls::row(number).filter(|row| matches!(row.sleep, Sleep::Signal(_)))?;
     // As C calls it.
     let (who, name) = (letter(sleeper.letter), row.name.trim_start_matches("rt_"));
     let mine = |told: &&(usize, &Told)| told.1.letter == sleeper.letter;

@@ -135,13 +135,24 @@ pub enum Sleep {
     Never,
     Yes,
     /// Until a signal comes.
-    Signal,
+    Signal(LetsIn),
     /// If it is one of futex's waits.
     Futex,
     /// If it waits for a lock.
     Lock,
     /// Until the child that it makes has become another program or ended: vfork.
     Child,
+}
+
+/// The signals that end a sleep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LetsIn {
+    /// Those that are not blocked, with their handlers.
+    Unblocked,
+    /// Those that a mask of its own does not block, with their handlers.
+    ByMask,
+    /// Those of a set, blocked or not: it takes them, and no handler runs.
+    Taken,
 }
 
 /// Where the limit of a sleep stands.
@@ -326,7 +337,7 @@ impl CallRow {
             Sleep::Never => false,
             Sleep::Futex => matches!(Futex::of(second), Futex::Wait | Futex::Lock),
             Sleep::Lock => [libc::F_SETLKW, libc::F_OFD_SETLKW].contains(&second),
-            Sleep::Yes | Sleep::Signal | Sleep::Child => true,
+            Sleep::Yes | Sleep::Signal(_) | Sleep::Child => true,
         }
     }
 

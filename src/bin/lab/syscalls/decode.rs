@@ -5,10 +5,10 @@ use lablib::flags;
 use libc::{c_int, pollfd};
 
 use super::args::{As, given_back, spell};
-use super::cells::{Shown, Spelling};
+use super::cells::{CloneFlags, Shown, Spelling, Wakes};
 use super::{name, row};
 use crate::event::{Arg, Call};
-use crate::tracer::memory::{record, records, string};
+use crate::tracer::memory::{self, record, records, string};
 use crate::tracer::{Entry, Tid, names};
 
 /// Spells a call at its entry: what it takes is read, what it will give back is a pointer yet.
@@ -39,7 +39,7 @@ pub fn enter(tid: Tid, entry: &Entry) -> Call {
             call.args.push(Arg { name: param.name, text, value, means });
         }
     }
-    if entry.number == libc::SYS_clone {
+    if known.wakes == Wakes::Child(CloneFlags::First) {
         call.args = clone_as_strace(call.args, entry.args[0]);
     }
     call
@@ -108,6 +108,26 @@ pub fn file_looked_up(tid: Tid, entry: &Entry) -> Option<KeyFile> {
     let path = string(tid, entry.args[path], 4096)?;
     let path = String::from_utf8_lossy(&path).into_owned();
     Some(KeyFile { path, device: found.st_dev, inode: found.st_ino })
+}
+
+/// Of what is written so much is told.
+const MOST: usize = 4096;
+
+/// What a call wrote that has written that many bytes: the beginning of it.
+pub fn written(tid: Tid, entry: &Entry, bytes: i64) -> String {
+    let (at, len) = (entry.args[1], (bytes as usize).min(MOST));
+    let is = row(entry.number).and_then(|row| row.params.get(1)).map(|param| param.is);
+    let text = if is == Some(As::Vectors) {
+        let parts = records::<libc::iovec>(tid, at, entry.args[2].min(64) as usize);
+        let part =
+            |part: &libc::iovec| memory::bytes(tid, part.iov_base as u64, part.iov_len.min(MOST));
+        let mut text: Vec<u8> = parts.iter().flat_map(part).collect();
+        text.truncate(len);
+        text
+    } else {
+        memory::bytes(tid, at, len)
+    };
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// strace puts the stack first, and only what the flags make clone look at.

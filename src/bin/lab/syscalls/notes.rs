@@ -222,12 +222,16 @@ fn no_set(call: &Call) -> Option<Note> {
 /// What both forms of semop do while they have not ended.
 pub const SEMOP_SLEEPS: Sentence = say("sleeps until the semaphores allow it", "4.10");
 
-/// kill and its relatives.
-pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
-    let number = call.value("sig")?;
-    if call.number == libc::SYS_kill && call.args[0].value <= 0 && call.errno.is_none() {
+pub fn kill(call: &Call, facts: &Facts) -> Option<Note> {
+    if call.args[0].value <= 0 && call.errno.is_none() {
         return note("not one process: 0 is the sender's whole group, -1 everybody", "4.9");
     }
+    sent(call, facts)
+}
+
+/// kill's relatives.
+pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
+    let number = call.value("sig")?;
     match call.errno {
         Some(Errno::ESRCH) => return note("there is no such process (any more)", "4.9"),
         Some(Errno::EPERM) => return note("there is one, and it is somebody else's", "4.9"),
@@ -297,11 +301,4 @@ pub fn unshare(call: &Call, _: &Facts) -> Option<Note> {
         return None;
     }
     note("a new IPC namespace: tables of its own, empty, which are not seen from here", "4.4")
-}
-
-/// What a call that has not ended means while others go on.
-pub fn waits(call: &Call) -> Option<Note> {
-    let asleep = super::row(call.number)?.asleep?;
-    let wakes = call.futex().is_some_and(|what| what != Futex::Wait);
-    (!wakes).then(|| asleep.into())
 }

@@ -9,7 +9,7 @@ rows! {
         shown: Shown::Always,
         wakes: Wakes::Addressee(Addressee::Process),
         touches: &[Touch::Addressee],
-        explain: notes::sent,
+        explain: notes::kill,
     }
     SYS_tkill tkill(tid Int, sig Signal) {
         shown: Shown::Always,
@@ -63,14 +63,14 @@ rows! {
     #[cfg(target_arch = "x86_64")]
     SYS_pause pause() {
         shown: Shown::Always,
-        sleep: Sleep::Signal,
+        sleep: Sleep::Signal(LetsIn::Unblocked),
         touches: &[],
         explain: notes::pause,
         asleep: Some(say("sleeps until a signal comes; one that came before does not count", "4.8")),
     }
     SYS_rt_sigsuspend rt_sigsuspend(mask Set, sigsetsize Size) {
         shown: Shown::Always,
-        sleep: Sleep::Signal,
+        sleep: Sleep::Signal(LetsIn::ByMask),
         touches: &[],
         explain: notes::rt_sigsuspend,
         asleep: Some(say("sleeps with this mask until a handler has run", "4.8")),
@@ -78,7 +78,7 @@ rows! {
     SYS_rt_sigtimedwait rt_sigtimedwait(set Set, info OutInfo, timeout Time, sigsetsize Size) {
         answer: Spelling::Signal,
         shown: Shown::Always,
-        sleep: Sleep::Signal,
+        sleep: Sleep::Signal(LetsIn::Taken),
         limit: Some(TimeLimit { error: libc::EAGAIN, ..TimeLimit::new(2, Unit::Timespec) }),
         touches: &[Touch::Time],
         explain: notes::rt_sigtimedwait,

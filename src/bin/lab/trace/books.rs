@@ -9,9 +9,9 @@ use libc::c_int;
 
 use super::doing::Doing;
 use super::journal::Lane;
-use crate::event::{Action, Birth, Call};
+use crate::event::{Action, Birth, Call, Note, What};
 use crate::syscalls;
-use crate::syscalls::cells::{Addressee, Changes, Object, Shown, Wakes};
+use crate::syscalls::cells::{Addressee, Changes, LetsIn, Object, Shown, Sleep, Wakes};
 use crate::syscalls::decode::KeyFile;
 use crate::syscalls::notes::Target;
 use crate::tracer::spawn::file_name;
@@ -197,11 +197,11 @@ impl Books {
         all.into_iter().map(|(tid, _)| tid).collect()
     }
 
-    /// The call that a thread is in, to be told of as one that has begun.
-    pub fn tell(&mut self, tid: Tid) -> Option<Call> {
+    /// The event that tells of the call that a thread is in as one that has begun, and what it means.
+    pub fn enter(&mut self, tid: Tid) -> Option<(What, Option<Note>)> {
         let doing = self.threads.get_mut(&tid)?.doing.as_mut()?;
         doing.told = true;
-        doing.call.clone()
+        Some((What::Enter { call: doing.call.clone()? }, doing.note()))
     }
 
     /// What the C library does for itself, around fork and in a vfork child, and a poll that did not
@@ -243,10 +243,10 @@ impl Books {
         let waits = thread.doing.as_ref().filter(|doing| doing.waits()).map(|doing| doing.row);
         match waits {
             // These two have a say of their own in what is blocked.
-            Some(row) if row.number == libc::SYS_rt_sigsuspend && handled => {
+            Some(row) if row.sleep == Sleep::Signal(LetsIn::ByMask) && handled => {
                 Target::Waits(row.name)
             }
-            Some(row) if row.number == libc::SYS_rt_sigtimedwait => Target::Waits(row.name),
+            Some(row) if row.sleep == Sleep::Signal(LetsIn::Taken) => Target::Waits(row.name),
             _ if blocked => Target::Blocks,
             Some(row) if handled => Target::Waits(row.name),
             None if handled => Target::Runs,

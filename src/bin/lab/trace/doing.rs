@@ -3,12 +3,9 @@
 use lablib::cleanup::Kind;
 use libc::c_int;
 
-use crate::event::{Call, Command};
+use crate::event::{Call, Command, Futex, Note};
 use crate::syscalls::cells::{CallRow, Object};
-use crate::tracer::{Entry, Tid, memory};
-
-/// Of what is written so much is told.
-const MOST: usize = 4096;
+use crate::tracer::Entry;
 
 /// A call that has begun.
 pub struct Doing {
@@ -51,6 +48,13 @@ impl Doing {
         !self.told && self.call.is_some() && (self.row.waits() || self.row.sends_signal())
     }
 
+    /// What it means while it sleeps: for futex only if it is one of its waits.
+    pub fn note(&self) -> Option<Note> {
+        let futex = self.call.as_ref()?.futex();
+        let asleep = futex.is_none_or(|what| what == Futex::Wait);
+        self.row.asleep.filter(|_| asleep).map(Note::from)
+    }
+
     /// Does it change its segment, whose id is its first argument?
     pub fn changes_segment(&self) -> bool {
         match self.row.object {
@@ -61,23 +65,5 @@ impl Doing {
             ),
             _ => false,
         }
-    }
-
-    /// What it wrote, when it has written that many bytes: the beginning of it.
-    pub fn written(&self, tid: Tid, bytes: i64) -> String {
-        let args = &self.entry.args;
-        let len = (bytes as usize).min(MOST);
-        let text = if self.entry.number == libc::SYS_write {
-            memory::bytes(tid, args[1], len)
-        } else {
-            let parts = memory::records::<libc::iovec>(tid, args[1], args[2].min(64) as usize);
-            let part = |part: &libc::iovec| {
-                memory::bytes(tid, part.iov_base as u64, part.iov_len.min(MOST))
-            };
-            let mut text: Vec<u8> = parts.iter().flat_map(part).collect();
-            text.truncate(len);
-            text
-        };
-        String::from_utf8_lossy(&text).into_owned()
     }
 }

@@ -13,7 +13,7 @@ use super::objects::{Left, Objects, Seen};
 use super::roots::End;
 use crate::event::{Action, Birth, Call, Note, What};
 use crate::syscalls::cells::{Changes, Object, Shown};
-use crate::syscalls::notes::{Facts, waits};
+use crate::syscalls::notes::Facts;
 use crate::syscalls::{self, decode};
 use crate::tracer::{Entry, Tid, names, sender};
 use crate::view::{Out, View};
@@ -127,7 +127,8 @@ impl Teller {
             Shown::File | Shown::FileAt if result == 0 => self.looked_up(tid, &doing.entry),
             Shown::File | Shown::FileAt => {}
             Shown::Output if result > 0 => {
-                let (fd, text) = (doing.entry.args[0] as i32, doing.written(tid, result));
+                let (fd, text) =
+                    (doing.entry.args[0] as i32, decode::written(tid, &doing.entry, result));
                 self.emit(tid, What::Write { fd, text, bytes: result, here: doing.here }, None);
             }
             _ => {
@@ -315,9 +316,8 @@ impl Teller {
 
     /// Tells the beginning of a call that has not ended yet.
     fn tell_enter(&mut self, tid: Tid) {
-        let Some(call) = self.books.tell(tid) else { return };
-        let note = waits(&call);
-        self.emit(tid, What::Enter { call }, note);
+        let Some((enter, note)) = self.books.enter(tid) else { return };
+        self.emit(tid, enter, note);
     }
 
     /// An event. Whoever is in a call that may wait, or wake somebody, is told of first: a cause
