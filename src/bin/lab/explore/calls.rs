@@ -8,7 +8,7 @@ use crate::syscalls::cells::{Object, Since, TimeLimit, Unit};
 use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
-pub use crate::syscalls::points as watched;
+pub use crate::syscalls::watched;
 
 /// Can it sleep until somebody else does something?
 pub fn may_sleep(entry: &Entry) -> bool {

@@ -134,7 +134,7 @@ const SHARED: [u32; 6] = [0x1, 0x3, 0x21, 0x8001, 0x8003, 0x8021];
 
 /// The calls at which `lab explore` stops.
 #[cfg(target_arch = "x86_64")]
-pub fn points() -> Rules {
+pub fn watched() -> Rules {
     use cells::Point;
     let rule = |row: &CallRow| match row.point {
         Point::No => None,

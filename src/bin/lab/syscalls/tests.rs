@@ -57,6 +57,22 @@ fn unknown_calls_can_be_looked_up() {
     assert_eq!(name(libc::SYS_getpid), "getpid");
 }
 
+/// `notes/events.md` names every call that is told.
+#[test]
+fn calls_that_are_told_are_documented() {
+    let notes = include_str!("../../../../notes/events.md");
+    let list =
+        notes.split("\nCalls that are told:").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let words: Vec<&str> = list
+        .expect("a list of calls")
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    for row in FAMILIES.into_iter().flatten() {
+        let told = !matches!(row.shown, Shown::Never | Shown::File | Shown::FileAt);
+        assert!(!told || words.contains(&row.name), "{} is not documented", row.name);
+    }
+}
+
 /// What one cell says must not contradict another.
 #[test]
 fn the_cells_of_a_row_agree() {
