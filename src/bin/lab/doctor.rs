@@ -15,11 +15,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{ForkResult, Pid, fork, geteuid};
 
 use crate::asked::{self, Ended, Patience};
+use crate::syscalls;
 use crate::trace::{self, why_no_ptrace};
 use crate::tracer::filter::Filter;
 use crate::tracer::spawn::Program;
 use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
-use crate::tracer::{How, Tracer, decode};
+use crate::tracer::{How, Tracer};
 
 /// How one check came out.
 enum Finding {
@@ -208,7 +209,7 @@ fn trace_a_child() -> nix::Result<()> {
 }
 
 fn seccomp() -> Finding {
-    let filter = match Filter::new(&decode::shown()) {
+    let filter = match Filter::new(&syscalls::shown()) {
         Ok(filter) => filter,
         Err(error) => return Bad(format!("the filter of calls: {error}")),
     };

@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{mem, ptr};
 
+use lablib::cleanup::Kind;
 use libc::{c_int, c_void};
 use nix::errno::Errno;
 use nix::sys::ptrace;
@@ -27,13 +28,15 @@ use super::footprint::{Footprint, Thing};
 use super::room::{self, Room};
 use super::schedule::{MOST, Schedule, Turn};
 use super::search::{Guide, Mover, Place, cost};
-use super::verdict::{Finding, Kind, Moment, Story};
+use super::verdict::{Finding, Moment, Story};
 use super::{Result, Trouble};
 use crate::asked::{self, Ended, Patience};
-use crate::event::Call;
+use crate::event::{Action, Call};
+use crate::syscalls::cells::{Changes, Clock, Follow, Object, Point, Unit, Wakes};
+use crate::syscalls::{self, decode};
 use crate::tracer::memory::{bytes, fill, record, string};
 use crate::tracer::starter::{self, Refused};
-use crate::tracer::{Entry, Tid, decode, names, registers};
+use crate::tracer::{Entry, Tid, names, registers};
 
 /// Processor time after which a program that makes no visible call is taken to be spinning: it is
 /// held, and others may move. In milliseconds.
@@ -160,11 +163,12 @@ struct Process {
     last_signal: Option<c_int>,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Action {
-    Default,
-    Ignore,
-    Handler,
+/// An object that is no more.
+struct Removed {
+    kind: Kind,
+    id: i32,
+    /// The letter of who removed it.
+    by: u8,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -184,7 +188,7 @@ pub struct Run<'a> {
     /// What shared memory held after the last move.
     contents: HashMap<u64, u64>,
     pipes: HashMap<String, u64>,
-    removed: HashMap<(Kind, i32), u8>,
+    removed: Vec<Removed>,
     signals: u64,
     /// Nanoseconds since the start, as the programs see them.
     now: u64,
@@ -208,7 +212,7 @@ impl World {
             made: Footprint::default(),
             contents: HashMap::new(),
             pipes: HashMap::new(),
-            removed: HashMap::new(),
+            removed: vec![],
             signals: 0,
             now: 0,
             clocks: [real, monotonic()],
@@ -545,13 +549,14 @@ impl Run<'_> {
         let process = &self.processes[task.process];
         let shares = process.threads > 1 || !process.maps.is_empty();
         let Some(entry) = task.entry.filter(|_| shares && result >= 0) else { return false };
-        match entry.number {
-            libc::SYS_semop | libc::SYS_semtimedop | libc::SYS_semctl | libc::SYS_msgsnd => true,
-            libc::SYS_futex => !calls::may_sleep(&entry),
-            libc::SYS_write | libc::SYS_writev | libc::SYS_sendto | libc::SYS_sendmsg => {
+        let Some(row) = syscalls::row(entry.number) else { return false };
+        match row.wakes {
+            Wakes::Nobody => false,
+            Wakes::Waiters | Wakes::Child(_) | Wakes::Addressee(_) => true,
+            Wakes::Futex => !row.may_sleep(&entry),
+            Wakes::Reader => {
                 self.descriptor(i, entry.args[0]).is_some_and(|link| !link.starts_with('/'))
             }
-            number => calls::makes_process(number) || calls::sends_signal(number),
         }
     }
 
@@ -602,52 +607,41 @@ impl Run<'_> {
     /// A call that nobody else can tell from no call: it is made at once. False: it is visible.
     fn passes(&mut self, i: usize, entry: &Entry) -> Result<bool> {
         let (tid, args) = (self.tasks[i].tid, entry.args);
-        let boring = match entry.number {
-            _ if entry.foreign => true,
-            libc::SYS_rt_sigaction | libc::SYS_rt_sigprocmask => args[1] == 0,
-            libc::SYS_fcntl => {
-                ![libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW]
-                    .contains(&(args[1] as c_int))
+        let Some(row) = syscalls::row(entry.number).filter(|_| !entry.foreign) else {
+            self.resume(i, libc::PTRACE_CONT, 0);
+            return Ok(true);
+        };
+        let boring = match row.point {
+            Point::Yes => false,
+            Point::No | Point::Passes => true,
+            Point::IfSet => args[1] == 0,
+            Point::Lock => ![libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW]
+                .contains(&(args[1] as c_int)),
+            Point::Open { path } => {
+                args[path + 1] & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 == 0
+                    && string(tid, args[path], 256).is_some_and(|path| is_everybodys(&path))
             }
-            libc::SYS_open | libc::SYS_openat => {
-                let path = args[usize::from(entry.number == libc::SYS_openat)];
-                let flags = args[usize::from(entry.number == libc::SYS_openat) + 1];
-                flags & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 == 0
-                    && string(tid, path, 256).is_some_and(|path| is_everybodys(&path))
-            }
-            libc::SYS_read | libc::SYS_pread64 | libc::SYS_close => {
-                match self.descriptor(i, args[0]) {
-                    Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => false,
-                    Some(link) if link.starts_with("anon_inode") => false,
-                    Some(link) => entry.number == libc::SYS_close || is_everybodys(link.as_bytes()),
-                    None => true,
-                }
-            }
-            libc::SYS_prctl => {
-                if args[0] as c_int == libc::PR_SET_PDEATHSIG {
-                    self.processes[self.tasks[i].process].follows = args[1] as c_int;
-                }
-                true
-            }
-            libc::SYS_setsid | libc::SYS_setpgid => {
-                self.processes[self.tasks[i].process].own_group = true;
-                true
-            }
-            libc::SYS_rt_sigpending
-            | libc::SYS_pidfd_open
-            | libc::SYS_unshare
-            | libc::SYS_setns => true,
-            libc::SYS_mmap => {
+            Point::Read | Point::Close => match self.descriptor(i, args[0]) {
+                Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => false,
+                Some(link) if link.starts_with("anon_inode") => false,
+                Some(link) => row.point == Point::Close || is_everybodys(link.as_bytes()),
+                None => true,
+            },
+            Point::Mapping => {
                 self.tasks[i].entry = Some(*entry);
                 self.tasks[i].in_call = true;
                 self.resume(i, libc::PTRACE_SYSCALL, 0);
                 return Ok(true);
             }
-            libc::SYS_clock_gettime | libc::SYS_gettimeofday | libc::SYS_time => {
-                return self.clock(i, entry);
-            }
-            _ => false,
+            Point::Clock(clock) => return self.clock(i, entry, clock),
         };
+        match row.changes {
+            Changes::ParentDeath if args[0] as c_int == libc::PR_SET_PDEATHSIG => {
+                self.processes[self.tasks[i].process].follows = args[1] as c_int;
+            }
+            Changes::Group => self.processes[self.tasks[i].process].own_group = true,
+            _ => {}
+        }
         if boring {
             self.resume(i, libc::PTRACE_CONT, 0);
         }
@@ -655,9 +649,8 @@ impl Run<'_> {
     }
 
     /// Answers what time it is: as many nanoseconds as have passed in this run.
-    fn clock(&mut self, i: usize, entry: &Entry) -> Result<bool> {
-        let which =
-            if entry.number == libc::SYS_clock_gettime { entry.args[0] as c_int } else { 0 };
+    fn clock(&mut self, i: usize, entry: &Entry, how: Clock) -> Result<bool> {
+        let which = if how == Clock::Named { entry.args[0] as c_int } else { libc::CLOCK_REALTIME };
         let base = match which {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => self.clocks[0],
             libc::CLOCK_MONOTONIC
@@ -675,10 +668,10 @@ impl Run<'_> {
         self.now += 1000 << self.reads.saturating_sub(64).min(14);
         let time = base + self.now;
         let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
-        let (at, answer) = match entry.number {
-            libc::SYS_clock_gettime => (entry.args[1], [seconds, nanos]),
-            libc::SYS_gettimeofday => (entry.args[0], [seconds, nanos / 1000]),
-            _ => (0, [0, 0]),
+        let (at, answer) = match how {
+            Clock::Named => (entry.args[1], [seconds, nanos]),
+            Clock::Day => (entry.args[0], [seconds, nanos / 1000]),
+            Clock::Seconds => (0, [0, 0]),
         };
         let tid = self.tasks[i].tid;
         let _ = registers::skip(tid);
@@ -688,7 +681,7 @@ impl Run<'_> {
             return Ok(true);
         }
         put(tid, at, &answer);
-        let result = if entry.number == libc::SYS_time { seconds as i64 } else { 0 };
+        let result = if how == Clock::Seconds { seconds as i64 } else { 0 };
         let _ = registers::set_result(tid, result);
         self.resume(i, libc::PTRACE_CONT, 0);
         Ok(true)
@@ -702,16 +695,17 @@ impl Run<'_> {
             self.world.room.before_get(kind);
         }
         if self.tell {
-            let call = self.spell(i, &entry);
-            self.tasks[i].call = Some(call);
+            self.tasks[i].call = Some(decode::enter(self.tasks[i].tid, &entry));
         }
         if self.over {
             return Ok(());
         }
         let tid = self.tasks[i].tid;
-        match entry.number {
-            libc::SYS_alarm | libc::SYS_setitimer => return self.set_alarm(i, &entry),
-            libc::SYS_exit | libc::SYS_exit_group => {
+        let row = syscalls::row(entry.number);
+        match row.map_or(Changes::Nothing, |row| row.changes) {
+            how @ (Changes::Alarm | Changes::Timer) => return self.set_alarm(i, &entry, how),
+            Changes::Action => self.action(self.tasks[i].process, tid, &entry.args),
+            Changes::Thread | Changes::Process => {
                 if self.tell {
                     self.tell_call(i, None);
                 }
@@ -722,11 +716,8 @@ impl Run<'_> {
             }
             _ => {}
         }
-        self.tasks[i].vfork = calls::makes_process(entry.number)
-            && calls::clone_flags(tid, &entry) & libc::CLONE_VFORK as u64 != 0;
-        if entry.number == libc::SYS_rt_sigaction {
-            self.action(self.tasks[i].process, tid, &entry.args);
-        }
+        let flags = syscalls::clone_flags(tid, &entry);
+        self.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
         if !self.tell && self.is_plain(i, &entry) {
             self.tasks[i].in_call = false;
             self.resume(i, libc::PTRACE_CONT, 0);
@@ -740,26 +731,19 @@ impl Run<'_> {
 
     /// A call that cannot sleep, and whose answer nobody but the caller needs.
     fn is_plain(&self, i: usize, entry: &Entry) -> bool {
-        match entry.number {
-            libc::SYS_rt_sigaction
-            | libc::SYS_rt_sigprocmask
-            | libc::SYS_close
-            | libc::SYS_mkdir
-            | libc::SYS_rename
-            | libc::SYS_unlink => true,
-            libc::SYS_write | libc::SYS_writev => {
+        match syscalls::row(entry.number).map_or(Follow::Yes, |row| row.follow) {
+            Follow::Yes => false,
+            Follow::No => true,
+            Follow::NotToNull => {
                 self.descriptor(i, entry.args[0]).is_some_and(|link| link == "/dev/null")
             }
-            _ => false,
         }
     }
 
     /// Its wait ends when we say so, and not by the machine's clock.
     fn limit(&mut self, i: usize, entry: &Entry) {
         let tid = self.tasks[i].tid;
-        let Some(limit) = calls::limit(tid, entry).filter(|_| calls::may_sleep(entry)) else {
-            return;
-        };
+        let Some(limit) = calls::limit(tid, entry) else { return };
         let at = match limit.until {
             None => self.now.saturating_add(limit.length),
             Some(libc::CLOCK_REALTIME) => limit.length.saturating_sub(self.clocks[0]),
@@ -772,14 +756,12 @@ impl Run<'_> {
             let Ok(scratch) = registers::scratch(tid) else { return };
             put(tid, scratch, &[1 << 32, 0]);
             let _ = registers::set_argument(tid, limit.argument, scratch);
-            if entry.number == libc::SYS_clock_nanosleep {
-                let _ = registers::set_argument(tid, 1, 0);
+            if let Some(flags) = limit.flags {
+                let _ = registers::set_argument(tid, flags, 0);
             }
         } else {
-            let millis = matches!(limit.argument, 2 | 3)
-                && [libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_epoll_pwait]
-                    .contains(&entry.number);
-            let _ = registers::set_argument(tid, limit.argument, if millis { u64::MAX } else { 0 });
+            let for_ever = if limit.unit == Unit::Millis { u64::MAX } else { 0 };
+            let _ = registers::set_argument(tid, limit.argument, for_ever);
         }
         self.tasks[i].limit = Some((limit, at));
     }
@@ -792,22 +774,22 @@ impl Run<'_> {
         self.tasks[i].vfork = false;
         if let Some((limit, _)) = self.tasks[i].limit.take() {
             let _ = registers::set_argument(tid, limit.argument, limit.value);
-            if entry.number == libc::SYS_clock_nanosleep {
-                let _ = registers::set_argument(tid, 1, entry.args[1]);
+            if let Some(flags) = limit.flags {
+                let _ = registers::set_argument(tid, flags, entry.args[flags]);
             }
         }
         let args = entry.args;
         if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
             self.world.room.after_get(kind, result as c_int);
         }
-        match entry.number {
-            libc::SYS_shmat if !(-4095..0).contains(&result) => {
-                self.attached(i, args[0] as i32, result as u64)
-            }
-            libc::SYS_shmdt if result == 0 => {
+        let Some(row) = syscalls::row(entry.number) else { return };
+        let done = !(-4095..0).contains(&result);
+        match (row.object, row.changes) {
+            (Object::Attach, _) if done => self.attached(i, args[0] as i32, result as u64),
+            (Object::Detach, _) if done => {
                 self.processes[process].maps.retain(|map| map.start != args[0]);
             }
-            libc::SYS_mmap if !(-4095..0).contains(&result) => {
+            (_, Changes::Mapping) if done => {
                 let births = &mut self.tasks[i].births;
                 *births += 1;
                 let memory =
@@ -818,14 +800,14 @@ impl Run<'_> {
                 }
                 return;
             }
-            libc::SYS_pipe | libc::SYS_pipe2 if result == 0 => {
+            (_, Changes::Pipe) if done => {
                 let ends: Option<[i32; 2]> = record(tid, args[0]);
                 let link = ends.and_then(|ends| self.descriptor(i, ends[0] as u64));
                 self.tasks[i].births += 1;
                 let name = u64::from(self.tasks[i].id) << 16 | u64::from(self.tasks[i].births);
                 link.map(|link| self.pipes.insert(link, name));
             }
-            number if calls::makes_process(number) && result > 0 => {
+            _ if row.makes_child() && result > 0 => {
                 let newest =
                     self.processes.iter_mut().rev().find(|child| child.parent == Some(process));
                 if let Some(child) = newest.filter(|child| child.pid == 0) {
@@ -863,10 +845,10 @@ impl Run<'_> {
     }
 
     /// alarm and setitimer: the alarm is ours to send.
-    fn set_alarm(&mut self, i: usize, entry: &Entry) -> Result<()> {
+    fn set_alarm(&mut self, i: usize, entry: &Entry, how: Changes) -> Result<()> {
         let (tid, process) = (self.tasks[i].tid, self.tasks[i].process);
-        let length = match entry.number {
-            libc::SYS_alarm => Some(entry.args[0] * 1_000_000_000),
+        let length = match how {
+            Changes::Alarm => Some(entry.args[0] * 1_000_000_000),
             _ if entry.args[0] as c_int != libc::ITIMER_REAL => None,
             _ => calls::timer(tid, entry.args[1]),
         };
@@ -883,9 +865,8 @@ impl Run<'_> {
             self.tasks[i].early.push_front(stop);
             return Ok(());
         }
-        let result =
-            if entry.number == libc::SYS_alarm { before.div_ceil(1_000_000_000) } else { 0 };
-        if entry.number == libc::SYS_setitimer && entry.args[2] != 0 {
+        let result = if how == Changes::Alarm { before.div_ceil(1_000_000_000) } else { 0 };
+        if how == Changes::Timer && entry.args[2] != 0 {
             put(tid, entry.args[2], &[0, 0, before / 1_000_000_000, before / 1000 % 1_000_000]);
         }
         let _ = registers::set_result(tid, result as i64);
@@ -951,7 +932,7 @@ impl Run<'_> {
 
     fn born(&mut self, i: usize, child: Tid) -> Result<()> {
         let entry = self.tasks[i].entry;
-        let flags = entry.map_or(0, |entry| calls::clone_flags(self.tasks[i].tid, &entry));
+        let flags = entry.map_or(0, |entry| syscalls::clone_flags(self.tasks[i].tid, &entry));
         let parent = self.tasks[i].process;
         let mut path = self.tasks[i].path.clone();
         path.push(self.tasks[i].births);
@@ -1075,15 +1056,16 @@ impl Run<'_> {
         self.tasks[i].in_call = false;
         let alone =
             !self.tasks.iter().any(|task| task.process == index && task.state != State::Gone);
-        let thread = self.tasks[i].entry.is_some_and(|entry| entry.number == libc::SYS_exit);
+        let row = self.tasks[i].entry.and_then(|entry| syscalls::row(entry.number));
+        let thread = row.is_some_and(|row| row.changes == Changes::Thread);
         if !alone && thread && matches!(stop, Stop::Ended(_)) {
             self.made.writes(Thing::Futexes);
             return Ok(());
         }
-        let end = match stop {
-            Stop::Killed(signal) => names::signal(signal),
-            Stop::Ended(code) => code.to_string(),
-            _ => String::new(),
+        let (end, moment) = match stop {
+            Stop::Killed(signal) => (names::signal(signal), Moment::Killed { signal }),
+            Stop::Ended(code) => (code.to_string(), Moment::Exit { code }),
+            _ => return Ok(()),
         };
         for j in 0..self.tasks.len() {
             if self.tasks[j].process == index && self.tasks[j].state != State::Gone {
@@ -1091,7 +1073,7 @@ impl Run<'_> {
             }
         }
         if self.tell {
-            self.tell(i, Moment::End { how: end.clone() });
+            self.tell(i, moment);
         }
         let process = &mut self.processes[index];
         process.alarm = None;
@@ -1236,8 +1218,8 @@ impl Run<'_> {
         if let Some((limit, _)) = self.tasks[i].limit {
             let tid = self.tasks[i].tid;
             let _ = registers::set_argument(tid, limit.argument, limit.value);
-            if entry.number == libc::SYS_clock_nanosleep {
-                let _ = registers::set_argument(tid, 1, entry.args[1]);
+            if let Some(flags) = limit.flags {
+                let _ = registers::set_argument(tid, flags, entry.args[flags]);
             }
         }
         self.resume(i, libc::PTRACE_CONT, 0);
@@ -1246,9 +1228,7 @@ impl Run<'_> {
                 Some(Stop::Signal(signal, _)) => self.resume(i, libc::PTRACE_CONT, signal),
                 Some(Stop::Entry(again, _)) => {
                     let deadline = self.tasks[i].limit.map(|(_, at)| at);
-                    if again.number != libc::SYS_restart_syscall {
-                        self.limit(i, &again);
-                    }
+                    self.limit(i, &again);
                     if let (Some((_, at)), Some(before)) = (&mut self.tasks[i].limit, deadline) {
                         *at = before;
                     }

@@ -6,8 +6,8 @@
 //! | [`starter`] | the process from which everything that is watched is forked |
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
+//! | [`names`] | numbers, spelled as `strace` spells them |
 //! | [`memory`] | reads what a call's arguments point at |
-//! | [`decode`], [`names`] | a call, spelled as `strace` spells it |
 //!
 //! Every tracee that [`Tracer::wait`] answers stands still until [`Tracer::resume`] lets it go.
 //! Sources: ptrace(2), waitpid(2).
@@ -20,7 +20,6 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-pub mod decode;
 pub mod filter;
 pub mod memory;
 pub mod names;

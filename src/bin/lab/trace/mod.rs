@@ -1,4 +1,15 @@
-//! `lab trace`: shows what programs do, from outside.
+//! `lab trace`: shows what programs do, from outside. Everybody moves at once.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`watch`] | stops in, resumes out: how each tracee goes on, and when the trace ends |
+//! | [`teller`] | what a stop means: the events that are made of it |
+//! | [`books`] | which processes and threads there are, and what is known of each |
+//! | [`doing`] | a call that has begun and not ended |
+//! | [`objects`] | the kernel's tables, before and after |
+//! | [`journal`] | events, numbered and written as a view has them |
+//! | [`roots`] | the programs that were started, and how they ended |
+//! | [`notes`] | what events mean that are no calls |
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,14 +23,26 @@ use nix::sys::ptrace::Options;
 use nix::unistd::{Pid, geteuid};
 
 use crate::asked;
+use crate::syscalls;
+use crate::tracer::Tracer;
 use crate::tracer::filter::Filter;
 use crate::tracer::spawn::{Program, Signals};
 use crate::tracer::starter::{Order, Plan, Refused, Starter};
-use crate::tracer::{Tracer, decode};
 use crate::view::json::Json;
 use crate::view::text::Text;
 use crate::view::{Out, View, complain};
-use crate::watch::{End, Watch};
+
+mod books;
+mod doing;
+mod journal;
+mod notes;
+mod objects;
+mod roots;
+mod teller;
+mod watch;
+
+use roots::End;
+use watch::Watch;
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
 #[derive(Args)]
@@ -82,7 +105,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     let filter = if trace.detach || !Filter::supported() {
         None
     } else {
-        let filter = Filter::new(&decode::shown());
+        let filter = Filter::new(&syscalls::shown());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
     let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);
