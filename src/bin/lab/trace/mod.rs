@@ -46,7 +46,9 @@ use watch::Watch;
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
 #[derive(Args)]
-#[command(after_help = "Ctrl-C is for the program; three within two seconds end the trace as well.")]
+#[command(
+    after_help = "Ctrl-C is for the program; three within two seconds end the trace as well."
+)]
 pub struct Trace {
     /// One event a line, as JSON (notes/events.md)
     #[arg(long)]
