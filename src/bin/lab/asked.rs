@@ -3,14 +3,12 @@
 //! A wait of ours is a waitpid(2) that a signal interrupts. One that comes just before the wait
 //! begins ends nothing; the next tick does. setitimer(2), sigaction(2)
 
-use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+use std::{mem, ptr};
 
-use libc::{c_int, timeval};
+use libc::{c_int, pid_t, timeval};
 use nix::errno::Errno;
-
-use crate::tracer::Tid;
 
 /// Once we are asked, a wait ends so often, in microseconds.
 const SOON: i64 = 20_000;
@@ -26,20 +24,26 @@ pub fn to_stop() -> Option<c_int> {
 /// From now on these signals ask us to stop, unless we were started so that we ignore them: nohup's
 /// SIGHUP, a background job's SIGINT. SIGALRM, the tick, only ends a wait.
 pub fn listen(signals: &[c_int]) {
-    let mut action: libc::sigaction = crate::tracer::zeroed();
+    let mut action = no_action();
     // SAFETY: the handlers store to an atomic and call setitimer, which is one system call.
     unsafe {
         action.sa_sigaction = tick as extern "C" fn(c_int) as usize;
         libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
         action.sa_sigaction = remember as extern "C" fn(c_int) as usize;
         for &signal in signals {
-            let mut found: libc::sigaction = crate::tracer::zeroed();
+            let mut found = no_action();
             libc::sigaction(signal, &action, &mut found);
             if found.sa_sigaction == libc::SIG_IGN && signal != libc::SIGTERM {
                 libc::sigaction(signal, &found, ptr::null_mut());
             }
         }
     }
+}
+
+/// The default, without flags or mask.
+fn no_action() -> libc::sigaction {
+    // SAFETY: numbers and a pointer that may be NULL.
+    unsafe { mem::zeroed() }
 }
 
 extern "C" fn remember(signal: c_int) {
@@ -53,7 +57,7 @@ extern "C" fn tick(_: c_int) {}
 /// Three SIGINT within two seconds ask us, too: a program may sleep where no signal reaches it.
 pub fn leave_the_terminals_to_the_programs() {
     let ignored = [libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
-    let mut action: libc::sigaction = crate::tracer::zeroed();
+    let mut action = no_action();
     action.sa_sigaction = insist as extern "C" fn(c_int) as usize;
     // SAFETY: SIG_IGN for signals that exist; the handler reads a clock and stores to atomics.
     unsafe {
@@ -129,7 +133,7 @@ impl Patience {
     }
 
     /// Waits for the next status of one child or tracee, as waitpid(2) has it.
-    pub fn wait(&self, tid: Tid) -> Result<c_int, Ended> {
+    pub fn wait(&self, tid: pid_t) -> Result<c_int, Ended> {
         loop {
             let mut status = 0;
             // SAFETY: waitpid writes one int.

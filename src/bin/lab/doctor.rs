@@ -17,10 +17,10 @@ use nix::unistd::{ForkResult, Pid, fork, geteuid};
 use crate::asked::{self, Ended, Patience};
 use crate::syscalls;
 use crate::trace::{self, why_no_ptrace};
+use crate::tracer::How;
 use crate::tracer::filter::Filter;
-use crate::tracer::spawn::Program;
+use crate::tracer::program::Program;
 use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
-use crate::tracer::{How, Tracer};
 
 /// How one check came out.
 enum Finding {
@@ -203,9 +203,9 @@ fn trace_a_child() -> nix::Result<()> {
         _ => Errno::EINTR,
     };
     let mut starter = Starter::new(&plan).map_err(errno)?;
-    let (pid, _) = starter.start(Order { program: 0, number: 0 }).map_err(errno)?;
-    Tracer::default().resume(pid, How::Cont, 0)?;
-    starter::reap(pid).then_some(()).ok_or(Errno::ETIME)
+    let (child, _) = starter.start(Order { program: 0, number: 0 }).map_err(errno)?;
+    let child = child.resume(How::Cont, 0)?;
+    starter::reap(child.tid()).then_some(()).ok_or(Errno::ETIME)
 }
 
 fn seccomp() -> Finding {

@@ -24,7 +24,6 @@ mod event;
 mod explore;
 mod syscalls;
 mod trace;
-#[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod tracer;
 mod view;
 

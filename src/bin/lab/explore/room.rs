@@ -23,9 +23,9 @@ use nix::unistd::{Pid, getegid, geteuid, pipe2};
 use super::verdict::Kind;
 use super::{Trouble, complain};
 use crate::tracer::filter::Filter;
-use crate::tracer::spawn::Program;
+use crate::tracer::program::Program;
 use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
-use crate::tracer::{Entry, Tid};
+use crate::tracer::{Entry, Stopped, Tid, Told};
 
 /// The number that the first program of a run gets; the others follow. Always 100 in a run that is
 /// told, and three digits in all. (The kernel may need a moment more to give up the last one's.)
@@ -407,28 +407,15 @@ impl Room {
         next.id = next.id.max(id.saturating_add(1));
     }
 
-    /// Opens a file of /proc by the number that we have for a thread.
-    pub fn open(&self, path: &str) -> Option<File> {
-        File::open(format!("/proc/{path}")).ok()
-    }
-
-    /// What a link in /proc says.
-    pub fn link(&self, path: &str) -> Option<String> {
-        fs::read_link(format!("/proc/{path}")).ok()?.into_os_string().into_string().ok()
-    }
-
-    /// A file of /proc, whole.
-    pub fn text(&self, path: &str) -> String {
-        let mut text = String::new();
-        // One that is gone is empty.
-        let _ = self.open(path).map(|mut file| file.read_to_string(&mut text));
-        text
-    }
-
     /// Starts the n-th program; it stands at the entry of its exec.
-    pub fn start(&mut self, n: usize, number: i32) -> Result<(Tid, Entry), Trouble> {
+    pub fn start(&mut self, n: usize, number: i32) -> Result<(Stopped, Entry), Trouble> {
         let order = Order { program: n as c_int, number };
         self.starter.start(order).map_err(trouble)
+    }
+
+    /// What is next told of one that was let go on into its exec.
+    pub fn next_of(&self, tid: Tid) -> Result<Told, Trouble> {
+        self.starter.next_of(tid).map_err(trouble)
     }
 
     /// Why the one that was started last did not become a program.

@@ -9,7 +9,7 @@ use super::search::{Replay, Search};
 use super::{Options, Result, Trouble, calls, complain, exit, room};
 use crate::asked;
 use crate::tracer::filter::Filter;
-use crate::tracer::spawn::Program;
+use crate::tracer::program::Program;
 
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;

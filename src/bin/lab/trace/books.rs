@@ -14,7 +14,7 @@ use crate::syscalls;
 use crate::syscalls::cells::{Addressee, Changes, LetsIn, Object, Shown, Sleep, Wakes};
 use crate::syscalls::decode::KeyFile;
 use crate::syscalls::notes::Target;
-use crate::tracer::spawn::file_name;
+use crate::tracer::program::file_name;
 use crate::tracer::{Tid, names};
 
 /// A file that ftok looks at was looked at shortly before.

@@ -26,7 +26,7 @@ use crate::asked;
 use crate::syscalls;
 use crate::tracer::Tracer;
 use crate::tracer::filter::Filter;
-use crate::tracer::spawn::{Program, Signals};
+use crate::tracer::program::{Program, Signals};
 use crate::tracer::starter::{Order, Plan, Refused, Starter};
 use crate::view::json::Json;
 use crate::view::text::Text;
@@ -157,7 +157,7 @@ fn start<'a>(
         let order = Order { program: i as i32, number: 0 };
         let started = starter.start(order);
         started
-            .and_then(|(tid, exec)| watch.add(program, tid, exec, &mut starter, cpu))
+            .and_then(|started| watch.add(program, started, &mut starter, cpu))
             .map_err(|refused| (program, refused))?;
     }
     Ok(())

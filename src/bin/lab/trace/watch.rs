@@ -11,9 +11,9 @@ use super::roots::{End, Roots};
 use super::teller::Teller;
 use crate::asked;
 use crate::event::What;
-use crate::tracer::spawn::Program;
+use crate::tracer::program::Program;
 use crate::tracer::starter::{self, Refused, Starter};
-use crate::tracer::{Entry, How, Stop, Tid, Tracer, names};
+use crate::tracer::{Death, Entry, How, Stop, Stopped, Tid, Told, Tracer, names};
 use crate::view::{Out, View, complain};
 
 /// The trace of some programs.
@@ -36,28 +36,31 @@ impl Watch {
     pub fn add(
         &mut self,
         program: &Program,
-        pid: Tid,
-        exec: Entry,
+        started: (Stopped, Entry),
         starter: &mut Starter,
         cpu: Option<usize>,
     ) -> Result<(), Refused> {
+        let (thread, exec) = started;
+        let pid = thread.tid();
         let command =
             program.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.teller.add(pid, program.name(), What::Start { command, cpu });
         self.roots.add(pid);
-        self.stop(pid, Stop::Entry(exec));
+        self.stop(thread, Stop::Entry(exec));
         loop {
             match starter.next_of(pid) {
-                Ok(stop @ Stop::Exec(_)) => {
-                    self.tracer.adopt(pid, stop);
+                Ok(told @ Told::Stopped(_, Stop::Exec(_))) => {
+                    self.tracer.adopt(told);
                     return Ok(());
                 }
-                Ok(Stop::Exited(_)) => {
+                Ok(Told::Ended(_, Death::Exited(_))) => {
                     self.not_run(program, pid, &starter.refusal());
                     return Ok(());
                 }
-                Ok(Stop::Killed(signal, _)) => return Err(Refused::Killed(signal)),
-                Ok(stop) => self.stop(pid, stop),
+                Ok(Told::Ended(_, Death::Killed { signal, .. })) => {
+                    return Err(Refused::Killed(signal));
+                }
+                Ok(told) => self.told(told),
                 Err(refused) => {
                     starter::end(pid);
                     return Err(refused);
@@ -84,12 +87,12 @@ impl Watch {
         // What it costs to be traced is said before it is paid.
         self.teller.journal.flush();
         let stopped = loop {
-            let wait = self.tracer.wait(true);
+            let wait = self.tracer.wait();
             if let Some(signal) = self.asked_to_stop() {
                 break Some(signal);
             }
             match wait {
-                Ok(Some((tid, stop))) => self.stop(tid, stop),
+                Ok(Some(told)) => self.told(told),
                 Ok(None) => break None,
                 Err(Errno::EINTR) => self.teller.tick(),
                 Err(errno) => {
@@ -137,16 +140,15 @@ impl Watch {
             unsafe { libc::kill(tid, libc::SIGKILL) };
         }
         loop {
-            match self.tracer.wait(true) {
-                Ok(Some((tid, stop @ (Stop::Exited(_) | Stop::Killed(..))))) => {
-                    self.stop(tid, stop)
+            match self.tracer.wait() {
+                Ok(Some(Told::Stopped(thread, stop))) => {
+                    if let Stop::Born(child) = stop {
+                        // SAFETY: as above; this one was made meanwhile.
+                        unsafe { libc::kill(child, libc::SIGKILL) };
+                    }
+                    self.go_on(thread, How::Cont, 0);
                 }
-                Ok(Some((tid, Stop::Born(child)))) => {
-                    // SAFETY: as above; this one was made meanwhile.
-                    unsafe { libc::kill(child, libc::SIGKILL) };
-                    let _ = self.tracer.resume(tid, How::Cont, 0);
-                }
-                Ok(Some((tid, _))) => _ = self.tracer.resume(tid, How::Cont, 0),
+                Ok(Some(told)) => self.told(told),
                 Err(Errno::EINTR) if Instant::now() < until => {}
                 Err(Errno::EINTR) => return self.left_to_the_kernel(),
                 Ok(None) | Err(_) => return,
@@ -163,8 +165,21 @@ impl Watch {
         }
     }
 
+    /// What is told of one thread.
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::Stopped(thread, stop) => self.stop(thread, stop),
+            Told::Ended(tid, Death::Exited(code)) => self.ended(tid, End::Exited(code), false),
+            Told::Ended(tid, Death::Killed { signal, core }) => {
+                self.ended(tid, End::Killed(signal), core);
+            }
+            Told::Orphan(child) => self.teller.born(child, child),
+        }
+    }
+
     /// One stop of one thread.
-    fn stop(&mut self, tid: Tid, stop: Stop) {
+    fn stop(&mut self, thread: Stopped, stop: Stop) {
+        let tid = thread.tid();
         let mut signal = 0;
         let (mut how, mut by_terminal) = (None, false);
         match stop {
@@ -185,19 +200,19 @@ impl Watch {
                 by_terminal = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal);
             }
             Stop::Started => self.teller.continued(tid),
-            Stop::Exiting(_) => {}
-            Stop::Exited(code) => return self.ended(tid, End::Exited(code), false),
-            Stop::Killed(signal, core) => return self.ended(tid, End::Killed(signal), core),
+            Stop::Exiting => {}
         }
         let doing = self.teller.follows(tid);
         let usual = if doing || !self.filtered { How::Syscall } else { How::Cont };
-        match self.tracer.resume(tid, how.unwrap_or(usual), signal) {
-            // Killed meanwhile: its end will be told.
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => self.remark(format!("ptrace: {}", lablib::flags::errno(errno))),
-        }
+        self.go_on(thread, how.unwrap_or(usual), signal);
         if by_terminal {
             self.stop_with_program();
+        }
+    }
+
+    fn go_on(&mut self, thread: Stopped, how: How, signal: c_int) {
+        if let Err(errno) = thread.resume(how, signal) {
+            self.remark(format!("ptrace: {}", lablib::flags::errno(errno)));
         }
     }
 

@@ -1,12 +1,13 @@
-//! Reading a tracee's memory: process_vm_readv(2), one call a read.
+//! A tracee's memory: process_vm_readv(2) and process_vm_writev(2), one call a read or write.
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::errno::Errno;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
-use super::Tid;
+use super::{Stopped, Tid};
 
 /// A page: memory ends at the end of one.
 const PAGE: usize = 4096;
@@ -86,4 +87,19 @@ pub fn string(tid: Tid, address: u64, limit: usize) -> Option<Vec<u8>> {
 pub fn strings(tid: Tid, address: u64, limit: usize) -> Vec<Vec<u8>> {
     let pointers = (0..limit).map_while(|i| record::<u64>(tid, address + 8 * i as u64));
     pointers.take_while(|&at| at != 0).filter_map(|at| string(tid, at, 4096)).collect()
+}
+
+/// Writes numbers, as the kernel would where a call has it fill a record. NULL: nothing. An address
+/// that cannot be written is the program's own affair: its call would have failed with EFAULT.
+pub fn write(thread: &Stopped, address: u64, words: &[u64]) -> nix::Result<()> {
+    if address == 0 {
+        return Ok(());
+    }
+    let raw: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let remote = [RemoteIoVec { base: address as usize, len: raw.len() }];
+    match process_vm_writev(Pid::from_raw(thread.tid()), &[IoSlice::new(&raw)], &remote) {
+        // It was killed, which the next wait tells.
+        Ok(_) | Err(Errno::EFAULT | Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }

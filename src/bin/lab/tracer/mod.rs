@@ -2,35 +2,62 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`spawn`] | a program, and the signals with which it starts |
+//! | [`thread`] | a thread that stands still, and one that runs |
+//! | [`program`] | a program, and the signals with which it starts |
 //! | [`starter`] | the process from which everything that is watched is forked |
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
-//! | [`names`] | numbers, spelled as `strace` spells them |
-//! | [`memory`] | reads what a call's arguments point at |
+//! | [`memory`] | reads and writes what a call's arguments point at |
+//! | [`auxv`] | what the kernel tells a new program, and what it is not told here |
+//! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
-//! Every tracee that [`Tracer::wait`] answers stands still until [`Tracer::resume`] lets it go.
 //! Sources: ptrace(2), waitpid(2).
 
 use std::collections::{BTreeSet, VecDeque};
-use std::{fs, mem, ptr};
+use std::{fs, mem};
 
-use libc::{c_int, c_uint, c_void, siginfo_t};
+use libc::{c_int, siginfo_t};
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
+#[cfg(target_arch = "x86_64")]
+pub mod auxv;
 pub mod filter;
 pub mod memory;
 pub mod names;
+pub mod program;
 pub mod registers;
-pub mod spawn;
 pub mod starter;
+pub mod thread;
+
+pub use thread::{How, Running, Stopped};
 
 /// A thread, as ptrace and the kernel's tables name it: the main thread's is its process's pid.
 pub type Tid = i32;
 
-/// Why a tracee stands still, or that it has ended.
+/// What is told of a tracee.
+#[derive(Debug)]
+pub enum Told {
+    /// It stands still, and why.
+    Stopped(Stopped, Stop),
+    /// It has ended.
+    Ended(Tid, Death),
+    /// It is new, and whoever made it was killed before that could be told.
+    Orphan(Tid),
+}
+
+/// How a thread has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Death {
+    /// With this exit code.
+    Exited(c_int),
+    /// A signal has killed it; with a core or not.
+    Killed { signal: c_int, core: bool },
+}
+
+/// Why a tracee stands still.
+#[derive(Debug)]
 pub enum Stop {
     /// It is new, or was interrupted; it has not made a call since.
     Started,
@@ -39,7 +66,7 @@ pub enum Stop {
     /// A call has ended, and the program does not know yet. From -4095 to -1: an error, or one of
     /// the kernel's own restart codes (-512 to -516).
     Exit(i64),
-    /// A signal is about to be delivered: give it to [`Tracer::resume`], or it is gone.
+    /// A signal is about to be delivered: give it to [`Stopped::resume`], or it is gone.
     Signal(Box<siginfo_t>),
     /// A signal has stopped the whole process: [`How::Listen`] leaves it stopped until SIGCONT.
     Group(c_int),
@@ -48,12 +75,8 @@ pub enum Stop {
     /// It runs another program now. A thread that called exec has become its process's main
     /// thread: this is the number that it had.
     Exec(Tid),
-    /// It is going to end, its memory still in place: the status, as wait(2) has it.
-    Exiting(c_int),
-    /// It has ended with this exit code. Not to be resumed.
-    Exited(c_int),
-    /// A signal has killed it; with a core or not. Not to be resumed.
-    Killed(c_int, bool),
+    /// It is going to end, its memory still in place.
+    Exiting,
 }
 
 /// A call that is about to be made.
@@ -65,74 +88,81 @@ pub struct Entry {
     pub args: [u64; 6],
     /// It is one of another architecture (32 bits), whose numbers mean other calls.
     pub foreign: bool,
+    /// A number for the place in the program where it is made: instruction and stack.
+    pub place: u64,
 }
 
-/// How a tracee goes on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum How {
-    /// Until something happens that stops it: a filtered call, a signal, a child, its end.
-    Cont,
-    /// The same, and at the next entry to or exit from a call.
-    Syscall,
-    /// It stays stopped with its process; what ends that is told by `Started`.
-    Listen,
-}
-
-/// Traces programs. Dropped, or dead, it leaves its tracees as they were spawned: killed with it,
-/// or running on.
+/// Hears of tracees. Dropped, or dead, it leaves them as they were started: killed with it, or
+/// running on.
 #[derive(Default)]
 pub struct Tracer {
     /// Who lives and has been told of.
     known: BTreeSet<Tid>,
-    /// First stops that came before their parents' word of a child.
+    /// First statuses that came before their parents' word of a child.
     early: Vec<(Tid, c_int)>,
     /// What is told before anything else is waited for.
-    ready: VecDeque<(Tid, Stop)>,
+    ready: VecDeque<Told>,
 }
 
 impl Tracer {
-    /// Waits for the next stop of any tracee; `None` when there is none left. With `block` false
-    /// it answers `Err(EAGAIN)` when nothing has happened. EINTR when a signal came to us.
-    pub fn wait(&mut self, block: bool) -> nix::Result<Option<(Tid, Stop)>> {
+    /// Waits for what is next told of any tracee; `None` when there is none left. EINTR when a
+    /// signal came to us.
+    pub fn wait(&mut self) -> nix::Result<Option<Told>> {
         loop {
             if let Some(told) = self.ready.pop_front() {
                 return Ok(Some(told));
             }
-            let mut status = 0;
-            let options = libc::__WALL | if block { 0 } else { libc::WNOHANG };
-            // nix's waitpid fails for a stop by a real-time signal, and the stop is lost.
-            // SAFETY: waitpid writes one int.
-            match Errno::result(unsafe { libc::waitpid(-1, &mut status, options) }) {
+            match waitpid(-1, 0) {
                 Err(Errno::ECHILD) => return Ok(None),
                 Err(errno) => return Err(errno),
-                Ok(0) => return Err(Errno::EAGAIN),
-                Ok(tid) => self.take(tid, status),
+                Ok(None) => {}
+                Ok(Some((tid, status))) => self.take(tid, status),
             }
         }
     }
 
-    /// Lets a tracee go on that stands still. `signal` is delivered to it, if it is not 0; it counts
-    /// only at a [`Stop::Signal`]. ESRCH: it was killed meanwhile, which `wait` will tell.
-    pub fn resume(&self, tid: Tid, how: How, signal: c_int) -> nix::Result<()> {
-        resume(tid, how, signal)
+    /// Waits for what is next told of one; with `block` false `None` when that is nothing yet. EINTR
+    /// when a signal came to us. One that is no more without a word (another thread of its process
+    /// has called exec) was killed.
+    pub fn wait_for(&mut self, tid: Tid, block: bool) -> nix::Result<Option<Told>> {
+        if let Some(at) = self.ready.iter().position(|told| told.tid() == tid) {
+            return Ok(self.ready.remove(at));
+        }
+        let options = if block { 0 } else { libc::WNOHANG };
+        loop {
+            let told = match waitpid(tid, options) {
+                Ok(None) => return Ok(None),
+                Ok(Some((tid, status))) => decode(tid, status),
+                Err(Errno::ECHILD) => {
+                    Some(Told::Ended(tid, Death::Killed { signal: libc::SIGKILL, core: false }))
+                }
+                Err(errno) => return Err(errno),
+            };
+            if told.is_some() {
+                return Ok(told);
+            }
+        }
     }
 
-    /// Takes over a tracee that a [`starter::Starter`] has started, and that stands still. `stop`
-    /// is why, and what `wait` tells next.
-    pub fn adopt(&mut self, tid: Tid, stop: Stop) {
-        self.known.insert(tid);
-        self.ready.push_back((tid, stop));
+    /// Tells this next, before anything else of the same tracee.
+    pub fn put_back(&mut self, told: Told) {
+        self.ready.push_front(told);
     }
 
-    /// Lets go of a tracee that stands still; it runs on untraced.
-    pub fn detach(&mut self, tid: Tid, signal: c_int) -> nix::Result<()> {
-        self.known.remove(&tid);
-        request_of(libc::PTRACE_DETACH, tid, signal as usize)
+    /// Was something of it put back?
+    pub fn has_put_back(&self, tid: Tid) -> bool {
+        self.ready.iter().any(|told| told.tid() == tid)
     }
 
-    /// Asks a running tracee to stand still: `wait` will tell [`Stop::Started`].
-    pub fn interrupt(&self, tid: Tid) -> nix::Result<()> {
-        request_of(libc::PTRACE_INTERRUPT, tid, 0)
+    /// Forgets what was put back of one that is going to be killed.
+    pub fn drop_put_back(&mut self, tid: Tid) {
+        self.ready.retain(|told| told.tid() != tid);
+    }
+
+    /// Takes over a tracee that a [`starter::Starter`] has started. This is told of it next.
+    pub fn adopt(&mut self, told: Told) {
+        self.known.insert(told.tid());
+        self.ready.push_back(told);
     }
 
     /// The living tracees.
@@ -142,19 +172,23 @@ impl Tracer {
 
     /// Files one status of waitpid as what is told next.
     fn take(&mut self, tid: Tid, status: c_int) {
-        let ended = !libc::WIFSTOPPED(status);
         if !self.known.contains(&tid) {
             // A child's first stop, even its end, may come before its parent's word of it.
             self.early.push((tid, status));
             return self.adopt_orphans();
         }
-        let Some(stop) = decode_status(tid, status) else { return };
-        if let Stop::Exec(former) = stop {
-            self.known.remove(&former);
-            self.known.insert(tid);
+        let Some(told) = decode(tid, status) else { return };
+        let (mut child, mut ended) = (None, false);
+        match &told {
+            Told::Stopped(_, Stop::Exec(former)) => {
+                self.known.remove(former);
+                self.known.insert(tid);
+            }
+            Told::Stopped(_, Stop::Born(born)) => child = Some(*born),
+            Told::Stopped(..) | Told::Orphan(_) => {}
+            Told::Ended(..) => ended = true,
         }
-        let child = if let Stop::Born(child) = stop { Some(child) } else { None };
-        self.ready.push_back((tid, stop));
+        self.ready.push_back(told);
         if ended {
             self.known.remove(&tid);
             self.adopt_orphans();
@@ -184,21 +218,30 @@ impl Tracer {
                 continue;
             }
             if !self.known.contains(&maker) && !self.known.contains(&parent) {
-                self.ready.push_back((maker, Stop::Born(child)));
+                self.ready.push_back(Told::Orphan(child));
                 self.meet(child);
             }
         }
     }
 }
 
-/// See [`Tracer::resume`].
-fn resume(tid: Tid, how: How, signal: c_int) -> nix::Result<()> {
-    let request = match how {
-        How::Cont => libc::PTRACE_CONT,
-        How::Syscall => libc::PTRACE_SYSCALL,
-        How::Listen => libc::PTRACE_LISTEN,
-    };
-    request_of(request, tid, signal as usize)
+impl Told {
+    /// Whom it is about.
+    pub fn tid(&self) -> Tid {
+        match self {
+            Told::Stopped(stopped, _) => stopped.tid(),
+            Told::Ended(tid, _) | Told::Orphan(tid) => *tid,
+        }
+    }
+}
+
+/// One status; `None`: nothing has happened yet. nix's waitpid fails for a stop by a real-time
+/// signal, and the stop is lost.
+fn waitpid(tid: Tid, options: c_int) -> nix::Result<Option<(Tid, c_int)>> {
+    let mut status = 0;
+    // SAFETY: waitpid writes one int.
+    let got = Errno::result(unsafe { libc::waitpid(tid, &mut status, libc::__WALL | options) })?;
+    Ok((got != 0).then_some((got, status)))
 }
 
 /// The thread group and the parent of a thread, as /proc has them; 0 where it has none.
@@ -210,39 +253,39 @@ pub fn parents(tid: Tid) -> [Tid; 2] {
     })
 }
 
-/// `None`: it is no more, and its end will be told; or nothing that anybody needs to know.
-fn decode_status(tid: Tid, status: c_int) -> Option<Stop> {
+/// `None`: it is no more, and its end will be told.
+fn decode(tid: Tid, status: c_int) -> Option<Told> {
     if libc::WIFEXITED(status) {
-        return Some(Stop::Exited(libc::WEXITSTATUS(status)));
+        return Some(Told::Ended(tid, Death::Exited(libc::WEXITSTATUS(status))));
     }
     if libc::WIFSIGNALED(status) {
-        return Some(Stop::Killed(libc::WTERMSIG(status), libc::WCOREDUMP(status)));
+        let (signal, core) = (libc::WTERMSIG(status), libc::WCOREDUMP(status));
+        return Some(Told::Ended(tid, Death::Killed { signal, core }));
     }
     let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
-    match event {
-        0 if signal == libc::SIGTRAP | 0x80 => call_stop(tid),
-        0 => {
-            let info = ptrace::getsiginfo(Pid::from_raw(tid)).ok()?;
-            Some(Stop::Signal(Box::new(info)))
-        }
-        libc::PTRACE_EVENT_SECCOMP => call_stop(tid),
-        libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Some(Stop::Started),
-        libc::PTRACE_EVENT_STOP => Some(Stop::Group(signal)),
+    let stop = match event {
+        0 if signal == libc::SIGTRAP | 0x80 => call_stop(tid)?,
+        0 => Stop::Signal(Box::new(ptrace::getsiginfo(Pid::from_raw(tid)).ok()?)),
+        libc::PTRACE_EVENT_SECCOMP => call_stop(tid)?,
+        libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Stop::Started,
+        libc::PTRACE_EVENT_STOP => Stop::Group(signal),
         libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-            Some(Stop::Born(message(tid)?))
+            Stop::Born(message(tid)?)
         }
-        libc::PTRACE_EVENT_EXEC => Some(Stop::Exec(message(tid)?)),
-        libc::PTRACE_EVENT_EXIT => Some(Stop::Exiting(message(tid)?)),
-        _ => Some(Stop::Started),
-    }
+        libc::PTRACE_EVENT_EXEC => Stop::Exec(message(tid)?),
+        libc::PTRACE_EVENT_EXIT => Stop::Exiting,
+        _ => Stop::Started,
+    };
+    Some(Told::Stopped(Stopped::told(tid), stop))
 }
 
 /// Entry or exit is asked for, never counted: the two can come apart.
 fn call_stop(tid: Tid) -> Option<Stop> {
     let info = ptrace::syscall_info(Pid::from_raw(tid)).ok()?;
+    let place = info.instruction_pointer ^ info.stack_pointer.rotate_left(32);
     let entry = |number: u64, args| {
         let foreign = info.arch != registers::ARCH || number & registers::FOREIGN != 0;
-        Some(Stop::Entry(Entry { number: number as i64, args, foreign }))
+        Some(Stop::Entry(Entry { number: number as i64, args, foreign, place }))
     };
     // SAFETY: op says which of the union's members the kernel filled.
     unsafe {
@@ -257,12 +300,6 @@ fn call_stop(tid: Tid) -> Option<Stop> {
 
 fn message(tid: Tid) -> Option<c_int> {
     ptrace::getevent(Pid::from_raw(tid)).ok().map(|message| message as c_int)
-}
-
-/// One ptrace request with a number as its data. nix's take only signals that have a name.
-fn request_of(request: c_uint, tid: Tid, data: usize) -> nix::Result<()> {
-    // SAFETY: these requests take a number, and touch no memory of ours.
-    Errno::result(unsafe { libc::ptrace(request, tid, ptr::null_mut::<c_void>(), data) }).map(drop)
 }
 
 /// Sender and reason of a signal: `si_code`, `si_pid`, `si_uid`; the latter two mean something

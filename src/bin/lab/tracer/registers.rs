@@ -8,7 +8,8 @@
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::Tid;
+use super::Stopped;
+use super::thread::unless_killed;
 
 /// This architecture in `ptrace_syscall_info.arch`: AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64.
 #[cfg(target_arch = "x86_64")]
@@ -23,9 +24,6 @@ pub const ARCH: u32 = 0;
 /// A bit in a call's number that says that it is of another ABI: x32's.
 pub const FOREIGN: u64 = if cfg!(target_arch = "x86_64") { 0x4000_0000 } else { 0 };
 
-/// Can a call be rewound here?
-pub const CAN_REWIND: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
-
 /// A call's number that is no call: the kernel does nothing and answers ENOSYS.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const NO_CALL: u64 = u64::MAX;
@@ -38,27 +36,23 @@ mod this {
     /// `syscall` is two bytes.
     const INSTRUCTION: u64 = 2;
 
-    fn change(tid: Tid, change: impl FnOnce(&mut Registers)) -> nix::Result<()> {
-        let pid = Pid::from_raw(tid);
-        let mut registers = ptrace::getregs(pid)?;
-        change(&mut registers);
-        ptrace::setregs(pid, registers)
-    }
-
-    /// Where the thread will go on, in its own memory.
-    pub fn program_counter(tid: Tid) -> nix::Result<u64> {
-        Ok(ptrace::getregs(Pid::from_raw(tid))?.rip)
+    fn change(thread: &Stopped, change: impl FnOnce(&mut Registers)) -> nix::Result<()> {
+        let pid = Pid::from_raw(thread.tid());
+        unless_killed(ptrace::getregs(pid).and_then(|mut registers| {
+            change(&mut registers);
+            ptrace::setregs(pid, registers)
+        }))
     }
 
     /// At a call's entry: the call will not be made.
-    pub fn skip(tid: Tid) -> nix::Result<()> {
-        change(tid, |registers| registers.orig_rax = NO_CALL)
+    pub fn skip(thread: &Stopped) -> nix::Result<()> {
+        change(thread, |registers| registers.orig_rax = NO_CALL)
     }
 
     /// At the exit of a call that was skipped: the thread stands before it again. `number` and
     /// `first` are the call's number and first argument.
-    pub fn rewind(tid: Tid, number: i64, _first: u64) -> nix::Result<()> {
-        change(tid, |registers| {
+    pub fn rewind(thread: &Stopped, number: i64, _first: u64) -> nix::Result<()> {
+        change(thread, |registers| {
             registers.rip -= INSTRUCTION;
             registers.rax = number as u64;
             // Not at a call's exit any more, or a signal could make the kernel restart "the call".
@@ -67,24 +61,24 @@ mod this {
     }
 
     /// At a call's exit: the program will see this result instead.
-    pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
-        change(tid, |registers| registers.rax = result as u64)
+    pub fn set_result(thread: &Stopped, result: i64) -> nix::Result<()> {
+        change(thread, |registers| registers.rax = result as u64)
     }
 
     /// At a call's entry, or at its exit, where the program expects to find it again: an argument,
     /// from 0.
-    pub fn set_argument(tid: Tid, index: usize, value: u64) -> nix::Result<()> {
-        change(tid, |r| {
+    pub fn set_argument(thread: &Stopped, index: usize, value: u64) -> nix::Result<()> {
+        change(thread, |r| {
             let all = [&mut r.rdi, &mut r.rsi, &mut r.rdx, &mut r.r10, &mut r.r8, &mut r.r9];
             all.into_iter().skip(index).take(1).for_each(|register| *register = value);
         })
     }
 
     /// A number that is the same when every register is.
-    pub fn digest(tid: Tid) -> nix::Result<u64> {
+    pub fn digest(thread: &Stopped) -> nix::Result<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        let r = ptrace::getregs(Pid::from_raw(tid))?;
+        let r = ptrace::getregs(Pid::from_raw(thread.tid()))?;
         let low = [r.rip, r.rsp, r.rbp, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.eflags];
         let high = [r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15];
         (low, high).hash(&mut hasher);
@@ -92,8 +86,8 @@ mod this {
     }
 
     /// Memory that the program does not use: below its stack, and what may be in use below that.
-    pub fn scratch(tid: Tid) -> nix::Result<u64> {
-        Ok((ptrace::getregs(Pid::from_raw(tid))?.rsp - 1024) & !15)
+    pub fn scratch(thread: &Stopped) -> nix::Result<u64> {
+        Ok((ptrace::getregs(Pid::from_raw(thread.tid()))?.rsp - 1024) & !15)
     }
 }
 
@@ -108,59 +102,59 @@ mod this {
     /// The register set that holds a call's number while it is being made. <linux/elf.h>
     const NT_ARM_SYSTEM_CALL: usize = 0x404;
 
-    fn change(tid: Tid, change: impl FnOnce(&mut libc::user_regs_struct)) -> nix::Result<()> {
-        let pid = Pid::from_raw(tid);
-        let mut registers = ptrace::getregset::<NT_PRSTATUS>(pid)?;
-        change(&mut registers);
-        ptrace::setregset::<NT_PRSTATUS>(pid, registers)
-    }
-
-    /// Where the thread will go on, in its own memory.
-    pub fn program_counter(tid: Tid) -> nix::Result<u64> {
-        Ok(ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?.pc)
+    fn change(
+        thread: &Stopped,
+        change: impl FnOnce(&mut libc::user_regs_struct),
+    ) -> nix::Result<()> {
+        let pid = Pid::from_raw(thread.tid());
+        unless_killed(ptrace::getregset::<NT_PRSTATUS>(pid).and_then(|mut registers| {
+            change(&mut registers);
+            ptrace::setregset::<NT_PRSTATUS>(pid, registers)
+        }))
     }
 
     /// At a call's entry: the call will not be made.
-    pub fn skip(tid: Tid) -> nix::Result<()> {
+    pub fn skip(thread: &Stopped) -> nix::Result<()> {
         let mut number = NO_CALL as u32;
         let mut part = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: 4 };
         // SAFETY: the kernel reads the four bytes that the iovec names.
-        let done =
-            unsafe { libc::ptrace(libc::PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, &raw mut part) };
-        Errno::result(done).map(drop)
+        let done = unsafe {
+            libc::ptrace(libc::PTRACE_SETREGSET, thread.tid(), NT_ARM_SYSTEM_CALL, &raw mut part)
+        };
+        unless_killed(Errno::result(done).map(drop))
     }
 
     /// At the exit of a call that was skipped: the thread stands before it again. x8 still holds
     /// the number; the result has overwritten the first argument.
-    pub fn rewind(tid: Tid, _number: i64, first: u64) -> nix::Result<()> {
-        change(tid, |registers| {
+    pub fn rewind(thread: &Stopped, _number: i64, first: u64) -> nix::Result<()> {
+        change(thread, |registers| {
             registers.pc -= INSTRUCTION;
             registers.regs[0] = first;
         })
     }
 
     /// At a call's exit: the program will see this result instead.
-    pub fn set_result(tid: Tid, result: i64) -> nix::Result<()> {
-        change(tid, |registers| registers.regs[0] = result as u64)
+    pub fn set_result(thread: &Stopped, result: i64) -> nix::Result<()> {
+        change(thread, |registers| registers.regs[0] = result as u64)
     }
 
     /// At a call's entry: an argument, from 0. At its exit the first has become the result.
-    pub fn set_argument(tid: Tid, index: usize, value: u64) -> nix::Result<()> {
-        change(tid, |registers| registers.regs[index] = value)
+    pub fn set_argument(thread: &Stopped, index: usize, value: u64) -> nix::Result<()> {
+        change(thread, |registers| registers.regs[index] = value)
     }
 
     /// A number that is the same when every register is.
-    pub fn digest(tid: Tid) -> nix::Result<u64> {
+    pub fn digest(thread: &Stopped) -> nix::Result<u64> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        let r = ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?;
+        let r = ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(thread.tid()))?;
         (r.regs, r.sp, r.pc, r.pstate).hash(&mut hasher);
         Ok(hasher.finish())
     }
 
     /// Memory that the program does not use: below its stack.
-    pub fn scratch(tid: Tid) -> nix::Result<u64> {
-        Ok((ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(tid))?.sp - 1024) & !15)
+    pub fn scratch(thread: &Stopped) -> nix::Result<u64> {
+        Ok((ptrace::getregset::<NT_PRSTATUS>(Pid::from_raw(thread.tid()))?.sp - 1024) & !15)
     }
 }
 

@@ -24,8 +24,8 @@ use nix::sys::ptrace::Options;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::filter::Filter;
-use super::spawn::Program;
-use super::{Entry, How, Stop, Tid, decode_status, request_of, resume};
+use super::program::Program;
+use super::{Death, Entry, How, Running, Stop, Stopped, Tid, Told, decode};
 use crate::asked::{Ended, Patience};
 
 /// So long may pass without progress between the start and the program's own first instruction.
@@ -100,6 +100,8 @@ const STEPS: [&str; 3] = ["clone", "prepare", "execve"];
 /// See the module. Dropped, it is killed; what it has started lives on.
 pub struct Starter {
     pid: Tid,
+    /// Where it waits for orders.
+    held: Option<Stopped>,
     orders: File,
     reports: File,
     options: Options,
@@ -124,7 +126,7 @@ impl Starter {
                 let (orders, reports) = (File::from(orders), File::from(reports));
                 let (options, filtered) = (plan.options, plan.filter.is_some());
                 let mut starter =
-                    Starter { pid: child.as_raw(), orders, reports, options, filtered };
+                    Starter { pid: child.as_raw(), held: None, orders, reports, options, filtered };
                 starter.begin()?;
                 Ok(starter)
             }
@@ -139,7 +141,8 @@ impl Starter {
     /// Seizes it, and lets it prepare itself.
     fn begin(&mut self) -> Result<(), Refused> {
         // It must not go on forking when nobody holds it any more.
-        seize(self.pid, self.options | Options::PTRACE_O_EXITKILL).map_err(Refused::Ptrace)?;
+        let options = self.options | Options::PTRACE_O_EXITKILL;
+        Running::seize(self.pid, options).map_err(Refused::Ptrace)?;
         self.send(Order { program: -1, number: 0 })?;
         self.until_ready().map(drop)
     }
@@ -155,75 +158,67 @@ impl Starter {
         let patience = Patience::of(LIMIT);
         let mut child = None;
         loop {
-            match self.next(&patience)? {
-                Some(Stop::Signal(info)) if info.si_signo == libc::SIGSTOP => return Ok(child),
-                Some(Stop::Born(born)) => child = Some(born),
-                Some(Stop::Exited(_) | Stop::Killed(..)) => return Err(self.refusal()),
+            let Told::Stopped(starter, stop) = next(self.pid, &patience)? else {
+                return Err(self.refusal());
+            };
+            match stop {
+                Stop::Signal(info) if info.si_signo == libc::SIGSTOP => {
+                    self.held = Some(starter);
+                    return Ok(child);
+                }
+                Stop::Born(born) => child = Some(born),
                 // Signals are for us, or for the programs.
                 _ => {}
             }
-            self.go_on()?;
-        }
-    }
-
-    fn next(&self, patience: &Patience) -> Result<Option<Stop>, Refused> {
-        next_stop(self.pid, patience)
-    }
-
-    fn go_on(&self) -> Result<(), Refused> {
-        match resume(self.pid, How::Cont, 0) {
-            // It was killed, which the next wait tells.
-            Ok(()) | Err(Errno::ESRCH) => Ok(()),
-            Err(errno) => Err(Refused::Ptrace(errno)),
+            starter.resume(How::Cont, 0).map_err(Refused::Ptrace)?;
         }
     }
 
     /// Starts a program. It stands at the entry of its exec: the kernel has not begun it.
-    pub fn start(&mut self, order: Order) -> Result<(Tid, Entry), Refused> {
+    pub fn start(&mut self, order: Order) -> Result<(Stopped, Entry), Refused> {
         self.send(order)?;
-        self.go_on()?;
+        if let Some(starter) = self.held.take() {
+            starter.resume(How::Cont, 0).map_err(Refused::Ptrace)?;
+        }
         let Some(child) = self.until_ready()? else { return Err(self.refusal()) };
-        let entry = self.until_exec(child);
-        if entry.is_err() {
+        let started = self.until_exec(child);
+        if started.is_err() {
             end(child);
         }
-        Ok((child, entry?))
+        started
     }
 
-    fn until_exec(&mut self, child: Tid) -> Result<Entry, Refused> {
+    fn until_exec(&mut self, child: Tid) -> Result<(Stopped, Entry), Refused> {
         let patience = Patience::of(LIMIT);
         let mut first = true;
         loop {
-            let mut signal = 0;
-            match next_stop(child, &patience)? {
-                Some(Stop::Entry(entry)) if entry.number == libc::SYS_execve => {
-                    return Ok(entry);
+            let (child, stop) = match next(child, &patience)? {
+                Told::Stopped(child, stop) => (child, stop),
+                Told::Ended(_, Death::Killed { signal, .. }) => {
+                    return Err(Refused::Killed(signal));
                 }
-                Some(Stop::Signal(info)) => signal = info.si_signo,
-                Some(Stop::Exited(_)) => return Err(self.refusal()),
-                Some(Stop::Killed(signal, _)) => return Err(Refused::Killed(signal)),
+                Told::Ended(..) | Told::Orphan(_) => return Err(self.refusal()),
+            };
+            let mut signal = 0;
+            match stop {
+                Stop::Entry(entry) if entry.number == libc::SYS_execve => {
+                    return Ok((child, entry));
+                }
+                Stop::Signal(info) => signal = info.si_signo,
                 _ => {}
             }
             // It has the starter's options, and may be meant to outlive us.
             if mem::take(&mut first) && !self.options.contains(Options::PTRACE_O_EXITKILL) {
-                set_options(child, self.options).map_err(Refused::Ptrace)?;
+                child.set_options(self.options).map_err(Refused::Ptrace)?;
             }
             let how = if self.filtered { How::Cont } else { How::Syscall };
-            match resume(child, how, signal) {
-                Ok(()) | Err(Errno::ESRCH) => {}
-                Err(errno) => return Err(Refused::Ptrace(errno)),
-            }
+            child.resume(how, signal).map_err(Refused::Ptrace)?;
         }
     }
 
-    /// Waits for what becomes of one that has been let go on into its exec.
-    pub fn next_of(&self, child: Tid) -> Result<Stop, Refused> {
-        let patience = Patience::of(LIMIT);
-        loop {
-            if let Some(stop) = next_stop(child, &patience)? {
-                return Ok(stop);
-            }
-        }
+    /// Waits for what is next told of one that has been let go on into its exec.
+    pub fn next_of(&self, child: Tid) -> Result<Told, Refused> {
+        next(child, &Patience::of(LIMIT))
     }
 
     /// Why one that ended before it became a program did so. Ask once, when it has ended.
@@ -260,30 +255,27 @@ pub fn end(pid: Tid) -> bool {
 pub fn reap(pid: Tid) -> bool {
     let patience = Patience::to_clear_away(DEATH);
     loop {
-        match patience.wait(pid) {
-            Ok(status) if libc::WIFSTOPPED(status) => _ = resume(pid, How::Cont, 0),
-            Ok(_) | Err(Ended::Gone) => return true,
+        match patience.wait(pid).map(|status| decode(pid, status)) {
+            // One that cannot be let go on is not: it will not end in time.
+            Ok(Some(Told::Stopped(stopped, _))) => drop(stopped.resume(How::Cont, 0)),
+            Ok(Some(Told::Ended(..))) | Err(Ended::Gone) => return true,
+            Ok(_) => {}
             Err(_) => return false,
         }
     }
 }
 
-/// The next stop of one tracee; `None`: nothing that anybody needs to know.
-fn next_stop(tid: Tid, patience: &Patience) -> Result<Option<Stop>, Refused> {
-    match patience.wait(tid) {
-        Ok(status) => Ok(decode_status(tid, status)),
-        Err(Ended::Asked(signal)) => Err(Refused::Asked(signal)),
-        Err(Ended::Late) => Err(Refused::Stuck(whereabouts(tid))),
-        Err(Ended::Gone) => Err(Refused::Killed(0)),
+/// What is next told of one tracee.
+fn next(tid: Tid, patience: &Patience) -> Result<Told, Refused> {
+    loop {
+        match patience.wait(tid).map(|status| decode(tid, status)) {
+            Ok(Some(told)) => return Ok(told),
+            Ok(None) => {}
+            Err(Ended::Asked(signal)) => return Err(Refused::Asked(signal)),
+            Err(Ended::Late) => return Err(Refused::Stuck(whereabouts(tid))),
+            Err(Ended::Gone) => return Err(Refused::Killed(0)),
+        }
     }
-}
-
-fn seize(tid: Tid, options: Options) -> nix::Result<()> {
-    request_of(libc::PTRACE_SEIZE, tid, options.bits() as usize)
-}
-
-fn set_options(tid: Tid, options: Options) -> nix::Result<()> {
-    request_of(libc::PTRACE_SETOPTIONS, tid, options.bits() as usize)
 }
 
 /// What a process is doing in the kernel, for people: its state, the function that it sleeps in,

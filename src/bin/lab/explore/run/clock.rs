@@ -1,0 +1,93 @@
+//! Time, as the programs see it: it passes when we say so.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use libc::c_int;
+
+use crate::explore::calls::{Answer, Limit};
+use crate::syscalls::cells;
+use crate::tracer::Entry;
+
+const SECOND: u64 = 1_000_000_000;
+/// What one question takes.
+const QUESTION: u64 = 1000;
+/// Who has asked more often than this in a row waits for time to pass: then it passes faster.
+const QUESTIONS: u32 = 64;
+
+/// See the module.
+pub struct Clock {
+    /// Nanoseconds since the start.
+    now: u64,
+    /// The clocks at the start.
+    day: u64,
+    monotonic: u64,
+    /// Questions since the last call that was none.
+    asked: u32,
+}
+
+impl Clock {
+    /// A clock that starts as the machine's stand now.
+    pub fn start() -> Clock {
+        let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: writes one timespec.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+        let monotonic = time.tv_sec as u64 * SECOND + time.tv_nsec as u64;
+        Clock { now: 0, day, monotonic, asked: 0 }
+    }
+
+    /// Nanoseconds since the start.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// It is now at least so late.
+    pub fn pass_to(&mut self, at: u64) {
+        self.now = self.now.max(at);
+    }
+
+    /// Somebody has done something else than ask.
+    pub fn not_asked(&mut self) {
+        self.asked = 0;
+    }
+
+    /// Answers what time it is; `None`: on a clock that is not ours, like that of a processor.
+    pub fn read(&mut self, entry: &Entry, how: cells::Clock) -> Option<Answer<2>> {
+        let named = how == cells::Clock::Named;
+        let which = if named { entry.args[0] as c_int } else { libc::CLOCK_REALTIME };
+        let start = match which {
+            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => self.day,
+            libc::CLOCK_MONOTONIC
+            | libc::CLOCK_MONOTONIC_COARSE
+            | libc::CLOCK_MONOTONIC_RAW
+            | libc::CLOCK_BOOTTIME => self.monotonic,
+            _ => return None,
+        };
+        self.asked += 1;
+        self.now += QUESTION << self.asked.saturating_sub(QUESTIONS).min(14);
+        let time = start + self.now;
+        let (seconds, nanos) = (time / SECOND, time % SECOND);
+        Some(match how {
+            cells::Clock::Named => Answer { at: entry.args[1], words: [seconds, nanos], result: 0 },
+            cells::Clock::Day => {
+                Answer { at: entry.args[0], words: [seconds, nanos / 1000], result: 0 }
+            }
+            cells::Clock::Seconds => Answer { at: 0, words: [0, 0], result: seconds as i64 },
+        })
+    }
+
+    /// When a limit is reached; `None`: it is already.
+    pub fn deadline(&self, limit: &Limit) -> Option<u64> {
+        let at = match limit.until {
+            None => self.now.saturating_add(limit.length),
+            Some(libc::CLOCK_REALTIME) => limit.length.saturating_sub(self.day),
+            Some(_) => limit.length.saturating_sub(self.monotonic),
+        };
+        (at > self.now).then_some(at)
+    }
+
+    /// How much is left until then, in nanoseconds.
+    pub fn left(&self, at: Option<u64>) -> u64 {
+        at.map_or(0, |at| at.saturating_sub(self.now))
+    }
+}

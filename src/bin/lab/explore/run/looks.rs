@@ -1,0 +1,88 @@
+//! Who only looks again at what it has looked at already: it polls, or it spins.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::tracer::Entry;
+
+/// So many times in a row when nobody else can move: then it spins for ever.
+const SPINS: u32 = 200;
+/// So often at one place, with the same in every register: it does.
+const CIRCLES: u32 = 6;
+/// So often the same call from the same place: it polls.
+const POLLS: u32 = 2;
+/// So often one that sleeps in a loop may wake up although others could move.
+const SLEEPS: u32 = 4;
+
+/// What one thread looked at last, and how often in a row with the same answer.
+#[derive(Default)]
+pub struct Looks {
+    at: Option<At>,
+    times: u32,
+    /// Where it was found spinning.
+    places: Vec<Place>,
+    /// Somebody else first.
+    pub yields: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// A call, its arguments and its place.
+    Call(u64),
+    /// Memory.
+    Memory,
+}
+
+struct Place {
+    registers: u64,
+    times: u32,
+}
+
+/// What was found of one that spins.
+pub struct Spin {
+    /// It did not before.
+    pub new: bool,
+    /// It always will.
+    pub for_ever: bool,
+}
+
+impl Looks {
+    /// It is held before a call. One that does nothing but sleep is no look.
+    pub fn at_call(&mut self, entry: &Entry, sleeps: bool) {
+        let mut hasher = DefaultHasher::new();
+        (entry.number, entry.args, entry.place).hash(&mut hasher);
+        let at = Some(At::Call(hasher.finish()));
+        self.times = if self.at == at { self.times + 1 } else { 0 };
+        self.at = at;
+        self.yields = self.times > POLLS && !sleeps;
+    }
+
+    /// It used its time without a visible call: a loop, or a long computation. `alone`: nobody else
+    /// can move, and no time can pass. The same registers at the same place, again and again, are a
+    /// loop in which nothing changes.
+    pub fn at_memory(&mut self, registers: u64, alone: bool) -> Spin {
+        let known = self.at == Some(At::Memory);
+        self.times = if known && alone { self.times + 1 } else { 1 };
+        self.at = Some(At::Memory);
+        self.yields = true;
+        if self.times == 1 {
+            self.places.clear();
+        }
+        match self.places.iter_mut().find(|place| place.registers == registers) {
+            Some(place) => place.times += 1,
+            None => self.places.push(Place { registers, times: 1 }),
+        }
+        let circle = self.places.iter().any(|place| place.times >= CIRCLES);
+        Spin { new: !known, for_ever: circle || self.times > SPINS }
+    }
+
+    /// Something came: what it looks at next is new.
+    pub fn forget(&mut self) {
+        self.at = None;
+        self.times = 0;
+    }
+
+    /// May time pass for it although others could move?
+    pub fn is_patient(&self) -> bool {
+        self.times < SLEEPS
+    }
+}

@@ -1,0 +1,245 @@
+//! One run of the real programs, in which only one process or thread moves at a time.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`moves`] | one move of one of them |
+//! | [`programs`] | the programs, and what a call, a birth or an end of theirs does |
+//! | [`model`] | what is known of processes and threads |
+//! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
+//! | [`clock`] | time, which passes when we say so |
+//! | [`looks`] | who only looks again at what it has looked at already |
+//! | [`touched`] | what a move touches |
+//! | [`judge`] | what is wrong |
+//! | [`story`] | what is told |
+
+use super::room::{self, Room};
+use super::schedule::{Schedule, Turn};
+use super::search::{Guide, Mover, Place, cost};
+use super::verdict::{Finding, Moment, Story};
+use super::{Result, Trouble};
+use crate::asked;
+
+mod clock;
+mod judge;
+mod looks;
+mod model;
+mod moves;
+mod programs;
+mod story;
+mod touched;
+mod tracees;
+
+use super::footprint::Thing;
+use model::Ids;
+use moves::Moves;
+use programs::Programs;
+
+/// Time passes so often in a row, and nobody else can move: then it will always.
+const TICKS: u32 = 1000;
+/// A run with more moves than this does not end.
+const MOVES: usize = 20_000;
+/// Of so many moves in a row, each only looked again at what had not changed.
+const LOOKS: u32 = 300;
+
+/// What stays from run to run: which process is which.
+pub struct World {
+    room: Room,
+    programs: usize,
+    ids: Ids,
+    runs: i32,
+}
+
+/// How a run went.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub findings: Vec<Finding>,
+    /// How each process ended, in the order of their births: `0`, `1`, `SIGTERM`, `lives`.
+    pub ends: Vec<String>,
+    pub schedule: Schedule,
+    pub moves: usize,
+    pub preemptions: u32,
+    /// The guide let go of it.
+    pub dropped: bool,
+    /// What happened, if that was asked for.
+    pub story: Story,
+}
+
+impl World {
+    /// A world in which so many programs are started for each run.
+    pub fn new(room: Room, programs: usize) -> World {
+        World { room, programs, ids: Ids::default(), runs: 0 }
+    }
+
+    /// Runs the programs once, as the guide says. With `tell`, the outcome has the whole story.
+    pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
+        self.room.renew();
+        self.runs += 1;
+        let first_pid = room::first_pid(if tell { 0 } else { self.runs });
+        let mut run = Run {
+            moves: Moves { all: Programs::new(self, tell) },
+            outcome: Outcome::default(),
+            last: None,
+            ticks: 0,
+            looks: 0,
+        };
+        let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
+        done.and(run.moves.all.clear())?;
+        let Programs { judge, teller, .. } = run.moves.all;
+        let (findings, ends, story) = (judge.findings, judge.ends, teller.story);
+        Ok(Outcome { findings, ends, story, ..run.outcome })
+    }
+}
+
+/// One run under way.
+struct Run<'a> {
+    moves: Moves<'a>,
+    outcome: Outcome,
+    /// Who moved last.
+    last: Option<Mover>,
+    /// How often in a row time passed, and nobody else could move.
+    ticks: u32,
+    /// How many moves in a row only looked again at what had not changed.
+    looks: u32,
+}
+
+/// One that can move: for the search, and among the tasks.
+#[derive(Clone, Copy)]
+struct Candidate {
+    mover: Mover,
+    task: usize,
+}
+
+impl Run<'_> {
+    /// Moves, until all have ended or nobody can.
+    fn play(&mut self, guide: &mut dyn Guide) -> Result<()> {
+        while !self.moves.all.judge.over {
+            if let Some(signal) = asked::to_stop() {
+                return Err(Trouble::Signal(signal));
+            }
+            let candidates = self.candidates();
+            if candidates.is_empty() {
+                let Programs { judge, model, .. } = &mut self.moves.all;
+                judge.nobody_moves(model);
+                return Ok(());
+            }
+            let place = self.place(&candidates);
+            let Some(chosen) = guide.choose(&place) else {
+                self.outcome.dropped = true;
+                return Ok(());
+            };
+            let idle = self.is_idle();
+            self.note_choice(&place, chosen);
+            self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
+            guide.moved(std::mem::take(&mut self.moves.all.touched.made));
+            if self.goes_nowhere(candidates[chosen], candidates.len(), idle) {
+                let Programs { judge, model, .. } = &mut self.moves.all;
+                judge.endless(model, candidates[chosen].task);
+            }
+        }
+        Ok(())
+    }
+
+    /// Can nobody move but time, and those who only look again?
+    fn is_idle(&self) -> bool {
+        let model = &self.moves.all.model;
+        let moves = |i: usize| model.can_move(i) && !model.tasks[i].looks.yields;
+        !(0..model.tasks.len()).any(moves)
+    }
+
+    /// Who can move.
+    fn candidates(&self) -> Vec<Candidate> {
+        let model = &self.moves.all.model;
+        let ready = |calm: bool| {
+            let one = move |task: usize| {
+                let mover = Mover { id: model.tasks[task].id, time: false };
+                let moves = model.can_move(task) && (calm || !model.tasks[task].looks.yields);
+                moves.then_some(Candidate { mover, task })
+            };
+            (0..model.tasks.len()).filter_map(one).collect::<Vec<_>>()
+        };
+        let mut all = ready(false);
+        let calm = all.is_empty();
+        if calm {
+            all = ready(true);
+        }
+        // Who sleeps, looks and sleeps again may do so when the others have moved.
+        let due = |task: usize| {
+            let patient = calm || model.tasks[task].looks.is_patient();
+            let mover = Mover { id: model.tasks[task].id, time: true };
+            model.due(task).filter(|_| patient).map(|_| Candidate { mover, task })
+        };
+        all.extend((0..model.tasks.len()).filter_map(due));
+        all
+    }
+
+    /// The same, as the search sees it.
+    fn place(&self, candidates: &[Candidate]) -> Place {
+        let model = &self.moves.all.model;
+        let current =
+            candidates.iter().position(|one| Some(one.mover) == self.last && !one.mover.time);
+        let due = |at: &usize| {
+            let one = candidates[*at];
+            model.due(one.task).filter(|_| one.mover.time)
+        };
+        let first = (0..candidates.len()).filter(|at| due(at).is_some()).min_by_key(due);
+        Place {
+            movers: candidates.iter().map(|one| one.mover).collect(),
+            letters: candidates.iter().map(|one| model.letter(one.task)).collect(),
+            current,
+            due: first.filter(|_| self.is_idle()),
+        }
+    }
+
+    fn note_choice(&mut self, place: &Place, chosen: usize) {
+        if place.movers.len() > 1 {
+            let turn = Turn { letter: place.letters[chosen], time: place.movers[chosen].time };
+            self.outcome.schedule.0.push(turn);
+        }
+        self.outcome.preemptions += cost(place, chosen);
+        self.outcome.moves += 1;
+    }
+
+    /// One moves. `taken`: it takes the turn from one that could have gone on.
+    fn move_one(&mut self, Candidate { mover, task }: Candidate, taken: bool) -> Result<()> {
+        let all = &mut self.moves.all;
+        let process = all.model.tasks[task].process as u32;
+        all.touched.made.reads(Thing::Process(process));
+        all.model.tasks[task].looks.yields = false;
+        if mover.time {
+            all.touched.made.writes(Thing::Process(process));
+            all.touched.made.writes(Thing::Time);
+        }
+        if self.last.is_some_and(|last| last != mover) {
+            all.teller.tell(&all.model, task, Moment::Turn { taken });
+        }
+        if mover.time {
+            self.moves.pass_time(task)?;
+        } else {
+            self.moves.go(task)?;
+        }
+        self.moves.settle()?;
+        let Programs { touched, model, .. } = &mut self.moves.all;
+        touched.memory(model, task);
+        self.last = Some(mover);
+        Ok(())
+    }
+
+    /// After a move: does it go on and on, and nothing changes?
+    fn goes_nowhere(&mut self, moved: Candidate, candidates: usize, idle: bool) -> bool {
+        let model = &mut self.moves.all.model;
+        let repeats = model.tasks[moved.task].looks.yields && !moved.mover.time;
+        let movers = (0..model.tasks.len()).filter(|i| model.can_move(*i)).count();
+        // Somebody has moved: who waited for that may look again.
+        if !repeats || candidates > 1 || movers > 1 {
+            let others = model.tasks.iter_mut().enumerate().filter(|(i, _)| *i != moved.task);
+            others.for_each(|(_, task)| task.looks.yields = false);
+        }
+        self.looks = if repeats { self.looks + 1 } else { 0 };
+        self.ticks = match (idle, moved.mover.time) {
+            (true, true) => self.ticks + 1,
+            (true, false) => self.ticks,
+            (false, _) => 0,
+        };
+        self.looks > LOOKS || self.ticks > TICKS || self.outcome.moves > MOVES
+    }
+}

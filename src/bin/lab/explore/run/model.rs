@@ -1,0 +1,344 @@
+//! What is known of the processes and threads of a run: who they are, where each is held, and what its
+//! process has asked the kernel for.
+
+use std::collections::HashMap;
+
+use libc::c_int;
+
+use super::looks::Looks;
+use crate::event::{Action, Call};
+use crate::explore::calls::{Limit, Named};
+use crate::explore::schedule::MOST;
+use crate::tracer::{Entry, Tid};
+
+/// Where a thread is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum State {
+    /// New, or interrupted while it spun.
+    Start,
+    /// Just before a call.
+    Before,
+    /// A call has ended, and it does not know yet.
+    After,
+    Asleep,
+    /// By SIGSTOP.
+    Stopped,
+    Gone,
+}
+
+/// A thread.
+pub struct Task {
+    pub tid: Tid,
+    /// Its process, among the processes.
+    pub process: usize,
+    /// The same for the same thread in every run.
+    pub id: u32,
+    /// Whose child it is: the births on the way to it.
+    path: Vec<u32>,
+    births: u32,
+    pub state: State,
+    /// The call that it is about to make, in, or made last.
+    pub entry: Option<Entry>,
+    /// The same, spelled, if that is wanted.
+    pub call: Option<Call>,
+    pub wait: Option<Wait>,
+    /// It is being put back onto its call, which will then be made.
+    pub rewound: bool,
+    /// An interrupt of ours will still be reported.
+    pub interrupted: bool,
+    pub in_call: bool,
+    /// It sleeps until its child has become another program, or ended.
+    pub vfork: bool,
+    /// How many signals had been sent when it was held.
+    pub signals: u64,
+    pub looks: Looks,
+}
+
+/// A wait with a limit, which is ours to reach.
+#[derive(Clone, Copy)]
+pub struct Wait {
+    pub limit: Limit,
+    /// When it is reached, in nanoseconds since the start.
+    pub until: u64,
+}
+
+/// A process.
+pub struct Process {
+    pub tgid: Tid,
+    /// Its number in the room; 0 while it is not known.
+    pub pid: i32,
+    pub parent: Option<usize>,
+    /// Its main thread, among the tasks.
+    pub main: usize,
+    actions: [Action; 65],
+    pub maps: Vec<Map>,
+    /// When its alarm goes off, in nanoseconds since the start.
+    pub alarm: Option<u64>,
+    /// The signal that it gets when its parent ends.
+    pub follows: c_int,
+    pub own_group: bool,
+    pub threads: u32,
+    /// `0`, `1`, `SIGTERM`; `None`: it lives.
+    pub end: Option<String>,
+}
+
+/// Shared memory that a process has mapped.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Map {
+    pub start: u64,
+    pub len: usize,
+    /// Which memory: a segment's id, or a number for a mapping.
+    pub memory: u64,
+}
+
+/// Which thread is which, from run to run.
+#[derive(Default)]
+pub struct Ids(HashMap<Vec<u32>, u32>);
+
+impl Ids {
+    fn of(&mut self, path: &[u32]) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(path.to_vec()).or_insert(next)
+    }
+}
+
+/// Who dies when a process has ended.
+pub struct Heir {
+    pub process: usize,
+    pub signal: c_int,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Model {
+    pub tasks: Vec<Task>,
+    pub processes: Vec<Process>,
+}
+
+impl Model {
+    /// A program that was started, the n-th. Answers its task.
+    pub fn start(&mut self, ids: &mut Ids, tid: Tid, pid: i32) -> usize {
+        let process = self.processes.len();
+        self.processes.push(Process {
+            tgid: tid,
+            pid,
+            parent: None,
+            main: self.tasks.len(),
+            actions: [Action::Default; 65],
+            maps: vec![],
+            alarm: None,
+            follows: 0,
+            own_group: false,
+            threads: 1,
+            end: None,
+        });
+        self.add(ids, tid, process, vec![process as u32])
+    }
+
+    /// A thread of the same process as the task that made it.
+    pub fn thread(&mut self, ids: &mut Ids, maker: usize, tid: Tid) -> usize {
+        let process = self.tasks[maker].process;
+        self.processes[process].threads += 1;
+        let path = self.path_of_child(maker);
+        self.add(ids, tid, process, path)
+    }
+
+    /// A child of the task's process. One that runs in its parent's memory until its exec has its
+    /// number at once; any other gets it when the parent knows it.
+    pub fn fork(&mut self, ids: &mut Ids, maker: usize, tid: Tid, borrows: Option<i32>) -> usize {
+        let parent = self.tasks[maker].process;
+        let one = &self.processes[parent];
+        let child = Process {
+            tgid: tid,
+            pid: borrows.unwrap_or(0),
+            parent: Some(parent),
+            main: self.tasks.len(),
+            actions: one.actions,
+            maps: one.maps.clone(),
+            alarm: None,
+            follows: 0,
+            own_group: one.own_group,
+            threads: 1 + u32::from(borrows.is_some()),
+            end: None,
+        };
+        self.processes.push(child);
+        let path = self.path_of_child(maker);
+        self.add(ids, tid, self.processes.len() - 1, path)
+    }
+
+    fn path_of_child(&mut self, maker: usize) -> Vec<u32> {
+        let mut path = self.tasks[maker].path.clone();
+        path.push(self.tasks[maker].births);
+        self.tasks[maker].births += 1;
+        path
+    }
+
+    fn add(&mut self, ids: &mut Ids, tid: Tid, process: usize, path: Vec<u32>) -> usize {
+        self.tasks.push(Task {
+            tid,
+            process,
+            id: ids.of(&path),
+            path,
+            births: 0,
+            state: State::Start,
+            entry: None,
+            call: None,
+            wait: None,
+            rewound: false,
+            interrupted: false,
+            in_call: false,
+            vfork: false,
+            signals: 0,
+            looks: Looks::default(),
+        });
+        self.tasks.len() - 1
+    }
+
+    /// A number for what a thread makes, the same in every run.
+    pub fn name_for_product(&mut self, i: usize) -> u64 {
+        let task = &mut self.tasks[i];
+        task.births += 1;
+        u64::from(task.id) << 16 | u64::from(task.births)
+    }
+
+    /// The process of a task.
+    pub fn process(&self, i: usize) -> &Process {
+        &self.processes[self.tasks[i].process]
+    }
+
+    /// The process of a task.
+    pub fn process_mut(&mut self, i: usize) -> &mut Process {
+        &mut self.processes[self.tasks[i].process]
+    }
+
+    /// Its name in a schedule.
+    pub fn letter(&self, i: usize) -> u8 {
+        i.min(MOST - 1) as u8
+    }
+
+    /// Its process's number in the room.
+    pub fn pid(&self, i: usize) -> i32 {
+        self.process(i).pid
+    }
+
+    /// The process that has this number in the room.
+    pub fn with_pid(&self, pid: i32) -> Option<usize> {
+        self.processes.iter().position(|one| one.pid == pid)
+    }
+
+    /// The process that has this number for us.
+    pub fn with_tgid(&self, tgid: Tid) -> Option<usize> {
+        self.processes.iter().position(|one| one.tgid == tgid)
+    }
+
+    /// The process that a call names.
+    pub fn named(&self, named: Named) -> Option<usize> {
+        match named {
+            Named::Pid(pid) => self.with_pid(pid),
+            Named::Tgid(tgid) => self.with_tgid(tgid),
+        }
+    }
+
+    /// Can it go on by itself?
+    pub fn can_move(&self, i: usize) -> bool {
+        matches!(self.tasks[i].state, State::Start | State::Before | State::After)
+    }
+
+    /// The other threads of its process that have not ended.
+    pub fn siblings(&self, i: usize) -> Vec<usize> {
+        let process = self.tasks[i].process;
+        let lives = |j: &usize| {
+            *j != i && self.tasks[*j].process == process && self.tasks[*j].state != State::Gone
+        };
+        (0..self.tasks.len()).filter(lives).collect()
+    }
+
+    /// When time can do something for it: its wait reaches its limit, or, `true`, its alarm goes off.
+    pub fn due(&self, i: usize) -> Option<(u64, bool)> {
+        let task = &self.tasks[i];
+        let process = &self.processes[task.process];
+        let wait =
+            task.wait.filter(|_| task.state == State::Asleep).map(|wait| (wait.until, false));
+        let heard = process.action(libc::SIGALRM) == Action::Handler;
+        let mine = process.main == i && task.state != State::Gone && heard;
+        let alarm = process.alarm.filter(|_| mine).map(|at| (at, true));
+        wait.into_iter().chain(alarm).min()
+    }
+
+    /// Its parent knows its child's number now.
+    pub fn child_is_known(&mut self, i: usize, pid: i32) {
+        let process = self.tasks[i].process;
+        let newest = self.processes.iter_mut().rev().find(|child| child.parent == Some(process));
+        if let Some(child) = newest.filter(|child| child.pid == 0) {
+            child.pid = pid;
+        }
+    }
+
+    /// It runs another program now: other threads are gone, without a word.
+    pub fn exec(&mut self, i: usize) {
+        for sibling in self.siblings(i) {
+            self.tasks[sibling].state = State::Gone;
+        }
+        let task = &mut self.tasks[i];
+        (task.in_call, task.wait) = (false, None);
+        let process = self.process_mut(i);
+        process.maps.clear();
+        process.threads = 1;
+        for action in &mut process.actions {
+            if *action == Action::Handler {
+                *action = Action::Default;
+            }
+        }
+    }
+
+    /// A process has ended, with its last thread. Answers what it had mapped.
+    pub fn end(&mut self, process: usize, how: String) -> Vec<Map> {
+        let process = &mut self.processes[process];
+        process.alarm = None;
+        process.end = Some(how);
+        std::mem::take(&mut process.maps)
+    }
+
+    /// The living children of a process that get a signal because it has ended.
+    pub fn heirs(&self, process: usize) -> Vec<Heir> {
+        let children = self.processes.iter().enumerate().filter(|(_, one)| {
+            one.parent == Some(process) && one.end.is_none() && one.follows != 0
+        });
+        children.map(|(process, one)| Heir { process, signal: one.follows }).collect()
+    }
+
+    /// How each process ended, in the order of their births.
+    pub fn ends(&self) -> Vec<String> {
+        let end = |process: &Process| process.end.clone().unwrap_or("lives".into());
+        self.processes.iter().map(end).collect()
+    }
+}
+
+impl Process {
+    /// What it does with a signal.
+    pub fn action(&self, signal: c_int) -> Action {
+        self.actions.get(signal as usize).copied().unwrap_or(Action::Default)
+    }
+
+    /// From now on it does this with a signal. One that does not exist is not set.
+    pub fn set_action(&mut self, signal: c_int, action: Action) {
+        if let Some(known) = self.actions.get_mut(signal as usize) {
+            *known = action;
+        }
+    }
+
+    /// Does a signal change nothing for it?
+    pub fn ignores(&self, signal: c_int) -> bool {
+        let harmless = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+        match self.action(signal) {
+            Action::Ignore => true,
+            Action::Default => harmless.contains(&signal),
+            _ => false,
+        }
+    }
+
+    /// Does somebody else see its memory?
+    pub fn shares(&self) -> bool {
+        self.threads > 1 || !self.maps.is_empty()
+    }
+}

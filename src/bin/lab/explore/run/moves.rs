@@ -1,0 +1,332 @@
+//! One move: what one of the programs does, from where it is held to where it is held next.
+//!
+//! Everybody is held just before a visible call, in user mode. A *move* makes that call, and what the
+//! program does after it up to just before the next. If the call sleeps, the move ends there; when
+//! somebody else's move wakes it, it is held again before it knows, and going on is a move of its own.
+//!
+//! A hold is at the call's seccomp stop. If a signal may have come meanwhile, the call is first turned
+//! into none, and the thread put back onto the instruction (`tracer::registers`): then the signal
+//! is delivered before the call, as it would have been.
+
+use libc::{c_int, siginfo_t};
+
+use super::model::State;
+use super::programs::Programs;
+use super::tracees::{Heard, Patience};
+use super::{Result, Trouble};
+use crate::event::Action;
+use crate::explore::calls;
+use crate::explore::verdict::Moment;
+use crate::tracer::{Entry, How, Stop, registers, sender};
+
+/// A result of a call that the kernel will make again.
+const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
+
+/// See the module. A thread is meant by its place among the tasks.
+pub struct Moves<'a> {
+    /// Who moves.
+    pub all: Programs<'a>,
+}
+
+impl Moves<'_> {
+    /// Starts the programs, with numbers from this one on; each stands at its first instruction.
+    pub fn start(&mut self, first_pid: i32) -> Result<()> {
+        for n in 0..self.all.world.programs {
+            let number = first_pid + n as i32;
+            let (thread, _) = self.all.world.room.start(n, number)?;
+            let tid = thread.tid();
+            self.all.tracees.add(thread, tid);
+            let i = self.all.model.start(&mut self.all.world.ids, tid, number);
+            self.until_it_runs(i)?;
+            self.all.hide_vdso(i)?;
+        }
+        Ok(())
+    }
+
+    /// Lets one that stands before its exec become the program.
+    fn until_it_runs(&mut self, i: usize) -> Result<()> {
+        let tid = self.all.model.tasks[i].tid;
+        loop {
+            self.all.tracees.go_on(i, How::Cont, 0)?;
+            let told = self.all.world.room.next_of(tid)?;
+            match self.all.tracees.hear(i, told) {
+                Heard::Stop(Stop::Exec(_)) => return Ok(()),
+                Heard::Stop(_) => {}
+                Heard::End(_) => {
+                    self.all.model.tasks[i].state = State::Gone;
+                    self.all.model.end(self.all.model.tasks[i].process, "127".into());
+                    return Err(self.all.world.room.refusal());
+                }
+            }
+        }
+    }
+
+    /// Lets one go on from where it is held to where it is held next, sleeps, or ends.
+    pub fn go(&mut self, i: usize) -> Result<()> {
+        let task = &self.all.model.tasks[i];
+        match (task.state, task.entry) {
+            (State::Before, Some(entry)) if task.signals == self.all.signals => {
+                self.all.enter(i, entry)?
+            }
+            (State::Before, Some(entry)) => self.rewind(i, &entry)?,
+            (State::Before, None) => return Ok(()),
+            _ => self.all.tracees.go_on(i, How::Cont, 0)?,
+        }
+        if self.all.judge.over { Ok(()) } else { self.advance(i) }
+    }
+
+    /// Time passes for one: its sleep or its wait reaches its limit, or its alarm goes off.
+    pub fn pass_time(&mut self, i: usize) -> Result<()> {
+        let Some((at, alarm)) = self.all.model.due(i) else { return Ok(()) };
+        self.all.clock.pass_to(at);
+        self.all.teller.tell(&self.all.model, i, Moment::Time { alarm });
+        if alarm {
+            let process = self.all.model.process_mut(i);
+            process.alarm = None;
+            self.all.signals += 1;
+            // SAFETY: a tracee that we have not reaped: the number is its own.
+            unsafe { libc::kill(process.tgid, libc::SIGALRM) };
+            return Ok(());
+        }
+        let answer = self.all.model.tasks[i].wait.map_or(0, |wait| wait.limit.answer);
+        self.all.tracees.interrupt(i)?;
+        self.all.model.tasks[i].interrupted = true;
+        match self.all.tracees.wait(i)? {
+            Heard::Stop(Stop::Exit(_)) => {
+                self.all.set_result(i, answer)?;
+                self.all.left(i, answer)?;
+                self.all.tracees.go_on(i, How::Cont, 0)?;
+            }
+            other => self.all.tracees.put_back(i, other),
+        }
+        self.advance(i)
+    }
+
+    /// Puts it back onto the instruction of its call. What is pending is delivered there.
+    fn rewind(&mut self, i: usize, entry: &Entry) -> Result<()> {
+        if self.all.skip(i)? {
+            let thread = self.all.tracees.standing(i)?;
+            let done = registers::rewind(thread, entry.number, entry.args[0]);
+            done.map_err(Trouble::of("ptrace"))?;
+            self.all.model.tasks[i].rewound = true;
+            self.all.tracees.go_on(i, How::Cont, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Follows one until it is held, sleeps, or has ended.
+    fn advance(&mut self, i: usize) -> Result<()> {
+        let since = self.all.tracees.processor_time(i);
+        loop {
+            let Some(heard) = self.next(i, since)? else {
+                self.all.model.tasks[i].state = State::Asleep;
+                if self.all.teller.wanted {
+                    self.all.teller.call(&mut self.all.model, i, None);
+                }
+                return Ok(());
+            };
+            let held = match heard {
+                Heard::Stop(stop) => self.stopped(i, stop)?,
+                Heard::End(death) => {
+                    self.all.ended(i, death)?;
+                    true
+                }
+            };
+            if held || self.all.judge.over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What comes next of one that moves.
+    fn next(&mut self, i: usize, since: i64) -> Result<Option<Heard>> {
+        let task = &self.all.model.tasks[i];
+        let entry = task.entry.filter(|_| task.in_call);
+        let may_sleep = entry.is_some_and(|entry| calls::may_sleep(&entry));
+        let patience = Patience { may_sleep, vfork: task.vfork, since };
+        let siblings = self.all.model.siblings(i);
+        let main = self.all.model.process(i).main == i;
+        let leaves = main && !siblings.is_empty() && self.all.ends_thread(i);
+        self.all.tracees.next(i, patience, &siblings, leaves)
+    }
+
+    /// One that moves stands still. True: it is held here, and its move is over.
+    fn stopped(&mut self, i: usize, stop: Stop) -> Result<bool> {
+        match stop {
+            Stop::Entry(entry) if std::mem::take(&mut self.all.model.tasks[i].rewound) => {
+                self.all.enter(i, entry)?;
+            }
+            Stop::Entry(entry) => {
+                if !self.all.passes(i, &entry)? {
+                    self.hold(i, entry);
+                    return Ok(true);
+                }
+            }
+            Stop::Exit(result) => {
+                self.all.left(i, result)?;
+                if self.all.is_heard(i, result) {
+                    self.all.model.tasks[i].state = State::After;
+                    return Ok(true);
+                }
+                self.all.tracees.go_on(i, How::Cont, 0)?;
+            }
+            Stop::Signal(info) => self.deliver(i, &info)?,
+            Stop::Born(child) => {
+                self.all.born(i, child)?;
+                self.all.tracees.go_on(i, How::Syscall, 0)?;
+            }
+            Stop::Exec(_) => {
+                self.all.exec(i)?;
+                self.all.tracees.go_on(i, How::Cont, 0)?;
+            }
+            Stop::Started if !std::mem::take(&mut self.all.model.tasks[i].interrupted) => {
+                self.spun(i)?;
+                return Ok(true);
+            }
+            Stop::Group(_) => {
+                self.all.model.tasks[i].state = State::Stopped;
+                self.all.tracees.go_on(i, How::Listen, 0)?;
+                return Ok(true);
+            }
+            Stop::Started | Stop::Exiting => self.all.tracees.go_on(i, self.all.how(i), 0)?,
+        }
+        Ok(false)
+    }
+
+    /// It used its time without a visible call: a loop, or a long computation.
+    fn spun(&mut self, i: usize) -> Result<()> {
+        let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
+        let alone =
+            others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
+        let digest = registers::digest(self.all.tracees.standing(i)?).unwrap_or(0);
+        let task = &mut self.all.model.tasks[i];
+        task.state = State::Start;
+        let spin = task.looks.at_memory(digest, alone);
+        if spin.new {
+            self.all.teller.tell(&self.all.model, i, Moment::Spins);
+        }
+        if spin.for_ever {
+            self.all.judge.endless(&self.all.model, i);
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, i: usize, entry: Entry) {
+        self.all.clock.not_asked();
+        let task = &mut self.all.model.tasks[i];
+        (task.state, task.entry, task.signals) = (State::Before, Some(entry), self.all.signals);
+        let sleeps = calls::limit(task.tid, &entry).is_some_and(|limit| limit.sleep);
+        task.looks.at_call(&entry, sleeps);
+    }
+
+    fn deliver(&mut self, i: usize, info: &siginfo_t) -> Result<()> {
+        let signal = info.si_signo;
+        let process = self.all.model.process(i);
+        let ignored = process.ignores(signal);
+        let handler = process.action(signal) == Action::Handler;
+        if !ignored {
+            self.all.model.tasks[i].rewound = false;
+        }
+        if !(ignored && signal == libc::SIGCHLD) {
+            let (code, from, _) = sender(info);
+            let from = (code <= 0).then_some(from).and_then(|from| self.all.model.with_tgid(from));
+            let from = from.map(|from| self.all.model.letter(self.all.model.processes[from].main));
+            self.all.teller.tell(
+                &self.all.model,
+                i,
+                Moment::Signal { signal, from, handler, ignored },
+            );
+        }
+        self.all.tracees.go_on(i, self.all.how(i), signal)
+    }
+
+    // ---- who has been woken
+
+    /// After a move: who slept and was woken by it is held, who sleeps on is asleep for certain.
+    pub fn settle(&mut self) -> Result<()> {
+        for i in 0..self.all.model.tasks.len() {
+            while matches!(self.all.model.tasks[i].state, State::Asleep | State::Stopped) {
+                let task = &self.all.model.tasks[i];
+                let (vfork, stopped) = (task.vfork, task.state == State::Stopped);
+                let mut heard = self.all.tracees.look(i)?;
+                if heard.is_none() {
+                    if !self.all.tracees.sleeps(i, vfork, stopped) {
+                        // SAFETY: it takes nothing.
+                        unsafe { libc::sched_yield() };
+                        continue;
+                    }
+                    // Asleep, and nothing has come meanwhile: no wake-up is on its way.
+                    heard = self.all.tracees.look(i)?;
+                }
+                match heard {
+                    Some(heard) => self.woken(i, heard)?,
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn woken(&mut self, i: usize, heard: Heard) -> Result<()> {
+        let stop = match heard {
+            Heard::Stop(stop) => stop,
+            Heard::End(death) => return self.all.ended(i, death),
+        };
+        match stop {
+            // A signal that it ignores: without us it would not even have been woken.
+            Stop::Exit(result) if RESTART.contains(&result) && self.only_ignored(i) => {
+                self.sleep_on(i)
+            }
+            Stop::Exit(result) => {
+                self.all.left(i, result)?;
+                let task = &mut self.all.model.tasks[i];
+                task.state = State::After;
+                task.looks.forget();
+                Ok(())
+            }
+            Stop::Signal(info) => self.deliver(i, &info),
+            Stop::Started if self.all.model.tasks[i].state == State::Stopped => {
+                self.all.model.tasks[i].state = State::Start;
+                Ok(())
+            }
+            Stop::Group(_) => {
+                self.all.model.tasks[i].state = State::Stopped;
+                self.all.tracees.go_on(i, How::Listen, 0)
+            }
+            _ => self.all.tracees.go_on(i, self.all.how(i), 0),
+        }
+    }
+
+    /// Is every signal that interrupted it one that it ignores?
+    fn only_ignored(&self, i: usize) -> bool {
+        let open = calls::pending(self.all.model.tasks[i].tid);
+        let due = |signal: &c_int| open >> (signal - 1) & 1 == 1;
+        (1..=64).filter(due).all(|signal| self.all.model.process(i).ignores(signal))
+    }
+
+    /// Sees one through the kernel's restart of its call, back to sleep.
+    fn sleep_on(&mut self, i: usize) -> Result<()> {
+        let wait = self.all.model.tasks[i].wait;
+        if let Some(wait) = &wait {
+            self.all.give_limit_back(i, wait)?;
+        }
+        self.all.tracees.go_on(i, How::Cont, 0)?;
+        loop {
+            match self.all.tracees.wait(i)? {
+                Heard::Stop(Stop::Signal(info)) => {
+                    self.all.tracees.go_on(i, How::Cont, info.si_signo)?;
+                }
+                Heard::Stop(Stop::Entry(again)) => {
+                    self.all.take_limit(i, &again)?;
+                    // It began when it first slept.
+                    if let (Some(new), Some(wait)) = (&mut self.all.model.tasks[i].wait, wait) {
+                        new.until = wait.until;
+                    }
+                    return self.all.tracees.go_on(i, How::Syscall, 0);
+                }
+                Heard::Stop(_) => self.all.tracees.go_on(i, How::Cont, 0)?,
+                Heard::End(death) => return self.all.ended(i, death),
+            }
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The programs of a run: what is known of them, and what a call, a birth or an end of theirs does.
+
+use libc::c_int;
+
+use super::clock::Clock;
+use super::judge::Judge;
+use super::model::{Map, Model, State, Wait};
+use super::story::Teller;
+use super::touched::Touched;
+use super::tracees::{Heard, Tracees};
+use super::{Result, Trouble, World};
+use crate::event::Action;
+use crate::explore::calls::{self, Visible, descriptor};
+use crate::explore::footprint::Thing;
+use crate::explore::verdict::Moment;
+use crate::syscalls;
+use crate::syscalls::cells::{CallRow, Changes, Object, Wakes};
+use crate::tracer::memory::{record, write};
+use crate::tracer::{Death, Entry, How, Stop, Tid, auxv, names, registers};
+
+/// See the module. A thread is meant by its place among the tasks.
+pub struct Programs<'a> {
+    pub world: &'a mut World,
+    pub model: Model,
+    pub tracees: Tracees,
+    pub clock: Clock,
+    pub touched: Touched,
+    pub judge: Judge,
+    pub teller: Teller,
+    /// How many signals have been sent.
+    pub signals: u64,
+}
+
+impl<'a> Programs<'a> {
+    /// None yet. With `tell`, their story is told.
+    pub fn new(world: &'a mut World, tell: bool) -> Programs<'a> {
+        Programs {
+            world,
+            model: Model::default(),
+            tracees: Tracees::default(),
+            clock: Clock::start(),
+            touched: Touched::default(),
+            judge: Judge::default(),
+            teller: Teller::new(tell),
+            signals: 0,
+        }
+    }
+
+    // ---- one thread, at a stop
+
+    /// The call that it is about to make is not made: it stands where that would have ended. False: it
+    /// was killed, which the next wait tells.
+    pub fn skip(&mut self, i: usize) -> Result<bool> {
+        registers::skip(self.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
+        self.tracees.go_on(i, How::Syscall, 0)?;
+        match self.tracees.wait(i)? {
+            Heard::Stop(_) => Ok(true),
+            end => {
+                self.tracees.put_back(i, end);
+                Ok(false)
+            }
+        }
+    }
+
+    pub fn set_result(&mut self, i: usize, result: i64) -> Result<()> {
+        let done = registers::set_result(self.tracees.standing(i)?, result);
+        done.map_err(Trouble::of("ptrace"))
+    }
+
+    /// How it goes on from where it is: to the end of its call, if it is in one.
+    pub fn how(&self, i: usize) -> How {
+        if self.model.tasks[i].in_call { How::Syscall } else { How::Cont }
+    }
+
+    pub fn hide_vdso(&self, i: usize) -> Result<()> {
+        auxv::hide_vdso(self.tracees.standing(i)?).map_err(Trouble::of("process_vm_writev"))
+    }
+
+    /// Is its last call the one that ends the thread alone?
+    pub fn ends_thread(&self, i: usize) -> bool {
+        let row = self.model.tasks[i].entry.and_then(|entry| syscalls::row(entry.number));
+        row.is_some_and(|row| row.changes == Changes::Thread)
+    }
+
+    // ---- its calls
+
+    /// A call that nobody else can tell from no call is made at once. False: it is visible.
+    pub fn passes(&mut self, i: usize, entry: &Entry) -> Result<bool> {
+        let how = match calls::visible(self.model.tasks[i].tid, entry) {
+            Visible::Yes => return Ok(false),
+            Visible::No => How::Cont,
+            Visible::Mapping => {
+                let task = &mut self.model.tasks[i];
+                (task.entry, task.in_call) = (Some(*entry), true);
+                How::Syscall
+            }
+            Visible::Question(clock) => match self.clock.read(entry, clock) {
+                Some(answer) => {
+                    self.touched.made.reads(Thing::Time);
+                    if !self.skip(i)? {
+                        return Ok(true);
+                    }
+                    let done = write(self.tracees.standing(i)?, answer.at, &answer.words);
+                    done.map_err(Trouble::of("process_vm_writev"))?;
+                    self.set_result(i, answer.result)?;
+                    How::Cont
+                }
+                None => How::Cont,
+            },
+        };
+        let row = syscalls::row(entry.number).filter(|_| !entry.foreign);
+        match row.map_or(Changes::Nothing, |row| row.changes) {
+            Changes::ParentDeath if entry.args[0] as c_int == libc::PR_SET_PDEATHSIG => {
+                self.model.process_mut(i).follows = entry.args[1] as c_int;
+            }
+            Changes::Group => self.model.process_mut(i).own_group = true,
+            _ => {}
+        }
+        self.tracees.go_on(i, how, 0)?;
+        Ok(true)
+    }
+
+    /// Makes the call before which it was held.
+    pub fn enter(&mut self, i: usize, entry: Entry) -> Result<()> {
+        let tid = self.model.tasks[i].tid;
+        self.model.tasks[i].entry = Some(entry);
+        self.touched.call(&self.model, i, &entry);
+        self.sends(i, &entry);
+        if let Some(kind) = calls::gets(entry.number) {
+            self.world.room.before_get(kind);
+        }
+        self.model.tasks[i].call = self.teller.spell(tid, &entry);
+        if self.judge.over {
+            return Ok(());
+        }
+        let row = syscalls::row(entry.number);
+        match row.map_or(Changes::Nothing, |row| row.changes) {
+            how @ (Changes::Alarm | Changes::Timer) => return self.set_alarm(i, &entry, how),
+            Changes::Action => {
+                let action = calls::action(tid, &entry);
+                self.model.process_mut(i).set_action(entry.args[0] as c_int, action);
+            }
+            Changes::Thread | Changes::Process => {
+                if self.teller.wanted {
+                    self.teller.call(&mut self.model, i, None);
+                }
+                self.model.tasks[i].in_call = false;
+                return self.tracees.go_on(i, How::Cont, 0);
+            }
+            _ => {}
+        }
+        let flags = syscalls::clone_flags(tid, &entry);
+        self.model.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
+        let follow = self.teller.wanted || calls::has_to_be_followed(tid, &entry);
+        if follow {
+            self.take_limit(i, &entry)?;
+        }
+        self.model.tasks[i].in_call = follow;
+        self.tracees.go_on(i, self.how(i), 0)
+    }
+
+    /// Its wait ends when we say so, and not by the machine's clock.
+    pub fn take_limit(&mut self, i: usize, entry: &Entry) -> Result<()> {
+        let Some(limit) = calls::limit(self.model.tasks[i].tid, entry) else { return Ok(()) };
+        let Some(until) = self.clock.deadline(&limit) else { return Ok(()) };
+        limit.take_away(self.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
+        self.model.tasks[i].wait = Some(Wait { limit, until });
+        Ok(())
+    }
+
+    /// The limit stands where the program had it.
+    pub fn give_limit_back(&self, i: usize, wait: &Wait) -> Result<()> {
+        let Some(entry) = self.model.tasks[i].entry else { return Ok(()) };
+        let done = wait.limit.give_back(self.tracees.standing(i)?, &entry);
+        done.map_err(Trouble::of("ptrace"))
+    }
+
+    /// A signal is about to be sent, if the call sends one: to whom?
+    fn sends(&mut self, i: usize, entry: &Entry) {
+        let Some(CallRow { wakes: Wakes::Addressee(to), .. }) = syscalls::row(entry.number) else {
+            return;
+        };
+        let sent = calls::sent(self.model.tasks[i].tid, entry, *to);
+        let reached = sent.process.and_then(|named| self.model.named(named));
+        self.signals += u64::from(sent.signal != 0);
+        match reached {
+            Some(process) if sent.signal == 0 => {
+                self.touched.made.reads(Thing::Process(process as u32));
+            }
+            Some(process) => self.touched.made.writes(Thing::Process(process as u32)),
+            None => self.touched.made.add_everything(),
+        }
+        let inside = reached.is_some()
+            || sent.signal == 0
+            || sent.is_surely_inside
+            || sent.target == 0 && self.model.process(i).own_group
+            || sent.target < -1 && self.model.with_pid(-sent.target).is_some();
+        if !inside {
+            self.judge.outsider(&self.model, i, sent.target, sent.signal);
+        }
+    }
+
+    /// A call has ended: what that means for others, and what is told of it.
+    pub fn left(&mut self, i: usize, result: i64) -> Result<()> {
+        let Some(entry) = self.model.tasks[i].entry else { return Ok(()) };
+        let task = &mut self.model.tasks[i];
+        (task.in_call, task.vfork) = (false, false);
+        if let Some(wait) = task.wait.take() {
+            self.give_limit_back(i, &wait)?;
+        }
+        if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
+            self.world.room.after_get(kind, result as c_int);
+        }
+        let Some(row) = syscalls::row(entry.number) else { return Ok(()) };
+        if !(-4095..0).contains(&result) {
+            self.succeeded(i, &entry, row, result);
+        }
+        if row.changes == Changes::Mapping {
+            return Ok(());
+        }
+        self.judge.call(&self.model, i, &entry, result);
+        if self.teller.wanted {
+            self.teller.call(&mut self.model, i, Some(result));
+        }
+        Ok(())
+    }
+
+    /// A call has succeeded: what is known of its process changes.
+    fn succeeded(&mut self, i: usize, entry: &Entry, row: &CallRow, result: i64) {
+        let (args, tid) = (entry.args, self.model.tasks[i].tid);
+        match (row.object, row.changes) {
+            (Object::Attach, _) => {
+                let id = args[0] as i32;
+                let map = Map { start: result as u64, len: calls::size(id), memory: id as u64 };
+                self.model.process_mut(i).maps.push(map);
+            }
+            (Object::Detach, _) => {
+                self.model.process_mut(i).maps.retain(|map| map.start != args[0]);
+            }
+            (_, Changes::Mapping) => {
+                let memory = 1 << 40 | self.model.name_for_product(i);
+                let map = Map { start: result as u64, len: args[1] as usize, memory };
+                if args[2] & libc::PROT_WRITE as u64 != 0 {
+                    self.model.process_mut(i).maps.push(map);
+                }
+            }
+            (_, Changes::Pipe) => {
+                let ends: Option<[i32; 2]> = record(tid, args[0]);
+                let link = ends.and_then(|ends| descriptor(tid, ends[0] as u64));
+                let name = self.model.name_for_product(i);
+                if let Some(link) = link {
+                    self.touched.add_pipe(link, name);
+                }
+            }
+            _ if row.makes_child() && result > 0 => self.model.child_is_known(i, result as i32),
+            _ => {}
+        }
+    }
+
+    /// Has the call that ended told somebody something, who may act on it before the caller's next
+    /// store to memory that both have?
+    pub fn is_heard(&self, i: usize, result: i64) -> bool {
+        let shares = self.model.process(i).shares();
+        let entry = self.model.tasks[i].entry.filter(|_| shares && result >= 0);
+        let Some((entry, row)) = entry.and_then(|one| Some((one, syscalls::row(one.number)?)))
+        else {
+            return false;
+        };
+        match row.wakes {
+            Wakes::Nobody => false,
+            Wakes::Waiters | Wakes::Child(_) | Wakes::Addressee(_) => true,
+            Wakes::Futex => !row.may_sleep(&entry),
+            Wakes::Reader => {
+                let link = descriptor(self.model.tasks[i].tid, entry.args[0]);
+                link.is_some_and(|link| !link.starts_with('/'))
+            }
+        }
+    }
+
+    /// alarm and setitimer: the alarm is ours to send.
+    fn set_alarm(&mut self, i: usize, entry: &Entry, how: Changes) -> Result<()> {
+        let Some(length) = calls::alarm(self.model.tasks[i].tid, entry, how) else {
+            self.model.tasks[i].in_call = true;
+            return self.tracees.go_on(i, How::Syscall, 0);
+        };
+        let left = self.clock.left(self.model.process(i).alarm);
+        let at = (length > 0).then(|| self.clock.now() + length);
+        self.model.process_mut(i).alarm = at;
+        if !self.skip(i)? {
+            return Ok(());
+        }
+        let answer = calls::alarm_answer(entry, how, left);
+        let done = write(self.tracees.standing(i)?, answer.at, &answer.words);
+        done.map_err(Trouble::of("process_vm_writev"))?;
+        self.set_result(i, answer.result)?;
+        if self.teller.wanted {
+            self.teller.call(&mut self.model, i, Some(answer.result));
+        }
+        self.tracees.go_on(i, How::Cont, 0)
+    }
+
+    // ---- births and ends
+
+    pub fn born(&mut self, i: usize, child: Tid) -> Result<()> {
+        let task = &self.model.tasks[i];
+        let flags = task.entry.map_or(0, |entry| syscalls::clone_flags(task.tid, &entry));
+        let has = |flag: c_int| flags & flag as u64 != 0;
+        let ids = &mut self.world.ids;
+        let new = if has(libc::CLONE_THREAD) {
+            self.tracees.expect(child, self.model.process(i).tgid);
+            self.model.thread(ids, i, child)
+        } else {
+            self.tracees.expect(child, child);
+            let borrows = has(libc::CLONE_VM).then(|| calls::number_in_room(child));
+            self.model.fork(ids, i, child, borrows)
+        };
+        loop {
+            match self.tracees.wait(new)? {
+                Heard::Stop(Stop::Started) => return Ok(()),
+                Heard::Stop(_) => self.tracees.go_on(new, How::Cont, 0)?,
+                Heard::End(death) => return self.ended(new, death),
+            }
+        }
+    }
+
+    pub fn exec(&mut self, i: usize) -> Result<()> {
+        if self.teller.wanted {
+            self.teller.call(&mut self.model, i, Some(0));
+        }
+        self.model.exec(i);
+        self.hide_vdso(i)
+    }
+
+    /// A thread has ended, or its whole process.
+    pub fn ended(&mut self, i: usize, death: Death) -> Result<()> {
+        let process = self.model.tasks[i].process;
+        let task = &mut self.model.tasks[i];
+        (task.state, task.in_call) = (State::Gone, false);
+        let siblings = self.model.siblings(i);
+        if !siblings.is_empty() && self.ends_thread(i) && matches!(death, Death::Exited(_)) {
+            self.touched.made.writes(Thing::Futexes);
+            return Ok(());
+        }
+        for sibling in siblings {
+            self.tracees.await_end(sibling)?;
+            self.model.tasks[sibling].state = State::Gone;
+        }
+        let (how, moment) = match death {
+            Death::Killed { signal, .. } => (names::signal(signal), Moment::Killed { signal }),
+            Death::Exited(code) => (code.to_string(), Moment::Exit { code }),
+        };
+        self.teller.tell(&self.model, i, moment);
+        let maps = self.model.end(process, how);
+        self.touched.maps(&maps);
+        self.ended_for_others(process);
+        if let Death::Killed { signal, .. } = death {
+            self.judge.death(&self.model, i, signal);
+        }
+        // Who dies with its parent is dying now.
+        for heir in self.model.heirs(process) {
+            self.touched.made.writes(Thing::Process(heir.process as u32));
+            if heir.signal == libc::SIGKILL {
+                self.await_death(self.model.processes[heir.process].main)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What others may notice when a process has ended.
+    fn ended_for_others(&mut self, process: usize) {
+        self.signals += 1;
+        let made = &mut self.touched.made;
+        made.writes(Thing::Process(process as u32));
+        made.writes(Thing::Descriptors);
+        made.writes(Thing::Futexes);
+        if let Some(parent) = self.model.processes[process].parent {
+            made.writes(Thing::Children(parent as u32));
+            if self.model.processes[parent].action(libc::SIGCHLD) == Action::Handler {
+                made.writes(Thing::Process(parent as u32));
+            }
+        }
+    }
+
+    /// Waits for one that SIGKILL was sent to.
+    fn await_death(&mut self, main: usize) -> Result<()> {
+        for sibling in self.model.siblings(main) {
+            self.tracees.await_end(sibling)?;
+            self.model.tasks[sibling].state = State::Gone;
+        }
+        if self.model.tasks[main].state == State::Gone {
+            return Ok(());
+        }
+        let death = self.tracees.await_end(main)?;
+        self.ended(main, death)
+    }
+
+    /// Everybody who is left ends now, whoever asks us to stop meanwhile.
+    pub fn clear(&mut self) -> Result<()> {
+        for process in self.model.processes.iter().filter(|process| process.end.is_none()) {
+            // SAFETY: a tracee that we have not reaped: the number is its own.
+            unsafe { libc::kill(process.tgid, libc::SIGKILL) };
+        }
+        let process = |i: &usize| &self.model.processes[self.model.tasks[*i].process];
+        let is_main = |i: &usize| process(i).main == *i;
+        let left = |i: &usize| {
+            self.model.tasks[*i].state != State::Gone || is_main(i) && process(i).end.is_none()
+        };
+        // The main thread's end is told last.
+        let mut order: Vec<usize> = (0..self.model.tasks.len()).filter(left).collect();
+        order.sort_by_key(is_main);
+        order.into_iter().try_for_each(|i| self.tracees.clear(i))
+    }
+}

@@ -1,0 +1,147 @@
+//! What a move touches: the footprint of its calls, and the memory that others see.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::model::{Map, Model, State};
+use crate::event::Command;
+use crate::explore::calls::descriptor;
+use crate::explore::footprint::{Footprint, Thing};
+use crate::explore::verdict::Kind;
+use crate::syscalls;
+use crate::syscalls::cells::{CallRow, Object, Touch};
+use crate::tracer::memory::{bytes, string};
+use crate::tracer::{Entry, Tid};
+
+/// More shared memory than this is not compared: it counts as changed.
+const COMPARED: usize = 1 << 20;
+
+/// See the module.
+#[derive(Default)]
+pub struct Touched {
+    /// What the move has touched so far.
+    pub made: Footprint,
+    /// What shared memory held after the last move.
+    contents: HashMap<u64, u64>,
+    /// Pipes by what their descriptors are links to.
+    pipes: HashMap<String, u64>,
+}
+
+impl Touched {
+    /// What the call that is about to be made can touch: what its row says, of the things at hand. Whom
+    /// a signal reaches is not looked at here.
+    pub fn call(&mut self, model: &Model, i: usize, entry: &Entry) {
+        let row = syscalls::row(entry.number);
+        for touch in row.map_or(&[Touch::Everything][..], |row| row.touches) {
+            self.touch(model, i, entry, *touch);
+        }
+    }
+
+    fn touch(&mut self, model: &Model, i: usize, entry: &Entry, touch: Touch) {
+        let (tid, process) = (model.tasks[i].tid, model.tasks[i].process as u32);
+        match touch {
+            Touch::Everything => self.made.add_everything(),
+            Touch::Object => self.object(&model.process(i).maps, entry),
+            Touch::Attached => self.maps(&model.process(i).maps),
+            Touch::Addressee => {}
+            Touch::Children => self.made.writes(Thing::Children(process)),
+            Touch::Pids => self.made.writes(Thing::Pids),
+            Touch::Descriptor => self.descriptor(tid, entry.args[0]),
+            Touch::Descriptors => self.made.writes(Thing::Descriptors),
+            Touch::Polled => self.made.reads(Thing::Descriptors),
+            Touch::Files => self.made.writes(Thing::Files),
+            Touch::Proc(path) => {
+                let path = string(tid, entry.args[path], 256).unwrap_or_default();
+                if path.starts_with(b"/proc/") {
+                    self.made.add_everything();
+                }
+            }
+            Touch::Futexes => self.made.writes(Thing::Futexes),
+            Touch::Time => self.made.reads(Thing::Time),
+        }
+    }
+
+    fn object(&mut self, maps: &[Map], entry: &Entry) {
+        let Some(row) = syscalls::row(entry.number) else { return };
+        let id = entry.args[0] as i32;
+        match row.object {
+            Object::None => {}
+            Object::Get { kind, .. } => self.made.writes(thing(kind, -1)),
+            Object::Attach => self.made.writes(thing(Kind::Shm, id)),
+            Object::Use(kind) => self.made.writes(thing(kind, id)),
+            Object::Detach => match maps.iter().find(|map| map.start == entry.args[0]) {
+                Some(map) => self.made.writes(Thing::Shm(map.memory as i32)),
+                None => self.made.add_everything(),
+            },
+            Object::Control { kind, .. } => self.control(row, kind, id, entry),
+        }
+    }
+
+    fn control(&mut self, row: &CallRow, kind: Kind, id: i32, entry: &Entry) {
+        if row.command(entry) == Some(Command::Stat) {
+            return self.made.reads(thing(kind, id));
+        }
+        self.made.writes(thing(kind, id));
+        self.made.writes(thing(kind, -1));
+    }
+
+    /// The segments that a process has attached, as the kernel's rows.
+    pub fn maps(&mut self, maps: &[Map]) {
+        for map in maps {
+            self.made.writes(Thing::Shm(map.memory as i32));
+        }
+    }
+
+    fn descriptor(&mut self, tid: Tid, fd: u64) {
+        match descriptor(tid, fd) {
+            // What is only printed is nobody's to read.
+            Some(link) if link == "/dev/null" => {}
+            None => {}
+            Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {
+                Some(&name) => self.made.writes(Thing::Pipe(name)),
+                None => self.made.writes(Thing::Descriptors),
+            },
+            Some(link) if link.starts_with("/proc/") => self.made.add_everything(),
+            Some(link) if link.starts_with('/') => self.made.writes(Thing::Files),
+            Some(_) => self.made.writes(Thing::Descriptors),
+        }
+    }
+
+    /// A pipe is new: what its descriptors are links to, and a number that it has in every run.
+    pub fn add_pipe(&mut self, link: String, name: u64) {
+        self.pipes.insert(link, name);
+    }
+
+    /// After a move: has the memory changed that others see?
+    pub fn memory(&mut self, model: &Model, i: usize) {
+        let (index, process) = (model.tasks[i].process, model.process(i));
+        if process.threads > 1 {
+            self.made.writes(Thing::Memory(1 << 48 | index as u64));
+        }
+        if model.tasks[i].state == State::Gone && process.end.is_some() {
+            return;
+        }
+        for map in &process.maps {
+            if map.len > COMPARED {
+                self.made.writes(Thing::Memory(map.memory));
+                continue;
+            }
+            let mut hasher = DefaultHasher::new();
+            bytes(model.tasks[i].tid, map.start, map.len).hash(&mut hasher);
+            let now = hasher.finish();
+            match self.contents.insert(map.memory, now) {
+                Some(before) if before != now => self.made.writes(Thing::Memory(map.memory)),
+                _ => self.made.reads(Thing::Memory(map.memory)),
+            }
+        }
+    }
+}
+
+/// A System V object; -1: the table of its kind.
+fn thing(kind: Kind, id: i32) -> Thing {
+    match kind {
+        Kind::Shm => Thing::Shm(id),
+        Kind::Msg => Thing::Msg(id),
+        Kind::Sem => Thing::Sem(id),
+    }
+}

@@ -1,0 +1,64 @@
+//! What the kernel tells a new program on its stack, and how one part of it is taken away.
+//! getauxval(3), vdso(7)
+
+use nix::sys::ptrace;
+use nix::unistd::Pid;
+
+use super::Stopped;
+use super::memory::{fill, record, write};
+
+/// AT_SYSINFO_EHDR: where the vDSO is. <linux/auxvec.h>
+const SYSINFO: u64 = 33;
+/// AT_IGNORE: an entry that means nothing.
+const IGNORE: u64 = 1;
+/// AT_NULL: the last entry.
+const END: u64 = 0;
+
+/// Hides the vDSO from a program that stands at its first instruction: it asks the kernel what time it
+/// is, so that we can answer.
+pub fn hide_vdso(thread: &Stopped) -> nix::Result<()> {
+    let Ok(registers) = ptrace::getregs(Pid::from_raw(thread.tid())) else { return Ok(()) };
+    let words = Words { thread, from: registers.rsp, page: vec![] };
+    hide(words)
+}
+
+fn hide(mut words: Words) -> nix::Result<()> {
+    // The number of arguments, the arguments, NULL, the environment, NULL; then pairs.
+    let Some(arguments) = words.get(0) else { return Ok(()) };
+    let mut at = arguments + 2;
+    while words.get(at).is_some_and(|word| word != 0) {
+        at += 1;
+    }
+    at += 1;
+    while let Some(kind) = words.get(at).filter(|kind| *kind != END) {
+        if kind == SYSINFO {
+            write(words.thread, words.from + 8 * at, &[IGNORE])?;
+        }
+        at += 2;
+    }
+    Ok(())
+}
+
+/// The words of a stack, read as they are needed.
+struct Words<'a> {
+    thread: &'a Stopped,
+    from: u64,
+    page: Vec<u8>,
+}
+
+impl Words<'_> {
+    fn get(&mut self, n: u64) -> Option<u64> {
+        let at = 8 * n as usize;
+        if self.page.len() < at + 8 {
+            let mut page = vec![0; at + 8192];
+            let got = fill(self.thread.tid(), self.from, &mut page);
+            page.truncate(got);
+            self.page = page;
+        }
+        match self.page.get(at..at + 8) {
+            Some(word) => Some(u64::from_ne_bytes(word.try_into().ok()?)),
+            // The read stopped at a page that is not there, or short of this word.
+            None => record(self.thread.tid(), self.from + at as u64),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A thread that stands still and one that runs are two types: only the first can be looked into,
+//! changed and let go on, and it is let go on once.
+
+use std::os::raw::c_uint;
+use std::ptr;
+
+use libc::{c_int, c_void};
+use nix::errno::Errno;
+use nix::sys::ptrace::Options;
+
+use super::Tid;
+
+/// A thread that stands still.
+#[derive(Debug)]
+#[must_use = "it stands still until it is let go on"]
+pub struct Stopped(Tid);
+
+/// One that runs, or sleeps in the kernel.
+#[derive(Debug)]
+pub struct Running(Tid);
+
+/// How a tracee goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// Until something happens that stops it: a filtered call, a signal, a child, its end.
+    Cont,
+    /// The same, and at the next entry to or exit from a call.
+    Syscall,
+    /// It stays stopped with its process; what ends that is told by [`super::Stop::Started`].
+    Listen,
+}
+
+impl Stopped {
+    /// One whose stop waitpid(2) has just told.
+    pub(super) fn told(tid: Tid) -> Stopped {
+        Stopped(tid)
+    }
+
+    /// Its number.
+    pub fn tid(&self) -> Tid {
+        self.0
+    }
+
+    /// Lets it go on. `signal` is delivered to it, if it is not 0; it counts only at a
+    /// [`super::Stop::Signal`]. One that was killed meanwhile runs to its end.
+    pub fn resume(self, how: How, signal: c_int) -> nix::Result<Running> {
+        let request = match how {
+            How::Cont => libc::PTRACE_CONT,
+            How::Syscall => libc::PTRACE_SYSCALL,
+            How::Listen => libc::PTRACE_LISTEN,
+        };
+        unless_killed(number(request, self.0, signal as usize))?;
+        Ok(Running(self.0))
+    }
+
+    /// What is told of it from now on. ptrace(2), PTRACE_O_…
+    pub(super) fn set_options(&self, options: Options) -> nix::Result<()> {
+        unless_killed(number(libc::PTRACE_SETOPTIONS, self.0, options.bits() as usize))
+    }
+}
+
+impl Running {
+    /// Begins to trace a child of ours.
+    pub(super) fn seize(tid: Tid, options: Options) -> nix::Result<Running> {
+        number(libc::PTRACE_SEIZE, tid, options.bits() as usize).map(|()| Running(tid))
+    }
+
+    /// Its number.
+    pub fn tid(&self) -> Tid {
+        self.0
+    }
+
+    /// Asks it to stand still: the next wait tells its call's end, or [`super::Stop::Started`].
+    pub fn interrupt(&self) -> nix::Result<()> {
+        unless_killed(number(libc::PTRACE_INTERRUPT, self.0, 0))
+    }
+}
+
+/// SIGKILL may come at any moment, also to one that stands still: then the kernel has no such tracee
+/// any more, and the next wait tells its end.
+pub(super) fn unless_killed(answer: nix::Result<()>) -> nix::Result<()> {
+    match answer {
+        Err(Errno::ESRCH) => Ok(()),
+        answer => answer,
+    }
+}
+
+/// One ptrace request with a number as its data. nix's take only signals that have a name.
+fn number(request: c_uint, tid: Tid, data: usize) -> nix::Result<()> {
+    // SAFETY: these requests take a number, and touch no memory of ours.
+    Errno::result(unsafe { libc::ptrace(request, tid, ptr::null_mut::<c_void>(), data) }).map(drop)
+}
