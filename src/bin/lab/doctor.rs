@@ -16,14 +16,14 @@ use nix::unistd::{ForkResult, Pid, fork, geteuid};
 
 use crate::asked::{self, Ended, Patience};
 use crate::syscalls;
-use crate::trace::{self, why_no_ptrace};
 use crate::tracer::How;
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
-use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
+use crate::tracer::refused::{Refused, why_no_ptrace};
+use crate::tracer::starter::{self, Order, Plan, Starter};
 
 /// How one check came out.
-enum Finding {
+enum Checked {
     /// It works: what with.
     Good(String),
     /// The workbook works all the same: what does not, and how to mend it.
@@ -32,10 +32,10 @@ enum Finding {
     Bad(String),
 }
 
-use Finding::{Bad, Good, Limited};
+use Checked::{Bad, Good, Limited};
 
 /// A name, and what is tried.
-type Check = (&'static str, fn() -> Finding);
+type Check = (&'static str, fn() -> Checked);
 
 /// Looks at this machine. 1 if a part of the workbook does not work here.
 pub fn run() -> ExitCode {
@@ -114,14 +114,14 @@ fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
 }
 
 /// What is said of a kernel that does not answer.
-fn stuck(place: &str) -> Finding {
+fn stuck(place: &str) -> Checked {
     Bad(format!(
         "does not answer; this kernel is stuck, restart the machine\n\
          {place}"
     ))
 }
 
-fn ipc() -> Finding {
+fn ipc() -> Checked {
     let made = attempt(|| {
         // SAFETY: numbers; what is made is removed.
         unsafe {
@@ -152,7 +152,7 @@ fn ipc() -> Finding {
     Good(format!("{shm} segments, {msg} queues, {sem} sets of semaphores are in use now"))
 }
 
-fn limits() -> Finding {
+fn limits() -> Checked {
     let (used, most) = (system::table(Kind::Shm).len() as u64, system::limit("shmmni"));
     let sizes = format!("shmmax {}, shmall {}", system::limit("shmmax"), system::limit("shmall"));
     if used + 16 > most {
@@ -167,7 +167,7 @@ fn limits() -> Finding {
     Good(format!("{used} of {most} segments; {sizes}"))
 }
 
-fn forced_removal() -> Finding {
+fn forced_removal() -> Checked {
     if system::limit("shm_rmid_forced") == 0 {
         return Good("off: a segment stays until it is removed, as the notes say".into());
     }
@@ -176,7 +176,7 @@ fn forced_removal() -> Finding {
         .into())
 }
 
-fn ptrace() -> Finding {
+fn ptrace() -> Checked {
     match attempt(trace_a_child) {
         Tried::Answered(Ok(())) => Good("lab trace and lab explore work".into()),
         Tried::Answered(Err(errno)) => {
@@ -194,7 +194,7 @@ fn trace_a_child() -> nix::Result<()> {
     let plan = Plan {
         programs: &programs,
         filter: None,
-        options: trace::options(false),
+        outlives_tracer: false,
         prepare: &|| Ok(()),
         in_child: &|_| Ok(()),
     };
@@ -208,7 +208,7 @@ fn trace_a_child() -> nix::Result<()> {
     starter::reap(child.tid()).then_some(()).ok_or(Errno::ETIME)
 }
 
-fn seccomp() -> Finding {
+fn seccomp() -> Checked {
     let filter = match Filter::new(&syscalls::shown()) {
         Ok(filter) => filter,
         Err(error) => return Bad(format!("the filter of calls: {error}")),
@@ -226,7 +226,7 @@ fn seccomp() -> Finding {
     }
 }
 
-fn namespaces() -> Finding {
+fn namespaces() -> Checked {
     let flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
     let user = if geteuid().is_root() { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
     match attempt(|| unshare(flags | user)) {
@@ -243,7 +243,7 @@ fn namespaces() -> Finding {
     }
 }
 
-fn pidfd() -> Finding {
+fn pidfd() -> Checked {
     let opened = attempt(|| {
         // SAFETY: numbers. What is opened goes with the child.
         let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) };
@@ -262,7 +262,7 @@ fn pidfd() -> Finding {
     }
 }
 
-fn program(name: &str, version: &str, without: &str, package: &str) -> Finding {
+fn program(name: &str, version: &str, without: &str, package: &str) -> Checked {
     let output = Command::new(name).arg(version).stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => {
@@ -273,7 +273,7 @@ fn program(name: &str, version: &str, without: &str, package: &str) -> Finding {
     }
 }
 
-fn cpus() -> Finding {
+fn cpus() -> Checked {
     match std::thread::available_parallelism() {
         Ok(n) if n.get() > 1 => Good(format!("{n}: what two processes do at once is at once")),
         _ => Limited(

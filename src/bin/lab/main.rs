@@ -32,11 +32,11 @@ mod view;
 #[command(name = "lab", args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    what: What,
+    what: Verb,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Verb {
     Trace(trace::Trace),
     /// Try every order in which the calls of a program's processes can happen
     Explore(explore::Options),
@@ -46,9 +46,9 @@ enum What {
 
 fn main() -> ExitCode {
     match Arguments::try_parse().map(|arguments| arguments.what) {
-        Ok(What::Trace(trace)) => trace::run(&trace),
-        Ok(What::Explore(options)) => explore::explore(&options),
-        Ok(What::Doctor) => doctor::run(),
+        Ok(Verb::Trace(trace)) => trace::run(&trace),
+        Ok(Verb::Explore(options)) => explore::explore(&options),
+        Ok(Verb::Doctor) => doctor::run(),
         Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             // Nobody is left to be told when this fails; nor below.
             let _ = help.print();

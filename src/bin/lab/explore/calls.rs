@@ -9,7 +9,7 @@ use libc::{c_int, timespec};
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::cells::{
-    Addressee, Changes, Clock, Follow, Object, Point, Since, TimeLimit, Unit,
+    Addressee, Changes, Follow, Object, Point, Question, Since, TimeLimit, Unit,
 };
 use crate::tracer::memory::{record, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
@@ -120,7 +120,7 @@ pub enum Visible {
     /// Likewise; what it maps may be shared.
     Mapping,
     /// It asks what time it is.
-    Question(Clock),
+    Question(Question),
 }
 
 /// Can others move before this call? Nobody can tell some from no call.
@@ -147,7 +147,7 @@ pub fn visible(tid: Tid, entry: &Entry) -> Visible {
             None => false,
         },
         Point::Mapping => return Visible::Mapping,
-        Point::Clock(clock) => return Visible::Question(clock),
+        Point::Clock(question) => return Visible::Question(question),
     };
     if visible { Visible::Yes } else { Visible::No }
 }
@@ -242,16 +242,16 @@ pub fn alarm(tid: Tid, entry: &Entry, how: Changes) -> Option<u64> {
 }
 
 /// What a call that sets an alarm answers: what was left of the one before, in nanoseconds.
-pub fn alarm_answer(entry: &Entry, how: Changes, left: u64) -> Answer<4> {
+pub fn alarm_answer(entry: &Entry, how: Changes, left: u64) -> Reply<4> {
     let (seconds, micros) = (left / 1_000_000_000, left / 1000 % 1_000_000);
     if how == Changes::Alarm {
-        return Answer { at: 0, words: [0; 4], result: left.div_ceil(1_000_000_000) as i64 };
+        return Reply { at: 0, words: [0; 4], result: left.div_ceil(1_000_000_000) as i64 };
     }
-    Answer { at: entry.args[2], words: [0, 0, seconds, micros], result: 0 }
+    Reply { at: entry.args[2], words: [0, 0, seconds, micros], result: 0 }
 }
 
-/// An answer that is ours to give.
-pub struct Answer<const N: usize> {
+/// What a call is answered that the kernel does not make.
+pub struct Reply<const N: usize> {
     /// Where the words go; 0: nowhere.
     pub at: u64,
     pub words: [u64; N],

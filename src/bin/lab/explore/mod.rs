@@ -7,6 +7,7 @@
 //! | [`footprint`] | which moves may change places, so that one of the two orders is enough |
 //! | [`schedule`] | an order as a short string |
 //! | [`room`] | the namespaces in which the programs run |
+//! | [`tables`] | their System V tables, emptied before each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`verdict`] | what is found, and the moment that decided |
@@ -29,6 +30,8 @@ mod room;
 mod run;
 mod schedule;
 mod search;
+#[cfg(target_arch = "x86_64")]
+mod tables;
 #[cfg(target_arch = "x86_64")]
 mod verdict;
 

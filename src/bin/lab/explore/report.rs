@@ -8,7 +8,7 @@ use serde_json::json;
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Bound;
-use super::verdict::{Moment, Told, deciding};
+use super::verdict::{Line, Moment, deciding};
 use super::{Options, Result, Trouble};
 use crate::tracer::names;
 use crate::view::Out;
@@ -157,7 +157,7 @@ fn command(options: &Options, schedule: &Schedule) -> String {
     text
 }
 
-fn lane(told: &Told) -> (String, usize) {
+fn lane(told: &Line) -> (String, usize) {
     let color = match told.letter {
         0 => Color::Blue,
         1 => Color::Magenta,
@@ -202,7 +202,7 @@ fn story(outcome: &Outcome) -> String {
 }
 
 /// One moment, without its lane.
-fn line(told: &Told) -> String {
+fn line(told: &Line) -> String {
     match &told.moment {
         Moment::Turn { .. } => String::new(),
         // Spelled for who made the call: the kernel would say that it may be made again.

@@ -8,7 +8,6 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::{mem, ptr};
 
@@ -16,16 +15,16 @@ use lablib::flags;
 use libc::{c_int, c_ulong, c_void};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, setns, unshare};
-use nix::sys::ptrace::Options;
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Pid, getegid, geteuid, pipe2};
 
-use super::verdict::Kind;
+use super::tables::{Tables, empty};
 use super::{Trouble, complain};
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
-use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
-use crate::tracer::{Entry, Stopped, Tid, Told};
+use crate::tracer::refused::Refused;
+use crate::tracer::starter::{self, Order, Plan, Starter};
+use crate::tracer::{Entry, Stopped, Tid, Told, cpu};
 
 /// The number that the first program of a run gets; the others follow. Always 100 in a run that is
 /// told, and three digits in all. (The kernel may need a moment more to give up the last one's.)
@@ -36,21 +35,12 @@ pub fn first_pid(run: i32) -> i32 {
 /// See the module.
 pub struct Room {
     starter: Starter,
-    tables: Tables,
+    pub tables: Tables,
     /// The first process of the pid namespace, which ends with the pipe.
     keeper: Option<(OwnedFd, Pid)>,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: PathBuf,
 }
-
-/// What is told of the programs, whose end is ours.
-const OPTIONS: Options = Options::PTRACE_O_TRACESYSGOOD
-    .union(Options::PTRACE_O_TRACEFORK)
-    .union(Options::PTRACE_O_TRACEVFORK)
-    .union(Options::PTRACE_O_TRACECLONE)
-    .union(Options::PTRACE_O_TRACEEXEC)
-    .union(Options::PTRACE_O_TRACESECCOMP)
-    .union(Options::PTRACE_O_EXITKILL);
 
 /// Makes the room, and enters its tables.
 pub fn enter(
@@ -60,8 +50,7 @@ pub fn enter(
     scratch: PathBuf,
 ) -> Result<Room, Trouble> {
     if pin {
-        // Refused, it is only slower.
-        let _ = pin_to_this_cpu();
+        cpu::pin();
     }
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"));
     let ((told, tell), (alive, end)) = (pipe()?, pipe()?);
@@ -69,7 +58,7 @@ pub fn enter(
     let plan = Plan {
         programs,
         filter: Some(filter),
-        options: OPTIONS,
+        outlives_tracer: false,
         prepare: &|| prepare(&scratch, &tell, &alive, &end),
         in_child: &|order| become_another(order, last_pid.as_ref()),
     };
@@ -88,7 +77,7 @@ pub fn enter(
         Room { starter, tables: Tables::default(), keeper: Some((end, keeper)), scratch };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
-    if room.tables.next.iter().any(|one| one.file.is_none()) {
+    if !room.tables.counts_ids() {
         complain(
             "this kernel does not let us choose ids (CONFIG_CHECKPOINT_RESTORE): they differ from \
              run to run",
@@ -100,26 +89,12 @@ pub fn enter(
 fn trouble(refused: Refused) -> Trouble {
     match refused {
         Refused::Asked(signal) => Trouble::Signal(signal),
-        Refused::Ptrace(errno) => Trouble::because(format!(
-            "may not trace what it starts: {}; allow ptrace (sysctl kernel.yama.ptrace_scope, \
-             docker run --cap-add=SYS_PTRACE)",
-            flags::errno(errno)
-        )),
+        Refused::Ptrace(_) => Trouble::because(format!("cannot trace what it starts: {refused}")),
         Refused::Call(..) | Refused::Killed(_) => {
             Trouble::because(format!("the program could not be started: {refused}"))
         }
         other => Trouble::because(other.to_string()),
     }
-}
-
-/// The tracer and what it traces on one CPU: three times as fast.
-fn pin_to_this_cpu() -> Option<usize> {
-    // SAFETY: it takes nothing.
-    let cpu = usize::try_from(unsafe { libc::sched_getcpu() }).ok()?;
-    let mut set = CpuSet::new();
-    set.set(cpu).ok()?;
-    sched_setaffinity(Pid::from_raw(0), &set).ok()?;
-    Some(cpu)
 }
 
 // ---- in the starter
@@ -268,111 +243,6 @@ fn join(starter: Tid) -> nix::Result<()> {
     Ok(())
 }
 
-/// The limits that a program may change in its IPC namespace, below /proc/sys.
-const LIMITS: [&str; 13] = [
-    "kernel/shmmax",
-    "kernel/shmall",
-    "kernel/shmmni",
-    "kernel/shm_rmid_forced",
-    "kernel/msgmax",
-    "kernel/msgmnb",
-    "kernel/msgmni",
-    "kernel/sem",
-    "fs/mqueue/queues_max",
-    "fs/mqueue/msg_max",
-    "fs/mqueue/msgsize_max",
-    "fs/mqueue/msg_default",
-    "fs/mqueue/msgsize_default",
-];
-
-/// The IPC namespace's tables.
-#[derive(Default)]
-struct Tables {
-    next: [Next; 3],
-    /// Each with what stood in it.
-    limits: Vec<(File, Vec<u8>)>,
-    /// The message queues, as a folder.
-    queues: Option<File>,
-}
-
-/// Which id the next object gets.
-#[derive(Default)]
-struct Next {
-    /// kernel.shm_next_id and the like: what stands in it is used once. proc_sys_kernel(5)
-    file: Option<File>,
-    id: c_int,
-}
-
-impl Tables {
-    fn found(starter: Tid, queues: c_int) -> Tables {
-        let next = ["shm", "msg", "sem"].map(|kind| {
-            let path = format!("/proc/sys/kernel/{kind}_next_id");
-            Next { file: File::options().write(true).open(path).ok(), id: 0 }
-        });
-        let limit = |name: &&str| {
-            let file = File::options().read(true).write(true).open(format!("/proc/sys/{name}"));
-            let file = file.ok()?;
-            let text = read_at_once(&file);
-            Some((file, text))
-        };
-        let limits = LIMITS.iter().filter_map(limit).collect();
-        let queues = File::open(format!("/proc/{starter}/fd/{queues}")).ok();
-        Tables { next, limits, queues }
-    }
-
-    fn empty(&mut self) {
-        for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
-            remove_all(kind);
-            self.next[kind as usize].id = 0;
-        }
-        for (file, before) in &self.limits {
-            if read_at_once(file) != *before {
-                // One that cannot be written could not be changed either.
-                let _ = file.write_all_at(before, 0);
-            }
-        }
-        if let Some(folder) = &self.queues {
-            empty(format!("/proc/self/fd/{}", folder.as_raw_fd()).as_ref());
-        }
-    }
-}
-
-fn read_at_once(file: &File) -> Vec<u8> {
-    let mut text = [0; 128];
-    let got = file.read_at(&mut text, 0).unwrap_or(0);
-    text[..got].to_vec()
-}
-
-/// Removes every object of a kind in the namespace, which is our own.
-fn remove_all(kind: Kind) {
-    /// SHM_INFO and SHM_STAT_ANY, and so on: <linux/shm.h>, <linux/msg.h>, <linux/sem.h>
-    const COMMANDS: [[c_int; 2]; 3] = [[14, 15], [12, 13], [19, 20]];
-    let [info, stat_any] = COMMANDS[kind as usize];
-    // The last index in use; 0 also for an empty table.
-    let Ok(last) = control(kind, 0, info) else { return };
-    for index in 0..=last {
-        if let Ok(id) = control(kind, index, stat_any) {
-            // One that goes with its last detach cannot be removed again.
-            let _ = control(kind, id, libc::IPC_RMID);
-        }
-    }
-}
-
-/// shmctl, msgctl or semctl; what it fills in is not looked at.
-fn control(kind: Kind, id: c_int, command: c_int) -> nix::Result<c_int> {
-    let mut record = [0_u64; 32];
-    let at = record.as_mut_ptr();
-    // SAFETY: the largest record that the kernel fills has 128 bytes.
-    let answer = unsafe {
-        match kind {
-            Kind::Shm => libc::syscall(libc::SYS_shmctl, id, command, at),
-            Kind::Msg => libc::syscall(libc::SYS_msgctl, id, command, at),
-            Kind::Sem => libc::syscall(libc::SYS_semctl, id, 0, command, at),
-        }
-    };
-    Errno::result(answer).map(|answer| answer as c_int)
-}
-
 impl Drop for Room {
     fn drop(&mut self) {
         if let Some((pipe, keeper)) = self.keeper.take() {
@@ -392,21 +262,6 @@ impl Room {
         empty(&self.scratch);
     }
 
-    /// A program is about to ask for an object of this kind: if one is made, it gets the next id.
-    pub fn before_get(&self, kind: Kind) {
-        let next = &self.tables.next[kind as usize];
-        if let Some(file) = &next.file {
-            // One that is refused was refused before: we have said so.
-            let _ = file.write_all_at(next.id.to_string().as_bytes(), 0);
-        }
-    }
-
-    /// It got this id.
-    pub fn after_get(&mut self, kind: Kind, id: c_int) {
-        let next = &mut self.tables.next[kind as usize];
-        next.id = next.id.max(id.saturating_add(1));
-    }
-
     /// Starts the n-th program; it stands at the entry of its exec.
     pub fn start(&mut self, n: usize, number: i32) -> Result<(Stopped, Entry), Trouble> {
         let order = Order { program: n as c_int, number };
@@ -421,13 +276,5 @@ impl Room {
     /// Why the one that was started last did not become a program.
     pub fn refusal(&mut self) -> Trouble {
         trouble(self.starter.refusal())
-    }
-}
-
-/// An empty folder is made of it.
-pub fn empty(dir: &Path) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }
 }

@@ -12,7 +12,7 @@
 //! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
 //! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
 //! something that it conflicts with has moved. With a bound this is only true if the schedule
-//! already tried had at least as many preemptions left; [`Sleeper`] keeps the account.
+//! already tried had at least as many preemptions left; [`Tried`] keeps the account.
 
 use super::footprint::Footprint;
 use super::schedule::{Schedule, Turn};
@@ -50,7 +50,7 @@ pub trait Guide {
 
 /// A move that was tried before at a place on our way, and could not be told from what came since.
 #[derive(Clone, Debug)]
-struct Sleeper {
+struct Tried {
     mover: Mover,
     footprint: Footprint,
     /// The preemptions left to who tried it, had it then moved as we did.
@@ -63,13 +63,13 @@ struct Sleeper {
 struct Node {
     place: Place,
     left: u32,
-    sleepers: Vec<Sleeper>,
+    sleepers: Vec<Tried>,
     chosen: usize,
     /// Of the chosen move, once it is known.
     footprint: Option<Footprint>,
     /// Could who was chosen go on afterwards?
     goes_on: bool,
-    tried: Vec<Sleeper>,
+    tried: Vec<Tried>,
 }
 
 /// What there may only be so many of.
@@ -127,7 +127,7 @@ impl Search {
         self.depth = 0;
         while let Some(node) = self.stack.last_mut() {
             let mover = node.place.movers[node.chosen];
-            node.tried.push(Sleeper {
+            node.tried.push(Tried {
                 mover,
                 footprint: node.footprint.take().unwrap_or_else(Footprint::everything),
                 left: pay(node.left, self.bound.cost(&node.place, node.chosen)).unwrap_or(0),
@@ -157,18 +157,18 @@ impl Search {
     }
 
     /// Who sleeps at the place that the chosen move of `node` leads to.
-    fn sleepers(&self, node: &Node) -> Vec<Sleeper> {
+    fn sleepers(&self, node: &Node) -> Vec<Tried> {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
-        let followed = |sleeper: &Sleeper| {
+        let followed = |sleeper: &Tried| {
             if sleeper.mover == mover || sleeper.footprint.conflicts(made) {
                 return None;
             }
             let (last, goes_on) = sleeper.last;
             let turn = if mover.time { 1 } else { self.bound.turn(goes_on && last != mover) };
             let left = pay(sleeper.left, turn)?;
-            Some(Sleeper { left, last: (mover, node.goes_on), ..sleeper.clone() })
+            Some(Tried { left, last: (mover, node.goes_on), ..sleeper.clone() })
         };
         node.sleepers.iter().chain(&node.tried).filter_map(followed).collect()
     }
@@ -252,7 +252,7 @@ fn pick(node: &Node, bound: Bound, reduce: bool, cut: &mut bool) -> Option<usize
         };
         // Who tried it before could do afterwards whatever we could, if it has enough left for the
         // turn that it must take from whoever moved last.
-        let covered = |sleeper: &Sleeper| {
+        let covered = |sleeper: &Tried| {
             let turn = bound.turn(sleeper.last.1);
             sleeper.mover == mover && pay(sleeper.left, turn).is_some_and(|theirs| theirs >= left)
         };

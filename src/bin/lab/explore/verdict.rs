@@ -155,7 +155,7 @@ impl fmt::Display for Sleeper {
 
 /// A line of a story.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Line {
     /// Whose lane.
     pub letter: u8,
     /// Its number.
@@ -184,11 +184,11 @@ pub enum Moment {
 }
 
 /// A run, line by line.
-pub type Story = Vec<Told>;
+pub type Story = Vec<Line>;
 
 /// The moment that decided, and why: an index into the story.
 pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
-    let last = |test: &dyn Fn(&Told) -> bool| story.iter().rposition(test);
+    let last = |test: &dyn Fn(&Line) -> bool| story.iter().rposition(test);
     match finding {
         Finding::Deadlock { sleepers } => {
             let lost = sleepers.iter().find_map(|sleeper| lost_signal(story, sleeper));
@@ -255,9 +255,9 @@ fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
     let row = syscalls::row(number).filter(|row| matches!(row.sleep, Sleep::Signal(_)))?;
     // As C calls it.
     let (who, name) = (letter(sleeper.letter), row.name.trim_start_matches("rt_"));
-    let mine = |told: &&(usize, &Told)| told.1.letter == sleeper.letter;
-    let lines: Vec<(usize, &Told)> = story.iter().enumerate().collect();
-    let delivered = |told: &(usize, &Told)| match told.1.moment {
+    let mine = |told: &&(usize, &Line)| told.1.letter == sleeper.letter;
+    let lines: Vec<(usize, &Line)> = story.iter().enumerate().collect();
+    let delivered = |told: &(usize, &Line)| match told.1.moment {
         Moment::Signal { signal, handler: true, from, .. } => Some((told.0, signal, from)),
         _ => None,
     };

@@ -105,12 +105,12 @@ pub enum Point {
     /// It passes, and is stopped at only if what it maps may be shared.
     Mapping,
     /// It is answered by the explorer: what time it is.
-    Clock(Clock),
+    Clock(Question),
 }
 
 /// How a call is told what time it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
+pub enum Question {
     /// On the clock in the first argument, where the second points.
     Named,
     /// Where the first argument points, in microseconds.

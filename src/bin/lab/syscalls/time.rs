@@ -32,8 +32,8 @@ rows! {
         touches: &[Touch::Time],
         changes: Changes::Timer,
     }
-    SYS_clock_gettime clock_gettime() { point: Point::Clock(Clock::Named) }
-    SYS_gettimeofday gettimeofday() { point: Point::Clock(Clock::Day) }
+    SYS_clock_gettime clock_gettime() { point: Point::Clock(Question::Named) }
+    SYS_gettimeofday gettimeofday() { point: Point::Clock(Question::Day) }
     #[cfg(target_arch = "x86_64")]
-    SYS_time time() { point: Point::Clock(Clock::Seconds) }
+    SYS_time time() { point: Point::Clock(Question::Seconds) }
 }

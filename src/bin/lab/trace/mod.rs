@@ -12,22 +12,19 @@
 //! | [`notes`] | what events mean that are no calls |
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
-use nix::sys::ptrace::Options;
-use nix::unistd::{Pid, geteuid};
 
 use crate::asked;
 use crate::syscalls;
-use crate::tracer::Tracer;
 use crate::tracer::filter::Filter;
 use crate::tracer::program::{Program, Signals};
-use crate::tracer::starter::{Order, Plan, Refused, Starter};
+use crate::tracer::refused::Refused;
+use crate::tracer::starter::{Order, Plan, Starter};
+use crate::tracer::{Tracer, cpu};
 use crate::view::json::Json;
 use crate::view::text::Text;
 use crate::view::{Out, View, complain};
@@ -103,7 +100,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     };
     let signals = Signals::found();
     asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);
-    let cpu = if trace.spread { None } else { pin() };
+    let cpu = if trace.spread { None } else { cpu::pin() };
     let filter = if trace.detach || !Filter::supported() {
         None
     } else {
@@ -129,7 +126,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     let plan = Plan {
         programs: &programs,
         filter: filter.as_ref(),
-        options: options(trace.detach),
+        outlives_tracer: trace.detach,
         prepare: &|| {
             signals.restore();
             Ok(())
@@ -139,7 +136,9 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     if let Err((program, refused)) = start(&mut watch, &plan, cpu) {
         watch.kill_all();
         let code = if let Refused::Asked(signal) = refused { 128 + signal as u8 } else { 1 };
-        return Err((code, refused_because(&program.name(), &refused)));
+        let name = program.name();
+        let cannot = if let Refused::Ptrace(_) = refused { "cannot trace " } else { "" };
+        return Err((code, format!("{cannot}{name}: {refused}")));
     }
     asked::leave_the_terminals_to_the_programs();
     Ok(watch.run())
@@ -161,19 +160,6 @@ fn start<'a>(
             .map_err(|refused| (program, refused))?;
     }
     Ok(())
-}
-
-/// What is told of the programs. Without EXITKILL they run on, untraced, when the tracer dies.
-pub fn options(outlive: bool) -> Options {
-    let mut options = Options::PTRACE_O_TRACESYSGOOD
-        | Options::PTRACE_O_TRACEFORK
-        | Options::PTRACE_O_TRACEVFORK
-        | Options::PTRACE_O_TRACECLONE
-        | Options::PTRACE_O_TRACEEXEC
-        | Options::PTRACE_O_TRACEEXIT
-        | Options::PTRACE_O_TRACESECCOMP;
-    options.set(Options::PTRACE_O_EXITKILL, !outlive);
-    options
 }
 
 /// The programs of the command line, each found.
@@ -205,60 +191,11 @@ fn no_input() -> nix::Result<()> {
     }
 }
 
-/// Pins this process, and so what it starts, to one CPU.
-fn pin() -> Option<usize> {
-    let cpu = sched_getcpu().ok()?;
-    let mut set = CpuSet::new();
-    set.set(cpu).ok()?;
-    sched_setaffinity(Pid::from_raw(0), &set).ok()?;
-    Some(cpu)
-}
-
 /// Colours where they are wanted: in a terminal, unless NO_COLOR; or by CLICOLOR_FORCE.
 fn choose_colours(out: &Out) {
     let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
     let no = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     colored::control::set_override(set("CLICOLOR_FORCE") || (out.is_terminal() && !no));
-}
-
-/// One line: why the kernel does not let us trace, and what would allow it.
-fn refused_because(program: &str, refused: &Refused) -> String {
-    let Refused::Ptrace(errno) = refused else { return format!("{program}: {refused}") };
-    let why = why_no_ptrace(*errno);
-    format!("cannot trace {program}: ptrace: {}; {why}", lablib::flags::errno(*errno))
-}
-
-/// Why ptrace is refused here, and what would allow it.
-pub fn why_no_ptrace(errno: Errno) -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let status = read("/proc/self/status");
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|value| value.trim().parse::<i64>().ok()).unwrap_or(0)
-    };
-    let scope = read("/proc/sys/kernel/yama/ptrace_scope");
-    match (field("TracerPid:"), scope.trim(), field("Seccomp:"), errno) {
-        (1.., ..) => {
-            let tracer = field("TracerPid:");
-            format!("process {tracer} traces us already, and so what we start; run lab without it")
-        }
-        (_, "3", ..) => {
-            "kernel.yama.ptrace_scope is 3: nobody may trace; only a reboot with another value helps"
-                .into()
-        }
-        (_, "2", ..) if !geteuid().is_root() => {
-            "kernel.yama.ptrace_scope is 2: only root may trace; sudo, or sysctl \
-             kernel.yama.ptrace_scope=1"
-                .into()
-        }
-        (_, _, 2, _) => {
-            "a seccomp filter forbids it (a container's, most likely); docker run \
-             --cap-add=SYS_PTRACE, or --security-opt seccomp=unconfined, allows it"
-                .into()
-        }
-        (.., Errno::ENOSYS) => "this kernel or sandbox has no ptrace".into(),
-        _ => "a security module or sandbox forbids it; ask who runs this machine".into(),
-    }
 }
 
 /// Ends as the program did, so that our parent sees the same.

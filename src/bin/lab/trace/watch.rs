@@ -12,7 +12,8 @@ use super::teller::Teller;
 use crate::asked;
 use crate::event::What;
 use crate::tracer::program::Program;
-use crate::tracer::starter::{self, Refused, Starter};
+use crate::tracer::refused::Refused;
+use crate::tracer::starter::{self, Starter};
 use crate::tracer::{Death, Entry, How, Stop, Stopped, Tid, Told, Tracer, names};
 use crate::view::{Out, View, complain};
 

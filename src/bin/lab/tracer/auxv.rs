@@ -18,35 +18,31 @@ const END: u64 = 0;
 /// is, so that we can answer.
 pub fn hide_vdso(thread: &Stopped) -> nix::Result<()> {
     let Ok(registers) = ptrace::getregs(Pid::from_raw(thread.tid())) else { return Ok(()) };
-    let words = Words { thread, from: registers.rsp, page: vec![] };
-    hide(words)
-}
-
-fn hide(mut words: Words) -> nix::Result<()> {
+    let mut stack = Stack { thread, from: registers.rsp, page: vec![] };
     // The number of arguments, the arguments, NULL, the environment, NULL; then pairs.
-    let Some(arguments) = words.get(0) else { return Ok(()) };
+    let Some(arguments) = stack.get(0) else { return Ok(()) };
     let mut at = arguments + 2;
-    while words.get(at).is_some_and(|word| word != 0) {
+    while stack.get(at).is_some_and(|word| word != 0) {
         at += 1;
     }
     at += 1;
-    while let Some(kind) = words.get(at).filter(|kind| *kind != END) {
+    while let Some(kind) = stack.get(at).filter(|kind| *kind != END) {
         if kind == SYSINFO {
-            write(words.thread, words.from + 8 * at, &[IGNORE])?;
+            write(stack.thread, stack.from + 8 * at, &[IGNORE])?;
         }
         at += 2;
     }
     Ok(())
 }
 
-/// The words of a stack, read as they are needed.
-struct Words<'a> {
+/// A stack, whose words are read as they are needed.
+struct Stack<'a> {
     thread: &'a Stopped,
     from: u64,
     page: Vec<u8>,
 }
 
-impl Words<'_> {
+impl Stack<'_> {
     fn get(&mut self, n: u64) -> Option<u64> {
         let at = 8 * n as usize;
         if self.page.len() < at + 8 {

@@ -5,6 +5,8 @@
 //! | [`thread`] | a thread that stands still, and one that runs |
 //! | [`program`] | a program, and the signals with which it starts |
 //! | [`starter`] | the process from which everything that is watched is forked |
+//! | [`refused`] | why one could not be started, or not be traced |
+//! | [`cpu`] | tracer and traced on one CPU |
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
 //! | [`memory`] | reads and writes what a call's arguments point at |
@@ -23,10 +25,12 @@ use nix::unistd::Pid;
 
 #[cfg(target_arch = "x86_64")]
 pub mod auxv;
+pub mod cpu;
 pub mod filter;
 pub mod memory;
 pub mod names;
 pub mod program;
+pub mod refused;
 pub mod registers;
 pub mod starter;
 pub mod thread;

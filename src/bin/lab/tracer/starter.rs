@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
-use std::{fmt, mem, ptr};
+use std::{mem, ptr};
 
 use libc::c_int;
 use nix::errno::Errno;
@@ -25,6 +25,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::filter::Filter;
 use super::program::Program;
+use super::refused::Refused;
 use super::{Death, Entry, How, Running, Stop, Stopped, Tid, Told, decode};
 use crate::asked::{Ended, Patience};
 
@@ -39,8 +40,8 @@ pub struct Plan<'a> {
     pub programs: &'a [Program],
     /// The calls to stop at; without it, all, if a tracee is resumed with [`How::Syscall`].
     pub filter: Option<&'a Filter>,
-    /// What is told of what it starts: ptrace(2), PTRACE_O_….
-    pub options: Options,
+    /// What it starts runs on, untraced, when the tracer dies. Else the kernel kills it.
+    pub outlives_tracer: bool,
     /// Done once, in the starter, before the filter. What it starts inherits what this does.
     pub prepare: &'a dyn Fn() -> Result<(), String>,
     /// Done in each child before exec, for the n-th program. It may only make system calls: no
@@ -58,42 +59,6 @@ pub struct Order {
     pub number: c_int,
 }
 
-/// Why a program could not be started.
-#[derive(Debug)]
-pub enum Refused {
-    /// Its path or an argument has a NUL, or there is no room for a process: the call, and errno.
-    Call(&'static str, Errno),
-    /// The kernel does not let us trace it.
-    Ptrace(Errno),
-    /// What it needs cannot be had: one line.
-    Prepare(String),
-    /// It has made no progress for [`LIMIT`]: where it is.
-    Stuck(String),
-    /// A signal asked us to stop.
-    Asked(c_int),
-    /// It was killed on its way, by this signal; 0: it ended.
-    Killed(c_int),
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let errno = lablib::flags::errno;
-        match self {
-            Refused::Call(call, why) => write!(f, "{call}: {}", errno(*why)),
-            Refused::Ptrace(why) => write!(f, "ptrace: {}", errno(*why)),
-            Refused::Prepare(why) => f.write_str(why),
-            Refused::Stuck(place) => {
-                write!(f, "not started after {} s: {place}; see lab doctor", LIMIT.as_secs())
-            }
-            Refused::Asked(signal) => write!(f, "stopped by {}", super::names::signal(*signal)),
-            Refused::Killed(0) => f.write_str("ended before it became the program"),
-            Refused::Killed(signal) => {
-                write!(f, "killed by {} before it ran", super::names::signal(*signal))
-            }
-        }
-    }
-}
-
 /// What a child does on its way to the program.
 const STEPS: [&str; 3] = ["clone", "prepare", "execve"];
 
@@ -104,14 +69,23 @@ pub struct Starter {
     held: Option<Stopped>,
     orders: File,
     reports: File,
-    options: Options,
+    outlives_tracer: bool,
     filtered: bool,
 }
+
+/// What is told of the starter and of all that it starts.
+const OPTIONS: Options = Options::PTRACE_O_TRACESYSGOOD
+    .union(Options::PTRACE_O_TRACEFORK)
+    .union(Options::PTRACE_O_TRACEVFORK)
+    .union(Options::PTRACE_O_TRACECLONE)
+    .union(Options::PTRACE_O_TRACEEXEC)
+    .union(Options::PTRACE_O_TRACESECCOMP);
 
 impl Starter {
     /// Forks the starter, and waits until it is ready.
     pub fn new(plan: &Plan) -> Result<Starter, Refused> {
-        let commands = plan.programs.iter().map(Command::of).collect::<Result<Vec<_>, _>>()?;
+        let executables =
+            plan.programs.iter().map(Executable::of).collect::<Result<Vec<_>, _>>()?;
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| Refused::Call("pipe", errno));
         let ((inbox, orders), (reports, outbox)) = (pipe()?, pipe()?);
         // SAFETY: we have one thread.
@@ -119,14 +93,20 @@ impl Starter {
             ForkResult::Child => {
                 drop((orders, reports));
                 let post = Post { inbox: File::from(inbox), outbox: File::from(outbox) };
-                post.serve(plan, &commands)
+                post.serve(plan, &executables)
             }
             ForkResult::Parent { child } => {
                 drop((inbox, outbox));
                 let (orders, reports) = (File::from(orders), File::from(reports));
-                let (options, filtered) = (plan.options, plan.filter.is_some());
-                let mut starter =
-                    Starter { pid: child.as_raw(), held: None, orders, reports, options, filtered };
+                let (outlives_tracer, filtered) = (plan.outlives_tracer, plan.filter.is_some());
+                let mut starter = Starter {
+                    pid: child.as_raw(),
+                    held: None,
+                    orders,
+                    reports,
+                    outlives_tracer,
+                    filtered,
+                };
                 starter.begin()?;
                 Ok(starter)
             }
@@ -141,8 +121,7 @@ impl Starter {
     /// Seizes it, and lets it prepare itself.
     fn begin(&mut self) -> Result<(), Refused> {
         // It must not go on forking when nobody holds it any more.
-        let options = self.options | Options::PTRACE_O_EXITKILL;
-        Running::seize(self.pid, options).map_err(Refused::Ptrace)?;
+        Running::seize(self.pid, OPTIONS | Options::PTRACE_O_EXITKILL).map_err(Refused::Ptrace)?;
         self.send(Order { program: -1, number: 0 })?;
         self.until_ready().map(drop)
     }
@@ -208,8 +187,8 @@ impl Starter {
                 _ => {}
             }
             // It has the starter's options, and may be meant to outlive us.
-            if mem::take(&mut first) && !self.options.contains(Options::PTRACE_O_EXITKILL) {
-                child.set_options(self.options).map_err(Refused::Ptrace)?;
+            if mem::take(&mut first) && self.outlives_tracer {
+                child.set_options(OPTIONS).map_err(Refused::Ptrace)?;
             }
             let how = if self.filtered { How::Cont } else { How::Syscall };
             child.resume(how, signal).map_err(Refused::Ptrace)?;
@@ -296,19 +275,19 @@ pub fn whereabouts(pid: Tid) -> String {
 }
 
 /// A program as exec takes it.
-struct Command {
+struct Executable {
     path: CString,
     words: Vec<CString>,
 }
 
-impl Command {
-    fn of(program: &Program) -> Result<Command, Refused> {
+impl Executable {
+    fn of(program: &Program) -> Result<Executable, Refused> {
         let word = |word: OsString| {
             CString::new(word.into_vec()).map_err(|_| Refused::Call("exec", Errno::EINVAL))
         };
         let path = word(program.path.clone().into_os_string())?;
         let words = program.words.iter().cloned().map(word).collect::<Result<_, _>>()?;
-        Ok(Command { path, words })
+        Ok(Executable { path, words })
     }
 
     fn argv(&self) -> Vec<*const libc::c_char> {
@@ -323,8 +302,8 @@ struct Post {
 }
 
 impl Post {
-    fn serve(mut self, plan: &Plan, commands: &[Command]) -> ! {
-        let argvs: Vec<_> = commands.iter().map(Command::argv).collect();
+    fn serve(mut self, plan: &Plan, executables: &[Executable]) -> ! {
+        let argvs: Vec<_> = executables.iter().map(Executable::argv).collect();
         // The first order: we are seized.
         if self.order().is_none() {
             leave(0)
@@ -350,7 +329,11 @@ impl Post {
                     // SAFETY: a path, and a list of strings that ends with NULL; `environ` is not
                     // changed by anybody.
                     unsafe {
-                        libc::execve(commands[at].path.as_ptr(), argvs[at].as_ptr(), environ.cast())
+                        libc::execve(
+                            executables[at].path.as_ptr(),
+                            argvs[at].as_ptr(),
+                            environ.cast(),
+                        )
                     };
                     self.failed(2, Errno::last());
                     leave(127)

@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use libc::c_int;
 
-use crate::explore::calls::{Answer, Limit};
-use crate::syscalls::cells;
+use crate::explore::calls::{Limit, Reply};
+use crate::syscalls::cells::Question;
 use crate::tracer::Entry;
 
 const SECOND: u64 = 1_000_000_000;
@@ -52,8 +52,8 @@ impl Clock {
     }
 
     /// Answers what time it is; `None`: on a clock that is not ours, like that of a processor.
-    pub fn read(&mut self, entry: &Entry, how: cells::Clock) -> Option<Answer<2>> {
-        let named = how == cells::Clock::Named;
+    pub fn read(&mut self, entry: &Entry, how: Question) -> Option<Reply<2>> {
+        let named = how == Question::Named;
         let which = if named { entry.args[0] as c_int } else { libc::CLOCK_REALTIME };
         let start = match which {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => self.day,
@@ -68,11 +68,9 @@ impl Clock {
         let time = start + self.now;
         let (seconds, nanos) = (time / SECOND, time % SECOND);
         Some(match how {
-            cells::Clock::Named => Answer { at: entry.args[1], words: [seconds, nanos], result: 0 },
-            cells::Clock::Day => {
-                Answer { at: entry.args[0], words: [seconds, nanos / 1000], result: 0 }
-            }
-            cells::Clock::Seconds => Answer { at: 0, words: [0, 0], result: seconds as i64 },
+            Question::Named => Reply { at: entry.args[1], words: [seconds, nanos], result: 0 },
+            Question::Day => Reply { at: entry.args[0], words: [seconds, nanos / 1000], result: 0 },
+            Question::Seconds => Reply { at: 0, words: [0, 0], result: seconds as i64 },
         })
     }
 

@@ -19,7 +19,7 @@ pub struct Looks {
     at: Option<At>,
     times: u32,
     /// Where it was found spinning.
-    places: Vec<Place>,
+    spots: Vec<Spot>,
     /// Somebody else first.
     pub yields: bool,
 }
@@ -32,7 +32,7 @@ enum At {
     Memory,
 }
 
-struct Place {
+struct Spot {
     registers: u64,
     times: u32,
 }
@@ -65,13 +65,13 @@ impl Looks {
         self.at = Some(At::Memory);
         self.yields = true;
         if self.times == 1 {
-            self.places.clear();
+            self.spots.clear();
         }
-        match self.places.iter_mut().find(|place| place.registers == registers) {
-            Some(place) => place.times += 1,
-            None => self.places.push(Place { registers, times: 1 }),
+        match self.spots.iter_mut().find(|spot| spot.registers == registers) {
+            Some(spot) => spot.times += 1,
+            None => self.spots.push(Spot { registers, times: 1 }),
         }
-        let circle = self.places.iter().any(|place| place.times >= CIRCLES);
+        let circle = self.spots.iter().any(|spot| spot.times >= CIRCLES);
         Spin { new: !known, for_ever: circle || self.times > SPINS }
     }
 

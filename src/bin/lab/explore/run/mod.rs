@@ -84,8 +84,8 @@ impl World {
         };
         let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
-        let Programs { judge, teller, .. } = run.moves.all;
-        let (findings, ends, story) = (judge.findings, judge.ends, teller.story);
+        let Programs { judge, narrator, .. } = run.moves.all;
+        let (findings, ends, story) = (judge.findings, judge.ends, narrator.story);
         Ok(Outcome { findings, ends, story, ..run.outcome })
     }
 }
@@ -210,7 +210,7 @@ impl Run<'_> {
             all.touched.made.writes(Thing::Time);
         }
         if self.last.is_some_and(|last| last != mover) {
-            all.teller.tell(&all.model, task, Moment::Turn { taken });
+            all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
         if mover.time {
             self.moves.pass_time(task)?;

@@ -12,7 +12,7 @@ use libc::{c_int, siginfo_t};
 
 use super::model::State;
 use super::programs::Programs;
-use super::tracees::{Heard, Patience};
+use super::tracees::{Heard, Moving};
 use super::{Result, Trouble};
 use crate::event::Action;
 use crate::explore::calls;
@@ -79,7 +79,7 @@ impl Moves<'_> {
     pub fn pass_time(&mut self, i: usize) -> Result<()> {
         let Some((at, alarm)) = self.all.model.due(i) else { return Ok(()) };
         self.all.clock.pass_to(at);
-        self.all.teller.tell(&self.all.model, i, Moment::Time { alarm });
+        self.all.narrator.tell(&self.all.model, i, Moment::Time { alarm });
         if alarm {
             let process = self.all.model.process_mut(i);
             process.alarm = None;
@@ -120,8 +120,8 @@ impl Moves<'_> {
         loop {
             let Some(heard) = self.next(i, since)? else {
                 self.all.model.tasks[i].state = State::Asleep;
-                if self.all.teller.wanted {
-                    self.all.teller.call(&mut self.all.model, i, None);
+                if self.all.narrator.wanted {
+                    self.all.narrator.call(&mut self.all.model, i, None);
                 }
                 return Ok(());
             };
@@ -143,11 +143,11 @@ impl Moves<'_> {
         let task = &self.all.model.tasks[i];
         let entry = task.entry.filter(|_| task.in_call);
         let may_sleep = entry.is_some_and(|entry| calls::may_sleep(&entry));
-        let patience = Patience { may_sleep, vfork: task.vfork, since };
+        let moving = Moving { may_sleep, vfork: task.vfork, since };
         let siblings = self.all.model.siblings(i);
         let main = self.all.model.process(i).main == i;
         let leaves = main && !siblings.is_empty() && self.all.ends_thread(i);
-        self.all.tracees.next(i, patience, &siblings, leaves)
+        self.all.tracees.next(i, moving, &siblings, leaves)
     }
 
     /// One that moves stands still. True: it is held here, and its move is over.
@@ -203,7 +203,7 @@ impl Moves<'_> {
         task.state = State::Start;
         let spin = task.looks.at_memory(digest, alone);
         if spin.new {
-            self.all.teller.tell(&self.all.model, i, Moment::Spins);
+            self.all.narrator.tell(&self.all.model, i, Moment::Spins);
         }
         if spin.for_ever {
             self.all.judge.endless(&self.all.model, i);
@@ -231,7 +231,7 @@ impl Moves<'_> {
             let (code, from, _) = sender(info);
             let from = (code <= 0).then_some(from).and_then(|from| self.all.model.with_tgid(from));
             let from = from.map(|from| self.all.model.letter(self.all.model.processes[from].main));
-            self.all.teller.tell(
+            self.all.narrator.tell(
                 &self.all.model,
                 i,
                 Moment::Signal { signal, from, handler, ignored },

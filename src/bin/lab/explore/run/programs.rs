@@ -5,7 +5,7 @@ use libc::c_int;
 use super::clock::Clock;
 use super::judge::Judge;
 use super::model::{Map, Model, State, Wait};
-use super::story::Teller;
+use super::story::Narrator;
 use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
 use super::{Result, Trouble, World};
@@ -26,7 +26,7 @@ pub struct Programs<'a> {
     pub clock: Clock,
     pub touched: Touched,
     pub judge: Judge,
-    pub teller: Teller,
+    pub narrator: Narrator,
     /// How many signals have been sent.
     pub signals: u64,
 }
@@ -41,7 +41,7 @@ impl<'a> Programs<'a> {
             clock: Clock::start(),
             touched: Touched::default(),
             judge: Judge::default(),
-            teller: Teller::new(tell),
+            narrator: Narrator::new(tell),
             signals: 0,
         }
     }
@@ -127,9 +127,9 @@ impl<'a> Programs<'a> {
         self.touched.call(&self.model, i, &entry);
         self.sends(i, &entry);
         if let Some(kind) = calls::gets(entry.number) {
-            self.world.room.before_get(kind);
+            self.world.room.tables.before_get(kind);
         }
-        self.model.tasks[i].call = self.teller.spell(tid, &entry);
+        self.model.tasks[i].call = self.narrator.spell(tid, &entry);
         if self.judge.over {
             return Ok(());
         }
@@ -141,8 +141,8 @@ impl<'a> Programs<'a> {
                 self.model.process_mut(i).set_action(entry.args[0] as c_int, action);
             }
             Changes::Thread | Changes::Process => {
-                if self.teller.wanted {
-                    self.teller.call(&mut self.model, i, None);
+                if self.narrator.wanted {
+                    self.narrator.call(&mut self.model, i, None);
                 }
                 self.model.tasks[i].in_call = false;
                 return self.tracees.go_on(i, How::Cont, 0);
@@ -151,7 +151,7 @@ impl<'a> Programs<'a> {
         }
         let flags = syscalls::clone_flags(tid, &entry);
         self.model.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
-        let follow = self.teller.wanted || calls::has_to_be_followed(tid, &entry);
+        let follow = self.narrator.wanted || calls::has_to_be_followed(tid, &entry);
         if follow {
             self.take_limit(i, &entry)?;
         }
@@ -209,7 +209,7 @@ impl<'a> Programs<'a> {
             self.give_limit_back(i, &wait)?;
         }
         if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
-            self.world.room.after_get(kind, result as c_int);
+            self.world.room.tables.after_get(kind, result as c_int);
         }
         let Some(row) = syscalls::row(entry.number) else { return Ok(()) };
         if !(-4095..0).contains(&result) {
@@ -219,8 +219,8 @@ impl<'a> Programs<'a> {
             return Ok(());
         }
         self.judge.call(&self.model, i, &entry, result);
-        if self.teller.wanted {
-            self.teller.call(&mut self.model, i, Some(result));
+        if self.narrator.wanted {
+            self.narrator.call(&mut self.model, i, Some(result));
         }
         Ok(())
     }
@@ -293,8 +293,8 @@ impl<'a> Programs<'a> {
         let done = write(self.tracees.standing(i)?, answer.at, &answer.words);
         done.map_err(Trouble::of("process_vm_writev"))?;
         self.set_result(i, answer.result)?;
-        if self.teller.wanted {
-            self.teller.call(&mut self.model, i, Some(answer.result));
+        if self.narrator.wanted {
+            self.narrator.call(&mut self.model, i, Some(answer.result));
         }
         self.tracees.go_on(i, How::Cont, 0)
     }
@@ -324,8 +324,8 @@ impl<'a> Programs<'a> {
     }
 
     pub fn exec(&mut self, i: usize) -> Result<()> {
-        if self.teller.wanted {
-            self.teller.call(&mut self.model, i, Some(0));
+        if self.narrator.wanted {
+            self.narrator.call(&mut self.model, i, Some(0));
         }
         self.model.exec(i);
         self.hide_vdso(i)
@@ -349,7 +349,7 @@ impl<'a> Programs<'a> {
             Death::Killed { signal, .. } => (names::signal(signal), Moment::Killed { signal }),
             Death::Exited(code) => (code.to_string(), Moment::Exit { code }),
         };
-        self.teller.tell(&self.model, i, moment);
+        self.narrator.tell(&self.model, i, moment);
         let maps = self.model.end(process, how);
         self.touched.maps(&maps);
         self.ended_for_others(process);

@@ -2,27 +2,27 @@
 
 use super::model::Model;
 use crate::event::Call;
-use crate::explore::verdict::{Moment, Story, Told};
+use crate::explore::verdict::{Line, Moment, Story};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
 
 /// Tells what happens, or keeps silent.
-pub struct Teller {
+pub struct Narrator {
     pub wanted: bool,
     pub story: Story,
 }
 
-impl Teller {
+impl Narrator {
     /// One who tells if that is wanted.
-    pub fn new(wanted: bool) -> Teller {
-        Teller { wanted, story: vec![] }
+    pub fn new(wanted: bool) -> Narrator {
+        Narrator { wanted, story: vec![] }
     }
 
     /// Something happens to a thread.
     pub fn tell(&mut self, model: &Model, i: usize, moment: Moment) {
         if self.wanted {
             let (letter, pid) = (model.letter(i), model.pid(i));
-            self.story.push(Told { letter, pid, moment });
+            self.story.push(Line { letter, pid, moment });
         }
     }
 

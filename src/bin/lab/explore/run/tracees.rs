@@ -20,10 +20,10 @@ const SPIN: i64 = 6_000_000;
 #[derive(Default)]
 pub struct Tracees {
     tracer: Tracer,
-    threads: Vec<Thread>,
+    threads: Vec<Tracee>,
 }
 
-struct Thread {
+struct Tracee {
     tid: Tid,
     tgid: Tid,
     hold: Hold,
@@ -50,7 +50,7 @@ pub enum Heard {
 
 /// How one that moves is waited for.
 #[derive(Clone, Copy)]
-pub struct Patience {
+pub struct Moving {
     /// It may sleep in a call.
     pub may_sleep: bool,
     /// In the call of a vfork, where the kernel counts its sleep otherwise.
@@ -71,7 +71,7 @@ impl Tracees {
     }
 
     fn push(&mut self, tid: Tid, tgid: Tid, hold: Hold) {
-        self.threads.push(Thread { tid, tgid, hold, stat: None, syscall: None });
+        self.threads.push(Tracee { tid, tgid, hold, stat: None, syscall: None });
     }
 
     /// One that stands still, to be looked into and changed.
@@ -143,16 +143,16 @@ impl Tracees {
     pub fn next(
         &mut self,
         i: usize,
-        patience: Patience,
+        moving: Moving,
         siblings: &[usize],
         leaves: bool,
     ) -> Result<Option<Heard>> {
-        if !patience.may_sleep && siblings.is_empty() {
+        if !moving.may_sleep && siblings.is_empty() {
             loop {
                 if let Some(heard) = self.wait_once(i, true)? {
                     return Ok(Some(heard));
                 }
-                self.interrupt_if_it_spins(i, patience.since)?;
+                self.interrupt_if_it_spins(i, moving.since)?;
             }
         }
         loop {
@@ -169,11 +169,11 @@ impl Tracees {
             if leaves && self.state(i) == b'Z' {
                 return Ok(Some(Heard::End(Death::Exited(0))));
             }
-            if patience.may_sleep && self.sleeps(i, patience.vfork, false) {
+            if moving.may_sleep && self.sleeps(i, moving.vfork, false) {
                 return self.look(i);
             }
-            if !patience.may_sleep {
-                self.interrupt_if_it_spins(i, patience.since)?;
+            if !moving.may_sleep {
+                self.interrupt_if_it_spins(i, moving.since)?;
             }
         }
     }
