@@ -1015,7 +1015,7 @@ fn every_fault_has_a_line_and_every_named_test_exists() {
 /// The cells notice: the same scenes, with programs that do it wrong, come out differently.
 mod the_harness_proves_itself {
     use super::*;
-    use lablib::system::SYS_PAUSE;
+    use sysv::process::SYS_PAUSE;
 
     /// Delays the child between "ready" and its wait, so that the signal comes in between. True if
     /// the program ended; false if it sleeps in pause.

@@ -6,10 +6,13 @@ pub mod scene;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
 use regex::Regex;
 
 /// The uid that stands for a student when the tests run as root.
@@ -134,6 +137,39 @@ fn student(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command
+}
+
+/// Runs a test of the libraries again: as a student, or as root if it is `privileged`, in an IPC namespace
+/// of its own, in a process with one thread.
+pub fn isolated(name: &str, privileged: bool, body: fn() -> lablib::Result<()>) {
+    const INSIDE: &str = "ISOLATED";
+    if std::env::var_os(INSIDE).is_some() {
+        return in_one_thread(|| {
+            lablib::leftovers::start();
+            body().expect("what is promised");
+        });
+    }
+    let again = ["--exact", "--test-threads=1", "--nocapture"];
+    let again = run(&this_test()).args(&[&[name], &again[..]].concat()).env(INSIDE, "1");
+    let again = if privileged { again.privileged() } else { again };
+    let run = again.go();
+    let ran = run.stdout.contains("1 passed");
+    assert!(ran && run.code == 0 && run.left.is_empty(), "{run:#?}");
+}
+
+/// A test has two threads, its own and one that waits for it; a child of the test has one.
+fn in_one_thread(body: impl FnOnce()) {
+    // SAFETY: the other thread only waits for this one.
+    match unsafe { fork() }.expect("fork") {
+        ForkResult::Child => {
+            let failed = catch_unwind(AssertUnwindSafe(body)).is_err();
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(failed.into()) }
+        }
+        ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+        }
+    }
 }
 
 /// What a run answered.

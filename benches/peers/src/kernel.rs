@@ -11,8 +11,8 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
-use lablib::wakeup::{futex_wait, futex_wake};
 
+use duplex::bell::{futex_wait, futex_wake};
 use crate::pair::{Measured, Pin, meet, pair, shared, unshare};
 use crate::talk::Talk;
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::SeqCst;
 
-use lablib::wakeup::Way;
 
+use duplex::waiters::Way;
 use crate::kernel::{Pipes, Slots, memcpy, ping_pong};
 use crate::others::{Iceoryx, IpcChannel, rtrb};
 use crate::ours::{Mode, RING, Segments, alone, duplex, stream};
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let null = fs::File::options().write(true).open("/dev/null").expect("/dev/null");
     let out = nix::unistd::dup(std::io::stdout()).expect("dup");
     nix::unistd::dup2_stdout(&null).expect("dup2");
-    lablib::process::enter_own_ipc().expect("an IPC namespace: run it as root");
+    lablib::child::enter_own_ipc().expect("an IPC namespace: run it as root");
     iceoryx2::prelude::set_log_level(iceoryx2::prelude::LogLevel::Fatal);
     let dir = std::env::temp_dir().join(format!("shm-workbook-bench-{}", std::process::id()));
     fs::create_dir(&dir).expect("a folder");

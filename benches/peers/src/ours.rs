@@ -4,11 +4,13 @@ use std::hint::black_box;
 use std::time::Instant;
 use std::{ptr, thread};
 
-use lablib::channel::{Receiver, Role, Segment, Sender, segment_size};
-use lablib::peer::Peer;
-use lablib::wakeup::Way;
-use lablib::{exit, shm};
 
+use duplex::layout::{Role, Segment, segment_size};
+use duplex::peers::Peer;
+use duplex::receiver::Receiver;
+use duplex::sender::Sender;
+use duplex::waiters::Way;
+use lablib::{exit, shm};
 use crate::pair::{Measured, Pin, meet, pair};
 use crate::talk::Talk;
 

@@ -6,13 +6,13 @@ use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 
 use colored::Colorize;
-use lablib::cleanup::Kind;
-use lablib::system;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, geteuid};
+use sysv::tables;
+use sysv::tables::Kind;
 
 use crate::trace::why_no_ptrace;
 use crate::tracer::filter::Filter;
@@ -79,28 +79,28 @@ fn ipc() -> Finding {
                     mount -t proc proc /proc"
             .into());
     }
-    let count = |kind| system::table(kind).len();
+    let count = |kind| tables::table(kind).len();
     let (shm, msg, sem) = (count(Kind::Shm), count(Kind::Msg), count(Kind::Sem));
     Good(format!("{shm} segments, {msg} queues, {sem} sets of semaphores are in use now"))
 }
 
 fn limits() -> Finding {
-    let (used, most) = (system::table(Kind::Shm).len() as u64, system::limit("shmmni"));
-    let sizes = format!("shmmax {}, shmall {}", system::limit("shmmax"), system::limit("shmall"));
+    let (used, most) = (tables::table(Kind::Shm).len() as u64, tables::limit("shmmni"));
+    let sizes = format!("shmmax {}, shmall {}", tables::limit("shmmax"), tables::limit("shmall"));
     if used + 16 > most {
         return Bad(format!(
             "{used} of at most {most} segments are in use: shmget may answer ENOSPC\n\
              ipcs -m shows whose they are; sudo sysctl kernel.shmmni=4096"
         ));
     }
-    if system::limit("shmmax") < 1 << 20 {
+    if tables::limit("shmmax") < 1 << 20 {
         return Limited(format!("{sizes}: small\nsudo sysctl kernel.shmmax=18446744073692774399"));
     }
     Good(format!("{used} of {most} segments; {sizes}"))
 }
 
 fn forced_removal() -> Finding {
-    if system::limit("shm_rmid_forced") == 0 {
+    if tables::limit("shm_rmid_forced") == 0 {
         return Good("off: a segment stays until it is removed, as the notes say".into());
     }
     Bad("kernel.shm_rmid_forced is 1: a segment goes with its last detach, removed or not,\n\

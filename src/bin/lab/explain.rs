@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use lablib::cleanup::Kind;
 use libc::c_int;
+use sysv::tables::Kind;
 
 use crate::event::{Call, Note, Row};
 use crate::objects::goes_with_last_detach;

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lablib::cleanup::Kind;
-use lablib::system;
 use libc::{c_int, key_t};
 use nix::errno::Errno;
+use sysv::tables;
+use sysv::tables::Kind;
 
 use crate::event::Row;
 use crate::tracer::zeroed;
@@ -70,7 +70,7 @@ impl Objects {
     /// What was made and is still there.
     pub fn left(&self) -> Vec<(Kind, c_int, Row)> {
         let still = self.made.iter().filter_map(|&(kind, id, key)| {
-            let row = system::row(kind, id)?;
+            let row = tables::row(kind, id)?;
             // Removed and made again meanwhile, it has another key or an older owner.
             let same = row.key() == key || row.key() == 0;
             same.then(|| (kind, id, from_table(kind, &row)))
@@ -104,7 +104,7 @@ fn segment(shmid: c_int) -> Option<(Row, i64)> {
             Some((row, ds.shm_ctime))
         }
         Err(Errno::EACCES) => {
-            let row = system::segment(shmid)?;
+            let row = tables::segment(shmid)?;
             Some((from_table(Kind::Shm, &row), row.get("ctime")))
         }
         Err(_) => None,
@@ -112,7 +112,7 @@ fn segment(shmid: c_int) -> Option<(Row, i64)> {
 }
 
 /// A row of /proc/sysvipc.
-fn from_table(kind: Kind, row: &system::Row) -> Row {
+fn from_table(kind: Kind, row: &tables::Row) -> Row {
     let number = |name: &str| Some(row.get(name) as u64);
     let pid = |name: &str| Some(row.get(name) as i32);
     let (shm, msg, sem) = (kind == Kind::Shm, kind == Kind::Msg, kind == Kind::Sem);
@@ -138,5 +138,5 @@ pub fn namespace(pid: &str) -> Option<std::path::PathBuf> {
 
 /// Was this segment removed, and waits for its last detach?
 pub fn goes_with_last_detach(row: &Row) -> bool {
-    row.perms & lablib::flags::SHM_DEST != 0
+    row.perms & sysv::spell::SHM_DEST != 0
 }

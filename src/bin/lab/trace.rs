@@ -124,7 +124,7 @@ fn programs(trace: &Trace) -> Result<Vec<Program>, Failure> {
     let find = |words: &Vec<OsString>| {
         Program::find(words).map_err(|errno| {
             let code = if errno == Errno::ENOENT { 127 } else { 126 };
-            (code, format!("{}: {}", words[0].to_string_lossy(), lablib::flags::errno(errno)))
+            (code, format!("{}: {}", words[0].to_string_lossy(), sysv::spell::errno(errno)))
         })
     };
     commands.iter().map(find).collect()
@@ -160,7 +160,7 @@ fn choose_colours(out: &Out) {
 fn refused_because(program: &str, refused: &Refused) -> String {
     let Refused::Ptrace(errno) = refused else { return format!("{program}: {refused}") };
     let why = why_no_ptrace(*errno);
-    format!("cannot trace {program}: ptrace: {}; {why}", lablib::flags::errno(*errno))
+    format!("cannot trace {program}: ptrace: {}; {why}", sysv::spell::errno(*errno))
 }
 
 /// Why ptrace is refused here, and what would allow it.

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::time::Instant;
 use std::{fs, ptr};
 
-use lablib::cleanup::Kind;
 use libc::{c_int, siginfo_t};
 use nix::errno::Errno;
+use sysv::tables::Kind;
 
 use crate::event::{Call, Event, Note, What};
 use crate::explain::{self, Facts, Target};
@@ -184,7 +184,7 @@ impl Watch {
                 Ok(None) => break None,
                 Err(Errno::EINTR) => self.tick(),
                 Err(errno) => {
-                    self.remark(format!("waitpid: {}", lablib::flags::errno(errno)));
+                    self.remark(format!("waitpid: {}", sysv::spell::errno(errno)));
                     break Some(libc::SIGTERM);
                 }
             }
@@ -308,7 +308,7 @@ impl Watch {
         match self.tracer.resume(tid, how.unwrap_or(usual), signal) {
             // Killed meanwhile: its end will be told.
             Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => self.remark(format!("ptrace: {}", lablib::flags::errno(errno))),
+            Err(errno) => self.remark(format!("ptrace: {}", sysv::spell::errno(errno))),
         }
         if by_terminal {
             self.stop_with_program();
@@ -743,7 +743,7 @@ impl Watch {
         if let Some((name, failure)) = not_run {
             let (step, errno) = failure.unwrap_or(("start", Errno::UnknownErrno));
             let code = if errno == Errno::ENOENT { 127 } else { 126 };
-            complain(&format!("{name}: {step}: {}", lablib::flags::errno(errno)));
+            complain(&format!("{name}: {step}: {}", sysv::spell::errno(errno)));
             if let Some(root) = root {
                 root.end = Some(End::NotRun(code));
             }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lablib::process::child;
-use lablib::trace::note;
+use lablib::child::child;
+use lablib::print::note;
 use lablib::{Failure, Result, exit, signals};
 use nix::unistd::read;
 use std::os::fd::AsFd;

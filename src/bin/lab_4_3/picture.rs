@@ -4,9 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use lablib::{Failure, Result};
-
 use crate::measure::{Figure, Row, SIZES, size};
+use lablib::{Failure, Result};
 
 const WIDTH: f64 = 1080.0;
 const HEIGHT: f64 = 470.0;

@@ -4,7 +4,7 @@
 use std::ptr;
 use std::rc::Rc;
 
-use lablib::{Failure, Result, trace};
+use lablib::{Failure, Result, print};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_open, mq_receive, mq_send, mq_unlink};
@@ -241,9 +241,9 @@ pub fn posix_queues(most: usize) -> Result<Ends> {
 pub fn print_calls(side: &mut Side) {
     let calls = side.take();
     for (name, n) in &calls {
-        trace::text(&format!("{name} x {n}: {n} ok"));
+        print::text(&format!("{name} x {n}: {n} ok"));
     }
     if calls.is_empty() {
-        trace::text("no system call at all");
+        print::text("no system call at all");
     }
 }

@@ -3,10 +3,10 @@
 
 use std::os::fd::OwnedFd;
 
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{claim, note, step};
 use lablib::shm::{Addr, NULL};
-use lablib::signals::{heard, kill, listen, pause};
-use lablib::trace::{claim, note, step};
+use lablib::signals::{heard, kill, pause, sigaction};
 use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
@@ -73,7 +73,7 @@ impl Gate {
 fn forced(patience: Patience, the_child: fn(Pid, &Gate, Addr) -> Result<()>) -> Result<Ending> {
     let pair = child("parent", || {
         let gate = Gate::new()?;
-        listen(SIGUSR1)?;
+        sigaction(SIGUSR1)?;
         let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
         let parent = Pid::this();

@@ -7,17 +7,17 @@
 //! A server and a client meet at a key. To wake each other by signals they must know each other's
 //! pid, and the segment is where they tell it: the server writes its own and waits, the client
 //! reads it, puts its own in the same place and rings. Whatever stands in that place is a claim;
-//! most of what follows is about not believing it too soon (src/lablib/peer.rs).
+//! most of what follows is about not believing it too soon (crates/duplex/src/peers.rs).
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use lablib::process::child;
-use lablib::trace::note;
-use lablib::{Choice, Failure, Patience, Result, cleanup, exit, signals};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use lablib::child::child;
+use lablib::print::note;
+use lablib::{Choice, Failure, Patience, Result, exit, leftovers, signals, value};
 use nix::unistd::{pipe, read};
 
 mod client;
@@ -28,54 +28,58 @@ mod wire;
 /// Time between two looks at the two of the demonstration.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// 4.9: a server and a client, each with the other's pid
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    choice: Choice,
-    /// Which side this process is; without it, both
-    #[command(subcommand)]
-    role: Option<Role>,
-    #[command(flatten)]
-    options: Options,
-}
-
-#[derive(Subcommand, Clone, Copy)]
-enum Role {
-    /// Make the segment, and send the lines of standard input to a client
-    Server,
-    /// Find the segment, and print what the server sends
-    Client,
-    /// Both, in one terminal
-    Demo,
-}
-
 /// What both sides can be told.
-#[derive(clap::Args, Clone)]
+#[derive(Clone)]
 struct Options {
-    /// The file from which both make their key [default: one of the workbook's own]
-    #[arg(long, global = true, value_name = "PATH")]
     key_file: Option<String>,
-    /// The project id of the key, 1 to 255
-    #[arg(long, global = true, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u8).range(1..))]
     proj_id: u8,
-    /// A file whose lines are the messages, instead of standard input
-    #[arg(long, global = true, value_name = "FILE")]
     messages: Option<PathBuf>,
-    /// The segment's mode, in octal
-    #[arg(long, global = true, default_value = "0600", value_parser = octal)]
     mode: i32,
-    /// Seconds for which an answer may be owed, and for which a client looks for a server; 0: no limit
-    #[arg(long, global = true, default_value = "2", value_parser = lablib::patience)]
     patience: Patience,
-    /// Count the calls of the conversation instead of printing them
-    #[arg(long, global = true)]
     count: bool,
 }
 
+/// The command line: which side this process is, and what both can be told.
+fn command() -> Command {
+    let long = |name, help| Arg::new(name).long(name).global(true).help(help);
+    let key = "The file from which both make their key [default: one of the workbook's own]";
+    let patience = "Seconds for which an answer may be owed, and for which a client looks for a \
+                    server; 0: no limit";
+    let count = "Count the calls of the conversation instead of printing them";
+    let messages = "A file whose lines are the messages, instead of standard input";
+    let proj_id = long("proj-id", "The project id of the key, 1 to 255").value_name("N");
+    let patience = long("patience", patience).value_name("PATIENCE");
+    let mode = long("mode", "The segment's mode, in octal").value_name("MODE");
+    let messages = long("messages", messages).value_name("FILE");
+    let server = "Make the segment, and send the lines of standard input to a client";
+    Choice::command("4.9: a server and a client, each with the other's pid")
+        .subcommand(Command::new("server").about(server))
+        .subcommand(
+            Command::new("client").about("Find the segment, and print what the server sends"),
+        )
+        .subcommand(Command::new("demo").about("Both, in one terminal"))
+        .arg(long("key-file", key).value_name("PATH"))
+        .arg(proj_id.default_value("9").value_parser(value_parser!(u8).range(1..)))
+        .arg(messages.value_parser(value_parser!(PathBuf)))
+        .arg(mode.default_value("0600").value_parser(octal))
+        .arg(patience.default_value("2").value_parser(lablib::patience))
+        .arg(long("count", count).action(ArgAction::SetTrue))
+}
+
 impl Options {
+    fn of(words: &ArgMatches) -> Options {
+        Options {
+            key_file: words.get_one("key-file").cloned(),
+            proj_id: value(words, "proj-id"),
+            messages: words.get_one("messages").cloned(),
+            mode: value(words, "mode"),
+            patience: value(words, "patience"),
+            count: words.get_flag("count"),
+        }
+    }
+
     fn key_file(&self) -> Result<String> {
-        self.key_file.clone().map_or_else(|| cleanup::key_file("lab-4.9.key"), Ok)
+        self.key_file.clone().map_or_else(|| leftovers::key_file("lab-4.9.key"), Ok)
     }
 }
 
@@ -85,16 +89,17 @@ fn octal(text: &str) -> std::result::Result<i32, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { choice, role, options } = match lablib::arguments() {
-        Ok(arguments) => arguments,
+    let words = match lablib::arguments(command()) {
+        Ok(words) => words,
         Err(code) => return code,
     };
-    let story = || match role.unwrap_or(Role::Demo) {
-        Role::Server => server::serve(&options, None),
-        Role::Client => client::talk(&options),
-        Role::Demo => demo(&options),
+    let options = Options::of(&words);
+    let story = || match words.subcommand_name() {
+        Some("server") => server::serve(&options, None),
+        Some("client") => client::talk(&options),
+        _ => demo(&options),
     };
-    choice.run("4.9  Two unrelated processes", story, &[])
+    Choice::of(&words).run("4.9  Two unrelated processes", story, &[])
 }
 
 /// Both, as two processes that know nothing of each other but the key. The client is started when

@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering::SeqCst};
 
+use lablib::shm::Shared;
+
 /// `sizeof(struct st_shmbuf)`.
 pub const SIZE: usize = 128;
 /// `sizeof buf`: a message of at most 123 bytes, and the NUL that ends it.
@@ -16,6 +18,9 @@ pub struct StShmbuf {
     pub pid: AtomicI32,
     buf: [AtomicU8; TEXT],
 }
+
+// SAFETY: all of it is atomics.
+unsafe impl Shared for StShmbuf {}
 
 const _: () = assert!(size_of::<StShmbuf>() == SIZE);
 

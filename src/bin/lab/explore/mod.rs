@@ -120,7 +120,7 @@ impl Trouble {
 
     /// For `map_err`: `call` is what failed.
     fn of(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
-        move |errno| Trouble::because(format!("{call}: {}", lablib::flags::errno(errno)))
+        move |errno| Trouble::because(format!("{call}: {}", sysv::spell::errno(errno)))
     }
 }
 

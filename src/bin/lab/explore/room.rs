@@ -11,7 +11,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::{fs, ptr};
 
-use lablib::flags;
 use libc::{c_int, c_ulong, c_void};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
@@ -19,6 +18,7 @@ use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, pipe2};
+use sysv::spell as flags;
 
 use super::Trouble;
 use crate::tracer::Tid;

@@ -27,7 +27,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let find = |words: &Vec<std::ffi::OsString>| {
         Program::find(words).map_err(|errno| {
             let name = words[0].to_string_lossy().into_owned();
-            Trouble::Because(exit::USAGE, format!("{name}: {}", lablib::flags::errno(errno)))
+            Trouble::Because(exit::USAGE, format!("{name}: {}", sysv::spell::errno(errno)))
         })
     };
     let programs = commands.map(find).collect::<Result<Vec<_>>>()?;

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use lablib::flags;
 use libc::{c_int, pollfd, sembuf, siginfo_t, timespec};
+use sysv::spell as flags;
 
 use super::filter::Rules;
 use super::memory::{record, records, string, strings};
@@ -383,7 +383,7 @@ fn given_back(tid: Tid, entry: &Entry, kind: As, at: u64, result: i64) -> Option
     }
 }
 
-/// A string literal of at most `limit` bytes; `lablib`'s has at most 32.
+/// A string literal of at most `limit` bytes; `sysv`'s has at most 32.
 pub fn literal(bytes: &[u8], limit: usize) -> String {
     if limit <= 32 {
         return flags::bytes(bytes);

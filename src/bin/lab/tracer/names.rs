@@ -1,12 +1,12 @@
-//! Numbers to strace's spelling, where `lablib::flags` has none: signals in sets, futex operations,
+//! Numbers to strace's spelling, where `sysv::spell` has none: signals in sets, futex operations,
 //! clone flags, waits.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use lablib::flags;
 use libc::c_int;
 use nix::errno::Errno;
+use sysv::spell as flags;
 
 /// Names of a whole value.
 pub type Names = &'static [(i64, &'static str)];

@@ -83,8 +83,8 @@ pub enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Refused::Call(call, errno) => write!(f, "{call}: {}", lablib::flags::errno(*errno)),
-            Refused::Ptrace(errno) => write!(f, "ptrace: {}", lablib::flags::errno(*errno)),
+            Refused::Call(call, errno) => write!(f, "{call}: {}", sysv::spell::errno(*errno)),
+            Refused::Ptrace(errno) => write!(f, "ptrace: {}", sysv::spell::errno(*errno)),
         }
     }
 }

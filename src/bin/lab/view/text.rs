@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use colored::{Color, Colorize};
-use lablib::flags;
+use sysv::spell as flags;
 
 use crate::event::{Event, Row, What};
 use crate::objects::goes_with_last_detach;

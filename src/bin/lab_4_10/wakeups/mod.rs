@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use duplex::waiters::Way;
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
-use lablib::trace::{self, note, step, text};
-use lablib::wakeup::Way;
-use lablib::{Failure, Result, exit};
+use lablib::print::{self, note, step, text};
+use lablib::{Failure, Result, exit, value};
 use nix::unistd::{dup, dup2_stdout};
 use serde_json::json;
 
@@ -24,23 +25,37 @@ mod forced;
 mod measured;
 mod picture;
 
-#[derive(clap::Args)]
+/// What the test can be told.
 pub struct Options {
-    /// Rounds for each way; idle ones, of a millisecond each, are a fifth of that
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
-    /// Only this way; a name that is none lists them
-    #[arg(long, value_name = "WAY")]
     only: Option<String>,
-    /// Seconds after which a way that hangs is ended, and becomes a row
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     watchdog: u64,
-    /// Print the result as JSON instead
-    #[arg(long)]
     json: bool,
-    /// Write a picture of the latencies
-    #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+}
+
+/// The arguments.
+pub fn arguments() -> [Arg; 5] {
+    let long = |name, help| Arg::new(name).long(name).help(help);
+    let rounds = long(
+        "rounds",
+        "Rounds for each way; idle ones, of a millisecond each, are a fifth of that",
+    );
+    let only = long("only", "Only this way; a name that is none lists them");
+    let watchdog =
+        long("watchdog", "Seconds after which a way that hangs is ended, and becomes a row");
+    [
+        rounds.value_name("N").value_parser(value_parser!(u32).range(5..)).default_value("500"),
+        only.value_name("WAY"),
+        watchdog
+            .value_name("SECONDS")
+            .value_parser(value_parser!(u64).range(1..))
+            .default_value("20"),
+        long("json", "Print the result as JSON instead").action(ArgAction::SetTrue),
+        long("svg", "Write a picture of the latencies")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf)),
+    ]
 }
 
 /// What is put to the test.
@@ -119,6 +134,17 @@ const WAYS: [(&str, Test); 17] = [
 static JSON: OnceLock<OwnedFd> = OnceLock::new();
 
 impl Options {
+    /// What was asked for.
+    pub fn of(words: &ArgMatches) -> Options {
+        Options {
+            rounds: value(words, "rounds"),
+            only: words.get_one("only").cloned(),
+            watchdog: value(words, "watchdog"),
+            json: words.get_flag("json"),
+            svg: words.get_one("svg").cloned(),
+        }
+    }
+
     /// With --json, keeps everything but the JSON away from standard output. Before anything is printed.
     pub fn keep_quiet(&self) -> Result<()> {
         if self.json {
@@ -180,7 +206,7 @@ pub fn put_to_the_test(options: &Options) -> Result<()> {
         }
         undecided(&outcomes)
     };
-    trace::bulk(run)
+    print::bulk(run)
 }
 
 /// A way that did not do what the notes teach is a failure of the lab.

@@ -14,22 +14,21 @@
 //! stop, for the death of the peer and for the end of the patience. A hostile or half-dead peer
 //! can make a wait late, never endless.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::hint::spin_loop;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use std::{mem, ptr, thread};
 
-use libc::{c_int, pthread_cond_t, pthread_mutex_t, sem_t, timespec};
+use lablib::{Failure, Patience, Result, exit, signals};
+use libc::{c_int, sem_t, timespec};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use crate::peer::Peer;
-use crate::{Failure, Patience, Result, exit, signals};
+use crate::bell::{Bell, LOOK, deadline, futex_wait, futex_wake};
+use crate::peers::Peer;
 
-/// Time between two looks at what rings no bell: signals, a death, the end of the patience.
-pub const LOOK: Duration = Duration::from_millis(100);
 /// For how long an adaptive way stays awake: about what falling asleep and being woken costs.
 pub const AWAKE: Duration = Duration::from_micros(20);
 /// Looks in a row before an adaptive way asks for the time or yields: about 2 us.
@@ -149,83 +148,6 @@ extern "C" fn post(signal: c_int) {
             *libc::__errno_location() = errno;
         }
     }
-}
-
-/// Where one side sleeps, in shared memory: two cache lines.
-#[repr(C, align(64))]
-pub struct Bell {
-    /// 1 while the waiter sleeps, or is about to: the futex word, and a hint for every other way.
-    asleep: AtomicU32,
-    semaphore: UnsafeCell<sem_t>,
-    mutex: UnsafeCell<pthread_mutex_t>,
-    condition: UnsafeCell<pthread_cond_t>,
-}
-
-const _: () = assert!(size_of::<Bell>() == 128);
-
-// SAFETY: the word is an atomic, and the rest is only touched by the calls made for sharing it.
-unsafe impl Sync for Bell {}
-
-impl Bell {
-    /// Makes a bell usable by two processes. Before anybody knows of it.
-    pub fn init(&self) {
-        // SAFETY: the memory is zeroed or stale and nobody uses it yet; each object is initialised
-        // once, in place, for sharing between processes, and never moved.
-        unsafe {
-            self.asleep.store(0, Relaxed);
-            libc::sem_init(self.semaphore.get(), 1, 0);
-            let mut attributes: libc::pthread_mutexattr_t = mem::zeroed();
-            libc::pthread_mutexattr_init(&mut attributes);
-            libc::pthread_mutexattr_setpshared(&mut attributes, libc::PTHREAD_PROCESS_SHARED);
-            libc::pthread_mutexattr_setrobust(&mut attributes, libc::PTHREAD_MUTEX_ROBUST);
-            libc::pthread_mutex_init(self.mutex.get(), &attributes);
-            let mut attributes: libc::pthread_condattr_t = mem::zeroed();
-            libc::pthread_condattr_init(&mut attributes);
-            libc::pthread_condattr_setpshared(&mut attributes, libc::PTHREAD_PROCESS_SHARED);
-            libc::pthread_cond_init(self.condition.get(), &attributes);
-        }
-    }
-
-    /// Takes the mutex, for at most [`LOOK`]; false if somebody keeps it. A dead holder's is taken over.
-    fn lock(&self) -> bool {
-        // SAFETY: the mutex was initialised by `init`; it guards a word that is valid at any time.
-        unsafe {
-            let answer = libc::pthread_mutex_timedlock(self.mutex.get(), &deadline(LOOK));
-            answer == 0
-                || answer == libc::EOWNERDEAD
-                    && libc::pthread_mutex_consistent(self.mutex.get()) == 0
-        }
-    }
-
-    fn unlock(&self) {
-        // SAFETY: `lock` has just answered true in this thread.
-        unsafe { libc::pthread_mutex_unlock(self.mutex.get()) };
-    }
-}
-
-/// `limit` from now, as the timed calls of POSIX want it.
-fn deadline(limit: Duration) -> timespec {
-    let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
-    let nanoseconds = now.tv_nsec + i64::from(limit.subsec_nanos());
-    now.tv_sec += limit.as_secs() as i64 + nanoseconds / 1_000_000_000;
-    timespec { tv_nsec: nanoseconds % 1_000_000_000, ..now }
-}
-
-/// Sleeps while `word` is `value`, until somebody wakes it, for at most `limit`: futex(2). Between
-/// processes: the kernel knows the word by its page, not by its address.
-pub fn futex_wait(word: &AtomicU32, value: u32, limit: Duration) {
-    let limit = timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
-    // SAFETY: the kernel reads an aligned word that outlives the call, and one timespec. EAGAIN,
-    // EINTR and ETIMEDOUT all mean: look again.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, value, &limit) };
-}
-
-/// Wakes who sleeps on `word`, one of them.
-pub fn futex_wake(word: &AtomicU32) {
-    // SAFETY: the kernel takes the address as a name, and reads nothing.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) };
 }
 
 /// The CPU on which this thread runs; it may have left it when this returns.

@@ -1,9 +1,9 @@
-//! Nothing stays behind: a ledger of what the workbook made, and the net that catches the rest.
+//! The ledger: a file of this user that says what the workbook made.
 //!
 //! The kernel keeps a segment until somebody removes it, also after `kill -9`. So each creation is
-//! a line in a file of this user, written before the call (with id -1), completed after it, and
-//! struck when the object is removed. An object is ours only if the kernel's row says the same as
-//! the line, field by field; anything else is somebody else's and is never touched.
+//! a line, written before the call (with id -1), completed after it, and struck when the object is
+//! removed. An object is ours only if the kernel's row says the same as the line, field by field;
+//! anything else is somebody else's and is never touched.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -15,30 +15,10 @@ use std::{fmt, io, process};
 use libc::{c_int, key_t};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
+use sysv::process::ipc_namespace;
+use sysv::tables::{self, Kind, Row};
 
-use crate::system::{self, Row};
-use crate::{Failure, Result, flags, msg, sem, shm, signals, trace};
-
-/// The three kinds of System V objects, named as in /proc/sysvipc.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Shm,
-    Msg,
-    Sem,
-}
-
-impl Kind {
-    /// `shm`, `msg`, `sem`.
-    pub fn name(self) -> &'static str {
-        ["shm", "msg", "sem"][self as usize]
-    }
-
-    /// What its id is called: `shmid`, `msqid`, `semid`.
-    pub fn id_name(self) -> &'static str {
-        ["shmid", "msqid", "semid"][self as usize]
-    }
-}
+use super::failure::{Failure, Result};
 
 /// One creation, as the ledger keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +38,7 @@ pub struct Line {
     /// The IPC namespace it lives in.
     namespace: u64,
     /// The first process of the lab that made it.
-    run: i32,
+    pub run: i32,
 }
 
 impl fmt::Display for Line {
@@ -72,8 +52,7 @@ impl Line {
     fn parse(text: &str) -> Option<Line> {
         let mut words = text.split(' ');
         let name = words.next()?;
-        let kind =
-            [Kind::Shm, Kind::Msg, Kind::Sem].into_iter().find(|kind| kind.name() == name)?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
         let numbers: Vec<i64> = words.map_while(|word| word.parse().ok()).collect();
         let [id, key, cpid, ctime, size, namespace, run] = numbers[..] else { return None };
         let (key, cpid, namespace, run) = (key as key_t, cpid as i32, namespace as u64, run as i32);
@@ -91,31 +70,27 @@ impl Line {
         if !self.here() {
             return None;
         }
-        system::table(self.kind).into_iter().find(|row| {
+        tables::table(self.kind).into_iter().find(|row| {
             let made = row.get("ctime");
             let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
             let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
             (known || (self.id < 0 && made >= self.ctime))
-                && row.get("perms") as u32 & flags::SHM_DEST == 0
+                && !row.is_dest()
                 && row.key() == self.key
                 && size == self.size
                 && row.get("cuid") == geteuid().as_raw().into()
                 && (self.kind != Kind::Shm || row.get("cpid") == self.cpid.into())
         })
     }
-
-    /// Removes the object of `row`, which [`Line::row`] has just answered. Prints the call.
-    pub fn remove(&self, row: &Row) -> Result<()> {
-        match self.kind {
-            Kind::Shm => shm::ctl_rmid(row.id() as c_int),
-            Kind::Msg => msg::ctl_rmid(row.id() as c_int),
-            Kind::Sem => sem::ctl_rmid(row.id() as c_int),
-        }
-    }
 }
 
 /// The first process of this lab; -1 in a namespace that goes with what is made in it.
 static RUN: AtomicI32 = AtomicI32::new(0);
+
+/// The first process of this lab, if it keeps the ledger.
+pub fn run() -> Option<i32> {
+    Some(RUN.load(Relaxed)).filter(|run| *run > 0)
+}
 
 /// A lab starts: what it and its children make from now on is gone when it ends, or is named.
 pub fn start() {
@@ -123,12 +98,12 @@ pub fn start() {
 }
 
 /// From now on this process makes objects only in an IPC namespace that ends with it.
-pub(crate) fn leave_to_namespace() {
+pub fn leave_to_namespace() {
     RUN.store(-1, Relaxed);
 }
 
 /// Makes an object by `get`, and keeps the ledger about it.
-pub(crate) fn making(
+pub fn making(
     kind: Kind,
     key: key_t,
     size: usize,
@@ -148,7 +123,7 @@ pub(crate) fn making(
     let result = get();
     // IPC_CREAT alone may have opened an older one: then no row fits the line.
     let made = result.as_ref().ok().and_then(|&id| {
-        let row = system::row(kind, id)?;
+        let row = tables::row(kind, id)?;
         let made = Line { id: id.into(), ctime: row.get("ctime"), ..line.clone() };
         (made.ctime >= line.ctime && made.row().is_some()).then_some(made)
     });
@@ -160,63 +135,20 @@ pub(crate) fn making(
 }
 
 /// IPC_SET changed an object's ctime; its line follows.
-pub(crate) fn changed(kind: Kind, id: c_int) -> Result<()> {
-    let ctime = system::row(kind, id).map_or(0, |row| row.get("ctime"));
+pub fn changed(kind: Kind, id: c_int) -> Result<()> {
+    let ctime = tables::row(kind, id).map_or(0, |row| row.get("ctime"));
     let same = |line: &&mut Line| line.kind == kind && line.id == i64::from(id);
     edit(|lines| lines.iter_mut().filter(same).for_each(|line| line.ctime = ctime))
 }
 
 /// An object was removed: its line is struck.
-pub(crate) fn removed(kind: Kind, id: c_int) -> Result<()> {
+pub fn removed(kind: Kind, id: c_int) -> Result<()> {
     let gone = (kind, id.into(), namespace());
     edit(|lines| lines.retain(|line| (line.kind, line.id, line.namespace) != gone))
 }
 
-/// Removes what this run made and did not remove (a child: what it made itself). True if
-/// something is left all the same. The last word of a run names it, or says that there is none.
-pub(crate) fn net(last_word: bool) -> bool {
-    let (me, run) = (process::id() as i32, RUN.load(Relaxed));
-    if run <= 0 {
-        return false;
-    }
-    let mine = |line: &Line| line.run == run && (run == me || line.cpid == me);
-    signals::undisturbed(|| {
-        let lines = ledger().unwrap_or_default();
-        for line in lines.iter().filter(|line| mine(line)) {
-            let Some(row) = line.row() else { continue };
-            trace::note("safety net: this was made here and not removed");
-            // A second time if need be; what stays all the same is told below.
-            let _ = trace::dim(|| line.remove(&row).or_else(|_| line.remove(&row)));
-        }
-        let left = |line: &&Line| mine(line) && line.row().is_some();
-        let lines: Vec<&Line> = lines.iter().filter(left).collect();
-        for Line { kind, id, .. } in lines.iter().filter(|_| last_word) {
-            trace::complain(&format!("left behind: {} {id}; try make sweep", kind.id_name()));
-        }
-        let _ = edit(|all| all.retain(|line| !mine(line) || lines.contains(&line)));
-        if last_word && lines.is_empty() {
-            trace::out("\nleft behind: none\n");
-        }
-        !lines.is_empty()
-    })
-}
-
-/// Removes what a run that was killed left under `key`, and nobody uses: only what is provably
-/// ours, as everywhere here.
-pub fn inherit(key: key_t) -> Result<()> {
-    let gone = |line: &&Line| !system::runs(line.cpid) && !system::runs(line.run);
-    for line in ledger()?.iter().filter(|line| line.key == key).filter(gone) {
-        if let Some(row) = line.row().filter(|row| row.get("nattch") == 0) {
-            let what = format!("{} {}", line.kind.id_name(), row.id());
-            trace::note(&format!("{what} was left by {}, which is gone", line.cpid));
-            trace::dim(|| line.remove(&row))?;
-        }
-    }
-    Ok(())
-}
-
 /// Every line of the ledger.
-pub fn ledger() -> Result<Vec<Line>> {
+pub fn lines() -> Result<Vec<Line>> {
     edit(|lines| lines.clone())
 }
 
@@ -241,15 +173,6 @@ pub fn edit<T>(change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T> {
     Ok(result)
 }
 
-/// An empty file of this user, for `ftok`, which needs one that exists.
-pub fn key_file(name: &str) -> Result<String> {
-    let path = runtime_dir()?.join(name);
-    File::options().append(true).create(true).open(&path).map_err(|error| {
-        Failure::because(format!("cannot make the key file {}: {error}", path.display()))
-    })?;
-    Ok(path.display().to_string())
-}
-
 /// This user's folder for what need not outlive a boot: `$XDG_RUNTIME_DIR/shm-workbook`, or
 /// `/tmp/shm-workbook-UID`. Made with mode 0700; one that belongs to somebody else is refused.
 pub fn runtime_dir() -> Result<PathBuf> {
@@ -269,5 +192,5 @@ pub fn runtime_dir() -> Result<PathBuf> {
 }
 
 fn namespace() -> u64 {
-    fs::metadata("/proc/self/ns/ipc").map_or(0, |found| found.ino())
+    ipc_namespace("self").unwrap_or(0)
 }

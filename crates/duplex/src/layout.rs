@@ -1,20 +1,21 @@
 //! The segments of 4.10: what stands before the ring, who is at which end, and that the two are those
-//! they say. The ring itself, and the rules by which it is used, are in `channel.rs`.
+//! they say. The ring itself, and the rules by which it is used, are in `ring.rs`.
 
-use std::marker::PhantomData;
+use std::mem;
 use std::ops::RangeInclusive;
-use std::ptr::copy_nonoverlapping;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Instant;
-use std::{fs, mem};
 
+use lablib::shm::{self, Addr, NULL, Shared, View};
+use lablib::{Failure, Patience, Result, exit, signals};
 use libc::c_int;
+use sysv::{process, tables};
 
-use crate::peer::Peer;
-use crate::shm::{self, Addr, NULL};
-use crate::wakeup::{Bell, LOOK, Line, Way, futex_wait, futex_wake};
-use crate::{Failure, Patience, Result, exit, signals, system};
+use crate::bell::{Bell, LOOK, futex_wait, futex_wake};
+use crate::peers::Peer;
+use crate::ring::{End, Progress};
+use crate::waiters::{Line, Way};
 
 /// What a segment of ours begins with. Stored last, when all else is in place.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"4.10ring");
@@ -24,8 +25,6 @@ pub const VERSION: u32 = 1;
 pub const SIZES: RangeInclusive<usize> = 4096..=1 << 30;
 /// Where the ring begins.
 pub const RING: usize = size_of::<Header>();
-/// The word before the bytes of a message, and the unit of a record, in bytes.
-pub const WORD: usize = 8;
 /// What to ask of `shmget` for a ring of `ring` bytes.
 pub const fn segment_size(ring: usize) -> usize {
     RING + ring
@@ -40,9 +39,9 @@ pub struct Header {
     ring: AtomicU32,
     /// The writer and the reader.
     parties: [Party; 2],
-    pub(crate) progress: Progress,
+    progress: Progress,
     /// Where the reader waits for messages, and the writer for room.
-    pub(crate) bells: [Bell; 2],
+    bells: [Bell; 2],
 }
 
 /// One of the two processes. A pid is used again; a pid and a start time are not.
@@ -55,16 +54,8 @@ struct Party {
     start: AtomicU64,
 }
 
-/// What the reader tells the writer.
-#[repr(C, align(64))]
-pub(crate) struct Progress {
-    /// How many bytes of the ring have been read, in all.
-    pub(crate) tail: AtomicU64,
-    /// The CPU on which the reader was then.
-    pub(crate) cpu: AtomicU32,
-    /// 1: it will read no more.
-    pub(crate) left: AtomicU32,
-}
+// SAFETY: atomics, and in the bells objects that only the calls made for sharing them touch.
+unsafe impl Shared for Header {}
 
 /// What this process does at a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,11 +71,12 @@ pub struct Segment {
     pub shmid: c_int,
     /// Where it is attached.
     pub addr: Addr,
+    header: View<Header>,
     /// Bytes of the ring: what the kernel says, not the segment.
-    pub(crate) ring: usize,
-    pub(crate) role: Role,
-    /// Has it got its [`crate::channel::Sender`] or its [`crate::channel::Receiver`]?
-    pub(crate) used: bool,
+    ring: usize,
+    role: Role,
+    /// Has it got its sender or its receiver?
+    used: bool,
 }
 
 // SAFETY: the memory belongs to the process, not to a thread; only atomics and copies touch it.
@@ -95,7 +87,7 @@ impl Segment {
     /// magic number is stored last. REFUSED: it is not fresh, or its size is not [`segment_size`].
     pub fn create(shmid: c_int, role: Role) -> Result<Segment> {
         Segment::attach(shmid, role, |segment| {
-            let header = segment.header();
+            let header = &segment.header;
             if header.magic.load(Acquire) != 0 {
                 return refused(shmid, "is laid out already");
             }
@@ -124,7 +116,7 @@ impl Segment {
     /// out yet; REFUSED: of another kind, version or size.
     pub fn look(shmid: c_int, role: Role) -> Result<Segment> {
         Segment::attach(shmid, role, |segment| {
-            let header = segment.header();
+            let header = &segment.header;
             match header.magic.load(Acquire) {
                 MAGIC => {}
                 0 => {
@@ -146,13 +138,13 @@ impl Segment {
         role: Role,
         check: impl FnOnce(&Segment) -> Result<()>,
     ) -> Result<Segment> {
-        let size = system::segment(shmid).map_or(0, |row| row.get("size") as usize);
+        let size = tables::segment(shmid).map_or(0, |row| row.get("size") as usize);
         let ring = size.saturating_sub(RING);
         if !ring.is_power_of_two() || !SIZES.contains(&ring) {
             return refused(shmid, &format!("has {size} bytes: no power of two and a header"));
         }
         let addr = shm::at(shmid, NULL, 0)?;
-        let segment = Segment { shmid, addr, ring, role, used: false };
+        let segment = Segment { shmid, addr, header: shm::view(addr)?, ring, role, used: false };
         match check(&segment) {
             Ok(()) => Ok(segment),
             Err(failure) => segment.detach().and(Err(failure)),
@@ -161,24 +153,19 @@ impl Segment {
 
     /// Detaches it. The compiler sees to it that no sender or receiver is left.
     pub fn detach(self) -> Result<()> {
+        drop(self.header);
         shm::dt(self.addr)
-    }
-
-    pub(crate) fn header(&self) -> &Header {
-        // SAFETY: `attach` made sure that there are that many bytes, page-aligned. All of it that is
-        // touched is atomics, for which any bytes are valid. `detach` consumes self.
-        unsafe { &*self.addr.cast::<Header>() }
     }
 
     /// Writes who we are into our place, and wakes who waits for us in [`Segment::meet`]. BUSY: it
     /// is taken.
     pub fn take_place(&self) -> Result<()> {
-        let (me, place) = (std::process::id(), &self.header().parties[self.role as usize]);
+        let (me, place) = (std::process::id(), &self.header.parties[self.role as usize]);
         if let Err(other) = place.pid.compare_exchange(0, me, SeqCst, SeqCst) {
             let why = format!("busy: {other} is the {:?} of segment {}", self.role, self.shmid);
             return Err(Failure::Because(exit::BUSY, why.to_lowercase()));
         }
-        place.start.store(start_of(me).unwrap_or(0), SeqCst);
+        place.start.store(process::start(me as i32).unwrap_or(0), SeqCst);
         futex_wake(&place.pid);
         Ok(())
     }
@@ -186,7 +173,7 @@ impl Segment {
     /// The process at the other place; `None` if there is none yet. NO_PEER: it has died;
     /// NOT_A_PEER: whose pid stands there has not attached this segment, or was started later.
     pub fn peer(&self) -> Result<Option<Peer>> {
-        let place = &self.header().parties[1 - self.role as usize];
+        let place = &self.header.parties[1 - self.role as usize];
         let pid = place.pid.load(Acquire);
         if pid == 0 {
             return Ok(None);
@@ -194,7 +181,7 @@ impl Segment {
         let peer = Peer::of(pid as i32, self.shmid)?;
         match place.start.load(Acquire) {
             0 => Ok(None),
-            start if start_of(pid) == Some(start) => Ok(Some(peer)),
+            start if process::start(pid as i32) == Some(start) => Ok(Some(peer)),
             _ => {
                 let why = format!("the pid in the segment, {pid}, was started at another time");
                 Err(Failure::Because(exit::NOT_A_PEER, why))
@@ -214,11 +201,11 @@ impl Segment {
                 let why = format!("nobody has come to segment {}", self.shmid);
                 return Err(Failure::Because(exit::NO_PEER, why));
             }
-            futex_wait(&self.header().parties[1 - self.role as usize].pid, 0, LOOK);
+            futex_wait(&self.header.parties[1 - self.role as usize].pid, 0, LOOK);
         }
     }
 
-    /// One end of the ring, for its [`crate::channel`].
+    /// One end of the ring, once.
     pub(crate) fn end<'a>(
         &'a mut self,
         role: Role,
@@ -230,7 +217,7 @@ impl Segment {
             let why = format!("segment {} has one {role:?}, and that is not this", self.shmid);
             return Err(Failure::because(why));
         }
-        let (header, ring) = (self.header(), self.ring);
+        let (header, ring) = (&*self.header, self.ring);
         let line = |n: u16| Line::new(&header.bells[usize::from(n)], n, way, peer, patience);
         let (messages, room) = (line(0), line(1));
         // SAFETY: the ring follows the header, within what is attached.
@@ -240,130 +227,7 @@ impl Segment {
 }
 
 #[cold]
-pub(crate) fn hostile<T>(why: String) -> Result<T> {
-    Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")))
-}
 
 fn refused<T>(shmid: c_int, why: &str) -> Result<T> {
     Err(Failure::Because(exit::REFUSED, format!("refused: segment {shmid} {why}")))
-}
-
-/// When a process was started, in clock ticks since boot: field 22 of /proc/PID/stat.
-fn start_of(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
-}
-
-/// What both ends have: the ring, and the two bells.
-pub(crate) struct End<'a> {
-    start: *mut u8,
-    pub(crate) ring: usize,
-    pub(crate) progress: &'a Progress,
-    pub(crate) messages: Line<'a>,
-    pub(crate) room: Line<'a>,
-    sleeps: bool,
-}
-
-// SAFETY: as for Segment.
-unsafe impl Send for End<'_> {}
-
-impl End<'_> {
-    /// Where a position of the stream lies in the ring.
-    #[inline]
-    pub(crate) fn offset(&self, position: u64) -> usize {
-        position as usize & (self.ring - 1)
-    }
-
-    /// The word of the record at a position.
-    #[inline]
-    pub(crate) fn word(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: positions are multiples of 8, and `offset` is below the ring's size, so that these
-        // 8 bytes lie in it, aligned.
-        unsafe { AtomicU64::from_ptr(self.start.add(self.offset(position)).cast()) }
-    }
-
-    /// The bytes of the record at a position; the caller has checked that they end within the ring.
-    #[inline]
-    pub(crate) fn place(&self, position: u64, len: usize) -> Place<'_> {
-        let offset = self.offset(position) + WORD;
-        debug_assert!(offset + len <= self.ring);
-        // SAFETY: see above: the sum is not beyond the ring's end.
-        Place { start: unsafe { self.start.add(offset) }, len, of: PhantomData }
-    }
-
-    /// The longest message, in bytes. Two such records fit into seven eighths of the ring, so that
-    /// one always fits into an empty ring, with what is skipped before it and what was not told yet.
-    pub(crate) fn most(&self) -> usize {
-        self.ring / 4
-    }
-
-    /// How much is gathered before the other side is told.
-    pub(crate) fn eighth(&self) -> u64 {
-        self.ring as u64 / 8
-    }
-
-    /// Bytes of a record.
-    #[inline]
-    pub(crate) fn record(len: usize) -> usize {
-        WORD + len.next_multiple_of(WORD)
-    }
-
-    /// Stores a number for the other side, and wakes it if it sleeps for want of it.
-    #[inline]
-    pub(crate) fn show(&self, number: &AtomicU64, value: u64, bell: &Line) {
-        if self.sleeps {
-            // Sequentially consistent, and a swap: with the look at the bell it makes the protocol
-            // of `wakeup.rs`. It is also a Release.
-            number.swap(value, SeqCst);
-            bell.ring();
-        } else {
-            // Release: all that this side did with those bytes is done before.
-            number.store(value, Release);
-        }
-    }
-}
-
-/// The bytes of one message, where they are in the segment. The other side may write them, too.
-pub struct Place<'a> {
-    start: *mut u8,
-    len: usize,
-    of: PhantomData<&'a ()>,
-}
-
-impl Place<'_> {
-    /// How many there are.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Where they are: aligned to 8, and valid until the record is committed or released.
-    pub fn as_ptr(&self) -> *mut u8 {
-        self.start
-    }
-
-    /// Copies all of them out. Panics if `to` has another length.
-    #[inline]
-    pub fn read(&self, to: &mut [u8]) {
-        assert_eq!(to.len(), self.len);
-        // SAFETY: the place is attached while self lives; `to` is ours, so that they do not overlap. A
-        // peer that keeps to the rules does not write here now; of one that does, `to` gets some bytes.
-        unsafe { copy_nonoverlapping(self.start, to.as_mut_ptr(), self.len) };
-    }
-
-    /// Copies all of them in. Panics if `from` has another length.
-    #[inline]
-    pub fn write(&self, from: &[u8]) {
-        assert_eq!(from.len(), self.len);
-        // SAFETY: as in `read`.
-        unsafe { copy_nonoverlapping(from.as_ptr(), self.start, self.len) };
-    }
-
-    /// The `i`th 8 bytes. Panics beyond the end.
-    #[inline]
-    pub fn word(&self, i: usize) -> &AtomicU64 {
-        assert!(i < self.len / WORD);
-        // SAFETY: within the place, and aligned, as the place is.
-        unsafe { AtomicU64::from_ptr(self.start.add(i * WORD).cast()) }
-    }
 }

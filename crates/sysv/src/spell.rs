@@ -1,8 +1,11 @@
-//! Numbers to the spelling that `strace` uses, so that the two can be laid side by side.
+//! Numbers to the words that `strace` uses, so that the two can be laid side by side.
+
+use std::mem;
 
 use libc::{c_int, key_t};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use nix::unistd::User;
 
 // <linux/shm.h>; the libc crate has none of these.
 /// `shmctl`: the record in a slot of the kernel's table.
@@ -128,4 +131,25 @@ pub fn perm(name: &str, p: &libc::ipc_perm) -> String {
     let (owner, mode, key) = (format!("uid={}, gid={}", p.uid, p.gid), p.mode, p.__key);
     let creator = format!("cuid={}, cgid={}", p.cuid, p.cgid);
     format!("{name}={{{owner}, mode=0{mode:02o}, key={key:#x}, {creator}}}")
+}
+
+/// A user's name as `ipcs` prints it: at most 10 letters, or the number.
+pub fn user(uid: i64) -> String {
+    let known = User::from_uid((uid as u32).into()).ok().flatten();
+    known.map_or(uid.to_string(), |user| user.name.chars().take(10).collect())
+}
+
+/// A time as `ipcs -i` prints it: local, or `Not set`.
+pub fn time(seconds: i64) -> String {
+    if seconds == 0 {
+        return "Not set".into();
+    }
+    let mut text = [0_u8; 64];
+    // SAFETY: localtime_r fills the tm; strftime writes at most 64 bytes and answers how many.
+    let n = unsafe {
+        let mut tm = mem::zeroed();
+        libc::localtime_r(&seconds, &mut tm);
+        libc::strftime(text.as_mut_ptr().cast(), text.len(), c"%a %b %e %H:%M:%S %Y".as_ptr(), &tm)
+    };
+    String::from_utf8_lossy(&text[..n]).into_owned()
 }

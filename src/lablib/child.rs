@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::Duration;
-use std::{fs, mem, ptr};
+use std::{fs, mem, ptr, thread};
 
 use libc::{c_int, c_long, c_void};
 use nix::errno::Errno;
@@ -12,9 +12,14 @@ use nix::sys::signal::{SIGKILL, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid, pipe};
 use nix::unistd::{setgroups, setresgid, setresuid};
+use sysv::{process, spell};
 
+use crate::backstage::failure::{Failure, Result};
+use crate::backstage::turn::turn;
+use crate::backstage::{ledger, stop};
+use crate::print;
+use crate::run::conclude;
 use crate::shm::Addr;
-use crate::{Failure, Result, cleanup, conclude, flags, signals, system, trace};
 
 /// A child process. Killed and reaped when it is dropped unfinished.
 pub struct Child {
@@ -26,23 +31,46 @@ pub struct Child {
 }
 
 /// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's
-/// code after telling it. It dies with its parent, and leaves the stopping signals to it.
+/// code after telling it. It dies with its parent, and leaves the stopping signals to it. Fails
+/// while other threads run here, as [`apart`] does.
 pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
-    signals::check()?;
+    stop::check()?;
+    let turn = turn();
+    let pid = apart(|| {
+        print::name(name);
+        conclude(body, false)
+    })?;
+    print::call_line("fork()", &pid.to_string(), true);
+    drop(turn);
+    Ok(Child { pid, name, pidfd: pidfd_open(pid)?, reaped: false })
+}
+
+/// Forks a process that runs `body`, exits with what that answers, and dies with its parent; of the
+/// signals that ask the lab to stop, too. Prints nothing. Fails while other threads run here: the new
+/// process would have what they had locked, and not them.
+pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
+    // One that was waited for may be on its way out for a moment.
+    let alone = |_| {
+        thread::yield_now();
+        process::threads() == 1
+    };
+    if process::threads() > 1 && !(0..1000).any(alone) {
+        let threads = process::threads();
+        return Err(Failure::because(format!("fork() while {threads} threads run here")));
+    }
     let parent = Pid::this();
-    let turn = trace::turn();
-    // SAFETY: the labs fork while they have one thread, so the child may run any code.
+    // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
+    // meanwhile. So the child may run any code.
     match unsafe { fork() }.map_err(Failure::of("fork()"))? {
         ForkResult::Parent { child } => {
-            trace::call_line("fork()", &child.to_string(), true);
-            Ok(Child { pid: child, name, pidfd: pidfd_open(child)?, reaped: false })
+            print::forked(false);
+            Ok(child)
         }
         ForkResult::Child => {
-            mem::forget(turn);
-            signals::unwatch();
-            trace::name(name);
+            stop::unwatch();
+            print::forked(true);
             die_with_parent();
-            let code = if getppid() == parent { conclude(body, false) } else { 1 };
+            let code = if getppid() == parent { body() } else { 1 };
             // SAFETY: ends the process at once: what the parent's destructors own stays its own.
             unsafe { libc::_exit(code.into()) }
         }
@@ -70,7 +98,7 @@ pub fn enter_own_ipc() -> Result<()> {
         && map("setgroups", "deny".into())
         && map("uid_map", format!("0 {uid} 1"))
         && map("gid_map", format!("0 {gid} 1"));
-    cleanup::leave_to_namespace();
+    ledger::leave_to_namespace();
     let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
     if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
 }
@@ -99,7 +127,7 @@ fn die_with_parent() {
 impl Child {
     /// Waits until it has ended, however. A signal to us ends the wait, and then the child.
     pub fn wait(mut self) -> Result<WaitStatus> {
-        signals::wait_readable(self.pidfd.as_fd(), None)?;
+        stop::wait_readable(self.pidfd.as_fd(), None)?;
         let call = format!("waitpid({})", self.pid);
         let status = waitpid(self.pid, None).map_err(Failure::of(&call))?;
         self.reaped = true;
@@ -108,13 +136,13 @@ impl Child {
             WaitStatus::Exited(_, code) => format!("exited with {code}"),
             other => format!("{other:?}"),
         };
-        trace::call_line(&call, &how, true);
+        print::call_line(&call, &how, true);
         Ok(status)
     }
 
     /// Has it ended within `limit`? It is not waited for yet.
     pub fn has_ended(&self, limit: Duration) -> Result<bool> {
-        signals::wait_readable(self.pidfd.as_fd(), Some(limit))
+        stop::wait_readable(self.pidfd.as_fd(), Some(limit))
     }
 
     /// Waits until it has ended, and fails unless it ended well.
@@ -124,7 +152,7 @@ impl Child {
             WaitStatus::Exited(_, 0) => Ok(()),
             WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
             WaitStatus::Signaled(_, signal, _) => {
-                signals::check()?;
+                stop::check()?;
                 Err(Failure::Because(128 + signal as u8, format!("{name} was killed by {signal}")))
             }
             other => Err(Failure::because(format!("{name}: {other:?}"))),
@@ -133,7 +161,7 @@ impl Child {
 
     /// Kills it with SIGKILL: it runs no clean-up, and the kernel detaches what it attached.
     pub fn kill(&self) -> Result<()> {
-        trace::traced(format!("kill({}, SIGKILL)", self.pid), || {
+        print::traced(format!("kill({}, SIGKILL)", self.pid), || {
             kill(self.pid, SIGKILL).map_or(-1, |()| 0)
         })?;
         Ok(())
@@ -145,12 +173,12 @@ impl Child {
         let pid = self.pid.as_raw();
         for look in 0..5000 {
             // Where the kernel does not tell in which call, a second has to do.
-            let there = system::asleep_in(pid).map_or(look > 1000, |call| call == number);
+            let there = process::asleep_in(pid).map_or(look > 1000, |call| call == number);
             // One that a tracer has stopped at the call's entry is in it, and does not sleep yet.
-            if there && system::status(pid).is_some_and(|status| status.state == 'S') {
+            if there && process::status(pid).is_some_and(|status| status.state == 'S') {
                 return Ok(());
             }
-            if signals::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
+            if stop::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
                 return Ok(());
             }
         }
@@ -202,15 +230,21 @@ extern "C" fn report(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c
     }
 }
 
-/// Lets a child touch the byte at `addr`, and says what became of it.
+/// Lets a child touch the byte at `addr`, and says what became of it. Fails where something else
+/// than a segment is mapped: what Rust has there must not change, not even in a child.
 pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
     let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
     let addr = addr as usize;
+    let there = |one: &process::Mapping| (one.start..one.end).contains(&addr);
+    if process::mappings("self").iter().any(|one| there(one) && one.shmid().is_none()) {
+        return Err(Failure::because(format!("at {addr:#x} is something else than a segment")));
+    }
     let child = child("child", || {
         REPORT.store(to.as_raw_fd(), Relaxed);
-        trace::text(&format!("{touch:?} the byte at {addr:#x}"));
-        // SAFETY: the access is the experiment: if it is not allowed this process, which has no
-        // other thread and shares no Rust object, dies of it. The handler is async-signal-safe.
+        print::text(&format!("{touch:?} the byte at {addr:#x}"));
+        // SAFETY: the access is the experiment: nothing is there, or a segment, to which nobody has a
+        // reference in this process; if it is not allowed, the process dies of it, and of nothing worse.
+        // What is called was put there to be called. The handler is async-signal-safe.
         let value = unsafe {
             let mut action: libc::sigaction = mem::zeroed();
             (action.sa_sigaction, action.sa_flags) =
@@ -236,7 +270,7 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
             let word = |i: usize| bytes[8 * i..][..8].try_into().map_or(0, usize::from_ne_bytes);
             let (signal, code, at) = (word(0) as c_int, word(1) as c_int, word(2));
             let why = if code == SEGV_MAPERR { "SEGV_MAPERR" } else { "SEGV_ACCERR" };
-            trace::note(&format!("{} at {at:#x}, {why}", flags::signal(signal)));
+            print::note(&format!("{} at {at:#x}, {why}", spell::signal(signal)));
             Ok(Fate::Killed(signal, code, at))
         }
         _ => Err(Failure::because("the child that touched memory ended without a word")),
