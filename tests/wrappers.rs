@@ -5,7 +5,7 @@ mod common;
 use std::fmt::Debug;
 
 use common::{is_root, isolated};
-use lablib::child::{self, Fate, SEGV_ACCERR, SEGV_MAPERR, Touch, touch_in_child};
+use lablib::child;
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Failure, Result, expect_errno, leftovers, msg, sem, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_PRIVATE, SHM_EXEC, SHM_HUGETLB, SHM_LOCK};
@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use sysv::tables;
 use sysv::tables::{Kind, Row};
+use touch::{Fate, SEGV_ACCERR, SEGV_MAPERR, Touch, touch_in_child};
 
 fn fails<T: Debug>(result: Result<T>, errno: Errno) -> Result<()> {
     expect_errno(result, errno)

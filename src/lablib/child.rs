@@ -1,25 +1,24 @@
-//! Child processes: made, waited for, and made to crash on purpose.
+//! Child processes: made, and waited for.
 
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use std::{fs, mem, ptr, thread};
+use std::{fs, thread};
 
-use libc::{c_int, c_long, c_void};
+use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SIGKILL, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{self, ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid, pipe};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid};
 use nix::unistd::{setgroups, setresgid, setresuid};
-use sysv::{process, spell};
+use sysv::process;
 
 use crate::backstage::failure::{Failure, Result};
 use crate::backstage::turn::turn;
 use crate::backstage::{ledger, stop};
 use crate::print;
 use crate::run::conclude;
-use crate::shm::Addr;
 
 /// A child process. Killed and reaped when it is dropped unfinished.
 pub struct Child {
@@ -30,9 +29,8 @@ pub struct Child {
     reaped: bool,
 }
 
-/// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's
-/// code after telling it. It dies with its parent, and leaves the stopping signals to it. Fails
-/// while other threads run here, as [`apart`] does.
+/// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's code after
+/// telling it. Like [`apart`] it dies with its parent, and fails while other threads run here.
 pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
     stop::check()?;
     let turn = turn();
@@ -50,31 +48,27 @@ pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Ch
 /// process would have what they had locked, and not them.
 pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
     // One that was waited for may be on its way out for a moment.
-    let alone = |_| {
-        thread::yield_now();
-        process::threads() == 1
-    };
-    if process::threads() > 1 && !(0..1000).any(alone) {
-        let threads = process::threads();
-        return Err(Failure::because(format!("fork() while {threads} threads run here")));
+    let looks = (0..1000).inspect(|look| {
+        if *look > 0 {
+            thread::yield_now()
+        }
+    });
+    if looks.map(|_| process::threads()).all(|threads| threads > 1) {
+        return Err(Failure::because("a fork while other threads run here"));
     }
     let parent = Pid::this();
     // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
     // meanwhile. So the child may run any code.
-    match unsafe { fork() }.map_err(Failure::of("fork()"))? {
-        ForkResult::Parent { child } => {
-            print::forked(false);
-            Ok(child)
-        }
-        ForkResult::Child => {
-            stop::unwatch();
-            print::forked(true);
-            die_with_parent();
-            let code = if getppid() == parent { body() } else { 1 };
-            // SAFETY: ends the process at once: what the parent's destructors own stays its own.
-            unsafe { libc::_exit(code.into()) }
-        }
+    if let ForkResult::Parent { child } = unsafe { fork() }.map_err(Failure::of("fork()"))? {
+        print::forked(false);
+        return Ok(child);
     }
+    stop::unwatch();
+    print::forked(true);
+    die_with_parent();
+    let code = if getppid() == parent { body() } else { 1 };
+    // SAFETY: ends the process at once: what the parent's destructors own stays its own.
+    unsafe { libc::_exit(code.into()) }
 }
 
 /// A descriptor for a process, which means it alone even when its number is used again.
@@ -98,7 +92,7 @@ pub fn enter_own_ipc() -> Result<()> {
         && map("setgroups", "deny".into())
         && map("uid_map", format!("0 {uid} 1"))
         && map("gid_map", format!("0 {gid} 1"));
-    ledger::leave_to_namespace();
+    ledger::RUN.store(-1, Relaxed);
     let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
     if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
 }
@@ -193,86 +187,5 @@ impl Drop for Child {
             let _ = kill(self.pid, SIGKILL);
             let _ = waitpid(self.pid, None);
         }
-    }
-}
-
-/// What a child is to do with one byte: load it, store to it, or call it as a function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub enum Touch {
-    Read,
-    Write,
-    Call,
-}
-
-/// How a child fared that touched memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
-    /// It lived; what it loaded, stored, or was returned.
-    Lived(u8),
-    /// The kernel killed it: signal, `si_code`, `si_addr`.
-    Killed(c_int, c_int, usize),
-}
-
-/// SIGSEGV's `si_code`s: nothing is mapped there; what is mapped forbids it. siginfo(2)
-pub const SEGV_MAPERR: c_int = 1;
-/// See [`SEGV_MAPERR`].
-pub const SEGV_ACCERR: c_int = 2;
-
-static REPORT: AtomicI32 = AtomicI32::new(-1);
-
-extern "C" fn report(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
-    // SAFETY: the kernel passes a valid siginfo; write and signal are async-signal-safe.
-    unsafe {
-        let fault = [signal as usize, (*info).si_code as usize, (*info).si_addr() as usize];
-        libc::write(REPORT.load(Relaxed), fault.as_ptr().cast(), mem::size_of_val(&fault));
-        libc::signal(signal, libc::SIG_DFL);
-    }
-}
-
-/// Lets a child touch the byte at `addr`, and says what became of it. Fails where something else
-/// than a segment is mapped: what Rust has there must not change, not even in a child.
-pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
-    let addr = addr as usize;
-    let there = |one: &process::Mapping| (one.start..one.end).contains(&addr);
-    if process::mappings("self").iter().any(|one| there(one) && one.shmid().is_none()) {
-        return Err(Failure::because(format!("at {addr:#x} is something else than a segment")));
-    }
-    let child = child("child", || {
-        REPORT.store(to.as_raw_fd(), Relaxed);
-        print::text(&format!("{touch:?} the byte at {addr:#x}"));
-        // SAFETY: the access is the experiment: nothing is there, or a segment, to which nobody has a
-        // reference in this process; if it is not allowed, the process dies of it, and of nothing worse.
-        // What is called was put there to be called. The handler is async-signal-safe.
-        let value = unsafe {
-            let mut action: libc::sigaction = mem::zeroed();
-            (action.sa_sigaction, action.sa_flags) =
-                (report as *const () as usize, libc::SA_SIGINFO);
-            libc::sigaction(libc::SIGSEGV, &action, ptr::null_mut());
-            match touch {
-                Touch::Read => ptr::read_volatile(addr as *const u8),
-                Touch::Write => {
-                    ptr::write_volatile(addr as *mut u8, 1);
-                    1
-                }
-                Touch::Call => mem::transmute::<usize, extern "C" fn() -> c_int>(addr)() as u8,
-            }
-        };
-        unistd::write(&to, &[value]).map(drop).map_err(Failure::of("write"))
-    })?;
-    drop(to);
-    child.wait()?;
-    let mut bytes = [0; 24];
-    match unistd::read(&from, &mut bytes).map_err(Failure::of("read"))? {
-        1 => Ok(Fate::Lived(bytes[0])),
-        24 => {
-            let word = |i: usize| bytes[8 * i..][..8].try_into().map_or(0, usize::from_ne_bytes);
-            let (signal, code, at) = (word(0) as c_int, word(1) as c_int, word(2));
-            let why = if code == SEGV_MAPERR { "SEGV_MAPERR" } else { "SEGV_ACCERR" };
-            print::note(&format!("{} at {at:#x}, {why}", spell::signal(signal)));
-            Ok(Fate::Killed(signal, code, at))
-        }
-        _ => Err(Failure::because("the child that touched memory ended without a word")),
     }
 }

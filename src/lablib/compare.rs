@@ -4,7 +4,7 @@ use std::process::Command;
 
 use libc::c_int;
 use nix::errno::Errno;
-use sysv::spell::{self, SHM_DEST, SHM_LOCKED};
+use sysv::spell;
 use sysv::tables::{self, Kind, Row};
 
 use crate::backstage::failure::{Failure, Result};
@@ -30,10 +30,11 @@ pub fn segment(shmid: c_int) -> Result<()> {
         stat => ("IPC_STAT", Some(Row::of(shmid, &stat?))),
     };
     let ours = ours.ok_or_else(|| Failure::because(format!("/proc has no segment {shmid}")))?;
-    let now = || tables::segment(shmid).map(|row| fields(&row)).unwrap_or_default();
-    let table = Table { kind: Kind::Shm, id: shmid, columns: 7 };
-    match table.compare(source, &fields(&ours), now) {
-        Err(_) if now() != fields(&ours) => {
+    match object(Kind::Shm, SEGMENT, source, &ours) {
+        Err(_)
+            if tables::segment(shmid)
+                .is_some_and(|now| fields(SEGMENT, &now) != fields(SEGMENT, &ours)) =>
+        {
             note("somebody attached or detached meanwhile: once more");
             segment(shmid)
         }
@@ -41,114 +42,81 @@ pub fn segment(shmid: c_int) -> Result<()> {
     }
 }
 
-/// A segment in the words of `ipcs`: its row, 7 fields, and what `ipcs -i` adds.
-fn fields(row: &Row) -> Fields {
-    let mode = row.get("perms");
-    let words = [(SHM_DEST, "dest"), (SHM_LOCKED, "locked")].into_iter();
-    let status: Vec<_> =
-        words.filter(|(bit, _)| mode as u32 & bit != 0).map(|(_, word)| word).collect();
-    let number = |name, column| (name, row.get(column).to_string());
-    let time = |name, column| (name, spell::time(row.get(column)));
-    vec![
-        ("key", format!("{:#010x}", row.key())),
-        ("shmid", row.id().to_string()),
-        ("owner", spell::user(row.get("uid"))),
-        ("perms", format!("{:o}", mode & 0o777)),
-        number("bytes", "size"),
-        number("nattch", "nattch"),
-        ("status", status.join(" ")),
-        ("mode", format!("{}{mode:o}", if mode == 0 { "" } else { "0" })),
-        number("uid", "uid"),
-        number("gid", "gid"),
-        number("cuid", "cuid"),
-        number("cgid", "cgid"),
-        number("lpid", "lpid"),
-        number("cpid", "cpid"),
-        time("att_time", "atime"),
-        time("det_time", "dtime"),
-        time("change_time", "ctime"),
-    ]
-}
+const SEGMENT: &str = "key=key shmid=shmid owner=uid perms=perms bytes=size nattch=nattch status=perms \
+     | mode=perms uid=uid gid=gid cuid=cuid cgid=cgid lpid=lpid cpid=cpid att_time=atime \
+     det_time=dtime change_time=ctime";
 
-/// Fields by the names that `ipcs` has for them, each spelled as `ipcs` spells it.
-pub type Fields = Vec<(&'static str, String)>;
+/// A field: its name, and its value as `ipcs` spells it.
+type Field = (&'static str, String);
 
-/// An object, as `ipcs` shows it: so many columns in its row, the last of which may hold several
-/// words or none; the other fields are those of `ipcs -i`.
-pub struct Table {
-    /// Whose table.
-    pub kind: Kind,
-    /// Which object.
-    pub id: c_int,
-    /// How many of its fields are columns.
-    pub columns: usize,
-}
-
-impl Table {
-    /// Prints our row, which is from `source`, over that of `ipcs`, or where there is none of `proc`.
-    /// `Err` if a field differs.
-    pub fn compare(
-        &self,
-        source: &str,
-        ours: &Fields,
-        proc: impl FnOnce() -> Fields,
-    ) -> Result<()> {
-        let (name, id) = (self.kind.name(), self.id);
-        let (what, option) = match self.kind {
-            Kind::Shm => ("segment", "-m"),
-            Kind::Msg => ("queue", "-q"),
-            Kind::Sem => ("set", "-s"),
-        };
-        let (reader, theirs) = match self.of_ipcs(option, ours) {
-            Some(theirs) => (format!("ipcs {option}"), theirs),
-            None => {
-                note(&format!("this machine has no ipcs; /proc/sysvipc/{name} is what it reads"));
-                ("/proc".into(), proc())
-            }
-        };
-        let cells = |of: fn(&(&'static str, String)) -> String, fields: &Fields| -> Vec<String> {
-            fields.iter().take(self.columns).map(of).collect()
-        };
-        let rows = [
-            ("", cells(|(name, _)| name.to_string(), ours)),
-            (source, cells(|(_, value)| value.clone(), ours)),
-            (&*reader, cells(|(_, value)| value.clone(), &theirs)),
-        ];
-        let width = |i: usize| rows.iter().filter_map(|row| row.1.get(i)).map(String::len).max();
-        for (label, cells) in &rows {
-            let cells = cells.iter().enumerate();
-            let cells = cells.map(|(i, cell)| format!(" {cell:<0$}", width(i).unwrap_or(0)));
-            text(format!("{label:<8} {}", cells.collect::<String>()).trim_end());
+/// Prints a row of ours, which is from `source`, over that of `ipcs`, or of /proc where there is no
+/// `ipcs`. `Err` if a field differs. `names`: the fields, each by the name that `ipcs` has for it and by
+/// the kernel's column; first those of the row that `ipcs` prints, and behind a | those of `ipcs -i`.
+pub fn object(kind: Kind, names: &'static str, source: &str, ours: &Row) -> Result<()> {
+    let (id, ours) = (ours.id(), fields(names, ours));
+    let columns = names.split(' ').take_while(|word| *word != "|").count();
+    let (reader, theirs) = match of_ipcs(kind, id, columns, &ours) {
+        Some(theirs) => (format!("ipcs {}", kind.option()), theirs),
+        None => {
+            let table = kind.name();
+            note(&format!("this machine has no ipcs; /proc/sysvipc/{table} is what it reads"));
+            let row = tables::row(kind, id as c_int);
+            ("/proc".into(), row.map_or(vec![], |row| fields(names, &row)))
         }
-        for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
-            if ours != theirs {
-                let why =
-                    format!("{what} {id}: {name} is {theirs} for {reader}, {ours} for {source}");
-                return Err(Failure::because(why));
-            }
-        }
-        let more = if reader == "/proc" { "" } else { &format!(", and those of {reader} -i {id}") };
-        note(&format!("✓ all fields are equal{more}"));
-        Ok(())
+    };
+    let line = |label: &str, cell: fn(&Field) -> &str, fields: &[Field]| {
+        let cells = fields.iter().zip(ours.iter().zip(&theirs)).take(columns);
+        let cells = cells.map(|(field, (ours, theirs))| {
+            let width = ours.0.len().max(ours.1.len()).max(theirs.1.len());
+            format!(" {:<width$}", cell(field))
+        });
+        text(format!("{label:<8} {}", cells.collect::<String>()).trim_end());
+    };
+    line("", |field| field.0, &ours);
+    line(source, |field| &field.1, &ours);
+    line(&reader, |field| &field.1, &theirs);
+    if let Some(((name, ours), (_, theirs))) = ours.iter().zip(&theirs).find(|(o, t)| o != t) {
+        let why = format!("{name} is {theirs} for {reader}, {ours} for {source}");
+        return Err(Failure::because(format!("{} {id}: {why}", kind.noun())));
     }
+    let more = if reader == "/proc" { "" } else { &format!(", and those of {reader} -i {id}") };
+    note(&format!("✓ all fields are equal{more}"));
+    Ok(())
+}
 
-    /// What `ipcs` prints for these fields; `None` if this machine has no `ipcs`.
-    fn of_ipcs(&self, option: &str, fields: &Fields) -> Option<Fields> {
-        let (screen, id) = (ipcs(&[option])?, self.id.to_string());
-        let mut rows = screen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let row = rows.find(|row| row.get(1) == Some(&id.as_str())).unwrap_or_default();
-        let detail = ipcs(&[option, "-i", &id])?;
-        let pairs = || detail.split(['\t', '\n']).filter_map(|pair| pair.split_once('='));
-        let said = |(i, (name, _)): (usize, &(&'static str, String))| {
-            let word = if i + 1 == self.columns {
-                Some(row.get(i..).unwrap_or_default().join(" "))
-            } else if i < self.columns {
-                row.get(i).map(|word| word.to_string())
-            } else {
-                pairs().find(|pair| pair.0.trim() == *name).map(|pair| pair.1.trim().to_string())
-            };
-            (*name, word.unwrap_or("nothing".into()))
-        };
-        Some(fields.iter().enumerate().map(said).collect())
+/// A row in the words of `ipcs`, without what this row does not have.
+fn fields(names: &'static str, row: &Row) -> Vec<Field> {
+    let pairs = names.split(' ').filter_map(|pair| pair.split_once('='));
+    pairs.filter_map(|(name, column)| Some((name, spelled(name, row.find(column)?)))).collect()
+}
+
+/// What `ipcs` prints for these fields; `None` if this machine has no `ipcs`.
+fn of_ipcs(kind: Kind, id: i64, columns: usize, fields: &[Field]) -> Option<Vec<Field>> {
+    let (screen, id) = (ipcs(&[kind.option()])?, id.to_string());
+    let mut rows = screen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.get(1) == Some(&id.as_str())).unwrap_or_default();
+    let detail = ipcs(&[kind.option(), "-i", &id])?;
+    let pairs = || detail.split(['\t', '\n']).filter_map(|pair| pair.split_once('='));
+    let pair = |name| pairs().find(|pair| pair.0.trim() == name).map(|pair| pair.1.trim().into());
+    let said = |(i, (name, _)): (usize, &Field)| {
+        // The last column may hold no word, one, or two (dest, locked).
+        let end = if i + 1 < columns { i + 1 } else { row.len().max(i) };
+        let words = || row.get(i..end).map(|words| words.join(" "));
+        let word = if i < columns { words() } else { pair(*name) };
+        (*name, word.unwrap_or("nothing".into()))
+    };
+    Some(fields.iter().enumerate().map(said).collect())
+}
+
+fn spelled(name: &str, number: i64) -> String {
+    match name {
+        "key" => format!("{:#010x}", number as i32),
+        "owner" => spell::user(number),
+        "perms" => format!("{:o}", number & 0o777),
+        "mode" => format!("{}{number:o}", if number == 0 { "" } else { "0" }),
+        // The bits SHM_DEST and SHM_LOCKED.
+        "status" => ["", "dest", "locked", "dest locked"][number as usize >> 9 & 3].into(),
+        _ if name.ends_with("_time") => spell::time(number),
+        _ => number.to_string(),
     }
 }

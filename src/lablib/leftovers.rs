@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::process;
+use std::sync::atomic::Ordering::Relaxed;
 
 use libc::{c_int, key_t};
 use sysv::process::runs;
@@ -26,8 +27,10 @@ pub fn remove(line: &Line, row: &Row) -> Result<()> {
 /// Removes what this run made and did not remove (a child: what it made itself). True if
 /// something is left all the same. The last word of a run names it, or says that there is none.
 pub(crate) fn net(last_word: bool) -> bool {
-    let Some(run) = ledger::run() else { return false };
-    let me = process::id() as i32;
+    let (me, run) = (process::id() as i32, ledger::RUN.load(Relaxed));
+    if run <= 0 {
+        return false;
+    }
     let mine = |line: &Line| line.run == run && (run == me || line.cpid == me);
     stop::undisturbed(|| {
         let lines = lines().unwrap_or_default();

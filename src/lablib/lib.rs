@@ -12,8 +12,7 @@
 //! | [`run`] | `main`: arguments, the story or experiments, the end |
 //!
 //! A lab calls, the call prints its line, `?` ends the lab when something fails that should not,
-//! and [`expect_errno`] asserts a failure that should. What lies in `backstage/` (the lock under which
-//! lines are printed, the width of the page, the file of what was made) need not be read.
+//! and [`expect_errno`] asserts a failure that should. What lies in `backstage/` need not be read.
 
 mod backstage;
 pub mod child;
@@ -28,4 +27,4 @@ pub mod signals;
 
 pub use backstage::failure::{Failure, Result, exit};
 pub use print::expect_errno;
-pub use run::{Choice, Experiment, Patience, arguments, lab, patience, run, value};
+pub use run::{Experiment, Patience, arguments, command, lab, patience, run, section, value};

@@ -55,13 +55,11 @@ pub fn rcv(msqid: c_int, size: usize, msgtyp: c_long, msgflg: c_int) -> Result<(
     // SAFETY: the kernel writes a type and at most `room` bytes, all inside the buffer.
     let taken = Errno::result(unsafe { libc::msgrcv(msqid, to, room, msgtyp, msgflg) });
     let text = buffer.mtext[..taken.unwrap_or(0) as usize].to_vec();
+    let how = spell::join(msgflg, spell::MESSAGE);
     after(taken.map(|n| n as c_int), |ok| {
         let message = format!("{{mtype={}, mtext={}}}", buffer.mtype, spell::bytes(&text));
         let message = if ok { message } else { "&buffer".into() };
-        format!(
-            "msgrcv({msqid}, {message}, {room}, {msgtyp}, {})",
-            spell::join(msgflg, spell::MESSAGE)
-        )
+        format!("msgrcv({msqid}, {message}, {room}, {msgtyp}, {how})")
     })?;
     Ok((buffer.mtype, text))
 }

@@ -5,19 +5,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use colored::{Color, ColoredString, Colorize};
-use libc::{c_int, c_void};
 use nix::errno::{Errno, ErrnoSentinel};
 use sysv::spell;
 
 use crate::backstage::failure::{Failure, Result};
-use crate::backstage::step::{prompt, stepping};
 use crate::backstage::stop;
-use crate::backstage::terminal::{columns, complain, wrap};
+use crate::backstage::terminal::{columns, complain, prompt, stepping, wrap};
 pub use crate::backstage::turn::out;
 use crate::backstage::turn::turn;
 
@@ -97,8 +95,7 @@ pub fn expect_errno<T>(result: Result<T>, errno: Errno) -> Result<()> {
     }
 }
 
-/// Says why something ended early, in one line on standard error, unless that was done or nobody
-/// listens.
+/// Says on standard error why something ended early, unless that was done or nobody listens.
 pub fn tell(failure: &Failure) {
     if !matches!(failure, Failure::Told(_) | Failure::Signal(libc::SIGPIPE)) {
         complain(&failure.to_string());
@@ -110,18 +107,17 @@ pub fn text(line: &str) {
     out(&format!("{}  {line}\n", lane().0));
 }
 
-/// One colour a process, in the order in which they get names. Readable on black and on white.
+/// One colour a process, in the order in which they are made. Readable on black and on white.
 const COLORS: [Color; 3] = [Color::Blue, Color::Magenta, Color::Yellow];
-/// How many names a process and its ancestors had given when it began, and its own colour, once it has one.
-static NAMED: AtomicUsize = AtomicUsize::new(0);
-static COLOR: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Which one is ours, and which one the next process gets.
+static COLOR: AtomicUsize = AtomicUsize::new(0);
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// The next process that gets a name gets another colour: after a fork, in parent and child.
+/// After a fork, in both processes.
 pub(crate) fn forked(is_child: bool) {
-    if is_child {
-        COLOR.store(usize::MAX, Relaxed);
-    } else {
-        NAMED.fetch_add(1, Relaxed);
+    match is_child {
+        true => COLOR.store(NEXT.load(Relaxed), Relaxed),
+        false => _ = NEXT.fetch_add(1, Relaxed),
     }
 }
 
@@ -129,12 +125,10 @@ pub(crate) fn forked(is_child: bool) {
 /// 4243 │ …`. The number is the thread's, as strace tells threads apart; a process of one thread has
 /// the same.
 pub fn name(name: &str) {
-    if COLOR.load(Relaxed) == usize::MAX {
-        COLOR.store(NAMED.fetch_add(1, Relaxed) % COLORS.len(), Relaxed);
-    }
-    let color = COLORS[COLOR.load(Relaxed)];
+    let color = COLOR.load(Relaxed);
+    NEXT.fetch_max(color + 1, Relaxed);
     let label = format!("{name} {} │", nix::unistd::gettid());
-    LANE.set((label.color(color).to_string(), label.chars().count()));
+    LANE.set((label.color(COLORS[color % COLORS.len()]).to_string(), label.chars().count()));
 }
 
 /// Runs `body` with its calls printed dim: guards, polls and the safety net.
@@ -158,26 +152,8 @@ pub fn bulk<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     result
 }
 
-/// What a call answers, printed after the `=`.
-pub trait Answer {
-    /// Its spelling.
-    fn spell(&self) -> String;
-}
-
-impl Answer for c_int {
-    fn spell(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Answer for *mut c_void {
-    fn spell(&self) -> String {
-        if self.is_null() { "0".into() } else { format!("{:p}", *self) }
-    }
-}
-
 /// Makes one call and prints its line, both under the lock.
-pub fn traced<T: Answer + ErrnoSentinel + PartialEq>(
+pub fn traced<T: Debug + ErrnoSentinel + PartialEq>(
     line: String,
     call: impl FnOnce() -> T,
 ) -> Result<T> {
@@ -198,7 +174,7 @@ pub fn before(line: &str) -> Result<()> {
 }
 
 /// Prints, or counts, the line of a call that has returned. `line` is told whether it succeeded.
-pub fn after<T: Answer>(result: nix::Result<T>, line: impl FnOnce(bool) -> String) -> Result<T> {
+pub fn after<T: Debug>(result: nix::Result<T>, line: impl FnOnce(bool) -> String) -> Result<T> {
     let call = line(result.is_ok());
     let count = |counts: &mut Counts| {
         let name = call.split('(').next().unwrap_or_default().to_string();
@@ -208,10 +184,12 @@ pub fn after<T: Answer>(result: nix::Result<T>, line: impl FnOnce(bool) -> Strin
     let bulk = BULK.with_borrow_mut(|counts| counts.as_mut().map(count));
     if bulk.is_none() {
         let answer = match &result {
-            Ok(value) => value.spell(),
+            Ok(value) => format!("{value:?}"),
             Err(errno) => format!("-1 {}", spell::errno(*errno)),
         };
-        call_line(&call, &answer, result.is_ok());
+        // Of no address strace says 0, and not 0x0.
+        let answer = if answer == "0x0" { "0" } else { &answer };
+        call_line(&call, answer, result.is_ok());
     }
     result.map_err(Failure::of(call))
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::backstage::failure::{Failure, Result, exit};
-use crate::backstage::step::stepping;
-use crate::backstage::terminal::complain;
+use crate::backstage::terminal::{complain, stepping};
 use crate::backstage::turn::{lost_output, out, share_turn};
 use crate::backstage::{ledger, stop};
 use crate::{leftovers, print};
@@ -26,12 +25,23 @@ pub struct Experiment {
     pub run: fn() -> Result<()>,
 }
 
-/// Runs a section's lab as its arguments say: the story as its note tells it, or experiments.
+/// A lab without arguments of its own: its story as its note tells it, or experiments.
 pub fn lab(title: &str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
-    match arguments(Choice::command("What every section's lab can be asked for")) {
-        Ok(words) => Choice::of(&words).run(title, story, experiments),
+    match arguments(command("What every section's lab can be asked for")) {
+        Ok(words) => section(&words, title, story, experiments),
         Err(code) => code,
     }
+}
+
+/// The command line of a lab, to which it may add arguments of its own.
+pub fn command(about: &'static str) -> Command {
+    let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let list = flag("list", "List the experiments of this section");
+    let one = Arg::new("experiment").long("experiment").value_name("NAME");
+    let one = one.help("Run one experiment, by its name").conflicts_with("experiments");
+    let all = flag("experiments", "Run every experiment of this section, instead of its story");
+    let list = list.conflicts_with_all(["experiment", "experiments"]);
+    Command::new("lab").about(about).args([list, one, all])
 }
 
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, which is told in one
@@ -55,67 +65,35 @@ pub fn value<T: Clone + Send + Sync + 'static>(words: &ArgMatches, name: &str) -
     words.get_one(name).cloned().expect("a default")
 }
 
-/// What every section's lab can be asked for.
-pub struct Choice {
-    list: bool,
-    experiment: Option<String>,
-    experiments: bool,
-}
-
-impl Choice {
-    /// The command line of a lab, to which a lab adds arguments of its own.
-    pub fn command(about: &'static str) -> Command {
-        let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
-        let list = flag("list", "List the experiments of this section");
-        let one = Arg::new("experiment").long("experiment").value_name("NAME");
-        let one = one.help("Run one experiment, by its name").conflicts_with("experiments");
-        Command::new("lab")
-            .about(about)
-            .arg(list.conflicts_with_all(["experiment", "experiments"]))
-            .arg(one)
-            .arg(flag("experiments", "Run every experiment of this section, instead of its story"))
-    }
-
-    /// What was asked for.
-    pub fn of(words: &ArgMatches) -> Choice {
-        Choice {
-            list: words.get_flag("list"),
-            experiment: words.get_one("experiment").cloned(),
-            experiments: words.get_flag("experiments"),
+/// Runs a section's lab as its arguments say.
+pub fn section(
+    words: &ArgMatches,
+    title: &str,
+    story: impl FnOnce() -> Result<()>,
+    experiments: &[Experiment],
+) -> ExitCode {
+    run(|| {
+        if words.get_flag("list") {
+            for Experiment { name, rows, question, .. } in experiments {
+                print::text(&format!("{name:<22} {question} ({rows})"));
+            }
+            return Ok(());
         }
-    }
-
-    /// Like [`lab`], for one that has arguments of its own besides.
-    pub fn run(
-        self,
-        title: &str,
-        story: impl FnOnce() -> Result<()>,
-        experiments: &[Experiment],
-    ) -> ExitCode {
-        run(|| {
-            if self.list {
-                for Experiment { name, rows, question, .. } in experiments {
-                    print::text(&format!("{name:<22} {question} ({rows})"));
-                }
-                return Ok(());
+        let chosen = words.get_one::<String>("experiment").map(|name| {
+            let known = experiments.iter().find(|one| one.name == name);
+            let why = || format!("no experiment '{name}' here; --list names those there are");
+            known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
+        });
+        ledger::start();
+        match chosen.transpose()? {
+            Some(experiment) => ask(experiment),
+            None if words.get_flag("experiments") => experiments.iter().try_for_each(ask),
+            None => {
+                print::title(title);
+                story()
             }
-            let chosen = self.experiment.map(|name| {
-                let known = experiments.iter().find(|one| one.name == name);
-                let why = || format!("no experiment '{name}' here; --list names those there are");
-                known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
-            });
-            let chosen = chosen.transpose()?;
-            ledger::start();
-            match chosen {
-                Some(experiment) => ask(experiment),
-                None if self.experiments => experiments.iter().try_for_each(ask),
-                None => {
-                    print::title(title);
-                    story()
-                }
-            }
-        })
-    }
+        }
+    })
 }
 
 fn ask(experiment: &Experiment) -> Result<()> {

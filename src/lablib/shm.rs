@@ -1,6 +1,6 @@
-//! The calls of System V shared memory, one function each, and the memory that is attached. Each makes
-//! the call, prints its line, and answers what the kernel answered. Sources: shmget(2), shmop(2),
-//! shmctl(2), ftok(3).
+//! The calls of System V shared memory, one function each, and the memory that is attached. Each makes the
+//! call, prints its line, and answers what the kernel answered. Sources: shmget(2), shmop(2), shmctl(2).
+#![expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it, or it is attached")]
 
 use std::ffi::CString;
 use std::ops::{Deref, Range};
@@ -9,13 +9,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::{mem, ptr};
 
 use libc::{c_int, c_void, key_t, shmid_ds};
-use nix::errno::{Errno, ErrnoSentinel};
+use nix::errno::Errno;
 use sysv::tables::{self, Kind};
 use sysv::{records, spell};
 
 use crate::backstage::failure::{Failure, Result};
 use crate::backstage::ledger;
-use crate::print::{self, Answer, after, before, traced};
+use crate::print::{self, after, before, traced};
 
 /// An address, as `shmat` takes and answers it.
 pub type Addr = *mut c_void;
@@ -29,32 +29,21 @@ pub fn page() -> usize {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
-#[derive(PartialEq)]
-struct Key(key_t);
-
-impl Answer for Key {
-    fn spell(&self) -> String {
-        format!("{:#x}", self.0)
-    }
-}
-
-impl ErrnoSentinel for Key {
-    fn sentinel() -> Key {
-        Key(-1)
-    }
-}
-
 /// Makes a key from a file that exists and the low 8 bits of `proj_id`: ftok(3). Errors are
 /// those of stat(2). The key -1 is a failure; the other negative ones are keys.
 pub fn ftok(path: &str, proj_id: c_int) -> Result<key_t> {
     let letter = u8::try_from(proj_id).ok().filter(u8::is_ascii_graphic);
     let id = letter.map_or(format!("{proj_id:#x}"), |letter| format!("'{}'", letter as char));
     let file = CString::new(path).map_err(|_| Failure::because("a path cannot contain NUL"))?;
-    // SAFETY: the path is a NUL-terminated string that outlives the call.
-    let key = traced(format!("ftok(\"{path}\", {id})"), || unsafe {
-        Key(libc::ftok(file.as_ptr(), proj_id))
+    // Printed as an address is: in hexadecimal. A key is negative or not, and fails as -1 alone.
+    let key = traced(format!("ftok(\"{path}\", {id})"), || {
+        // SAFETY: the path is a NUL-terminated string that outlives the call.
+        match unsafe { libc::ftok(file.as_ptr(), proj_id) } {
+            -1 => ptr::without_provenance_mut::<c_void>(usize::MAX),
+            key => ptr::without_provenance_mut(key as u32 as usize),
+        }
     })?;
-    Ok(key.0)
+    Ok(key.addr() as key_t)
 }
 
 /// Creates or opens a segment of `size` bytes and answers its id: shmget(2). ENOENT, EEXIST,
@@ -72,24 +61,18 @@ pub fn get(key: key_t, size: usize, shmflg: c_int) -> Result<c_int> {
 /// `(void *) -1`, not NULL. EINVAL (id, address), EACCES, ENOMEM. SHM_REMAP may replace memory of
 /// segments that are attached here and that nobody has in a [`View`]; anything else is refused.
 pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
-    let mut list = attached();
-    if shmflg & libc::SHM_REMAP != 0 {
-        let start = shmaddr as usize / page() * page();
-        // At 0 there is nothing to be replaced, and the kernel says so.
-        if start != 0 {
-            list.take(&(start..start + bytes(shmid)))?;
-        }
+    let (mut list, how) = (attached(), spell::join(shmflg, spell::ATTACH));
+    // At page 0 there is nothing to be replaced, and the kernel says so.
+    if shmflg & libc::SHM_REMAP != 0 && shmaddr as usize >= page() {
+        list.idle((shmaddr as usize / page() * page()) as Addr, bytes(shmid))?;
     }
-    let line = format!(
-        "shmat({shmid}, {}, {})",
-        spell::pointer(shmaddr),
-        spell::join(shmflg, spell::ATTACH)
-    );
-    // SAFETY: shmat maps where nothing is mapped; with SHM_REMAP, where nobody here looks any more.
+    let line = format!("shmat({shmid}, {}, {how})", spell::pointer(shmaddr));
+    // SAFETY: shmat maps where nothing is mapped; with SHM_REMAP, over a segment that nobody looks into.
     let addr = traced(line, || unsafe { libc::shmat(shmid, shmaddr, shmflg) })?;
-    let (base, range) = (addr as usize, addr as usize..addr as usize + bytes(shmid));
-    let access = if shmflg & libc::SHM_RDONLY == 0 { Access::Write } else { Access::Read };
-    list.0.push(Attached { base, range, access, views: 0 });
+    let (base, writable) = (addr as usize, shmflg & libc::SHM_RDONLY == 0);
+    let range = base..base + bytes(shmid);
+    list.cut(addr, range.len());
+    list.0.push(Attached { base, range, writable, views: 0 });
     Ok(addr)
 }
 
@@ -101,11 +84,10 @@ fn bytes(shmid: c_int) -> usize {
 
 /// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address. Refused
 /// while somebody has a [`View`] of it.
-#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it; nothing is read here")]
 pub fn dt(shmaddr: Addr) -> Result<()> {
     let (mut list, base) = (attached(), shmaddr as usize);
     if list.0.iter().any(|one| one.base == base && one.views > 0) {
-        return Err(looked_at(base));
+        return Err(Failure::because(format!("somebody looks into what is at {shmaddr:p}")));
     }
     // SAFETY: there is no view of it, and `read` and `write` copy while they hold the list. Who makes a
     // reference into a segment otherwise answers for it that nobody detaches it meanwhile.
@@ -158,22 +140,11 @@ pub fn ctl(shmid: c_int, cmd: c_int) -> Result<()> {
     Ok(())
 }
 
-/// What may be done with attached memory here.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Access {
-    /// Nothing: see [`disown`].
-    None,
-    Read,
-    Write,
-}
-
-/// Memory of segments that this process has attached.
-#[derive(Clone)]
+/// Memory of a segment that is attached here. `base`: what shmat answered, and shmdt takes.
 struct Attached {
-    /// What shmat answered, and shmdt takes.
     base: usize,
     range: Range<usize>,
-    access: Access,
+    writable: bool,
     views: usize,
 }
 
@@ -187,47 +158,50 @@ fn attached() -> MutexGuard<'static, List> {
 
 impl List {
     /// The attachment in which all of the range lies.
-    fn find(&mut self, range: &Range<usize>, access: Access) -> Result<&mut Attached> {
-        let (addr, len) = (range.start, range.len());
-        let inside = |one: &&mut Attached| one.range.start <= addr && range.end <= one.range.end;
+    fn find(&mut self, addr: Addr, len: usize, write: bool) -> Result<&mut Attached> {
+        let (start, end) = (addr as usize, (addr as usize).saturating_add(len));
+        let inside = |one: &&mut Attached| one.range.start <= start && end <= one.range.end;
         let why = match self.0.iter_mut().find(inside) {
-            Some(one) if one.access >= access => return Ok(one),
-            Some(one) if one.access == Access::Read => {
-                format!("{addr:#x} is attached read-only here")
-            }
-            _ => format!("{len} bytes at {addr:#x} are not attached here"),
+            Some(one) if one.writable || !write => return Ok(one),
+            Some(_) => format!("{start:#x} is attached read-only here"),
+            None => format!("{len} bytes at {start:#x} are not attached here"),
         };
         Err(Failure::because(why))
     }
 
-    /// Takes the range out of the attachment in which all of it lies, and which nobody has a view of.
-    fn take(&mut self, range: &Range<usize>) -> Result<Attached> {
-        let one = self.find(range, Access::None)?.clone();
-        if one.views > 0 {
-            return Err(looked_at(range.start));
+    /// Fails unless all of the range lies in one attachment, which nobody has a view of.
+    fn idle(&mut self, addr: Addr, len: usize) -> Result<()> {
+        match self.find(addr, len, false)?.views {
+            0 => Ok(()),
+            _ => Err(Failure::because(format!("somebody looks into what is at {addr:p}"))),
         }
-        self.0.retain(|other| other.range != one.range);
-        let parts = [one.range.start..range.start, range.end..one.range.end];
-        let parts = parts.into_iter().filter(|part| !part.is_empty());
-        self.0.extend(parts.map(|range| Attached { range, ..one.clone() }));
-        Ok(one)
+    }
+
+    /// The range is not attached as it was any more.
+    fn cut(&mut self, addr: Addr, len: usize) {
+        let (start, end) = (addr as usize, addr as usize + len);
+        for one in mem::take(&mut self.0) {
+            let Range { start: from, end: to } = one.range;
+            let rest = [from..to.min(start), from.max(end)..to].into_iter();
+            let rest = rest.filter(|part| !part.is_empty());
+            self.0.extend(rest.map(|range| Attached { range, ..one }));
+        }
     }
 }
 
-fn looked_at(addr: usize) -> Failure {
-    Failure::because(format!("somebody looks into what is attached at {addr:#x}"))
-}
-
-/// Takes a range of attached memory away from [`read`], [`write`] and [`view`], before calls that are
-/// not for segments alone do something with it: mprotect(2), say, or munmap(2), after which the pages
-/// are not the segment's (`stays`: they are). Fails unless all of it is attached here, and nobody has a
-/// [`View`] of it.
-pub fn disown(addr: Addr, len: usize, stays: bool) -> Result<()> {
-    let (mut list, start) = (attached(), addr as usize);
-    let range = start..start + len;
-    let one = list.take(&range)?;
-    if stays {
-        list.0.push(Attached { range, access: Access::None, ..one });
+/// Lets `call` do with attached memory what can be done with any: mprotect(2), munmap(2). Fails unless
+/// all of it is attached here, and nobody has a [`View`] of it. `stays`: it is attached afterwards, too.
+pub fn pages<F: FnOnce() -> Result<()>>(
+    addr: Addr,
+    len: usize,
+    stays: bool,
+    call: F,
+) -> Result<()> {
+    let mut list = attached();
+    list.idle(addr, len)?;
+    call()?;
+    if !stays {
+        list.cut(addr, len);
     }
     Ok(())
 }
@@ -235,8 +209,8 @@ pub fn disown(addr: Addr, len: usize, stays: bool) -> Result<()> {
 /// Copies `bytes` into attached memory, without a system call: that is what shared memory is for.
 /// Fails when not all of it is attached here, writable.
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
-    let (mut list, start) = (attached(), addr as usize);
-    list.find(&(start..start + bytes.len()), Access::Write)?;
+    let mut list = attached();
+    list.find(addr, bytes.len(), true)?;
     print::text(&format!("memory at {addr:p} <- {}", show(bytes)));
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
@@ -247,8 +221,8 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 /// Copies `len` bytes out of attached memory, without a system call. Fails when not all of it is
 /// attached here.
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
-    let (mut list, start) = (attached(), addr as usize);
-    list.find(&(start..start + len), Access::Read)?;
+    let mut list = attached();
+    list.find(addr, len, false)?;
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };
@@ -279,8 +253,8 @@ pub struct View<T: Shared>(*const T);
 
 /// Looks at what lies at `addr` as a `T`. Fails unless all of it is attached here, writable, and aligned.
 pub fn view<T: Shared>(addr: Addr) -> Result<View<T>> {
-    let (mut list, start) = (attached(), addr as usize);
-    let one = list.find(&(start..start + size_of::<T>()), Access::Write)?;
+    let mut list = attached();
+    let one = list.find(addr, size_of::<T>(), true)?;
     if !addr.cast::<T>().is_aligned() {
         return Err(Failure::because(format!("{addr:p} is no address for such a record")));
     }
@@ -300,9 +274,6 @@ impl<T: Shared> Deref for View<T> {
 
 impl<T: Shared> Drop for View<T> {
     fn drop(&mut self) {
-        let (mut list, start) = (attached(), self.0 as usize);
-        if let Ok(one) = list.find(&(start..start + size_of::<T>()), Access::Write) {
-            one.views -= 1;
-        }
+        let _ = attached().find(self.0 as Addr, size_of::<T>(), true).map(|one| one.views -= 1);
     }
 }

@@ -1,5 +1,4 @@
-//! The calls for signals, and handlers that only set a flag. Sources: sigaction(2), sigprocmask(2),
-//! kill(2), pause(2), sigsuspend(2).
+//! The calls for signals, and handlers that only set a flag. Source: signal(7).
 
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 

@@ -226,8 +226,6 @@ impl Segment {
     }
 }
 
-#[cold]
-
 fn refused<T>(shmid: c_int, why: &str) -> Result<T> {
     Err(Failure::Because(exit::REFUSED, format!("refused: segment {shmid} {why}")))
 }

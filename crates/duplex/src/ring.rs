@@ -183,6 +183,7 @@ impl Place<'_> {
 }
 
 /// What stands in the segment is not what a peer writes.
+#[cold]
 pub(crate) fn hostile<T>(why: String) -> Result<T> {
     Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")))
 }

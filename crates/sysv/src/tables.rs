@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use libc::{c_int, shmid_ds};
+use libc::{c_int, msqid_ds, shmid_ds};
 
 use crate::spell::SHM_DEST;
 
@@ -22,6 +22,16 @@ impl Kind {
     /// `shm`, `msg`, `sem`.
     pub fn name(self) -> &'static str {
         ["shm", "msg", "sem"][self as usize]
+    }
+
+    /// What one is called: `segment`, `queue`, `set`.
+    pub fn noun(self) -> &'static str {
+        ["segment", "queue", "set"][self as usize]
+    }
+
+    /// The option of `ipcs` for it.
+    pub fn option(self) -> &'static str {
+        ["-m", "-q", "-s"][self as usize]
     }
 
     /// What its id is called: `shmid`, `msqid`, `semid`.
@@ -47,9 +57,27 @@ impl Row {
         Row(names.split(' ').map(String::from).zip(values).collect())
     }
 
+    /// IPC_STAT's record of a queue, with the columns that /proc/sysvipc/msg has, and one more, qbytes.
+    pub fn of_queue(msqid: c_int, ds: &msqid_ds) -> Row {
+        let p = &ds.msg_perm;
+        let of_perm = [p.__key as i64, msqid.into(), p.mode.into(), ds.__msg_cbytes as i64];
+        let pids = [ds.msg_qnum as i64, ds.msg_lspid.into(), ds.msg_lrpid.into()];
+        let owners = [p.uid.into(), p.gid.into(), p.cuid.into(), p.cgid.into()];
+        let rest = [ds.msg_stime, ds.msg_rtime, ds.msg_ctime, ds.msg_qbytes as i64];
+        let names =
+            "key msqid perms cbytes qnum lspid lrpid uid gid cuid cgid stime rtime ctime qbytes";
+        let values = of_perm.into_iter().chain(pids).chain(owners).chain(rest);
+        Row(names.split(' ').map(String::from).zip(values).collect())
+    }
+
+    /// The number in a column, if this table has it.
+    pub fn find(&self, column: &str) -> Option<i64> {
+        self.0.iter().find(|(name, _)| name == column).map(|(_, value)| *value)
+    }
+
     /// The number in a column; 0 for a column that this table does not have.
     pub fn get(&self, column: &str) -> i64 {
-        self.0.iter().find(|(name, _)| name == column).map_or(0, |(_, value)| *value)
+        self.find(column).unwrap_or(0)
     }
 
     /// shmid, msqid or semid.

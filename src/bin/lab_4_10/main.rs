@@ -13,7 +13,7 @@
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use lablib::{Choice, Patience, Result, leftovers, print, value};
+use lablib::{Patience, Result, leftovers, print, section, value};
 
 mod client;
 mod demo;
@@ -47,7 +47,7 @@ fn command() -> Command {
     let demo = "One segment and why it is not enough; then two, and a conversation";
     let server = "Make the segments, and talk to a client: type lines, /quit ends";
     let client = "Find the segments, and talk to the server: type lines, /quit ends";
-    Choice::command("4.10: a server and a client that both speak when they like")
+    lablib::command("4.10: a server and a client that both speak when they like")
         .subcommands([role("demo", demo), role("server", server), role("client", client)])
         .subcommand(
             role("wakeups", "Put every way to wake a reader thread to the test")
@@ -105,5 +105,5 @@ fn main() -> ExitCode {
         (Some("client"), _) => client::call(&options, &input::Input::User),
         _ => one::not_enough().and_then(|()| demo::both(&options)),
     };
-    Choice::of(&words).run("4.10  Full duplex: two segments, threads", story, experiments::ALL)
+    section(&words, "4.10  Full duplex: two segments, threads", story, experiments::ALL)
 }

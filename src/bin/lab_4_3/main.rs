@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use lablib::child::{Child, child};
 use lablib::print::{self, claim, note, step};
 use lablib::shm::{Addr, NULL};
-use lablib::{Choice, Failure, Result, compare, expect_errno, shm, signals};
+use lablib::{Failure, Result, compare, expect_errno, section, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use nix::unistd::{pipe, read, write};
@@ -39,7 +39,7 @@ const SIZE: usize = 1 << 20;
 const HELLO: &[u8] = b"written by A";
 
 fn main() -> ExitCode {
-    let command = Choice::command("4.3: one memory in two processes, and what that saves");
+    let command = lablib::command("4.3: one memory in two processes, and what that saves");
     let words = match lablib::arguments(command.args(options::arguments())) {
         Ok(words) => words,
         Err(code) => return code,
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let options = Options::of(&words);
     let story = || if options.measure { measure::measure(&options) } else { story() };
     let title = "4.3  How shared memory works, and what it saves";
-    Choice::of(&words).run(title, story, experiments::ALL)
+    section(&words, title, story, experiments::ALL)
 }
 
 /// Two pipes by which A and B take turns. The messages themselves go through the segment.

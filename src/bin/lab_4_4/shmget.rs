@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lablib::child::{self, Fate, Touch, child, touch_in_child};
+use lablib::child::{self, child};
 use lablib::print::{claim, note};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, shm};
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Uid, geteuid, pipe, read, write};
 use sysv::tables;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -254,7 +255,7 @@ fn whole_pages() -> Result<()> {
     let last = addr as usize + page() - 1;
     claim(touch_in_child(last as Addr, Touch::Write)? == Fate::Lived(1), "but gives whole pages")?;
     let beyond = touch_in_child((last + 1) as Addr, Touch::Write)?;
-    let fate = Fate::Killed(libc::SIGSEGV, child::SEGV_MAPERR, last + 1);
+    let fate = Fate::Killed(libc::SIGSEGV, SEGV_MAPERR, last + 1);
     claim(beyond == fate, "the page is where it ends")?;
     shm::dt(addr)?;
     shm::ctl_rmid(guard)?;

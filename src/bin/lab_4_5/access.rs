@@ -2,13 +2,14 @@
 
 use std::ptr;
 
-use lablib::child::{self, Fate, SEGV_ACCERR, Touch, child, touch_in_child};
+use lablib::child::{self, child};
 use lablib::print::{claim, note, traced};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Result, expect_errno, shm};
 use libc::{IPC_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, SHM_EXEC, SHM_RDONLY, SIGSEGV, c_int};
 use nix::errno::Errno;
 use sysv::spell;
+use touch::{Fate, SEGV_ACCERR, Touch, touch_in_child};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -160,9 +161,9 @@ fn minus_one() -> Result<()> {
 fn mprotect(addr: Addr, access: c_int) -> Result<()> {
     const NAMES: &[(c_int, &str)] =
         &[(PROT_READ, "PROT_READ"), (PROT_WRITE, "PROT_WRITE"), (PROT_EXEC, "PROT_EXEC")];
-    shm::disown(addr, page(), true)?;
     let line = format!("mprotect({addr:p}, {}, {})", page(), spell::join(access, NAMES));
-    // SAFETY: the page is one of a segment, and nobody here looks at it.
-    let done = traced(line, || unsafe { libc::mprotect(addr, page(), access) });
-    done.map(drop)
+    shm::pages(addr, page(), true, || {
+        // SAFETY: a segment's page, and nobody here looks at it.
+        traced(line, || unsafe { libc::mprotect(addr, page(), access) }).map(drop)
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lablib::child::{self, Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::{self, child};
 use lablib::print::{bulk, claim, note, text};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, expect_errno, shm};
@@ -10,6 +10,7 @@ use libc::{IPC_PRIVATE, SHM_RDONLY, SHM_REMAP, SHM_RND, SIGSEGV};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::geteuid;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 use crate::mapping;
 

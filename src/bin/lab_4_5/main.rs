@@ -11,13 +11,13 @@
 
 use std::process::ExitCode;
 
-use lablib::child::{Fate, SEGV_ACCERR, Touch, touch_in_child};
 use lablib::print::{claim, note, step, text};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, SHM_RDONLY, SIGSEGV};
 use nix::errno::Errno;
 use sysv::{process, tables};
+use touch::{Fate, SEGV_ACCERR, Touch, touch_in_child};
 
 mod access;
 mod addresses;

@@ -3,12 +3,13 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
-use lablib::child::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::child;
 use lablib::print::{self, bulk, claim, note};
 use lablib::shm::{NULL, page};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::{IPC_PRIVATE, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
 use nix::unistd::{pipe, read, write};
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 use crate::mapping::{self, Advice};
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use lablib::child::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::child;
 use lablib::print::{self, bulk, claim, note};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, expect_errno, shm, signals};
@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigEvent, SigevNotify, Signal::SIGUSR1};
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 use crate::mapping::{self, Advice};
 
@@ -95,13 +96,13 @@ fn wrong_address() -> Result<()> {
         (NULL, "NULL, which shmat would have understood as 'anywhere'"),
         (addr.wrapping_byte_add(1), "one byte further: not even the start of a page"),
         (addr.wrapping_byte_add(page()), "its second page: inside of it, and not its start"),
-        (ordinary.addr, "what mmap has mapped: no segment"),
+        (ordinary.start(), "what mmap has mapped: no segment"),
     ];
     for (addr, what) in wrong {
         expect_errno(shm::dt(addr), Errno::EINVAL)?;
         note(what);
     }
-    let start = ordinary.addr;
+    let start = ordinary.start();
     ordinary.unmap()?;
     expect_errno(shm::dt(start), Errno::EINVAL)?;
     note("where nothing is attached, nor anything else");
@@ -168,7 +169,7 @@ fn moved() -> Result<()> {
     let old = shm::at(id, NULL, 0)?;
     shm::write(old, b"x")?;
     let place = mapping::reserve(page())?;
-    let new = place.addr;
+    let new = place.start();
     mapping::move_to(old, page(), place)?;
     claim(shm::ctl_stat(id)?.shm_nattch == 1, "moved, not attached again")?;
     let fate = touch_in_child(new, Touch::Read)?;

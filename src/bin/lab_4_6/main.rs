@@ -11,12 +11,13 @@
 
 use std::process::ExitCode;
 
-use lablib::child::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::child;
 use lablib::print::{claim, note, step};
 use lablib::shm::NULL;
 use lablib::{Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, SIGSEGV};
 use nix::errno::Errno;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 mod counting;
 mod detaching;

@@ -19,7 +19,7 @@ pub enum Advice {
 
 /// Addresses that [`reserve`] has answered, and that nobody uses yet.
 pub struct Reserved {
-    pub addr: Addr,
+    addr: Addr,
     len: usize,
 }
 
@@ -34,6 +34,11 @@ pub fn reserve(len: usize) -> Result<Reserved> {
 }
 
 impl Reserved {
+    /// The first of them.
+    pub fn start(&self) -> Addr {
+        self.addr
+    }
+
     /// Gives them back.
     pub fn unmap(self) -> Result<()> {
         munmap(self.addr, self.len)
@@ -42,23 +47,23 @@ impl Reserved {
 
 /// Takes pages of a segment out of the address space.
 pub fn unmap(addr: Addr, len: usize) -> Result<()> {
-    shm::disown(addr, len, false)?;
-    munmap(addr, len)
+    shm::pages(addr, len, false, || munmap(addr, len))
 }
 
-/// munmap(2), of pages that are reserved or disowned.
+/// munmap(2), of pages that are reserved, or a segment's.
 fn munmap(addr: Addr, len: usize) -> Result<()> {
     let line = format!("munmap({addr:p}, {len})");
-    // SAFETY: the pages were reserved, or are a segment's, and nobody here looks at them.
+    // SAFETY: the callers', that nobody here looks at these pages.
     traced(line, || unsafe { libc::munmap(addr, len) }).map(drop)
 }
 
 /// Changes what this process may do to pages of a segment: mprotect(2).
 pub fn protect(addr: Addr, len: usize, access: c_int) -> Result<()> {
-    shm::disown(addr, len, true)?;
     let line = format!("mprotect({addr:p}, {len}, {})", spell::join(access, ACCESS));
-    // SAFETY: nobody here looks at these pages: they are disowned.
-    traced(line, || unsafe { libc::mprotect(addr, len, access) }).map(drop)
+    shm::pages(addr, len, true, || {
+        // SAFETY: a segment's pages, and nobody here looks at them.
+        traced(line, || unsafe { libc::mprotect(addr, len, access) }).map(drop)
+    })
 }
 
 /// Tells the kernel how pages of a segment are going to be used: madvise(2).
@@ -67,11 +72,9 @@ pub fn advise(addr: Addr, len: usize, advice: Advice) -> Result<()> {
         Advice::DontFork => (libc::MADV_DONTFORK, "MADV_DONTFORK"),
         Advice::PopulateWrite => (libc::MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE"),
     };
+    let line = format!("madvise({addr:p}, {len}, {name})");
     // SAFETY: neither advice here changes a byte of this process.
-    traced(format!("madvise({addr:p}, {len}, {name})"), || unsafe {
-        libc::madvise(addr, len, advice)
-    })
-    .map(drop)
+    traced(line, || unsafe { libc::madvise(addr, len, advice) }).map(drop)
 }
 
 /// Moves pages of a segment to where something was reserved for them: mremap(2).
@@ -79,9 +82,11 @@ pub fn move_to(addr: Addr, len: usize, Reserved { addr: to, len: room }: Reserve
     if len > room {
         return Err(Failure::because(format!("{len} bytes do not fit into {room}")));
     }
-    shm::disown(addr, len, false)?;
     let how = "MREMAP_MAYMOVE|MREMAP_FIXED";
     let line = format!("mremap({addr:p}, {len}, {len}, {how}, {to:p})");
-    // SAFETY: nobody here looks at these pages; what is replaced was reserved for this.
-    traced(line, || unsafe { mremap(addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) }).map(drop)
+    shm::pages(addr, len, false, || {
+        // SAFETY: a segment's pages, and nobody here looks at them; what they replace was reserved.
+        traced(line, || unsafe { mremap(addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) })
+            .map(drop)
+    })
 }

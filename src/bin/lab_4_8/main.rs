@@ -17,7 +17,7 @@ use lablib::child::child;
 use lablib::print::{claim, note, step, text};
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{heard, kill, pause, sigaction};
-use lablib::{Choice, Patience, Result, compare, leftovers, shm, value};
+use lablib::{Patience, Result, compare, leftovers, section, shm, value};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::Pid;
@@ -43,7 +43,7 @@ fn command() -> Command {
     let patience =
         long("patience", "Seconds for which one may be silent that owes an answer; 0: no limit");
     let alone = "Run the pair alone, with nobody to notice that it hangs; for lab explore";
-    Choice::command("4.8: parent and child share a segment, and take turns by signals")
+    lablib::command("4.8: parent and child share a segment, and take turns by signals")
         .arg(part.value_name("PART").value_parser(["a", "b", "c", "all"]).default_value("all"))
         .arg(
             rounds
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     match lablib::arguments(command()) {
         Ok(words) => {
             let story = || story(&words);
-            Choice::of(&words).run("4.8  Parent and child", story, experiments::ALL)
+            section(&words, "4.8  Parent and child", story, experiments::ALL)
         }
         Err(code) => code,
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use lablib::child::child;
 use lablib::print::note;
-use lablib::{Choice, Failure, Patience, Result, exit, leftovers, signals, value};
+use lablib::{Failure, Patience, Result, exit, leftovers, section, signals, value};
 use nix::unistd::{pipe, read};
 
 mod client;
@@ -52,7 +52,7 @@ fn command() -> Command {
     let mode = long("mode", "The segment's mode, in octal").value_name("MODE");
     let messages = long("messages", messages).value_name("FILE");
     let server = "Make the segment, and send the lines of standard input to a client";
-    Choice::command("4.9: a server and a client, each with the other's pid")
+    lablib::command("4.9: a server and a client, each with the other's pid")
         .subcommand(Command::new("server").about(server))
         .subcommand(
             Command::new("client").about("Find the segment, and print what the server sends"),
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         Some("client") => client::talk(&options),
         _ => demo(&options),
     };
-    Choice::of(&words).run("4.9  Two unrelated processes", story, &[])
+    section(&words, "4.9  Two unrelated processes", story, &[])
 }
 
 /// Both, as two processes that know nothing of each other but the key. The client is started when

@@ -8,7 +8,7 @@ use sysv::spell;
 use sysv::tables::{Kind, Row, limit, table};
 
 /// What the exit codes mean, in every lab. 128 + n: stopped by signal n.
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub mod exit {
     pub const CALL_FAILED: u8 = 1;
     pub const USAGE: u8 = 2;
@@ -85,11 +85,9 @@ fn hint(call: &str, errno: Errno) -> String {
             format!("; this is not about disk space: {what}; see ipcs -mu and ipcs -ml")
         }
         ("shmget" | "shmat", Errno::EACCES) | ("shmctl", Errno::EPERM) => {
-            let first = call.split(['(', ',']).nth(1).unwrap_or_default();
-            let named = |row: &Row| match first.strip_prefix("0x") {
-                Some(key) => format!("{:x}", row.key()) == key,
-                None => row.id().to_string() == first,
-            };
+            let first = call.split(['(', ',']).nth(1).unwrap_or_default().to_string();
+            let names = |row: &Row| [row.id().to_string(), spell::key(row.key())];
+            let named = |row: &Row| names(row).contains(&first);
             table(Kind::Shm).into_iter().find(named).map_or(String::new(), |row| {
                 let (id, mode, owner) = (row.id(), row.get("perms") & 0o777, row.get("uid"));
                 let (whose, who) = match owner == geteuid().as_raw().into() {

@@ -1,9 +1,8 @@
 //! The ledger: a file of this user that says what the workbook made.
 //!
-//! The kernel keeps a segment until somebody removes it, also after `kill -9`. So each creation is
-//! a line, written before the call (with id -1), completed after it, and struck when the object is
-//! removed. An object is ours only if the kernel's row says the same as the line, field by field;
-//! anything else is somebody else's and is never touched.
+//! The kernel keeps a segment until somebody removes it, also after `kill -9`. So each creation is a line,
+//! written before the call (with id -1), completed after it, and struck when the object is removed. An
+//! object is ours only if the kernel's row says the same as the line; anything else is never touched.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -61,7 +60,7 @@ impl Line {
 
     /// Is it in the IPC namespace of this process?
     pub fn here(&self) -> bool {
-        self.namespace == namespace()
+        Some(self.namespace) == ipc_namespace("self")
     }
 
     /// The kernel's row of this very object, if it is there, visible from here, and not removed:
@@ -85,21 +84,11 @@ impl Line {
 }
 
 /// The first process of this lab; -1 in a namespace that goes with what is made in it.
-static RUN: AtomicI32 = AtomicI32::new(0);
-
-/// The first process of this lab, if it keeps the ledger.
-pub fn run() -> Option<i32> {
-    Some(RUN.load(Relaxed)).filter(|run| *run > 0)
-}
+pub static RUN: AtomicI32 = AtomicI32::new(0);
 
 /// A lab starts: what it and its children make from now on is gone when it ends, or is named.
 pub fn start() {
     RUN.store(process::id() as i32, Relaxed);
-}
-
-/// From now on this process makes objects only in an IPC namespace that ends with it.
-pub fn leave_to_namespace() {
-    RUN.store(-1, Relaxed);
 }
 
 /// Makes an object by `get`, and keeps the ledger about it.
@@ -118,7 +107,8 @@ pub fn making(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
     // The kernel stamps an object with the second of the last tick, which may be the one before.
     let (ctime, size, run) = (now - 1, size as i64, RUN.load(Relaxed));
-    let line = Line { kind, id: -1, key, cpid, ctime, size, namespace: namespace(), run };
+    let namespace = ipc_namespace("self").unwrap_or(0);
+    let line = Line { kind, id: -1, key, cpid, ctime, size, namespace, run };
     edit(|lines| lines.push(line.clone()))?;
     let result = get();
     // IPC_CREAT alone may have opened an older one: then no row fits the line.
@@ -137,14 +127,14 @@ pub fn making(
 /// IPC_SET changed an object's ctime; its line follows.
 pub fn changed(kind: Kind, id: c_int) -> Result<()> {
     let ctime = tables::row(kind, id).map_or(0, |row| row.get("ctime"));
-    let same = |line: &&mut Line| line.kind == kind && line.id == i64::from(id);
+    let same = |line: &&mut Line| (line.kind, line.id) == (kind, id.into());
     edit(|lines| lines.iter_mut().filter(same).for_each(|line| line.ctime = ctime))
 }
 
 /// An object was removed: its line is struck.
 pub fn removed(kind: Kind, id: c_int) -> Result<()> {
-    let gone = (kind, id.into(), namespace());
-    edit(|lines| lines.retain(|line| (line.kind, line.id, line.namespace) != gone))
+    let gone = |line: &Line| line.kind == kind && line.id == i64::from(id) && line.here();
+    edit(|lines| lines.retain(|line| !gone(line)))
 }
 
 /// Every line of the ledger.
@@ -189,8 +179,4 @@ pub fn runtime_dir() -> Result<PathBuf> {
     }
     let dir = fallback.display();
     Err(Failure::because(format!("{dir} is not a folder of ours; set XDG_RUNTIME_DIR to one")))
-}
-
-fn namespace() -> u64 {
-    ipc_namespace("self").unwrap_or(0)
 }

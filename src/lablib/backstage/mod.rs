@@ -2,7 +2,6 @@
 
 pub mod failure;
 pub mod ledger;
-pub mod step;
 pub mod stop;
 pub mod terminal;
 pub mod turn;

@@ -25,18 +25,17 @@ extern "C" fn remember(signal: i32) {
     STOP.store(signal, SeqCst);
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP end the lab at its next call or wait. One that was
-/// ignored when the lab was started (`nohup`, a background job) stays ignored. The mask that the
-/// lab was started with is not trusted: what it waits for is let in.
+/// From now on SIGINT, SIGTERM and SIGHUP end the lab at its next call or wait. One that was ignored when
+/// the lab was started (`nohup`) stays ignored. The mask it was started with is not trusted: all of them,
+/// and those that wake, are let in.
 pub fn watch() {
     for signal in STOPPING {
-        let before = set(signal, SigHandler::Handler(remember));
-        if before.is_ok_and(|before| matches!(before.handler(), SigHandler::SigIgn)) {
+        let before = set(signal, SigHandler::Handler(remember)).map(|before| before.handler());
+        if matches!(before, Ok(SigHandler::SigIgn)) {
             let _ = set(signal, SigHandler::SigIgn);
         }
     }
-    mask(SigmaskHow::SIG_UNBLOCK, STOPPING);
-    mask(SigmaskHow::SIG_UNBLOCK, WAKING);
+    mask(SigmaskHow::SIG_UNBLOCK, &[STOPPING.as_slice(), &WAKING].concat());
 }
 
 /// In a child: these signals do again what they do by default. Its parent cleans up.
@@ -56,8 +55,8 @@ fn set(signal: Signal, handler: SigHandler) -> nix::Result<SigAction> {
 }
 
 /// Fails only for a `how` that does not exist.
-fn mask<const N: usize>(how: SigmaskHow, signals: [Signal; N]) {
-    let _ = signal::sigprocmask(how, Some(&signals.into_iter().collect()), None);
+fn mask(how: SigmaskHow, signals: &[Signal]) {
+    let _ = signal::sigprocmask(how, Some(&signals.iter().copied().collect()), None);
 }
 
 /// Asks this process to stop as if `signal` had arrived.
@@ -98,25 +97,22 @@ pub fn wait(
     let until = limit.map(|limit| Instant::now() + limit);
     let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
     WAKING.iter().for_each(|&signal| open.remove(signal));
-    mask(SigmaskHow::SIG_BLOCK, STOPPING);
+    mask(SigmaskHow::SIG_BLOCK, &STOPPING);
     let answer = loop {
-        if let Err(stop) = check() {
-            break Err(stop);
-        }
-        if heard() {
-            break Ok(vec![]);
+        match check() {
+            Err(stop) => break Err(stop),
+            Ok(()) if heard() => break Ok(vec![]),
+            Ok(()) => {}
         }
         let rest = until.map(|until| until.saturating_duration_since(Instant::now()).into());
         let mut polled: Vec<_> = fds.iter().map(|&fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let ready = |(i, fd): (usize, &PollFd)| fd.any().unwrap_or(false).then_some(i);
         match ppoll(&mut polled, rest, Some(open)) {
-            Ok(_) => {
-                let ready = |(i, fd): (usize, &PollFd)| fd.any().unwrap_or(false).then_some(i);
-                break Ok(polled.iter().enumerate().filter_map(ready).collect());
-            }
+            Ok(_) => break Ok(polled.iter().enumerate().filter_map(ready).collect()),
             Err(Errno::EINTR) => {}
             Err(errno) => break Err(Failure::Call("ppoll".into(), errno)),
         }
     };
-    mask(SigmaskHow::SIG_UNBLOCK, STOPPING);
+    mask(SigmaskHow::SIG_UNBLOCK, &STOPPING);
     answer
 }

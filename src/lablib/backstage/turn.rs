@@ -10,9 +10,8 @@ use libc::pthread_mutex_t;
 use nix::errno::Errno;
 use sysv::spell;
 
-use super::step::stepping;
 use super::stop;
-use super::terminal::{complain, write_all};
+use super::terminal::{complain, stepping, write_all};
 
 static TURN: AtomicPtr<pthread_mutex_t> = AtomicPtr::new(ptr::null_mut());
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -33,11 +32,10 @@ impl Drop for Turn {
 pub fn share_turn() {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-    // SAFETY: a fresh page is large enough and aligned for a mutex, stays mapped for the life of
-    // the process, and is not used by anybody before it is initialised.
+    // SAFETY: a fresh page has room for a mutex, stays mapped, and is not used before it is initialised.
     unsafe {
-        let page =
-            libc::mmap(ptr::null_mut(), mem::size_of::<pthread_mutex_t>(), access, kind, -1, 0);
+        let size = mem::size_of::<pthread_mutex_t>();
+        let page = libc::mmap(ptr::null_mut(), size, access, kind, -1, 0);
         let mut attributes: libc::pthread_mutexattr_t = mem::zeroed();
         libc::pthread_mutexattr_init(&mut attributes);
         libc::pthread_mutexattr_setpshared(&mut attributes, libc::PTHREAD_PROCESS_SHARED);
@@ -49,8 +47,8 @@ pub fn share_turn() {
     }
 }
 
-/// Takes the lock. A thread that has it already goes on; so does, after a second, one that waits
-/// for a stopped holder: a line out of order is better than a hang.
+/// Takes the lock. A thread that has it already goes on; so does, after a second, one that waits for a
+/// stopped holder: a line out of order is better than a hang.
 pub fn turn() -> Turn {
     let mutex = TURN.load(Relaxed);
     if mutex.is_null() {
@@ -66,10 +64,8 @@ pub fn turn() -> Turn {
             limit.tv_sec += if stepping().is_some() { 86_400 } else { 1 };
             answer = libc::pthread_mutex_timedlock(mutex, &limit);
         }
-        Turn(
-            answer == 0
-                || (answer == libc::EOWNERDEAD && libc::pthread_mutex_consistent(mutex) == 0),
-        )
+        let died = answer == libc::EOWNERDEAD && libc::pthread_mutex_consistent(mutex) == 0;
+        Turn(answer == 0 || died)
     }
 }
 

@@ -344,7 +344,7 @@ fn holds_a_mutex(stage: &Stage) -> Result<Vec<u64>> {
     Ok(vec![0])
 }
 
-/// What a handler does here: it says in the stage that it was entered, does `body`, says that it is left.
+/// In a handler: says in the stage that it was entered, does `body`, and says that it is left.
 fn handle(body: fn()) {
     // SAFETY: `run` has stored the address of a stage, of which it has a view until the process that
     // installs the handlers has ended.
