@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, run_lab};
+use common::{Run, have, is_root, run_lab, sources};
 
 /// How many rounds a test makes: reduced, or, with SOAK, what the workbook promises.
 fn times(reduced: usize, soak: usize) -> usize {
@@ -376,26 +376,6 @@ fn a_wait_that_is_interrupted_goes_on() {
     }
 }
 
-/// Every file of the workbook's own that handlers may stand in: what the labs are made of.
-fn sources() -> std::io::Result<Vec<std::path::PathBuf>> {
-    let (mut files, mut folders) = (vec![], vec![]);
-    folders.extend(["src/lablib", "crates"].map(|folder| common::repo().join(folder)));
-    let programs = fs::read_dir(common::repo().join("src/bin"))?.filter_map(Result::ok);
-    let is_lab = |path: &std::path::PathBuf| path.to_string_lossy().contains("/lab_");
-    folders.extend(programs.map(|entry| entry.path()).filter(is_lab).filter(|path| path.is_dir()));
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            match path.extension() {
-                _ if path.is_dir() => folders.push(path),
-                Some(end) if end == "rs" => files.push(path),
-                _ => {}
-            }
-        }
-    }
-    Ok(files)
-}
-
 /// A handler may store to an atomic, post a semaphore or call write(2); ours do nothing else.
 #[test]
 fn handlers_only_store_post_or_write() {
@@ -407,7 +387,9 @@ fn handlers_only_store_post_or_write() {
     // A handler that is wrong on purpose says so, and why.
     let wrong = regex::Regex::new(r"(?m)^/// WRONG, on purpose: .*\n(?:///.*\n)*$").expect("wrong");
     let mut seen = 0;
-    for file in sources().expect("the sources") {
+    let labs =
+        sources("src/bin").into_iter().filter(|file| file.to_string_lossy().contains("/lab_"));
+    for file in labs.chain(sources("src/lablib")).chain(sources("crates")) {
         let text = fs::read_to_string(file).expect("source");
         for one in handler.captures_iter(&text) {
             seen += 1;

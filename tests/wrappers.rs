@@ -3,6 +3,9 @@
 
 mod common;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc;
+use std::thread;
 
 use common::{is_root, isolated};
 use lablib::child;
@@ -89,6 +92,54 @@ fn shmat() {
         assert!(shm::read(addr, 1).is_err(), "nothing is read where nothing is attached");
         shm::ctl_rmid(id)?;
         fails(shm::at(id, NULL, 0), Errno::EINVAL)
+    });
+}
+
+/// Safe calls leave memory alone into which somebody looks, and memory that is no segment's.
+#[test]
+fn what_somebody_looks_into_stays() {
+    isolated("what_somebody_looks_into_stays", false, || {
+        let refused = |asked: Result<()>| matches!(asked, Err(Failure::Because(1, _)));
+        let id = segment(2 * page())?;
+        let addr = shm::at(id, NULL, 0)?;
+        let view = shm::view::<[AtomicU64; 2]>(addr)?;
+        view[1].store(7, SeqCst);
+        assert!(refused(shm::dt(addr)));
+        assert!(refused(shm::at(id, addr, SHM_REMAP).map(drop)));
+        assert!(refused(shm::pages(addr, page(), false, || unreachable!("it is looked into"))));
+        let beside = (addr as usize + page()) as Addr;
+        assert!(refused(shm::view::<[AtomicU64; 2]>((addr as usize + 4) as Addr).map(drop)));
+        assert!(refused(
+            shm::view::<[AtomicU64; 2]>((beside as usize + page() - 8) as Addr).map(drop)
+        ));
+        drop(view);
+        let vec = vec![0_u8; 4 * page()];
+        let ours = ((vec.as_ptr() as usize).next_multiple_of(page())) as Addr;
+        assert!(refused(shm::at(id, ours, SHM_REMAP).map(drop)));
+        assert!(refused(touch_in_child(ours, Touch::Write).map(drop)));
+        assert!(refused(shm::read(usize::MAX as Addr, 8).map(drop)));
+        let small = segment(1)?;
+        assert_eq!(shm::at(small, addr, SHM_REMAP)?, addr);
+        assert_eq!(shm::read(beside, 1)?, [0]);
+        assert!(refused(shm::write(addr, &[1; 5000])), "two attachments now");
+        shm::dt(addr)?;
+        shm::dt(addr)?;
+        shm::ctl_rmid(small)?;
+        shm::ctl_rmid(id)
+    });
+}
+
+/// A child of a process with several threads would have one, and the locks of all.
+#[test]
+fn nobody_forks_while_other_threads_run() {
+    isolated("nobody_forks_while_other_threads_run", false, || {
+        let (stay, go) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || go.recv());
+        let refused = child::child("child", || Ok(())).err().map(|failure| failure.to_string());
+        assert_eq!(refused.as_deref(), Some("a fork while other threads run here"));
+        drop(stay);
+        let _ = thread.join();
+        child::child("child", || Ok(()))?.finish()
     });
 }
 
