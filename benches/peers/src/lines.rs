@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-
 /// The call: one that does as good as nothing.
 fn call(semid: i32) -> i32 {
     // SAFETY: GETVAL takes no further argument.

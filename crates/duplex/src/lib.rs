@@ -8,6 +8,7 @@
 //! | [`bell`] | where a side sleeps, in shared memory |
 //! | [`waiters`] | every way to wake the other side |
 //! | [`peers`] | is this pid our peer? |
+//! | [`speech`] | text as messages, and what may be printed of them |
 //! | [`takeover`] | whose leftover is this? |
 
 pub mod bell;
@@ -16,5 +17,6 @@ pub mod peers;
 pub mod receiver;
 pub mod ring;
 pub mod sender;
+pub mod speech;
 pub mod takeover;
 pub mod waiters;

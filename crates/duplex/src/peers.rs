@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::child::pidfd_open;
-use lablib::print::traced;
+use lablib::print::{note, traced};
 use lablib::{Failure, Result, exit, signals};
 use libc::c_int;
 use nix::errno::Errno;
@@ -115,3 +115,14 @@ const WAITS: [libc::c_long; 6] = [
     libc::SYS_pselect6,
     libc::SYS_read,
 ];
+
+/// Where both are seen, only the one that failed complains; that the other misses it is a note.
+pub fn in_company(ended: Result<()>) -> Result<()> {
+    match ended {
+        Err(Failure::Because(code @ (exit::PEER_DIED | exit::NO_PEER), why)) => {
+            note(&why);
+            Err(Failure::Told(code))
+        }
+        ended => ended,
+    }
+}

@@ -10,8 +10,8 @@ use libc::key_t;
 use nix::errno::Errno;
 use sysv::tables;
 
-use crate::Options;
 use crate::input::Input;
+use crate::options::Options;
 use crate::server::DIRECTIONS;
 use crate::talk::{Talk, talk};
 

@@ -14,8 +14,9 @@ use sysv::tables;
 use sysv::tables::Kind;
 
 use crate::input::{Input, Script};
+use crate::options::Options;
 use crate::turns::{finish, pair, tell, told};
-use crate::{Options, demo, server};
+use crate::{demo, server};
 
 /// All of them.
 pub const ALL: &[Experiment] = &[

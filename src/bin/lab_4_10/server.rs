@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::Options;
 use crate::input::Input;
+use crate::options::Options;
 use crate::talk::{Talk, talk};
 use crate::turns::tell;
 use duplex::layout::{Role, Segment, segment_size};

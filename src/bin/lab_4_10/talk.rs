@@ -13,6 +13,7 @@ use duplex::layout::Segment;
 use duplex::peers::Peer;
 use duplex::receiver::Receiver;
 use duplex::sender::Sender;
+use duplex::speech::{pieces, printable};
 use duplex::takeover::is_removed;
 use duplex::waiters::Way;
 use lablib::print::{self, claim, note, step, text};
@@ -21,8 +22,8 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::gettid;
 use sysv::process;
 
-use crate::Options;
 use crate::input::{Input, Print, Reach};
+use crate::options::{Options, Thread};
 use crate::turns::pair;
 
 /// How a reader waits, and a writer for room: the winner of `make wakeups`.
@@ -31,13 +32,6 @@ const WAY: Way = Way::CpuAware;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long it may take a thread to fall asleep.
 const SOON: Duration = Duration::from_secs(5);
-
-/// The two threads of a conversation.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Thread {
-    Reader,
-    Writer,
-}
 
 /// Who talks to whom.
 pub struct Talk<'a> {
@@ -257,27 +251,4 @@ fn write_all(
     }
     text(&format!("messages sent: {sent}, and not one answer waited for"));
     Ok(())
-}
-
-/// A line as messages of at most `most` bytes, none of which ends within a character.
-pub fn pieces(line: &[u8], most: usize) -> Vec<&[u8]> {
-    let (mut pieces, mut rest) = (vec![], line);
-    while !rest.is_empty() {
-        let end = rest.len().min(most);
-        // A byte 10xxxxxx goes on a character of UTF-8, which has at most three of them.
-        let inside = |end: &usize| rest.get(*end).is_some_and(|byte| byte & 0xc0 == 0x80);
-        let end = (end.saturating_sub(3)..=end).rev().find(|end| !inside(end)).unwrap_or(end);
-        let (piece, more) = rest.split_at(end.max(1));
-        pieces.push(piece);
-        rest = more;
-    }
-    pieces
-}
-
-/// Text as text, whatever it is: what is not UTF-8 and what would command a terminal is escaped.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
 }

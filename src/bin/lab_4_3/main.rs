@@ -23,6 +23,7 @@ use nix::unistd::{pipe, read, write};
 
 mod calls;
 mod experiments;
+mod figures;
 mod measure;
 mod options;
 mod pages;

@@ -15,13 +15,12 @@ use nix::unistd::Pid;
 use sysv::tables;
 
 use crate::calls::Side;
+use crate::figures::{Figure, Row, SIZES, size};
 use crate::options::Options;
 use crate::ring::{self, Wake};
 use crate::ways::{self, Ends, Way};
 use crate::{finish, pair, picture, tell, told};
 
-/// Bytes of a message. All are multiples of the smallest, so that a ring is cut where a message is.
-pub const SIZES: [usize; 8] = [64, 256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20];
 /// The value of the message that ends a cell.
 const END: u8 = 0x7f;
 /// Bytes of a round: eight times what a pipe holds, so that who is slower sets the pace.
@@ -36,22 +35,6 @@ enum Shape {
     Answered,
     /// One message after the other.
     InARow,
-}
-
-/// What one way did with messages of one size.
-#[derive(Clone, Copy, Debug)]
-pub struct Figure {
-    /// From one message to the next, in nanoseconds. For [`Shape::Answered`]: there and back.
-    pub nanos: f64,
-    /// System calls for each message, of both sides together.
-    pub calls: f64,
-}
-
-/// One way, and its figures size by size.
-pub struct Row {
-    pub name: &'static str,
-    pub answered: Vec<Figure>,
-    pub in_a_row: Vec<Figure>,
 }
 
 /// Measures everything, and prints it.
@@ -280,15 +263,6 @@ fn tables(rows: &[Row]) -> Result<()> {
 
 fn line(name: &str, cells: impl Iterator<Item = String>) -> String {
     format!("{name:<20}{}", cells.map(|cell| format!("{cell:>7}")).collect::<String>())
-}
-
-/// `64B`, `64K`, `1M`.
-pub fn size(bytes: usize) -> String {
-    match bytes {
-        0..1024 => format!("{bytes}B"),
-        1024..0x10_0000 => format!("{}K", bytes >> 10),
-        _ => format!("{}M", bytes >> 20),
-    }
 }
 
 /// Three digits that mean something.

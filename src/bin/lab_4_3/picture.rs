@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use crate::measure::{Figure, Row, SIZES, size};
 use lablib::{Failure, Result};
+
+use crate::figures::{Figure, Row, SIZES, size};
 
 const WIDTH: f64 = 1080.0;
 const HEIGHT: f64 = 470.0;

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use sysv::tables;
 
-use crate::Options;
+use crate::options::Options;
 use crate::talk::{Came, TICK, Talk, handlers};
 use crate::wire::{Decision, SIZE, StShmbuf, decide};
 

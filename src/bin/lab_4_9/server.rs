@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::Ordering::SeqCst;
 
 use duplex::peers::Peer;
+use duplex::speech::printable;
 use duplex::takeover;
 use duplex::takeover::{is_removed, remove};
 use lablib::print::{self, note, step, text};
@@ -18,9 +19,9 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use nix::unistd::{read, write};
 
-use crate::Options;
+use crate::options::Options;
 use crate::talk::{Came, LOOK, Talk, handlers};
-use crate::wire::{SIZE, StShmbuf, messages, printable};
+use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration says when nobody gives it anything to say.
 const LINES: &str = "hello\na signal carries no words, memory no signal\ngrüße, 你好, здравствуй\n";

@@ -19,7 +19,7 @@ use nix::unistd::{gettid, pause};
 use sysv::process;
 
 use super::apart::Apart;
-use super::{FAILS, Outcome, SITUATIONS, UNDECIDED};
+use super::outcome::{FAILS, Outcome, SITUATIONS, UNDECIDED};
 
 /// An order of events in which a way fails.
 #[derive(Clone, Copy, PartialEq)]

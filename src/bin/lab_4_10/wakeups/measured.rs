@@ -13,7 +13,7 @@ use libc::IPC_PRIVATE;
 use nix::time::{ClockId, clock_gettime};
 
 use super::apart::{Apart, pin, places};
-use super::{AWAKE, Figure, Outcome, SITUATIONS, Situation, UNDECIDED, WORKS};
+use super::outcome::{AWAKE, Figure, Outcome, SITUATIONS, Situation, UNDECIDED, WORKS};
 
 /// Bytes of each ring; what is measured is waking, not carrying.
 const RING: usize = 4096;

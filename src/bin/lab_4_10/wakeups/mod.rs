@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use duplex::waiters::Way;
-use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use lablib::print::{self, note, step, text};
 use lablib::{Failure, Result, exit, value};
@@ -23,7 +22,10 @@ use serde_json::json;
 mod apart;
 mod forced;
 mod measured;
+mod outcome;
 mod picture;
+
+use outcome::{Figure, Outcome, SITUATIONS, UNDECIDED};
 
 /// What the test can be told.
 pub struct Options {
@@ -65,48 +67,6 @@ enum Test {
     Forced(forced::Scene),
     /// Rounds on the channel.
     Measured(Way),
-}
-
-/// Where both sides run, and how much there is to say.
-#[derive(Clone, Copy)]
-pub struct Situation {
-    pub name: &'static str,
-    pub one_cpu: bool,
-    pub idle: bool,
-}
-
-pub const SITUATIONS: [Situation; 4] = [
-    Situation { name: "1 CPU busy", one_cpu: true, idle: false },
-    Situation { name: "1 CPU idle", one_cpu: true, idle: true },
-    Situation { name: "2 CPUs busy", one_cpu: false, idle: false },
-    Situation { name: "2 CPUs idle", one_cpu: false, idle: true },
-];
-
-/// Latencies of one situation, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Figure {
-    pub p50: u64,
-    pub p99: u64,
-    pub max: u64,
-}
-
-impl Figure {
-    fn of(latencies: &Histogram<u64>) -> Figure {
-        let at = |quantile| latencies.value_at_quantile(quantile);
-        Figure { p50: at(0.5), p99: at(0.99), max: latencies.max() }
-    }
-}
-
-/// What came out.
-pub struct Outcome {
-    pub way: &'static str,
-    rounds: u64,
-    /// Rounds in which the reader was not woken by what was to wake it.
-    lost: u64,
-    /// One for each of [`SITUATIONS`]; none for what never wakes.
-    pub figures: Vec<Option<Figure>>,
-    verdict: &'static str,
-    reason: String,
 }
 
 /// Each way, with the part of it that decides, and why the verdict is what it is.
@@ -218,12 +178,6 @@ fn undecided(outcomes: &[Outcome]) -> Result<()> {
         }
     }
 }
-
-/// The verdicts.
-const WORKS: &str = "works";
-const AWAKE: &str = "works, but never sleeps";
-const FAILS: &str = "fails";
-const UNDECIDED: &str = "undecided";
 
 fn table(outcomes: &[Outcome]) {
     text("microseconds from one side's send to the other's receive: p50/p99");

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::{Outcome, SITUATIONS};
+use super::outcome::{Outcome, SITUATIONS};
 use lablib::{Failure, Result};
 
 const LEFT: f64 = 150.0;
