@@ -555,7 +555,7 @@ fn hostile_case(acts: &[Act]) -> Result<()> {
     // SAFETY: within the segment's two pages; see `poke`, which the list of lengths does not let here.
     unsafe { std::ptr::copy_nonoverlapping(canary.as_ptr(), beyond.cast(), canary.len()) };
     let mut sender = Sender::new(&mut out, Way::CpuAware, None, Some(Duration::from_millis(1)))?;
-    let ring = incoming.addr.cast::<u8>().wrapping_add(RING);
+    let ring = incoming.addr().cast::<u8>().wrapping_add(RING);
     let ring = ring..ring.wrapping_add(4096);
     let mut receiver =
         Receiver::new(&mut incoming, Way::CpuAware, None, Some(Duration::from_millis(1)))?;

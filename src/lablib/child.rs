@@ -155,10 +155,8 @@ impl Child {
 
     /// Kills it with SIGKILL: it runs no clean-up, and the kernel detaches what it attached.
     pub fn kill(&self) -> Result<()> {
-        print::traced(format!("kill({}, SIGKILL)", self.pid), || {
-            kill(self.pid, SIGKILL).map_or(-1, |()| 0)
-        })?;
-        Ok(())
+        let call = || kill(self.pid, SIGKILL).map_or(-1, |()| 0);
+        print::traced(format!("kill({}, SIGKILL)", self.pid), call).map(drop)
     }
 
     /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. One that has
@@ -169,10 +167,8 @@ impl Child {
             // Where the kernel does not tell in which call, a second has to do.
             let there = process::asleep_in(pid).map_or(look > 1000, |call| call == number);
             // One that a tracer has stopped at the call's entry is in it, and does not sleep yet.
-            if there && process::status(pid).is_some_and(|status| status.state == 'S') {
-                return Ok(());
-            }
-            if stop::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
+            let asleep = there && process::status(pid).is_some_and(|status| status.state == 'S');
+            if asleep || stop::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
                 return Ok(());
             }
         }

@@ -33,10 +33,14 @@ pub fn sigaction(signal: Signal) -> Result<()> {
     Ok(())
 }
 
-/// How often the signal was heard since this was asked last, and its last sender.
-pub fn heard(signal: Signal) -> (i32, i32) {
-    let times = HEARD[signal as usize].swap(0, SeqCst);
-    (times, FROM[signal as usize].load(SeqCst))
+/// How often the signal was heard since this was asked last.
+pub fn heard(signal: Signal) -> i32 {
+    HEARD[signal as usize].swap(0, SeqCst)
+}
+
+/// Which process sent the signal that was heard last.
+pub fn sender(signal: Signal) -> i32 {
+    FROM[signal as usize].load(SeqCst)
 }
 
 /// Has the signal been heard since [`heard`] was asked last?
@@ -48,14 +52,14 @@ pub fn was_heard(signal: Signal) -> bool {
 pub fn sigprocmask(how: SigmaskHow, signal: Signal) -> Result<()> {
     traced(format!("sigprocmask({how:?}, [{signal}], NULL)"), || {
         signal::sigprocmask(how, Some(&signal.into()), None).map_or(-1, |()| 0)
-    })?;
-    Ok(())
+    })
+    .map(drop)
 }
 
 /// Sends a signal to a process that the caller knows to be its child or its parent: kill(2).
 pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
-    traced(format!("kill({pid}, {signal})"), || signal::kill(pid, signal).map_or(-1, |()| 0))?;
-    Ok(())
+    let call = || signal::kill(pid, signal).map_or(-1, |()| 0);
+    traced(format!("kill({pid}, {signal})"), call).map(drop)
 }
 
 /// Sleeps until a handler has run: pause(2). One that ran before the call does not count.

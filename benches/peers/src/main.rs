@@ -114,13 +114,10 @@ fn row(
 }
 
 /// What is done with two ends that exist before the fork.
-fn before<T: Talk>(
+fn before<T: Talk + 'static>(
     ends: impl Fn() -> (T, T),
     run: impl Fn(Box<dyn FnOnce() -> T>, Box<dyn FnOnce() -> T>) -> Measured,
-) -> Measured
-where
-    T: 'static,
-{
+) -> Measured {
     let (a, b) = ends();
     run(Box::new(|| a), Box::new(|| b))
 }

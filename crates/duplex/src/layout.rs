@@ -69,8 +69,7 @@ pub enum Role {
 pub struct Segment {
     /// Its id.
     pub shmid: c_int,
-    /// Where it is attached.
-    pub addr: Addr,
+    addr: Addr,
     header: View<Header>,
     /// Bytes of the ring: what the kernel says, not the segment.
     ring: usize,
@@ -144,11 +143,18 @@ impl Segment {
             return refused(shmid, &format!("has {size} bytes: no power of two and a header"));
         }
         let addr = shm::at(shmid, NULL, 0)?;
+        // The id may have come to mean another segment since its size was looked up.
+        shm::pages(addr, segment_size(ring), true, || Ok(()))?;
         let segment = Segment { shmid, addr, header: shm::view(addr)?, ring, role, used: false };
         match check(&segment) {
             Ok(()) => Ok(segment),
             Err(failure) => segment.detach().and(Err(failure)),
         }
+    }
+
+    /// Where it is attached.
+    pub fn addr(&self) -> Addr {
+        self.addr
     }
 
     /// Detaches it. The compiler sees to it that no sender or receiver is left.
@@ -220,7 +226,7 @@ impl Segment {
         let (header, ring) = (&*self.header, self.ring);
         let line = |n: u16| Line::new(&header.bells[usize::from(n)], n, way, peer, patience);
         let (messages, room) = (line(0), line(1));
-        // SAFETY: the ring follows the header, within what is attached.
+        // SAFETY: the ring follows the header, within what is attached: `attach` has made sure.
         let start = unsafe { self.addr.cast::<u8>().add(RING) };
         Ok(End { start, ring, progress: &header.progress, messages, room, sleeps: way.sleeps() })
     }

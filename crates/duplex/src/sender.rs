@@ -9,6 +9,13 @@ use crate::peers::Peer;
 use crate::ring::{CPU, END, End, MESSAGE, Place, Progress, SKIP, WORD, hostile};
 use crate::waiters::{Way, cpu};
 
+/// A record that is not published yet: where it is, and its word.
+#[derive(Clone, Copy)]
+struct Held {
+    at: u64,
+    word: u64,
+}
+
 /// The writing end. Dropped, it says goodbye.
 pub struct Sender<'a> {
     end: End<'a>,
@@ -18,8 +25,8 @@ pub struct Sender<'a> {
     tail: u64,
     /// The message for which `reserve` has found room, in bytes.
     reserved: Option<u32>,
-    /// The first record that is not published yet, and its word.
-    held: Option<(u64, u64)>,
+    /// The first record that is not published yet.
+    held: Option<Held>,
     /// The CPU on which we were when we last published.
     cpu: u16,
 }
@@ -118,7 +125,7 @@ impl<'a> Sender<'a> {
             self.hold(SKIP, rest);
         }
         self.hold(MESSAGE | len as u64 | u64::from(self.cpu) << CPU, End::record(len));
-        if self.held.is_some_and(|(first, _)| self.head - first >= self.end.eighth()) {
+        if self.held.is_some_and(|held| self.head - held.at >= self.end.eighth()) {
             self.publish();
         }
     }
@@ -126,10 +133,10 @@ impl<'a> Sender<'a> {
     /// Shows the reader all that was committed, and wakes it if it sleeps.
     #[inline(always)]
     pub fn publish(&mut self) {
-        if let Some((first, word)) = self.held.take() {
+        if let Some(Held { at, word }) = self.held.take() {
             // The invariant, for the next record. `plan` has kept room for it.
             self.end.word(self.head).store(0, Relaxed);
-            self.end.show(self.end.word(first), word, &self.end.messages);
+            self.end.show(self.end.word(at), word, &self.end.messages);
             self.cpu = cpu();
         }
     }
@@ -174,7 +181,7 @@ impl<'a> Sender<'a> {
 
     /// Can the reader be there? Not before where it was, and not beyond what is published.
     fn is_possible(&self, tail: u64) -> bool {
-        let published = self.held.map_or(self.head, |(first, _)| first);
+        let published = self.held.map_or(self.head, |held| held.at);
         (self.tail..=published).contains(&tail) && tail.is_multiple_of(WORD as u64)
     }
 
@@ -209,7 +216,7 @@ impl<'a> Sender<'a> {
     #[inline(always)]
     fn hold(&mut self, word: u64, record: usize) {
         match self.held {
-            None => self.held = Some((self.head, word)),
+            None => self.held = Some(Held { at: self.head, word }),
             Some(_) => self.end.word(self.head).store(word, Relaxed),
         }
         self.head += record as u64;

@@ -21,6 +21,13 @@ pub enum Touch {
     Call,
 }
 
+/// A function that returns 42, in the machine's own words: the only one that [`Touch::Call`] calls.
+#[cfg(target_arch = "x86_64")]
+pub const CODE: &[u8] = b"\xb8\x2a\0\0\0\xc3"; // mov eax, 42; ret
+/// See above.
+#[cfg(target_arch = "aarch64")]
+pub const CODE: &[u8] = b"\x40\x05\x80\x52\xc0\x03\x5f\xd6"; // mov w0, #42; ret
+
 /// How a child fared that touched memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
@@ -58,9 +65,9 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
     let child = child("child", || {
         REPORT.store(to.as_raw_fd(), Relaxed);
         text(&format!("{touch:?} the byte at {addr:#x}"));
-        // SAFETY: the access is the experiment: nothing is there, or a segment, to which nobody has a
-        // reference in this process; if it is not allowed, the process dies of it, and of nothing worse.
-        // What is called was put there to be called. The handler is async-signal-safe.
+        // SAFETY: the access is the experiment: nothing is there, or a segment, which may change at any
+        // time; if it is not allowed, the process dies of it, and of nothing worse. What is called is
+        // CODE. The handler is async-signal-safe.
         let value = unsafe {
             let mut action: libc::sigaction = mem::zeroed();
             (action.sa_sigaction, action.sa_flags) =
@@ -72,7 +79,11 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
                     ptr::write_volatile(addr as *mut u8, 1);
                     1
                 }
-                Touch::Call => mem::transmute::<usize, extern "C" fn() -> c_int>(addr)() as u8,
+                Touch::Call => {
+                    let byte = |i| ptr::read_volatile((addr as *const u8).wrapping_add(i));
+                    assert!((0..CODE.len()).all(|i| byte(i) == CODE[i]), "other code");
+                    mem::transmute::<usize, extern "C" fn() -> c_int>(addr)() as u8
+                }
             }
         };
         unistd::write(&to, &[value]).map(drop).map_err(Failure::of("write"))

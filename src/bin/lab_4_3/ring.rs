@@ -143,10 +143,11 @@ impl Shared {
 
 impl Way for Shared {
     fn send(&mut self, len: usize, value: u8, side: &mut Side) -> Result<()> {
+        assert!((1..=MOST).contains(&len), "a message of {len} bytes");
         let Header { written, read } = self.to.header();
         let mut sent = 0;
         if !self.in_place {
-            // SAFETY: `own` has MOST bytes, and no message is longer.
+            // SAFETY: `own` has MOST bytes, and the message is not longer.
             unsafe { fill(self.own.as_mut_ptr(), len, value) };
         }
         while sent < len {
@@ -172,6 +173,7 @@ impl Way for Shared {
     }
 
     fn receive(&mut self, len: usize, side: &mut Side) -> Result<u8> {
+        assert!((1..=MOST).contains(&len), "a message of {len} bytes");
         let Header { written, read } = self.from.header();
         let (mut got, mut value) = (0, 0);
         while got < len {
@@ -190,7 +192,7 @@ impl Way for Shared {
             self.move_on(read, start.wrapping_add(piece as u32), false, side)?;
             got += piece;
         }
-        // SAFETY: `own` has MOST bytes.
+        // SAFETY: `own` has MOST bytes, and the message is not longer.
         if self.in_place { Ok(value) } else { unsafe { look_at(self.own.as_ptr(), len) } }
     }
 }

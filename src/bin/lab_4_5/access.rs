@@ -9,7 +9,7 @@ use lablib::{Experiment, Result, expect_errno, shm};
 use libc::{IPC_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, SHM_EXEC, SHM_RDONLY, SIGSEGV, c_int};
 use nix::errno::Errno;
 use sysv::spell;
-use touch::{Fate, SEGV_ACCERR, Touch, touch_in_child};
+use touch::{CODE, Fate, SEGV_ACCERR, Touch, touch_in_child};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -77,12 +77,6 @@ fn protect() -> Result<()> {
     shm::dt(read)?;
     shm::ctl_rmid(id)
 }
-
-/// A function that returns 42, in the machine's own words.
-#[cfg(target_arch = "x86_64")]
-const CODE: &[u8] = b"\xb8\x2a\0\0\0\xc3"; // mov eax, 42; ret
-#[cfg(target_arch = "aarch64")]
-const CODE: &[u8] = b"\x40\x05\x80\x52\xc0\x03\x5f\xd6"; // mov w0, #42; ret
 
 fn execute() -> Result<()> {
     child("owner", || {

@@ -39,22 +39,18 @@ impl Reserved {
         self.addr
     }
 
-    /// Gives them back.
+    /// Gives them back: munmap(2).
     pub fn unmap(self) -> Result<()> {
-        munmap(self.addr, self.len)
+        let Reserved { addr, len } = self;
+        // SAFETY: nobody uses these addresses.
+        traced(format!("munmap({addr:p}, {len})"), || unsafe { libc::munmap(addr, len) }).map(drop)
     }
 }
 
 /// Takes pages of a segment out of the address space.
 pub fn unmap(addr: Addr, len: usize) -> Result<()> {
-    shm::pages(addr, len, false, || munmap(addr, len))
-}
-
-/// munmap(2), of pages that are reserved, or a segment's.
-fn munmap(addr: Addr, len: usize) -> Result<()> {
-    let line = format!("munmap({addr:p}, {len})");
-    // SAFETY: the callers', that nobody here looks at these pages.
-    traced(line, || unsafe { libc::munmap(addr, len) }).map(drop)
+    // Nobody uses them from there on, as if they were reserved.
+    shm::pages(addr, len, false, || Reserved { addr, len }.unmap())
 }
 
 /// Changes what this process may do to pages of a segment: mprotect(2).

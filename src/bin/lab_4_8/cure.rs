@@ -19,7 +19,7 @@ use crate::{HELLO, SIZE};
 
 /// Sleeps until the signal has come, or does not sleep if it has.
 fn wait_until_told() -> Result<()> {
-    while heard(SIGUSR1).0 == 0 {
+    while heard(SIGUSR1) == 0 {
         sigsuspend(SIGUSR1)?;
     }
     Ok(())
@@ -36,10 +36,10 @@ pub fn blocked(patience: Patience) -> Result<()> {
         let addr = shm::at(id, NULL, 0)?;
         let parent = Pid::this();
         let child = child("child", || {
-            let told = heard(SIGUSR1).0;
+            let told = heard(SIGUSR1);
             read(&gate, &mut [0]).map_err(Failure::of("read"))?;
             claim(
-                told == 0 && heard(SIGUSR1).0 == 0,
+                told == 0 && heard(SIGUSR1) == 0,
                 "the signal was sent, and waits: it is blocked",
             )?;
             wait_until_told()?;

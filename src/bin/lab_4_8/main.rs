@@ -109,7 +109,7 @@ fn the_notes_protocol(patience: Patience) -> Result<()> {
         step(4, "The parent writes, tells the child, waits for the answer")?;
         shm::write(addr, HELLO)?;
         kill(child.pid, SIGUSR1)?;
-        while heard(SIGUSR1).0 == 0 {
+        while heard(SIGUSR1) == 0 {
             pause()?;
         }
         note("the child has read");
@@ -128,7 +128,7 @@ fn the_notes_protocol(patience: Patience) -> Result<()> {
 
 fn the_child(parent: Pid, addr: Addr) -> Result<()> {
     step(5, "The child waits until told, reads, tells the parent")?;
-    while heard(SIGUSR1).0 == 0 {
+    while heard(SIGUSR1) == 0 {
         pause()?;
     }
     claim(shm::read(addr, HELLO.len())? == HELLO, "at the same address, because fork copied it")?;

@@ -30,7 +30,7 @@ pub fn before_pause(patience: Patience) -> Result<()> {
 pub fn between_check_and_pause(patience: Patience) -> Result<()> {
     step(8, "B: the signal comes between the check and pause")?;
     let ending = forced(patience, |parent, gate, addr| {
-        while heard(SIGUSR1).0 == 0 {
+        while heard(SIGUSR1) == 0 {
             note("not told yet: it is going to pause");
             gate.hold()?;
             pause()?;
@@ -82,7 +82,7 @@ fn forced(patience: Patience, the_child: fn(Pid, &Gate, Addr) -> Result<()>) -> 
         note("removed as soon as both have it: whatever happens now, nothing stays");
         shm::write(addr, HELLO)?;
         gate.meanwhile(|| kill(child.pid, SIGUSR1))?;
-        while heard(SIGUSR1).0 == 0 {
+        while heard(SIGUSR1) == 0 {
             pause()?;
         }
         reap(child)

@@ -33,15 +33,15 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A parent and, once it is there, its child. Both have ended when this is dropped.
 struct Pair {
     parent: Option<Child>,
-    pids: (Pid, Option<Pid>),
+    pid: Pid,
+    child: Option<Pid>,
 }
 
 impl Drop for Pair {
     fn drop(&mut self) {
         drop(self.parent.take());
         // The child dies with its parent, a moment later: until then it has attached what they made.
-        let (parent, child) = self.pids;
-        let makers = [Some(parent), child].map(|pid| pid.map(|pid| i64::from(pid.as_raw())));
+        let makers = [Some(self.pid), self.child].map(|pid| pid.map(|pid| i64::from(pid.as_raw())));
         let attached = |row: &Row| makers.contains(&Some(row.get("cpid"))) && row.get("nattch") > 0;
         for _ in 0..2000 {
             if !tables::table(Kind::Shm).iter().any(attached) {
@@ -65,14 +65,14 @@ pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
         return reap(parent).map(|()| Ending::Well);
     }
     let pid = parent.pid;
-    let mut pair = Pair { parent: Some(parent), pids: (pid, None) };
+    let mut pair = Pair { parent: Some(parent), pid, child: None };
     let (mut before, mut still, mut silent) = (vec![], 0, Duration::ZERO);
     while !pair.parent.as_ref().is_none_or(|parent| parent.has_ended(LOOK).unwrap_or(true)) {
         signals::check()?;
-        if pair.pids.1.is_none() {
-            pair.pids.1 = child_of(pid.as_raw()).map(Pid::from_raw);
+        if pair.child.is_none() {
+            pair.child = child_of(pid.as_raw()).map(Pid::from_raw);
         }
-        let pids = [Some(pid), pair.pids.1].into_iter().flatten();
+        let pids = [Some(pid), pair.child].into_iter().flatten();
         let now: Vec<Look> = pids.filter_map(look).collect();
         let stopped = now.iter().find(|one| one.status.state == 'T');
         silent = if stopped.is_some() { silent + LOOK } else { Duration::ZERO };

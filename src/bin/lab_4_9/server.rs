@@ -12,7 +12,7 @@ use duplex::takeover;
 use duplex::takeover::{is_removed, remove};
 use lablib::print::{self, note, step, text};
 use lablib::shm::NULL;
-use lablib::signals::{self, heard, was_heard};
+use lablib::signals::{self, heard, sender, was_heard};
 use lablib::{Failure, Result, compare, exit, shm};
 use libc::O_NONBLOCK;
 use nix::errno::Errno;
@@ -76,7 +76,8 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&OwnedFd>) -> Result<Peer> 
             signals::wait(&[], Some(LOOK), || was_heard(SIGUSR2))?;
             look_around(shmid, shared, me)?;
         }
-        let (_, from) = heard(SIGUSR2);
+        heard(SIGUSR2);
+        let from = sender(SIGUSR2);
         let written = shared.pid.load(SeqCst);
         note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
         if from != written || from == me {

@@ -7,7 +7,7 @@ use duplex::peers::Peer;
 use duplex::takeover::is_removed;
 use lablib::print::{note, step};
 use lablib::shm::View;
-use lablib::signals::{self, heard, sigaction, sigprocmask, was_heard};
+use lablib::signals::{self, heard, sender, sigaction, sigprocmask, was_heard};
 use lablib::{Failure, Patience, Result, exit};
 use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
@@ -61,9 +61,12 @@ impl Talk {
         let (mut stopped, mut removed) = (false, false);
         loop {
             match heard(signal) {
-                (0, _) => {}
-                (_, from) if from == self.peer.pid.as_raw() => return Ok(Came::Signal),
-                (_, from) => note(&format!("{signal} from {from}, who is not our peer: ignored")),
+                0 => {}
+                _ if sender(signal) == self.peer.pid.as_raw() => return Ok(Came::Signal),
+                _ => {
+                    let from = sender(signal);
+                    note(&format!("{signal} from {from}, who is not our peer: ignored"));
+                }
             }
             let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
             if rest == Some(Duration::ZERO) {
