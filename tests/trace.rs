@@ -370,6 +370,41 @@ fn the_table_is_shown_before_and_after() {
     assert!(said("attached read-only") && said("its key is free"), "{notes:?}");
 }
 
+/// What an argument means is said in a word: nobody has to read it out of the call's line.
+#[test]
+fn arguments_say_what_they_mean() {
+    let meanings = |name: &str| {
+        let run = traced(run(&foreign(name)), &["--json"]).go();
+        let calls = events(&trace_of(&run)).into_iter().filter(|event| kind(event) == "call");
+        let of = |event: Value| {
+            let args = event["call"]["args"].as_array().expect("args").clone();
+            let means = args.into_iter().filter(|arg| arg["means"].is_object());
+            let name = text(&event["call"], "name").to_string();
+            means.map(move |arg| {
+                (format!("{name} {}", arg["means"]), text(&arg, "text").to_string())
+            })
+        };
+        calls.flat_map(of).collect::<Vec<_>>()
+    };
+    let names = ["attach", "records", "semaphores", "signals", "threads"];
+    let all: BTreeMap<String, String> = names.into_iter().flat_map(meanings).collect();
+    for (means, spelled) in [
+        (r#"shmctl {"command":"remove"}"#, "IPC_RMID"),
+        (r#"shmctl {"command":"stat"}"#, "IPC_STAT"),
+        (r#"shmctl {"command":"set"}"#, "IPC_SET"),
+        (r#"semtimedop {"operation":"take"}"#, "sem_op=-"),
+        (r#"semtimedop {"operation":"post"}"#, "sem_op=1"),
+        (r#"rt_sigaction {"action":"ignore"}"#, "{sa_handler=SIG_IGN"),
+        (r#"shmctl {"command":"lock"}"#, "SHM_LOCK"),
+        (r#"semtimedop {"operation":"test"}"#, "sem_op=0"),
+        (r#"rt_sigaction {"action":"handler"}"#, "{sa_handler=0x"),
+        (r#"rt_sigprocmask {"signals":[10]}"#, "[USR1]"),
+    ] {
+        let text = all.get(means).unwrap_or_else(|| panic!("{means}: {all:#?}"));
+        assert!(text.contains(spelled), "{means}: {text}");
+    }
+}
+
 #[test]
 fn a_key_is_traced_back_to_its_file() {
     let run = traced(run(&foreign("keys")), &["--json"]).go();

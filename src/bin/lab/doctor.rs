@@ -4,19 +4,22 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use colored::Colorize;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, geteuid};
 use sysv::tables;
 use sysv::tables::Kind;
 
-use crate::trace::why_no_ptrace;
+use crate::asked::{self, Ended, Patience};
+use crate::syscalls;
+use crate::trace::{self, why_no_ptrace};
 use crate::tracer::filter::Filter;
-use crate::tracer::spawn::{Program, Refused, Start};
+use crate::tracer::spawn::Program;
+use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
 use crate::tracer::{How, Tracer};
 
 /// How one check came out.
@@ -36,13 +39,15 @@ type Check = (&'static str, fn() -> Finding);
 
 /// Looks at this machine. 1 if a part of the workbook does not work here.
 pub fn run() -> ExitCode {
-    let checks: [Check; 9] = [
+    asked::listen(&[]);
+    let checks: [Check; 10] = [
         ("System V IPC", ipc),
         ("limits", limits),
         ("forced removal", forced_removal),
         ("ptrace", ptrace),
         ("seccomp filter", seccomp),
         ("namespaces", namespaces),
+        ("pidfd", pidfd),
         ("ipcs", || program("ipcs", "-V", "the labs show /proc/sysvipc instead", "util-linux")),
         ("strace", || program("strace", "-V", "the tests have one witness less", "strace")),
         ("CPUs", cpus),
@@ -66,13 +71,76 @@ pub fn run() -> ExitCode {
     code
 }
 
+/// How long an attempt may take that the kernel answers at once.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What came of an attempt.
+enum Tried {
+    /// It worked, or the errno of what failed.
+    Answered(Result<(), Errno>),
+    /// The kernel does not answer: where the attempt sleeps.
+    Stuck(String),
+    /// It ended otherwise.
+    Odd(String),
+}
+
+/// Tries something in a child, which ends with it: what it does to itself is gone then, and what does
+/// not answer keeps nobody but the child.
+fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
+    // SAFETY: this process has one thread.
+    let child = match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let code = what().map_or_else(|errno| errno as i32, |()| 0);
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(code) }
+        }
+        Ok(ForkResult::Parent { child }) => child.as_raw(),
+        Err(errno) => return Tried::Odd(format!("fork: {errno:?}")),
+    };
+    match Patience::of(LIMIT).wait(child) {
+        Ok(status) if libc::WIFEXITED(status) => Tried::Answered(match libc::WEXITSTATUS(status) {
+            0 => Ok(()),
+            code => Err(Errno::from_raw(code)),
+        }),
+        Ok(status) => Tried::Odd(format!("a child that tried it ended with status {status:#x}")),
+        Err(Ended::Late) => {
+            let place = starter::whereabouts(child);
+            // Our child and not reaped, so the number is its own. It may never end: we do not wait.
+            let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+            Tried::Stuck(place)
+        }
+        Err(ended) => Tried::Odd(format!("a child that tried it: {ended:?}")),
+    }
+}
+
+/// What is said of a kernel that does not answer.
+fn stuck(place: &str) -> Finding {
+    Bad(format!(
+        "does not answer; this kernel is stuck, restart the machine\n\
+         {place}"
+    ))
+}
+
 fn ipc() -> Finding {
-    // SAFETY: numbers; a key that nobody has is only looked for.
-    let id = unsafe { libc::shmget(0x7fff_fffe, 0, 0) };
-    if id < 0 && Errno::last() == Errno::ENOSYS {
-        return Bad("this kernel or sandbox has no System V IPC: no lab works\n\
-                    a virtual machine, or a container with the host's kernel, has it"
-            .into());
+    let made = attempt(|| {
+        // SAFETY: numbers; what is made is removed.
+        unsafe {
+            let id = Errno::result(libc::shmget(libc::IPC_PRIVATE, 1, 0o600))?;
+            Errno::result(libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut())).map(drop)
+        }
+    });
+    match made {
+        Tried::Answered(Ok(())) => {}
+        Tried::Answered(Err(Errno::ENOSYS)) => {
+            return Bad("this kernel or sandbox has no System V IPC: no lab works\n\
+                        a virtual machine, or a container with the host's kernel, has it"
+                .into());
+        }
+        Tried::Answered(Err(errno)) => {
+            return Bad(format!("no segment can be made: {errno:?}\nipcs -m; ipcs -l"));
+        }
+        Tried::Stuck(place) => return stuck(&place),
+        Tried::Odd(why) => return Bad(why),
     }
     if fs::metadata("/proc/sysvipc/shm").is_err() {
         return Bad("/proc/sysvipc is not here: the labs cannot see the kernel's tables\n\
@@ -109,63 +177,88 @@ fn forced_removal() -> Finding {
 }
 
 fn ptrace() -> Finding {
-    let refused =
-        Program::find(&[OsString::from("true")]).map_err(|errno| Refused::Call("true", errno));
-    let mut tracer = Tracer::default();
-    let tried = refused.and_then(|program| tracer.spawn(&program, &Start::default()));
-    match tried {
-        Ok(spawned) => {
-            // Our child and not reaped, so the number is its own.
-            let _ = kill(Pid::from_raw(spawned.pid), Signal::SIGKILL);
-            while let Ok(Some((tid, _))) = tracer.wait(true) {
-                // It has ended, or stops once more on its way there.
-                let _ = tracer.resume(tid, How::Cont, 0);
-            }
-            Good("lab trace and lab explore work".into())
-        }
-        Err(Refused::Ptrace(errno)) => {
+    match attempt(trace_a_child) {
+        Tried::Answered(Ok(())) => Good("lab trace and lab explore work".into()),
+        Tried::Answered(Err(errno)) => {
             let why = why_no_ptrace(errno);
             Bad(format!("lab trace and lab explore do not work: {errno:?}\n{why}"))
         }
-        Err(other) => Bad(format!("cannot start a program: {other}")),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
     }
+}
+
+/// Starts a program as `lab trace` does, and follows it to its end.
+fn trace_a_child() -> nix::Result<()> {
+    let programs = [Program::find(&[OsString::from("true")])?];
+    let plan = Plan {
+        programs: &programs,
+        filter: None,
+        options: trace::options(false),
+        prepare: &|| Ok(()),
+        in_child: &|_| Ok(()),
+    };
+    let errno = |refused| match refused {
+        Refused::Call(_, errno) | Refused::Ptrace(errno) => errno,
+        _ => Errno::EINTR,
+    };
+    let mut starter = Starter::new(&plan).map_err(errno)?;
+    let (pid, _) = starter.start(Order { program: 0, number: 0 }).map_err(errno)?;
+    Tracer::default().resume(pid, How::Cont, 0)?;
+    starter::reap(pid).then_some(()).ok_or(Errno::ETIME)
 }
 
 fn seccomp() -> Finding {
-    if Filter::supported() {
-        return Good("calls that lab trace does not show cost next to nothing".into());
+    let filter = match Filter::new(&syscalls::shown()) {
+        Ok(filter) => filter,
+        Err(error) => return Bad(format!("the filter of calls: {error}")),
+    };
+    match attempt(|| filter.install()) {
+        Tried::Answered(Ok(())) => {
+            Good("calls that lab trace does not show cost next to nothing".into())
+        }
+        Tried::Answered(Err(errno)) => Limited(format!(
+            "lab trace stops every call, which is slow; lab explore does not run: {errno:?}\n\
+             a kernel with CONFIG_SECCOMP_FILTER has it"
+        )),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
     }
-    Limited(
-        "lab trace stops every call, which is slow\na kernel with CONFIG_SECCOMP_FILTER has it"
-            .into(),
-    )
 }
 
-/// Tries it in a child, which ends with it.
 fn namespaces() -> Finding {
-    let flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID;
+    let flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
     let user = if geteuid().is_root() { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
-    // SAFETY: this process has one thread; the child makes two system calls.
-    let child = match unsafe { fork() } {
-        Ok(ForkResult::Child) => {
-            let code = unshare(flags | user).map_or_else(|errno| errno as i32, |()| 0);
-            // SAFETY: ends the child at once.
-            unsafe { libc::_exit(code) }
-        }
-        Ok(ForkResult::Parent { child }) => child,
-        Err(errno) => return Bad(format!("fork: {errno:?}")),
-    };
-    match waitpid(child, None) {
-        Ok(WaitStatus::Exited(_, 0)) => {
+    match attempt(|| unshare(flags | user)) {
+        Tried::Answered(Ok(())) => {
             Good("tests and lab explore run apart from the machine's own tables".into())
         }
-        Ok(WaitStatus::Exited(_, code)) => Limited(format!(
-            "none of our own ({:?}): tests run in the machine's tables, lab explore does not run\n\
+        Tried::Answered(Err(errno)) => Limited(format!(
+            "none of our own ({errno:?}): tests run in the machine's tables, lab explore does not run\n\
              sudo sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1,\n\
-             in a container: docker run --security-opt seccomp=unconfined; or be root",
-            Errno::from_raw(code)
+             in a container: docker run --security-opt seccomp=unconfined; or be root"
         )),
-        other => Bad(format!("a child that tried ended with {other:?}")),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
+    }
+}
+
+fn pidfd() -> Finding {
+    let opened = attempt(|| {
+        // SAFETY: numbers. What is opened goes with the child.
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) };
+        Errno::result(pidfd).map(drop)
+    });
+    match opened {
+        Tried::Answered(Ok(())) => {
+            Good("lab 4.9 signals nobody but the peer that it checked".into())
+        }
+        Tried::Answered(Err(errno)) => Bad(format!(
+            "pidfd_open: {errno:?}: lab 4.9 does not work\n\
+             Linux 5.3 has it; a sandbox may forbid it"
+        )),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
     }
 }
 

@@ -3,11 +3,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`asked`] | what asks us to stop, and the tick that ends our waits |
 //! | [`event`] | what happens in the programs that are watched |
 //! | [`tracer`] | the low level, over ptrace: stops in, resumes out |
-//! | [`trace`], [`watch`] | `lab trace`: everybody moves, and everything is shown |
-//! | [`objects`] | the kernel's tables, before and after |
-//! | [`explain`] | what an event means, and the section that explains it |
+//! | [`syscalls`] | what is known of each call, in one table |
+//! | [`trace`] | `lab trace`: everybody moves, and everything is shown |
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one moves at a time, and every order is tried |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
@@ -18,17 +18,15 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+mod asked;
 mod doctor;
-#[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod event;
-mod explain;
 mod explore;
-mod objects;
+mod syscalls;
 mod trace;
 #[allow(dead_code, reason = "a part of what it offers is for the explorer")]
 mod tracer;
 mod view;
-mod watch;
 
 /// Watches any program from outside: its System V IPC calls, its signals and its waits
 #[derive(Parser)]

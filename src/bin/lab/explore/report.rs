@@ -206,11 +206,10 @@ fn line(told: &Told) -> String {
     match &told.moment {
         Moment::Turn { .. } => String::new(),
         // Spelled for who made the call: the kernel would say that it may be made again.
-        Moment::Call { line, answer: Some(answer), .. } if answer.starts_with("? ERESTART") => {
-            format!("{line} is interrupted")
-        }
-        Moment::Call { line, answer: Some(answer), .. } => format!("{line} = {answer}"),
-        Moment::Call { line, answer: None, .. } => format!("{line} … sleeps"),
+        Moment::Call { call, asleep: true } => format!("{} … sleeps", call.line()),
+        // Spelled for who made the call: the kernel would say that it may be made again.
+        Moment::Call { call, .. } if call.interrupted => format!("{} is interrupted", call.line()),
+        Moment::Call { call, .. } => format!("{} = {}", call.line(), call.answer),
         Moment::Signal { signal, from, handler, ignored } => {
             let what = match (handler, ignored) {
                 (true, _) => "its handler runs",
@@ -223,8 +222,8 @@ fn line(told: &Told) -> String {
         Moment::Time { alarm: true } => "--- its alarm goes off ---".into(),
         Moment::Time { alarm: false } => "--- time passes: its wait is over ---".into(),
         Moment::Spins => "--- makes no call, and waits for memory to change ---".into(),
-        Moment::End { how } if how.starts_with("SIG") => format!("+++ killed by {how} +++"),
-        Moment::End { how } => format!("+++ exited with {how} +++"),
+        Moment::Exit { code } => format!("+++ exited with {code} +++"),
+        Moment::Killed { signal } => format!("+++ killed by {} +++", names::signal(*signal)),
     }
 }
 
@@ -239,7 +238,7 @@ fn json_story(outcome: &Outcome) -> String {
             Moment::Signal { .. } => "signal",
             Moment::Time { .. } => "time",
             Moment::Spins => "spins",
-            Moment::End { .. } => "end",
+            Moment::Exit { .. } | Moment::Killed { .. } => "end",
         };
         let line = json!({
             "event": kind, "who": letter(told.letter).to_string(), "pid": told.pid,

@@ -1,29 +1,31 @@
-//! The room in which programs are explored: a pid namespace and a /proc of their own, and for each
-//! run a new IPC namespace. Nothing in it can reach anybody outside, and it goes with us: its first
-//! process ends when we do, and everybody else in it with that one.
+//! The room in which programs are explored: a pid, a mount and an IPC namespace and a /proc of their
+//! own. Nothing in it can reach anybody outside, and it goes with us: its first process ends when we
+//! do, and everybody else in it with that one.
+//!
+//! It is made once, by the starter, and emptied before each run: what is left of the System V tables
+//! and the message queues goes, limits are what they were, and ids count from 0 again.
 
-use std::ffi::CString;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::mem;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::{fs, ptr};
+use std::{mem, ptr};
 
 use libc::{c_int, c_ulong, c_void};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, readlinkat};
-use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
-use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::sys::stat::Mode;
-use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, pipe2};
+use nix::fcntl::OFlag;
+use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, setns, unshare};
+use nix::sys::ptrace::Options;
+use nix::unistd::{Pid, getegid, geteuid, pipe2};
 use sysv::spell as flags;
 
-use super::Trouble;
-use crate::tracer::Tid;
+use super::verdict::Kind;
+use super::{Trouble, complain};
 use crate::tracer::filter::Filter;
 use crate::tracer::spawn::Program;
+use crate::tracer::starter::{self, Order, Plan, Refused, Starter};
+use crate::tracer::{Entry, Tid};
 
 /// The number that the first program of a run gets; the others follow. Always 100 in a run that is
 /// told, and three digits in all. (The kernel may need a moment more to give up the last one's.)
@@ -33,45 +35,81 @@ pub fn first_pid(run: i32) -> i32 {
 
 /// See the module.
 pub struct Room {
-    /// The /proc that was here before, where we find our tracees by the numbers that we have.
-    proc: OwnedFd,
-    null: File,
-    filter: Filter,
-    programs: Vec<(CString, Vec<CString>)>,
-    /// The first process of the pid namespace, which ends with this.
+    starter: Starter,
+    tables: Tables,
+    /// The first process of the pid namespace, which ends with the pipe.
     keeper: Option<(OwnedFd, Pid)>,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: PathBuf,
 }
 
-/// Makes the room, and enters it with all that we start from now on.
+/// What is told of the programs, whose end is ours.
+const OPTIONS: Options = Options::PTRACE_O_TRACESYSGOOD
+    .union(Options::PTRACE_O_TRACEFORK)
+    .union(Options::PTRACE_O_TRACEVFORK)
+    .union(Options::PTRACE_O_TRACECLONE)
+    .union(Options::PTRACE_O_TRACEEXEC)
+    .union(Options::PTRACE_O_TRACESECCOMP)
+    .union(Options::PTRACE_O_EXITKILL);
+
+/// Makes the room, and enters its tables.
 pub fn enter(
     programs: &[Program],
-    filter: Filter,
+    filter: &Filter,
     pin: bool,
     scratch: PathBuf,
 ) -> Result<Room, Trouble> {
-    let proc = open("/proc", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
-    let proc = proc.map_err(Trouble::of("open(\"/proc\")"))?;
-    let null = File::options().read(true).write(true).open("/dev/null");
-    let null = null.map_err(|error| Trouble::because(format!("/dev/null: {error}")))?;
-    let word = |bytes: Vec<u8>| {
-        CString::new(bytes).map_err(|_| Trouble::because("an argument has a NUL in it"))
-    };
-    let words = |program: &Program| {
-        let path = word(program.path.clone().into_os_string().into_vec())?;
-        let words = program.words.iter().map(|w| word(w.clone().into_vec()));
-        Ok((path, words.collect::<Result<Vec<_>, Trouble>>()?))
-    };
-    let programs = programs.iter().map(words).collect::<Result<Vec<_>, Trouble>>()?;
     if pin {
         // Refused, it is only slower.
         let _ = pin_to_this_cpu();
     }
-    let keeper = namespaces(&scratch)?;
-    // SAFETY: a number, which exec keeps: every run then finds its memory at the same addresses.
-    unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong) };
-    Ok(Room { proc, null, filter, programs, keeper: Some(keeper), scratch })
+    let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"));
+    let ((told, tell), (alive, end)) = (pipe()?, pipe()?);
+    let last_pid = File::options().write(true).open("/proc/sys/kernel/ns_last_pid").ok();
+    let plan = Plan {
+        programs,
+        filter: Some(filter),
+        options: OPTIONS,
+        prepare: &|| prepare(&scratch, &tell, &alive, &end),
+        in_child: &|order| become_another(order, last_pid.as_ref()),
+    };
+    let starter = Starter::new(&plan).map_err(trouble)?;
+    drop((tell, alive));
+    let mut answer = [0; size_of::<[c_int; 3]>()];
+    let read = File::from(told).read_exact(&mut answer);
+    read.map_err(|error| Trouble::because(format!("the room's first process: {error}")))?;
+    let word = |at: usize| c_int::from_ne_bytes(answer[at..at + 4].try_into().unwrap_or([0; 4]));
+    let (keeper, no_proc, queues) = (Pid::from_raw(word(0)), word(4), word(8));
+    if no_proc != 0 {
+        complain("no /proc of their own for the programs: mount is refused");
+    }
+    // From here on the keeper is ours to end.
+    let mut room =
+        Room { starter, tables: Tables::default(), keeper: Some((end, keeper)), scratch };
+    join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
+    room.tables = Tables::found(room.starter.pid(), queues);
+    if room.tables.next.iter().any(|one| one.file.is_none()) {
+        complain(
+            "this kernel does not let us choose ids (CONFIG_CHECKPOINT_RESTORE): they differ from \
+             run to run",
+        );
+    }
+    Ok(room)
+}
+
+fn trouble(refused: Refused) -> Trouble {
+    match refused {
+        Refused::Asked(signal) => Trouble::Signal(signal),
+        Refused::Ptrace(errno) => Trouble::because(format!(
+            "may not trace what it starts: {}; allow ptrace (sysctl kernel.yama.ptrace_scope, \
+             docker run --cap-add=SYS_PTRACE)",
+            flags::errno(errno)
+        )),
+        Refused::Call(..) | Refused::Killed(_) => {
+            Trouble::because(format!("the program could not be started: {refused}"))
+        }
+        other => Trouble::because(other.to_string()),
+    }
 }
 
 /// The tracer and what it traces on one CPU: three times as fast.
@@ -84,16 +122,62 @@ fn pin_to_this_cpu() -> Option<usize> {
     Some(cpu)
 }
 
-fn namespaces(scratch: &Path) -> Result<(OwnedFd, Pid), Trouble> {
-    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
-    let refused = |what: &str, errno: Errno| {
-        Trouble::because(format!(
-            "needs namespaces of its own, and {what} is refused: {}; allow user namespaces \
-             (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns), or \
-             run it as root, in a container with --privileged",
-            flags::errno(errno)
-        ))
+// ---- in the starter
+
+/// Once: the namespaces, their first process, and what every program inherits. Answers through a
+/// pipe: the first process, whether it has no /proc, and a descriptor of the message queues.
+fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Result<(), String> {
+    namespaces()?;
+    let (ready, mounted) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| format!("pipe2(): {errno}"))?;
+    let keeper = match starter::fork_untraced() {
+        // SAFETY: what is kept open would keep the room alive.
+        Ok(pid) if pid.as_raw() == 0 => unsafe {
+            libc::close(end.as_raw_fd());
+            keep(alive, &mounted, scratch)
+        },
+        answer => answer.map_err(|errno| refused("a process in it", errno))?,
     };
+    drop(mounted);
+    let mut no_proc = [1];
+    // One that ends without a word has mounted nothing.
+    let _ = File::from(ready).read(&mut no_proc);
+    let answer = [keeper.as_raw(), c_int::from(no_proc[0]), message_queues()];
+    let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    // SAFETY: descriptors, signals and flags of this process alone; the strings are literals.
+    unsafe {
+        libc::write(tell.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
+        libc::close(end.as_raw_fd());
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if null == -1 {
+            return Err(format!("/dev/null: {}", flags::errno(Errno::last())));
+        }
+        for fd in 0..3 {
+            libc::dup2(null, fd);
+        }
+        for signal in 1..32 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
+        // Kept by exec: every run finds its memory at the same addresses.
+        libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong);
+    }
+    Ok(())
+}
+
+fn refused(what: &str, errno: Errno) -> String {
+    format!(
+        "needs namespaces of its own, and {what} is refused: {}; allow user namespaces (sysctl \
+         user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns), or run it as \
+         root, in a container with --privileged",
+        flags::errno(errno)
+    )
+}
+
+/// The starter stays in our pid namespace, where no program sees it; what it forks does not.
+fn namespaces() -> Result<(), String> {
+    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
     if !root {
         unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| refused("a user namespace", errno))?;
         let map = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text);
@@ -110,27 +194,11 @@ fn namespaces(scratch: &Path) -> Result<(OwnedFd, Pid), Trouble> {
         let private = libc::MS_REC | libc::MS_PRIVATE;
         libc::mount(no_file, c"/".as_ptr(), no_file, private, ptr::null::<c_void>());
     }
-    let (told, tell) = pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"))?;
-    let (alive, keeper) = pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"))?;
-    // SAFETY: we have one thread, and the child makes system calls alone.
-    match unsafe { fork() }.map_err(|errno| refused("a process in it", errno))? {
-        ForkResult::Child => keep(&alive, keeper, &tell, scratch),
-        ForkResult::Parent { child } => {
-            drop((alive, tell));
-            let mut answer = [1];
-            let mut told = File::from(told);
-            let _ = told.read(&mut answer);
-            if answer[0] != 0 {
-                super::complain("no /proc of their own for the programs: mount is refused");
-            }
-            Ok((keeper, child))
-        }
-    }
+    Ok(())
 }
 
 /// The first process: mounts /proc, reaps who is left alone, and ends when we do, killed or not.
-fn keep(alive: &OwnedFd, keeper: OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
-    drop(keeper);
+fn keep(alive: &OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
     // SAFETY: a mount over /proc in a namespace of its own, and signals; the strings are literals.
     unsafe {
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
@@ -150,31 +218,203 @@ fn keep(alive: &OwnedFd, keeper: OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
     unsafe { libc::_exit(0) }
 }
 
+/// The IPC namespace's POSIX message queues as a folder that is mounted nowhere: a descriptor; -1
+/// where the kernel has none. fsopen(2), fsmount(2): Linux 5.2
+fn message_queues() -> c_int {
+    /// FSCONFIG_CMD_CREATE, <linux/mount.h>
+    const CREATE: c_int = 6;
+    let name = c"mqueue".as_ptr();
+    // SAFETY: a literal, and numbers; what is opened is closed, or the answer.
+    unsafe {
+        let system = libc::syscall(libc::SYS_fsopen, name, 1) as c_int;
+        libc::syscall(libc::SYS_fsconfig, system, CREATE, 0, 0, 0);
+        let folder = libc::syscall(libc::SYS_fsmount, system, 1, 0) as c_int;
+        libc::close(system);
+        folder
+    }
+}
+
+/// In a child, before its exec: only system calls.
+fn become_another(order: Order, last_pid: Option<&File>) -> nix::Result<()> {
+    // SAFETY: a number.
+    unsafe { libc::setpgid(0, 0) };
+    // The next pid that is given is the one after ours. Where that is refused, pids differ from run
+    // to run.
+    let digit = |of: c_int| b'0' + (order.number / of % 10) as u8;
+    let digits = [digit(100), digit(10), digit(1)];
+    if let Some(file) = last_pid {
+        // SAFETY: three bytes of ours, at the file's beginning: elsewhere they would not count.
+        unsafe { libc::pwrite(file.as_raw_fd(), digits.as_ptr().cast(), digits.len(), 0) };
+    }
+    Ok(())
+}
+
+// ---- in the tracer
+
+/// Enters the namespaces in which the starter's tables are: ours to look at, and to empty.
+fn join(starter: Tid) -> nix::Result<()> {
+    for (kind, flag) in [("user", CloneFlags::CLONE_NEWUSER), ("ipc", CloneFlags::CLONE_NEWIPC)] {
+        let [ours, its] = ["self".into(), starter.to_string()].map(|who: String| {
+            let path = format!("/proc/{who}/ns/{kind}");
+            (fs::read_link(&path).ok(), path)
+        });
+        match (ours.0 == its.0, kind) {
+            (false, _) => setns(File::open(its.1).map_err(|_| Errno::EACCES)?, flag)?,
+            // What we are going to empty must not be the machine's.
+            (true, "ipc") => return Err(Errno::EEXIST),
+            (true, _) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The limits that a program may change in its IPC namespace, below /proc/sys.
+const LIMITS: [&str; 13] = [
+    "kernel/shmmax",
+    "kernel/shmall",
+    "kernel/shmmni",
+    "kernel/shm_rmid_forced",
+    "kernel/msgmax",
+    "kernel/msgmnb",
+    "kernel/msgmni",
+    "kernel/sem",
+    "fs/mqueue/queues_max",
+    "fs/mqueue/msg_max",
+    "fs/mqueue/msgsize_max",
+    "fs/mqueue/msg_default",
+    "fs/mqueue/msgsize_default",
+];
+
+/// The IPC namespace's tables.
+#[derive(Default)]
+struct Tables {
+    next: [Next; 3],
+    /// Each with what stood in it.
+    limits: Vec<(File, Vec<u8>)>,
+    /// The message queues, as a folder.
+    queues: Option<File>,
+}
+
+/// Which id the next object gets.
+#[derive(Default)]
+struct Next {
+    /// kernel.shm_next_id and the like: what stands in it is used once. proc_sys_kernel(5)
+    file: Option<File>,
+    id: c_int,
+}
+
+impl Tables {
+    fn found(starter: Tid, queues: c_int) -> Tables {
+        let next = ["shm", "msg", "sem"].map(|kind| {
+            let path = format!("/proc/sys/kernel/{kind}_next_id");
+            Next { file: File::options().write(true).open(path).ok(), id: 0 }
+        });
+        let limit = |name: &&str| {
+            let file = File::options().read(true).write(true).open(format!("/proc/sys/{name}"));
+            let file = file.ok()?;
+            let text = read_at_once(&file);
+            Some((file, text))
+        };
+        let limits = LIMITS.iter().filter_map(limit).collect();
+        let queues = File::open(format!("/proc/{starter}/fd/{queues}")).ok();
+        Tables { next, limits, queues }
+    }
+
+    fn empty(&mut self) {
+        for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
+            remove_all(kind);
+            self.next[kind as usize].id = 0;
+        }
+        for (file, before) in &self.limits {
+            if read_at_once(file) != *before {
+                // One that cannot be written could not be changed either.
+                let _ = file.write_all_at(before, 0);
+            }
+        }
+        if let Some(folder) = &self.queues {
+            empty(format!("/proc/self/fd/{}", folder.as_raw_fd()).as_ref());
+        }
+    }
+}
+
+fn read_at_once(file: &File) -> Vec<u8> {
+    let mut text = [0; 128];
+    let got = file.read_at(&mut text, 0).unwrap_or(0);
+    text[..got].to_vec()
+}
+
+/// Removes every object of a kind in the namespace, which is our own.
+fn remove_all(kind: Kind) {
+    /// SHM_INFO and SHM_STAT_ANY, and so on: <linux/shm.h>, <linux/msg.h>, <linux/sem.h>
+    const COMMANDS: [[c_int; 2]; 3] = [[14, 15], [12, 13], [19, 20]];
+    let [info, stat_any] = COMMANDS[kind as usize];
+    // The last index in use; 0 also for an empty table.
+    let Ok(last) = control(kind, 0, info) else { return };
+    for index in 0..=last {
+        if let Ok(id) = control(kind, index, stat_any) {
+            // One that goes with its last detach cannot be removed again.
+            let _ = control(kind, id, libc::IPC_RMID);
+        }
+    }
+}
+
+/// shmctl, msgctl or semctl; what it fills in is not looked at.
+fn control(kind: Kind, id: c_int, command: c_int) -> nix::Result<c_int> {
+    let mut record = [0_u64; 32];
+    let at = record.as_mut_ptr();
+    // SAFETY: the largest record that the kernel fills has 128 bytes.
+    let answer = unsafe {
+        match kind {
+            Kind::Shm => libc::syscall(libc::SYS_shmctl, id, command, at),
+            Kind::Msg => libc::syscall(libc::SYS_msgctl, id, command, at),
+            Kind::Sem => libc::syscall(libc::SYS_semctl, id, 0, command, at),
+        }
+    };
+    Errno::result(answer).map(|answer| answer as c_int)
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
-        if let Some((end, keeper)) = self.keeper.take() {
-            drop(end);
-            // SAFETY: our child; nothing is written.
-            unsafe { libc::waitpid(keeper.as_raw(), ptr::null_mut(), 0) };
+        if let Some((pipe, keeper)) = self.keeper.take() {
+            drop(pipe);
+            // It ends by itself, and is killed only where it does not.
+            if !starter::reap(keeper.as_raw()) {
+                starter::end(keeper.as_raw());
+            }
         }
     }
 }
 
 impl Room {
-    /// A new run: empty System V tables.
-    pub fn renew(&self) -> Result<(), Trouble> {
-        unshare(CloneFlags::CLONE_NEWIPC).map_err(Trouble::of("unshare(CLONE_NEWIPC)"))
+    /// A new run: empty tables, and ids from 0.
+    pub fn renew(&mut self) {
+        self.tables.empty();
+        empty(&self.scratch);
+    }
+
+    /// A program is about to ask for an object of this kind: if one is made, it gets the next id.
+    pub fn before_get(&self, kind: Kind) {
+        let next = &self.tables.next[kind as usize];
+        if let Some(file) = &next.file {
+            // One that is refused was refused before: we have said so.
+            let _ = file.write_all_at(next.id.to_string().as_bytes(), 0);
+        }
+    }
+
+    /// It got this id.
+    pub fn after_get(&mut self, kind: Kind, id: c_int) {
+        let next = &mut self.tables.next[kind as usize];
+        next.id = next.id.max(id.saturating_add(1));
     }
 
     /// Opens a file of /proc by the number that we have for a thread.
     pub fn open(&self, path: &str) -> Option<File> {
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        Some(File::from(openat(&self.proc, path, flags, Mode::empty()).ok()?))
+        File::open(format!("/proc/{path}")).ok()
     }
 
     /// What a link in /proc says.
     pub fn link(&self, path: &str) -> Option<String> {
-        readlinkat(&self.proc, path).ok()?.into_string().ok()
+        fs::read_link(format!("/proc/{path}")).ok()?.into_os_string().into_string().ok()
     }
 
     /// A file of /proc, whole.
@@ -185,115 +425,16 @@ impl Room {
         text
     }
 
-    /// Starts the n-th program; it stands before its exec, seized.
-    pub fn start(&self, n: usize, number: i32) -> Result<Tid, Trouble> {
-        let (path, words) = &self.programs[n];
-        let mut argv: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
-        argv.push(ptr::null());
-        let (gate, go) = pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"))?;
-        let pid = clone_as(number).map_err(Trouble::of("clone3()"))?;
-        if pid == 0 {
-            drop(go);
-            self.become_program(&gate, number, path, &argv)
-        }
-        drop(gate);
-        let options = libc::PTRACE_O_TRACESYSGOOD
-            | libc::PTRACE_O_TRACEFORK
-            | libc::PTRACE_O_TRACEVFORK
-            | libc::PTRACE_O_TRACECLONE
-            | libc::PTRACE_O_TRACEEXEC
-            | libc::PTRACE_O_TRACESECCOMP
-            | libc::PTRACE_O_EXITKILL;
-        let none = ptr::null_mut::<c_void>();
-        // SAFETY: PTRACE_SEIZE takes a number as its data.
-        let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, none, options as usize) };
-        if let Err(errno) = Errno::result(seized) {
-            // SAFETY: our child and not reaped, so the number is its own.
-            unsafe {
-                libc::kill(pid, libc::SIGKILL);
-                libc::waitpid(pid, ptr::null_mut(), libc::__WALL);
-            }
-            return Err(Trouble::because(format!(
-                "may not trace what it starts: {}; allow ptrace (sysctl kernel.yama.ptrace_scope, \
-                 docker run --cap-add=SYS_PTRACE)",
-                flags::errno(errno)
-            )));
-        }
-        File::from(go).write_all(b"!").map_err(|error| Trouble::because(error.to_string()))?;
-        Ok(pid)
+    /// Starts the n-th program; it stands at the entry of its exec.
+    pub fn start(&mut self, n: usize, number: i32) -> Result<(Tid, Entry), Trouble> {
+        let order = Order { program: n as c_int, number };
+        self.starter.start(order).map_err(trouble)
     }
 
-    /// In the child. Only system calls until exec.
-    fn become_program(
-        &self,
-        gate: &OwnedFd,
-        number: i32,
-        path: &CString,
-        argv: &[*const libc::c_char],
-    ) -> ! {
-        let null = self.null.as_raw_fd();
-        // SAFETY: descriptors, signals and groups of this process alone; the strings outlive it.
-        unsafe {
-            let mut byte = 0_u8;
-            libc::read(gate.as_raw_fd(), (&raw mut byte).cast(), 1);
-            libc::setpgid(0, 0);
-            for fd in 0..3 {
-                libc::dup2(null, fd);
-            }
-            for signal in 1..32 {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-            let mut none: libc::sigset_t = mem::zeroed();
-            libc::sigemptyset(&mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
-            // The next pid that is given is the one after ours. Where that is refused, pids differ
-            // from run to run.
-            let last = libc::open(c"/proc/sys/kernel/ns_last_pid".as_ptr(), libc::O_WRONLY);
-            let digits = [
-                b'0' + (number / 100 % 10) as u8,
-                b'0' + (number / 10 % 10) as u8,
-                b'0' + (number % 10) as u8,
-            ];
-            libc::write(last, digits.as_ptr().cast(), 3);
-            libc::close(last);
-            if self.filter.install().is_ok() {
-                libc::execve(path.as_ptr(), argv.as_ptr(), environ.cast());
-            }
-            libc::_exit(127)
-        }
+    /// Why the one that was started last did not become a program.
+    pub fn refusal(&mut self) -> Trouble {
+        trouble(self.starter.refusal())
     }
-}
-
-unsafe extern "C" {
-    static environ: *const *const libc::c_char;
-}
-
-/// fork, with a number of our choice in the pid namespace. Answers what fork does.
-fn clone_as(number: i32) -> nix::Result<Tid> {
-    let wanted = [number];
-    // SAFETY: plain numbers.
-    let mut args: libc::clone_args = unsafe { mem::zeroed() };
-    args.exit_signal = libc::SIGCHLD as u64;
-    args.set_tid = wanted.as_ptr() as u64;
-    args.set_tid_size = 1;
-    for _ in 0..1000 {
-        // SAFETY: without CLONE_VM it is fork: the child has its own copy of everything, and makes
-        // only system calls.
-        let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
-        match Errno::result(pid) {
-            // The one who had it in the run before is dead, and about to be reaped.
-            Err(Errno::EEXIST) => std::thread::yield_now(),
-            Err(Errno::EPERM | Errno::EINVAL) if args.set_tid_size > 0 => args.set_tid_size = 0,
-            answer => return answer.map(|pid| pid as Tid),
-        }
-    }
-    Err(Errno::EEXIST)
-}
-
-/// A signal ends us as it always would, unless we were told to ignore it.
-pub fn on(number: Signal, handler: extern "C" fn(c_int)) {
-    // SAFETY: the handlers store to an atomic, or do nothing.
-    let _ = unsafe { signal(number, SigHandler::Handler(handler)) };
 }
 
 /// An empty folder is made of it.

@@ -13,7 +13,6 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{mem, ptr};
 
@@ -22,17 +21,22 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use nix::unistd::Pid;
+use sysv::tables::Kind;
 
 use super::calls::{self, Limit};
 use super::footprint::{Footprint, Thing};
 use super::room::{self, Room};
 use super::schedule::{MOST, Schedule, Turn};
 use super::search::{Guide, Mover, Place, cost};
-use super::verdict::{Finding, Kind, Moment, Story};
+use super::verdict::{Finding, Moment, Story};
 use super::{Result, Trouble};
-use crate::event::Call;
+use crate::asked::{self, Ended, Patience};
+use crate::event::{Action, Call};
+use crate::syscalls::cells::{Changes, Clock, Follow, Object, Point, Unit, Wakes};
+use crate::syscalls::{self, decode};
 use crate::tracer::memory::{bytes, fill, record, string};
-use crate::tracer::{Entry, Tid, decode, names, registers};
+use crate::tracer::starter::{self, Refused};
+use crate::tracer::{Entry, Tid, names, registers};
 
 /// Processor time after which a program that makes no visible call is taken to be spinning: it is
 /// held, and others may move. In milliseconds.
@@ -53,9 +57,6 @@ const SLEEPS: u32 = 4;
 const COMPARED: usize = 1 << 20;
 /// A result of a call that the kernel will make again: -512 to -516.
 const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
-
-/// The signal that asks us to stop, if one has come.
-pub static STOP: AtomicI32 = AtomicI32::new(0);
 
 /// What stays from run to run: which process is which.
 pub struct World {
@@ -162,11 +163,12 @@ struct Process {
     last_signal: Option<c_int>,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Action {
-    Default,
-    Ignore,
-    Handler,
+/// An object that is no more.
+struct Removed {
+    kind: Kind,
+    id: i32,
+    /// The letter of who removed it.
+    by: u8,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -186,7 +188,7 @@ pub struct Run<'a> {
     /// What shared memory held after the last move.
     contents: HashMap<u64, u64>,
     pipes: HashMap<String, u64>,
-    removed: HashMap<(Kind, i32), u8>,
+    removed: Vec<Removed>,
     signals: u64,
     /// Nanoseconds since the start, as the programs see them.
     now: u64,
@@ -200,7 +202,7 @@ pub struct Run<'a> {
 impl World {
     /// Runs the programs once, as the guide says. With `tell`, the outcome has the whole story.
     pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
-        self.room.renew()?;
+        self.room.renew();
         let real = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         self.runs += 1;
         let mut run = Run {
@@ -210,7 +212,7 @@ impl World {
             made: Footprint::default(),
             contents: HashMap::new(),
             pipes: HashMap::new(),
-            removed: HashMap::new(),
+            removed: vec![],
             signals: 0,
             now: 0,
             clocks: [real, monotonic()],
@@ -221,10 +223,8 @@ impl World {
             world: self,
         };
         let done = run.start().and_then(|()| run.play(guide));
-        run.clear();
+        let done = done.and(run.clear());
         let outcome = mem::take(&mut run.outcome);
-        drop(run);
-        room::empty(&self.room.scratch);
         done.map(|()| outcome)
     }
 }
@@ -240,7 +240,7 @@ impl Run<'_> {
     fn start(&mut self) -> Result<()> {
         for n in 0..self.world.programs {
             let number = self.first_pid + n as i32;
-            let tid = self.world.room.start(n, number)?;
+            let (tid, _) = self.world.room.start(n, number)?;
             let process = self.processes.len();
             self.processes.push(Process {
                 tgid: tid,
@@ -257,20 +257,36 @@ impl Run<'_> {
                 last_signal: None,
             });
             let i = self.add(tid, process, vec![n as u32]);
-            loop {
-                match self.wait(i, true)? {
-                    Some(Stop::Exec) => break,
-                    Some(Stop::Ended(_) | Stop::Killed(_)) => {
-                        self.tasks[i].state = State::Gone;
-                        self.processes[process].end = Some("127".into());
-                        return Err(Trouble::because("the program could not be started: execve"));
-                    }
-                    _ => self.resume(i, libc::PTRACE_CONT, 0),
-                }
-            }
+            self.until_it_runs(i)?;
             self.no_vdso(i);
         }
         Ok(())
+    }
+
+    /// Lets one that stands before its exec become the program.
+    fn until_it_runs(&mut self, i: usize) -> Result<()> {
+        let patience = Patience::of(starter::LIMIT);
+        loop {
+            self.resume(i, libc::PTRACE_CONT, 0);
+            let tid = self.tasks[i].tid;
+            match patience.wait(tid) {
+                Ok(status) => match stop_of(tid, status) {
+                    Some(Stop::Exec) => return Ok(()),
+                    Some(Stop::Ended(_) | Stop::Killed(_)) => {
+                        self.tasks[i].state = State::Gone;
+                        self.processes[self.tasks[i].process].end = Some("127".into());
+                        return Err(self.world.room.refusal());
+                    }
+                    _ => {}
+                },
+                Err(Ended::Asked(signal)) => return Err(Trouble::Signal(signal)),
+                Err(_) => {
+                    return Err(Trouble::because(
+                        Refused::Stuck(starter::whereabouts(tid)).to_string(),
+                    ));
+                }
+            }
+        }
     }
 
     fn add(&mut self, tid: Tid, process: usize, path: Vec<u32>) -> usize {
@@ -306,8 +322,8 @@ impl Run<'_> {
         let mut last: Option<Mover> = None;
         let (mut ticks, mut looks) = (0, 0);
         while !self.over {
-            if STOP.load(Relaxed) != 0 {
-                return Err(Trouble::Signal(STOP.load(Relaxed)));
+            if let Some(signal) = asked::to_stop() {
+                return Err(Trouble::Signal(signal));
             }
             let movers = self.movers();
             let idle = !self.tasks.iter().any(|task| can_move(task) && !task.yields);
@@ -533,13 +549,14 @@ impl Run<'_> {
         let process = &self.processes[task.process];
         let shares = process.threads > 1 || !process.maps.is_empty();
         let Some(entry) = task.entry.filter(|_| shares && result >= 0) else { return false };
-        match entry.number {
-            libc::SYS_semop | libc::SYS_semtimedop | libc::SYS_semctl | libc::SYS_msgsnd => true,
-            libc::SYS_futex => !calls::may_sleep(&entry),
-            libc::SYS_write | libc::SYS_writev | libc::SYS_sendto | libc::SYS_sendmsg => {
+        let Some(row) = syscalls::row(entry.number) else { return false };
+        match row.wakes {
+            Wakes::Nobody => false,
+            Wakes::Waiters | Wakes::Child(_) | Wakes::Addressee(_) => true,
+            Wakes::Futex => !row.may_sleep(&entry),
+            Wakes::Reader => {
                 self.descriptor(i, entry.args[0]).is_some_and(|link| !link.starts_with('/'))
             }
-            number => calls::makes_process(number) || calls::sends_signal(number),
         }
     }
 
@@ -590,52 +607,41 @@ impl Run<'_> {
     /// A call that nobody else can tell from no call: it is made at once. False: it is visible.
     fn passes(&mut self, i: usize, entry: &Entry) -> Result<bool> {
         let (tid, args) = (self.tasks[i].tid, entry.args);
-        let boring = match entry.number {
-            _ if entry.foreign => true,
-            libc::SYS_rt_sigaction | libc::SYS_rt_sigprocmask => args[1] == 0,
-            libc::SYS_fcntl => {
-                ![libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW]
-                    .contains(&(args[1] as c_int))
+        let Some(row) = syscalls::row(entry.number).filter(|_| !entry.foreign) else {
+            self.resume(i, libc::PTRACE_CONT, 0);
+            return Ok(true);
+        };
+        let boring = match row.point {
+            Point::Yes => false,
+            Point::No | Point::Passes => true,
+            Point::IfSet => args[1] == 0,
+            Point::Lock => ![libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW]
+                .contains(&(args[1] as c_int)),
+            Point::Open { path } => {
+                args[path + 1] & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 == 0
+                    && string(tid, args[path], 256).is_some_and(|path| is_everybodys(&path))
             }
-            libc::SYS_open | libc::SYS_openat => {
-                let path = args[usize::from(entry.number == libc::SYS_openat)];
-                let flags = args[usize::from(entry.number == libc::SYS_openat) + 1];
-                flags & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 == 0
-                    && string(tid, path, 256).is_some_and(|path| is_everybodys(&path))
-            }
-            libc::SYS_read | libc::SYS_pread64 | libc::SYS_close => {
-                match self.descriptor(i, args[0]) {
-                    Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => false,
-                    Some(link) if link.starts_with("anon_inode") => false,
-                    Some(link) => entry.number == libc::SYS_close || is_everybodys(link.as_bytes()),
-                    None => true,
-                }
-            }
-            libc::SYS_prctl => {
-                if args[0] as c_int == libc::PR_SET_PDEATHSIG {
-                    self.processes[self.tasks[i].process].follows = args[1] as c_int;
-                }
-                true
-            }
-            libc::SYS_setsid | libc::SYS_setpgid => {
-                self.processes[self.tasks[i].process].own_group = true;
-                true
-            }
-            libc::SYS_rt_sigpending
-            | libc::SYS_pidfd_open
-            | libc::SYS_unshare
-            | libc::SYS_setns => true,
-            libc::SYS_mmap => {
+            Point::Read | Point::Close => match self.descriptor(i, args[0]) {
+                Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => false,
+                Some(link) if link.starts_with("anon_inode") => false,
+                Some(link) => row.point == Point::Close || is_everybodys(link.as_bytes()),
+                None => true,
+            },
+            Point::Mapping => {
                 self.tasks[i].entry = Some(*entry);
                 self.tasks[i].in_call = true;
                 self.resume(i, libc::PTRACE_SYSCALL, 0);
                 return Ok(true);
             }
-            libc::SYS_clock_gettime | libc::SYS_gettimeofday | libc::SYS_time => {
-                return self.clock(i, entry);
-            }
-            _ => false,
+            Point::Clock(clock) => return self.clock(i, entry, clock),
         };
+        match row.changes {
+            Changes::ParentDeath if args[0] as c_int == libc::PR_SET_PDEATHSIG => {
+                self.processes[self.tasks[i].process].follows = args[1] as c_int;
+            }
+            Changes::Group => self.processes[self.tasks[i].process].own_group = true,
+            _ => {}
+        }
         if boring {
             self.resume(i, libc::PTRACE_CONT, 0);
         }
@@ -643,9 +649,8 @@ impl Run<'_> {
     }
 
     /// Answers what time it is: as many nanoseconds as have passed in this run.
-    fn clock(&mut self, i: usize, entry: &Entry) -> Result<bool> {
-        let which =
-            if entry.number == libc::SYS_clock_gettime { entry.args[0] as c_int } else { 0 };
+    fn clock(&mut self, i: usize, entry: &Entry, how: Clock) -> Result<bool> {
+        let which = if how == Clock::Named { entry.args[0] as c_int } else { libc::CLOCK_REALTIME };
         let base = match which {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => self.clocks[0],
             libc::CLOCK_MONOTONIC
@@ -663,10 +668,10 @@ impl Run<'_> {
         self.now += 1000 << self.reads.saturating_sub(64).min(14);
         let time = base + self.now;
         let (seconds, nanos) = (time / 1_000_000_000, time % 1_000_000_000);
-        let (at, answer) = match entry.number {
-            libc::SYS_clock_gettime => (entry.args[1], [seconds, nanos]),
-            libc::SYS_gettimeofday => (entry.args[0], [seconds, nanos / 1000]),
-            _ => (0, [0, 0]),
+        let (at, answer) = match how {
+            Clock::Named => (entry.args[1], [seconds, nanos]),
+            Clock::Day => (entry.args[0], [seconds, nanos / 1000]),
+            Clock::Seconds => (0, [0, 0]),
         };
         let tid = self.tasks[i].tid;
         let _ = registers::skip(tid);
@@ -676,7 +681,7 @@ impl Run<'_> {
             return Ok(true);
         }
         put(tid, at, &answer);
-        let result = if entry.number == libc::SYS_time { seconds as i64 } else { 0 };
+        let result = if how == Clock::Seconds { seconds as i64 } else { 0 };
         let _ = registers::set_result(tid, result);
         self.resume(i, libc::PTRACE_CONT, 0);
         Ok(true)
@@ -686,17 +691,21 @@ impl Run<'_> {
     fn enter(&mut self, i: usize, entry: Entry) -> Result<()> {
         self.tasks[i].entry = Some(entry);
         self.touches(i, &entry);
+        if let Some(kind) = calls::gets(entry.number) {
+            self.world.room.before_get(kind);
+        }
         if self.tell {
-            let call = self.spell(i, &entry);
-            self.tasks[i].call = Some(call);
+            self.tasks[i].call = Some(decode::enter(self.tasks[i].tid, &entry));
         }
         if self.over {
             return Ok(());
         }
         let tid = self.tasks[i].tid;
-        match entry.number {
-            libc::SYS_alarm | libc::SYS_setitimer => return self.set_alarm(i, &entry),
-            libc::SYS_exit | libc::SYS_exit_group => {
+        let row = syscalls::row(entry.number);
+        match row.map_or(Changes::Nothing, |row| row.changes) {
+            how @ (Changes::Alarm | Changes::Timer) => return self.set_alarm(i, &entry, how),
+            Changes::Action => self.action(self.tasks[i].process, tid, &entry.args),
+            Changes::Thread | Changes::Process => {
                 if self.tell {
                     self.tell_call(i, None);
                 }
@@ -707,11 +716,8 @@ impl Run<'_> {
             }
             _ => {}
         }
-        self.tasks[i].vfork = calls::makes_process(entry.number)
-            && calls::clone_flags(tid, &entry) & libc::CLONE_VFORK as u64 != 0;
-        if entry.number == libc::SYS_rt_sigaction {
-            self.action(self.tasks[i].process, tid, &entry.args);
-        }
+        let flags = syscalls::clone_flags(tid, &entry);
+        self.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
         if !self.tell && self.is_plain(i, &entry) {
             self.tasks[i].in_call = false;
             self.resume(i, libc::PTRACE_CONT, 0);
@@ -725,26 +731,19 @@ impl Run<'_> {
 
     /// A call that cannot sleep, and whose answer nobody but the caller needs.
     fn is_plain(&self, i: usize, entry: &Entry) -> bool {
-        match entry.number {
-            libc::SYS_rt_sigaction
-            | libc::SYS_rt_sigprocmask
-            | libc::SYS_close
-            | libc::SYS_mkdir
-            | libc::SYS_rename
-            | libc::SYS_unlink => true,
-            libc::SYS_write | libc::SYS_writev => {
+        match syscalls::row(entry.number).map_or(Follow::Yes, |row| row.follow) {
+            Follow::Yes => false,
+            Follow::No => true,
+            Follow::NotToNull => {
                 self.descriptor(i, entry.args[0]).is_some_and(|link| link == "/dev/null")
             }
-            _ => false,
         }
     }
 
     /// Its wait ends when we say so, and not by the machine's clock.
     fn limit(&mut self, i: usize, entry: &Entry) {
         let tid = self.tasks[i].tid;
-        let Some(limit) = calls::limit(tid, entry).filter(|_| calls::may_sleep(entry)) else {
-            return;
-        };
+        let Some(limit) = calls::limit(tid, entry) else { return };
         let at = match limit.until {
             None => self.now.saturating_add(limit.length),
             Some(libc::CLOCK_REALTIME) => limit.length.saturating_sub(self.clocks[0]),
@@ -757,14 +756,12 @@ impl Run<'_> {
             let Ok(scratch) = registers::scratch(tid) else { return };
             put(tid, scratch, &[1 << 32, 0]);
             let _ = registers::set_argument(tid, limit.argument, scratch);
-            if entry.number == libc::SYS_clock_nanosleep {
-                let _ = registers::set_argument(tid, 1, 0);
+            if let Some(flags) = limit.flags {
+                let _ = registers::set_argument(tid, flags, 0);
             }
         } else {
-            let millis = matches!(limit.argument, 2 | 3)
-                && [libc::SYS_poll, libc::SYS_epoll_wait, libc::SYS_epoll_pwait]
-                    .contains(&entry.number);
-            let _ = registers::set_argument(tid, limit.argument, if millis { u64::MAX } else { 0 });
+            let for_ever = if limit.unit == Unit::Millis { u64::MAX } else { 0 };
+            let _ = registers::set_argument(tid, limit.argument, for_ever);
         }
         self.tasks[i].limit = Some((limit, at));
     }
@@ -777,19 +774,22 @@ impl Run<'_> {
         self.tasks[i].vfork = false;
         if let Some((limit, _)) = self.tasks[i].limit.take() {
             let _ = registers::set_argument(tid, limit.argument, limit.value);
-            if entry.number == libc::SYS_clock_nanosleep {
-                let _ = registers::set_argument(tid, 1, entry.args[1]);
+            if let Some(flags) = limit.flags {
+                let _ = registers::set_argument(tid, flags, entry.args[flags]);
             }
         }
         let args = entry.args;
-        match entry.number {
-            libc::SYS_shmat if !(-4095..0).contains(&result) => {
-                self.attached(i, args[0] as i32, result as u64)
-            }
-            libc::SYS_shmdt if result == 0 => {
+        if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
+            self.world.room.after_get(kind, result as c_int);
+        }
+        let Some(row) = syscalls::row(entry.number) else { return };
+        let done = !(-4095..0).contains(&result);
+        match (row.object, row.changes) {
+            (Object::Attach, _) if done => self.attached(i, args[0] as i32, result as u64),
+            (Object::Detach, _) if done => {
                 self.processes[process].maps.retain(|map| map.start != args[0]);
             }
-            libc::SYS_mmap if !(-4095..0).contains(&result) => {
+            (_, Changes::Mapping) if done => {
                 let births = &mut self.tasks[i].births;
                 *births += 1;
                 let memory =
@@ -800,14 +800,14 @@ impl Run<'_> {
                 }
                 return;
             }
-            libc::SYS_pipe | libc::SYS_pipe2 if result == 0 => {
+            (_, Changes::Pipe) if done => {
                 let ends: Option<[i32; 2]> = record(tid, args[0]);
                 let link = ends.and_then(|ends| self.descriptor(i, ends[0] as u64));
                 self.tasks[i].births += 1;
                 let name = u64::from(self.tasks[i].id) << 16 | u64::from(self.tasks[i].births);
                 link.map(|link| self.pipes.insert(link, name));
             }
-            number if calls::makes_process(number) && result > 0 => {
+            _ if row.makes_child() && result > 0 => {
                 let newest =
                     self.processes.iter_mut().rev().find(|child| child.parent == Some(process));
                 if let Some(child) = newest.filter(|child| child.pid == 0) {
@@ -845,10 +845,10 @@ impl Run<'_> {
     }
 
     /// alarm and setitimer: the alarm is ours to send.
-    fn set_alarm(&mut self, i: usize, entry: &Entry) -> Result<()> {
+    fn set_alarm(&mut self, i: usize, entry: &Entry, how: Changes) -> Result<()> {
         let (tid, process) = (self.tasks[i].tid, self.tasks[i].process);
-        let length = match entry.number {
-            libc::SYS_alarm => Some(entry.args[0] * 1_000_000_000),
+        let length = match how {
+            Changes::Alarm => Some(entry.args[0] * 1_000_000_000),
             _ if entry.args[0] as c_int != libc::ITIMER_REAL => None,
             _ => calls::timer(tid, entry.args[1]),
         };
@@ -865,9 +865,8 @@ impl Run<'_> {
             self.tasks[i].early.push_front(stop);
             return Ok(());
         }
-        let result =
-            if entry.number == libc::SYS_alarm { before.div_ceil(1_000_000_000) } else { 0 };
-        if entry.number == libc::SYS_setitimer && entry.args[2] != 0 {
+        let result = if how == Changes::Alarm { before.div_ceil(1_000_000_000) } else { 0 };
+        if how == Changes::Timer && entry.args[2] != 0 {
             put(tid, entry.args[2], &[0, 0, before / 1_000_000_000, before / 1000 % 1_000_000]);
         }
         let _ = registers::set_result(tid, result as i64);
@@ -933,7 +932,7 @@ impl Run<'_> {
 
     fn born(&mut self, i: usize, child: Tid) -> Result<()> {
         let entry = self.tasks[i].entry;
-        let flags = entry.map_or(0, |entry| calls::clone_flags(self.tasks[i].tid, &entry));
+        let flags = entry.map_or(0, |entry| syscalls::clone_flags(self.tasks[i].tid, &entry));
         let parent = self.tasks[i].process;
         let mut path = self.tasks[i].path.clone();
         path.push(self.tasks[i].births);
@@ -1057,15 +1056,16 @@ impl Run<'_> {
         self.tasks[i].in_call = false;
         let alone =
             !self.tasks.iter().any(|task| task.process == index && task.state != State::Gone);
-        let thread = self.tasks[i].entry.is_some_and(|entry| entry.number == libc::SYS_exit);
+        let row = self.tasks[i].entry.and_then(|entry| syscalls::row(entry.number));
+        let thread = row.is_some_and(|row| row.changes == Changes::Thread);
         if !alone && thread && matches!(stop, Stop::Ended(_)) {
             self.made.writes(Thing::Futexes);
             return Ok(());
         }
-        let end = match stop {
-            Stop::Killed(signal) => names::signal(signal),
-            Stop::Ended(code) => code.to_string(),
-            _ => String::new(),
+        let (end, moment) = match stop {
+            Stop::Killed(signal) => (names::signal(signal), Moment::Killed { signal }),
+            Stop::Ended(code) => (code.to_string(), Moment::Exit { code }),
+            _ => return Ok(()),
         };
         for j in 0..self.tasks.len() {
             if self.tasks[j].process == index && self.tasks[j].state != State::Gone {
@@ -1073,7 +1073,7 @@ impl Run<'_> {
             }
         }
         if self.tell {
-            self.tell(i, Moment::End { how: end.clone() });
+            self.tell(i, moment);
         }
         let process = &mut self.processes[index];
         process.alarm = None;
@@ -1218,8 +1218,8 @@ impl Run<'_> {
         if let Some((limit, _)) = self.tasks[i].limit {
             let tid = self.tasks[i].tid;
             let _ = registers::set_argument(tid, limit.argument, limit.value);
-            if entry.number == libc::SYS_clock_nanosleep {
-                let _ = registers::set_argument(tid, 1, entry.args[1]);
+            if let Some(flags) = limit.flags {
+                let _ = registers::set_argument(tid, flags, entry.args[flags]);
             }
         }
         self.resume(i, libc::PTRACE_CONT, 0);
@@ -1228,9 +1228,7 @@ impl Run<'_> {
                 Some(Stop::Signal(signal, _)) => self.resume(i, libc::PTRACE_CONT, signal),
                 Some(Stop::Entry(again, _)) => {
                     let deadline = self.tasks[i].limit.map(|(_, at)| at);
-                    if again.number != libc::SYS_restart_syscall {
-                        self.limit(i, &again);
-                    }
+                    self.limit(i, &again);
                     if let (Some((_, at)), Some(before)) = (&mut self.tasks[i].limit, deadline) {
                         *at = before;
                     }
@@ -1302,16 +1300,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A main thread that has ended before the others.
+    /// A main thread that has ended before the others. (Any other that has is told of by the next
+    /// wait, and has to be: the main thread's end is only told after theirs.)
     fn is_zombie(&mut self, i: usize) -> bool {
+        let main = self.processes[self.tasks[i].process].main == i;
         let thread_end = self.tasks[i].entry.is_some_and(|entry| entry.number == libc::SYS_exit);
-        thread_end && self.state_of(i) == b'Z'
+        main && thread_end && self.state_of(i) == b'Z'
     }
 
     fn interrupt_if_it_spins(&mut self, i: usize, clock: i64) -> Result<()> {
-        let stop = STOP.load(Relaxed);
-        if stop != 0 {
-            return Err(Trouble::Signal(stop));
+        if let Some(signal) = asked::to_stop() {
+            return Err(Trouble::Signal(signal));
         }
         if self.processor_time(i) - clock > SPIN * 1_000_000 {
             request(libc::PTRACE_INTERRUPT, self.tasks[i].tid, 0);
@@ -1375,9 +1374,9 @@ impl Run<'_> {
     /// Waits for a stop of one task; `None`: there is none yet.
     fn wait(&mut self, i: usize, block: bool) -> Result<Option<Stop>> {
         loop {
-            match (self.poll(i, block), STOP.load(Relaxed)) {
-                (Err(Errno::EINTR), 0) => {}
-                (Err(Errno::EINTR), signal) => return Err(Trouble::Signal(signal)),
+            match (self.poll(i, block), asked::to_stop()) {
+                (Err(Errno::EINTR), None) => {}
+                (Err(Errno::EINTR), Some(signal)) => return Err(Trouble::Signal(signal)),
                 (answer, _) => return answer.map_err(Trouble::of("waitpid")),
             }
         }
@@ -1408,8 +1407,8 @@ impl Run<'_> {
         request(how, self.tasks[i].tid, signal as usize);
     }
 
-    /// Everybody who is left ends now.
-    fn clear(&mut self) {
+    /// Everybody who is left ends now, whoever asks us to stop meanwhile.
+    fn clear(&mut self) -> Result<()> {
         for process in self.processes.iter().filter(|process| process.end.is_none()) {
             // SAFETY: a tracee that we have not reaped: the number is its own.
             unsafe { libc::kill(process.tgid, libc::SIGKILL) };
@@ -1424,19 +1423,13 @@ impl Run<'_> {
                 continue;
             }
             self.tasks[i].early.clear();
-            loop {
-                let mut status = 0;
-                // SAFETY: waitpid writes one int.
-                let got = unsafe { libc::waitpid(self.tasks[i].tid, &mut status, libc::__WALL) };
-                if got == -1 && Errno::last() == Errno::EINTR {
-                    continue;
-                }
-                if got == -1 || !libc::WIFSTOPPED(status) {
-                    break;
-                }
-                self.resume(i, libc::PTRACE_CONT, 0);
+            if !starter::reap(self.tasks[i].tid) {
+                let place = starter::whereabouts(self.tasks[i].tid);
+                let why = format!("SIGKILL was sent and does not end it: {place}");
+                return Err(Trouble::because(why));
             }
         }
+        Ok(())
     }
 }
 

@@ -3,23 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use nix::sys::signal::Signal;
-
 use super::report::{self, Answer};
-use super::run::{Outcome, STOP, World};
+use super::run::{Outcome, World};
 use super::search::{Replay, Search};
 use super::{Options, Result, Trouble, calls, complain, exit, room};
+use crate::asked;
 use crate::tracer::filter::Filter;
 use crate::tracer::spawn::Program;
 
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;
 
-extern "C" fn stop(signal: i32) {
-    STOP.store(signal, std::sync::atomic::Ordering::Relaxed);
-}
-
-extern "C" fn tick(_: i32) {}
+/// So often, in microseconds, a wait for one who spins ends.
+const TICK: i64 = 4000;
 
 /// See [`super::explore`].
 pub fn explore(options: &Options) -> Result<u8> {
@@ -34,11 +30,9 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::new(&calls::watched());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
-    let room = room::enter(&programs, filter, !options.spread, scratch.0.clone())?;
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        room::on(signal, stop);
-    }
-    start_ticking();
+    asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
+    let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
+    asked::tick_every(TICK);
     let mut world = World::new(room, programs.len());
     if let Some(schedule) = &options.replay {
         let mut replay = Replay::new(schedule);
@@ -148,23 +142,6 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
         "its schedule does not lead there every time: the program does not depend on order alone",
     );
     Ok(())
-}
-
-/// A signal every few milliseconds, so that a wait for one who spins ends.
-fn start_ticking() {
-    const TICK: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 4000 };
-    let timer = libc::itimerval { it_interval: TICK, it_value: TICK };
-    // SAFETY: a handler that does nothing, without SA_RESTART; the kernel reads one itimerval.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = tick as *const () as usize;
-        libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            action.sa_sigaction = stop as *const () as usize;
-            libc::sigaction(signal, &action, std::ptr::null_mut());
-        }
-        libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut());
-    }
 }
 
 /// A folder for what programs keep for a session; emptied before each run, and gone with us.

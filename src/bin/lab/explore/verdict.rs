@@ -3,23 +3,20 @@
 use std::fmt;
 
 use libc::c_int;
+pub use sysv::tables::Kind;
 
 use super::schedule::letter;
+use crate::event::{Call, Command};
+use crate::syscalls;
+use crate::syscalls::cells::{Object, Sleep};
 use crate::tracer::names;
 
-/// The kinds of System V objects.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Shm,
-    Msg,
-    Sem,
-}
-
-impl Kind {
-    /// `segment`, `queue`, `semaphore`.
-    pub fn name(self) -> &'static str {
-        ["segment", "queue", "semaphore"][self as usize]
+/// What an object is called where its kind's three letters would be no word.
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Shm => "segment",
+        Kind::Msg => "queue",
+        Kind::Sem => "semaphore",
     }
 }
 
@@ -51,10 +48,20 @@ pub struct Sleeper {
     pub letter: u8,
     /// Its number.
     pub pid: i32,
-    /// In which call.
-    pub call: &'static str,
+    pub asleep: Asleep,
     /// Its alarm would kill it.
     pub alarm: bool,
+}
+
+/// In what it sleeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asleep {
+    /// Stopped by a signal.
+    Stopped,
+    /// In a call that is none of its points.
+    Elsewhere,
+    /// In the call of this number.
+    Call(i64),
 }
 
 impl Finding {
@@ -66,9 +73,9 @@ impl Finding {
                 format!("killed by {}, before its handler", names::signal(*signal))
             }
             Finding::Crash { signal, .. } => format!("crash: {}", names::signal(*signal)),
-            Finding::Left { kind, .. } => format!("{} left behind", kind.name()),
-            Finding::RemovedTwice { kind, .. } => format!("{} removed twice", kind.name()),
-            Finding::DeadId { kind, .. } => format!("call on a dead {}", kind.name()),
+            Finding::Left { kind, .. } => format!("{} left behind", word(*kind)),
+            Finding::RemovedTwice { kind, .. } => format!("{} removed twice", word(*kind)),
+            Finding::DeadId { kind, .. } => format!("call on a dead {}", word(*kind)),
             Finding::Outsider { .. } => "signal to a pid outside the program".into(),
             Finding::Endless { .. } => "endless loop".into(),
         }
@@ -108,15 +115,15 @@ impl fmt::Display for Finding {
                 write!(
                     f,
                     "left behind: {} {id}; all have ended, and nobody removed it",
-                    kind.name()
+                    word(*kind)
                 )
             }
             Finding::RemovedTwice { kind, id, by, letter: one, pid } => {
-                write!(f, "{} removes {} {id}, which ", who(one, pid), kind.name())?;
+                write!(f, "{} removes {} {id}, which ", who(one, pid), word(*kind))?;
                 write!(f, "{} had removed", letter(*by))
             }
             Finding::DeadId { kind, id, by, call, letter: one, pid } => {
-                write!(f, "{}: {call} on {} {id}, which ", who(one, pid), kind.name())?;
+                write!(f, "{}: {call} on {} {id}, which ", who(one, pid), word(*kind))?;
                 write!(f, "{} had removed", letter(*by))
             }
             Finding::Outsider { letter, pid, target, signal } => {
@@ -136,7 +143,12 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Sleeper {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} ({}) sleeps in {}", letter(self.letter), self.pid, self.call)?;
+        write!(f, "{} ({}) sleeps in ", letter(self.letter), self.pid)?;
+        match self.asleep {
+            Asleep::Stopped => f.write_str("a stop")?,
+            Asleep::Elsewhere => f.write_str("a call")?,
+            Asleep::Call(number) => f.write_str(&syscalls::name(number))?,
+        }
         if self.alarm { f.write_str(", until its alarm kills it") } else { Ok(()) }
     }
 }
@@ -157,16 +169,18 @@ pub struct Told {
 pub enum Moment {
     /// Another one moves now. `taken`: whoever moved before could have gone on.
     Turn { taken: bool },
-    /// A call, and its answer; none: it sleeps now, or has ended.
-    Call { name: &'static str, line: String, answer: Option<String> },
+    /// A call that has ended or never will, or one in which it sleeps now.
+    Call { call: Call, asleep: bool },
     /// A signal is delivered.
     Signal { signal: c_int, from: Option<u8>, handler: bool, ignored: bool },
     /// Time passes: an alarm, or a sleep or a wait with a limit.
     Time { alarm: bool },
     /// It makes no call any more, but computes.
     Spins,
-    /// It has ended: exit code or signal.
-    End { how: String },
+    /// It has ended by itself.
+    Exit { code: c_int },
+    /// A signal has ended it.
+    Killed { signal: c_int },
 }
 
 /// A run, line by line.
@@ -179,7 +193,7 @@ pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
         Finding::Deadlock { sleepers } => {
             let lost = sleepers.iter().find_map(|sleeper| lost_signal(story, sleeper));
             let asleep = || {
-                let at = last(&|told| matches!(&told.moment, Moment::Call { answer: None, .. }))?;
+                let at = last(&|told| matches!(&told.moment, Moment::Call { asleep: true, .. }))?;
                 let who = letter(story[at].letter);
                 Some((
                     at,
@@ -203,30 +217,44 @@ pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
         Finding::RemovedTwice { by, id, kind, .. } | Finding::DeadId { by, id, kind, .. } => {
             let at = story.iter().position(|told| {
                 told.letter == *by
-                    && matches!(&told.moment, Moment::Call { line, .. }
-                        if line.contains("IPC_RMID") && line.contains(&format!("({id},")))
+                    && matches!(&told.moment, Moment::Call { call, .. } if removes(call, *kind, *id))
             })?;
-            Some((at, format!("{} {id} is removed here, and used again below", kind.name())))
+            Some((at, format!("{} {id} is removed here, and used again below", word(*kind))))
         }
         Finding::Outsider { .. } | Finding::Endless { .. } => {
             Some((story.len().checked_sub(1)?, finding.to_string()))
         }
         Finding::Left { id, kind } => {
-            let at = story.iter().position(|told| {
-                matches!(&told.moment, Moment::Call { name, answer: Some(answer), .. }
-                    if name.ends_with("get") && *answer == id.to_string())
-            })?;
-            Some((at, format!("{} {id} is made here, and removed by nobody", kind.name())))
+            let at = story.iter().position(
+                |told| matches!(&told.moment, Moment::Call { call, .. } if opens(call, *kind, *id)),
+            )?;
+            Some((at, format!("{} {id} is made here, and removed by nobody", word(*kind))))
         }
     }
 }
 
+fn object(call: &Call) -> Option<Object> {
+    Some(syscalls::row(call.number)?.object)
+}
+
+/// Does the call remove this object?
+fn removes(call: &Call, kind: Kind, id: i32) -> bool {
+    let of = matches!(object(call), Some(Object::Control { kind: one, .. }) if one == kind);
+    of && call.command() == Some(Command::Remove) && call.args[0].value == i64::from(id)
+}
+
+/// Has the call made or found this object?
+fn opens(call: &Call, kind: Kind, id: i32) -> bool {
+    let of = matches!(object(call), Some(Object::Get { kind: one, .. }) if one == kind);
+    of && call.result == Some(id.into())
+}
+
 /// A signal that a sleeper waits for, and that was delivered before it slept.
 fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
-    if !["pause", "rt_sigsuspend", "rt_sigtimedwait"].contains(&sleeper.call) {
-        return None;
-    }
-    let (who, call) = (letter(sleeper.letter), sleeper.call.trim_start_matches("rt_"));
+    let Asleep::Call(number) = sleeper.asleep else { return None };
+    let row = syscalls::row(number).filter(|row| matches!(row.sleep, Sleep::Signal(_)))?;
+    // As C calls it.
+    let (who, name) = (letter(sleeper.letter), row.name.trim_start_matches("rt_"));
     let mine = |told: &&(usize, &Told)| told.1.letter == sleeper.letter;
     let lines: Vec<(usize, &Told)> = story.iter().enumerate().collect();
     let delivered = |told: &(usize, &Told)| match told.1.moment {
@@ -234,14 +262,14 @@ fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
         _ => None,
     };
     let slept = lines.iter().filter(mine).rfind(|told| {
-        matches!(&told.1.moment, Moment::Call { name, answer: None, .. } if *name == sleeper.call)
+        matches!(&told.1.moment, Moment::Call { call, asleep: true } if call.number == number)
     })?;
     let before = lines[..slept.0].iter().filter(mine).filter_map(delivered).next_back();
     let (at, signal, _) = before?;
     Some((
         at,
         format!(
-            "{} was delivered to {who} before {call}: nobody will send another",
+            "{} was delivered to {who} before {name}: nobody will send another",
             names::signal(signal)
         ),
     ))

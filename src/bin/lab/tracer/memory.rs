@@ -26,7 +26,7 @@ macro_rules! plain {
 
 plain!(u8, u16, i32, u32, i64, u64, usize);
 plain!(libc::shmid_ds, libc::msqid_ds, libc::semid_ds, libc::sembuf, libc::timespec);
-plain!(libc::siginfo_t, libc::sigaction, libc::pollfd, libc::stat, libc::iovec);
+plain!(libc::siginfo_t, libc::sigaction, libc::pollfd, libc::stat, libc::iovec, libc::clone_args);
 // SAFETY: an array of plain records is one.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 

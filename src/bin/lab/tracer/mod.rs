@@ -2,11 +2,12 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`spawn`] | starts a program so that its first call is seen |
+//! | [`spawn`] | a program, and the signals with which it starts |
+//! | [`starter`] | the process from which everything that is watched is forked |
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
+//! | [`names`] | numbers, spelled as `strace` spells them |
 //! | [`memory`] | reads what a call's arguments point at |
-//! | [`decode`], [`names`] | a call, spelled as `strace` spells it |
 //!
 //! Every tracee that [`Tracer::wait`] answers stands still until [`Tracer::resume`] lets it go.
 //! Sources: ptrace(2), waitpid(2).
@@ -19,12 +20,12 @@ use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-pub mod decode;
 pub mod filter;
 pub mod memory;
 pub mod names;
 pub mod registers;
 pub mod spawn;
+pub mod starter;
 
 /// A thread, as ptrace and the kernel's tables name it: the main thread's is its process's pid.
 pub type Tid = i32;
@@ -113,12 +114,14 @@ impl Tracer {
     /// Lets a tracee go on that stands still. `signal` is delivered to it, if it is not 0; it counts
     /// only at a [`Stop::Signal`]. ESRCH: it was killed meanwhile, which `wait` will tell.
     pub fn resume(&self, tid: Tid, how: How, signal: c_int) -> nix::Result<()> {
-        let request = match how {
-            How::Cont => libc::PTRACE_CONT,
-            How::Syscall => libc::PTRACE_SYSCALL,
-            How::Listen => libc::PTRACE_LISTEN,
-        };
-        request_of(request, tid, signal as usize)
+        resume(tid, how, signal)
+    }
+
+    /// Takes over a tracee that a [`starter::Starter`] has started, and that stands still. `stop`
+    /// is why, and what `wait` tells next.
+    pub fn adopt(&mut self, tid: Tid, stop: Stop) {
+        self.known.insert(tid);
+        self.ready.push_back((tid, stop));
     }
 
     /// Lets go of a tracee that stands still; it runs on untraced.
@@ -186,6 +189,16 @@ impl Tracer {
             }
         }
     }
+}
+
+/// See [`Tracer::resume`].
+fn resume(tid: Tid, how: How, signal: c_int) -> nix::Result<()> {
+    let request = match how {
+        How::Cont => libc::PTRACE_CONT,
+        How::Syscall => libc::PTRACE_SYSCALL,
+        How::Listen => libc::PTRACE_LISTEN,
+    };
+    request_of(request, tid, signal as usize)
 }
 
 /// The thread group and the parent of a thread, as /proc has them; 0 where it has none.

@@ -7,9 +7,13 @@ use std::sync::LazyLock;
 use libc::c_int;
 use nix::errno::Errno;
 use sysv::spell as flags;
+use sysv::tables::Kind;
 
 /// Names of a whole value.
 pub type Names = &'static [(i64, &'static str)];
+
+/// A bit of a command that asks for today's records; understood everywhere, needed on few.
+pub const IPC_64: c_int = 0x100;
 
 /// `semctl`'s commands beyond those of `shmctl`. <sys/sem.h>, <linux/sem.h>
 const SEM_COMMANDS: Names = &[
@@ -147,19 +151,18 @@ fn bits(value: u64, names: &[(u64, &str)]) -> String {
 }
 
 /// A command of `shmctl`, `msgctl` or `semctl`.
-pub fn command(kind: &str, command: c_int) -> String {
-    const IPC_64: c_int = 0x100;
+pub fn command(kind: Kind, command: c_int) -> String {
     let names = match kind {
-        "sem" => SEM_COMMANDS,
-        "msg" => MSG_COMMANDS,
-        _ => &[],
+        Kind::Sem => SEM_COMMANDS,
+        Kind::Msg => MSG_COMMANDS,
+        Kind::Shm => &[],
     };
     let known = names.iter().find(|(number, _)| *number == i64::from(command & !IPC_64));
     match known {
         Some((_, name)) if command & IPC_64 != 0 => format!("IPC_64|{name}"),
         Some((_, name)) => name.to_string(),
-        None if kind != "shm" && command & !IPC_64 > 3 => {
-            format!("{command:#x} /* {}_??? */", kind.to_uppercase())
+        None if kind != Kind::Shm && command & !IPC_64 > 3 => {
+            format!("{command:#x} /* {}_??? */", kind.name().to_uppercase())
         }
         None => flags::command(command),
     }
@@ -178,9 +181,14 @@ pub fn signal(number: c_int) -> String {
     }
 }
 
+/// Are there fewer signals that it has not than that it has, as strace counts?
+pub fn is_nearly_all(mask: u64) -> bool {
+    mask.count_ones() >= 42
+}
+
 /// `[USR1 USR2]`, or `~[KILL]` when that is shorter.
 pub fn set(mask: u64) -> String {
-    let inverted = mask.count_ones() >= 42;
+    let inverted = is_nearly_all(mask);
     let shown = if inverted { !mask } else { mask };
     let names = (1..=64).filter(|n| shown >> (n - 1) & 1 == 1);
     let names: Vec<String> = names.map(|n| signal(n).trim_start_matches("SIG").into()).collect();
@@ -257,28 +265,31 @@ pub fn code(signal: c_int, code: c_int) -> String {
     }
 }
 
-/// A result that is an error: its symbol, and spelled whole. The kernel's restart codes, which no
-/// program sees, have no symbol.
-pub fn error(result: i64) -> Option<(Option<&'static str>, &'static str)> {
+/// What an answer that is no success says.
+pub struct Refusal {
+    /// `None`: one of the kernel's restart codes, which no program sees.
+    pub errno: Option<Errno>,
+    /// Spelled whole: `-1 EEXIST (File exists)`.
+    pub spelled: &'static str,
+}
+
+/// The error that a result is, if it is one.
+pub fn error(result: i64) -> Option<Refusal> {
     if !(-4095..0).contains(&result) {
         return None;
     }
-    if let Some((_, name)) = RESTARTS.iter().find(|(code, _)| *code == -result) {
-        return Some((None, name));
+    if let Some((_, spelled)) = RESTARTS.iter().find(|(code, _)| *code == -result) {
+        return Some(Refusal { errno: None, spelled });
     }
-    let known = ERRORS.get(-result as usize).or_else(|| ERRORS.first())?;
-    Some((Some(&known.0), &known.1))
+    let spelled = ERRORS.get(-result as usize).or_else(|| ERRORS.first())?;
+    Some(Refusal { errno: Some(Errno::from_raw(-result as c_int)), spelled })
 }
 
 /// Every errno, by number: asking the C library for its text each time costs more than a trace line.
-static ERRORS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+static ERRORS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let spell = |number: c_int| match Errno::from_raw(number) {
-        Errno::UnknownErrno => (format!("E{number}"), format!("-1 E{number}")),
-        errno => {
-            let spelled = flags::errno(errno);
-            let symbol = spelled.split(' ').next().unwrap_or_default();
-            (symbol.to_string(), format!("-1 {spelled}"))
-        }
+        Errno::UnknownErrno => format!("-1 E{number}"),
+        errno => format!("-1 {}", flags::errno(errno)),
     };
     (0..=133).map(spell).collect()
 });

@@ -7,8 +7,7 @@ use std::rc::Rc;
 use colored::{Color, Colorize};
 use sysv::spell as flags;
 
-use crate::event::{Event, Row, What};
-use crate::objects::goes_with_last_detach;
+use crate::event::{Action, Birth, Event, Row, What};
 use crate::view::View;
 
 /// Where `= result` starts, after the lane.
@@ -141,9 +140,10 @@ impl View for Text {
         match &event.what {
             What::Start { command, .. } => plain(&format!("-- {}", command.join(" "))),
             What::Remark { text } => plain(&format!("-- {text}")),
-            What::Born { parent, how } => plain(&match &**how {
-                "thread" => format!("-- a thread of {parent}"),
-                how => format!("-- made by {parent}: {how}"),
+            What::Born { parent, how } => plain(&match how {
+                Birth::Thread => format!("-- a thread of {parent}"),
+                Birth::Fork => format!("-- made by {parent}: fork"),
+                Birth::Vfork => format!("-- made by {parent}: vfork"),
             }),
             What::Enter { call } => plain(&format!("{} ...", call.line())),
             What::Call { call, .. } => {
@@ -166,18 +166,18 @@ impl View for Text {
             }
             What::Signal { signal, code, from, action } => {
                 let from = from.map_or(String::new(), |pid| format!(" from {pid}"));
-                let action = match &**action {
-                    "unknown" => "",
-                    "handler" => ": its handler runs",
-                    "ignore" => ": ignored",
-                    _ => ": no handler",
+                let action = match action {
+                    Action::Unknown => "",
+                    Action::Handler => ": its handler runs",
+                    Action::Ignore => ": ignored",
+                    Action::Default => ": no handler",
                 };
                 plain(&format!("--- {signal} ({code}){from}{action} ---"));
             }
             What::Stopped { signal } => plain(&format!("--- stopped by {signal} ---")),
             What::Continued => plain("--- continued ---"),
             What::Table { kind, id, before, after } => {
-                let name = if kind == "shm" { "shmid" } else { "id" };
+                let name = kind.id_name();
                 let text = format!("    {name} {id}: {}", change(before.as_ref(), after.as_ref()));
                 self.dim(&lane, &text, out);
             }
@@ -187,7 +187,7 @@ impl View for Text {
                 plain(&format!("+++ killed by {signal}{core} +++"));
             }
             What::Left { kind, id, row } => {
-                plain(&format!("-- left: {}id {id}, {}", short(kind), left(row)));
+                plain(&format!("-- left: {} {id}, {}", kind.id_name(), left(row)));
             }
             What::Summary { processes, threads, calls, signals, left } => {
                 if *left == 0 {
@@ -214,10 +214,6 @@ impl View for Text {
 
 fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
-}
-
-fn short(kind: &str) -> &str {
-    if kind == "msg" { "msq" } else { kind }
 }
 
 /// What is left of an object, in a few words.
@@ -256,7 +252,7 @@ fn change(before: Option<&Row>, after: Option<&Row>) -> String {
     field("mode", mode(before), mode(after));
     field("key", flags::key(before.key), flags::key(after.key));
     field("uid", before.uid.to_string(), after.uid.to_string());
-    if !goes_with_last_detach(before) && goes_with_last_detach(after) {
+    if !before.goes_with_last_detach() && after.goes_with_last_detach() {
         let between = if text.is_empty() { "" } else { ", " };
         let _ = write!(text, "{between}status dest");
     }

@@ -1,141 +1,103 @@
 //! What a call touches, what is wrong with it, and how it is told.
 
 use super::*;
-use crate::explore::verdict::{Sleeper, Told};
+use crate::event::Command;
+use crate::explore::verdict::{Asleep, Sleeper, Told};
+use crate::syscalls::cells::{Addressee, CallRow, Object, Touch};
 
 impl Run<'_> {
-    /// What the call that is about to be made can touch.
+    /// What the call that is about to be made can touch: what its row says, of the things at hand.
     pub(super) fn touches(&mut self, i: usize, entry: &Entry) {
-        use Thing::*;
-        let args = entry.args;
+        let touches =
+            syscalls::row(entry.number).map_or(&[Touch::Everything][..], |row| row.touches);
         let process = self.tasks[i].process as u32;
-        let id = args[0] as i32;
-        let stat = |cmd: u64| cmd as c_int & 0xff == libc::IPC_STAT;
-        match entry.number {
-            number if calls::sends_signal(number) => self.sends(i, entry),
-            libc::SYS_wait4 | libc::SYS_waitid => self.made.writes(Children(process)),
-            libc::SYS_shmget => self.made.writes(Shm(-1)),
-            libc::SYS_msgget => self.made.writes(Msg(-1)),
-            libc::SYS_semget => self.made.writes(Sem(-1)),
-            libc::SYS_shmat => self.made.writes(Shm(id)),
-            libc::SYS_shmdt => {
-                let maps = &self.processes[process as usize].maps;
-                match maps.iter().find(|map| map.start == args[0]) {
-                    Some(map) => self.made.writes(Shm(map.memory as i32)),
+        for touch in touches {
+            match *touch {
+                Touch::Everything => self.made.add_everything(),
+                Touch::Object => self.touches_object(i, entry),
+                Touch::Attached => {
+                    for map in self.processes[process as usize].maps.clone() {
+                        self.made.writes(Thing::Shm(map.memory as i32));
+                    }
+                }
+                Touch::Addressee => self.sends(i, entry),
+                Touch::Children => self.made.writes(Thing::Children(process)),
+                Touch::Pids => self.made.writes(Thing::Pids),
+                Touch::Descriptor => self.touches_descriptor(i, entry.args[0]),
+                Touch::Descriptors => self.made.writes(Thing::Descriptors),
+                Touch::Polled => self.made.reads(Thing::Descriptors),
+                Touch::Files => self.made.writes(Thing::Files),
+                Touch::Proc(path) => {
+                    let path = string(self.tasks[i].tid, entry.args[path], 256).unwrap_or_default();
+                    if path.starts_with(b"/proc/") {
+                        self.made.add_everything();
+                    }
+                }
+                Touch::Futexes => self.made.writes(Thing::Futexes),
+                Touch::Time => self.made.reads(Thing::Time),
+            }
+        }
+    }
+
+    fn touches_object(&mut self, i: usize, entry: &Entry) {
+        let Some(row) = syscalls::row(entry.number) else { return };
+        let id = entry.args[0] as i32;
+        match row.object {
+            Object::None => {}
+            Object::Get { kind, .. } => self.made.writes(thing(kind, -1)),
+            Object::Attach => self.made.writes(thing(Kind::Shm, id)),
+            Object::Use(kind) => self.made.writes(thing(kind, id)),
+            Object::Detach => {
+                let maps = &self.processes[self.tasks[i].process].maps;
+                match maps.iter().find(|map| map.start == entry.args[0]) {
+                    Some(map) => self.made.writes(Thing::Shm(map.memory as i32)),
                     None => self.made.add_everything(),
                 }
             }
-            libc::SYS_shmctl if stat(args[1]) => self.made.reads(Shm(id)),
-            libc::SYS_msgctl if stat(args[1]) => self.made.reads(Msg(id)),
-            libc::SYS_semctl if stat(args[2]) => self.made.reads(Sem(id)),
-            libc::SYS_shmctl => {
-                [Shm(id), Shm(-1)].into_iter().for_each(|thing| self.made.writes(thing))
-            }
-            libc::SYS_msgctl => {
-                [Msg(id), Msg(-1)].into_iter().for_each(|thing| self.made.writes(thing))
-            }
-            libc::SYS_semctl => {
-                [Sem(id), Sem(-1)].into_iter().for_each(|thing| self.made.writes(thing))
-            }
-            libc::SYS_msgsnd | libc::SYS_msgrcv => self.made.writes(Msg(id)),
-            libc::SYS_semop => self.made.writes(Sem(id)),
-            libc::SYS_semtimedop => {
-                self.made.writes(Sem(id));
-                self.made.reads(Time);
-            }
-            number if calls::makes_process(number) => {
-                self.made.writes(Pids);
-                let maps = self.processes[process as usize].maps.clone();
-                maps.iter().for_each(|map| self.made.writes(Shm(map.memory as i32)));
-            }
-            libc::SYS_execve | libc::SYS_execveat => {
-                self.made.writes(Descriptors);
-                let maps = self.processes[process as usize].maps.clone();
-                maps.iter().for_each(|map| self.made.writes(Shm(map.memory as i32)));
-            }
-            libc::SYS_futex => {
-                self.made.writes(Futexes);
-                self.made.reads(Time);
-            }
-            libc::SYS_pause
-            | libc::SYS_rt_sigsuspend
-            | libc::SYS_rt_sigaction
-            | libc::SYS_rt_sigprocmask
-            | libc::SYS_pipe
-            | libc::SYS_pipe2
-            | libc::SYS_sched_yield
-            | libc::SYS_exit
-            | libc::SYS_exit_group => {}
-            libc::SYS_nanosleep
-            | libc::SYS_clock_nanosleep
-            | libc::SYS_alarm
-            | libc::SYS_setitimer
-            | libc::SYS_rt_sigtimedwait => self.made.reads(Time),
-            libc::SYS_poll
-            | libc::SYS_ppoll
-            | libc::SYS_select
-            | libc::SYS_pselect6
-            | libc::SYS_epoll_wait
-            | libc::SYS_epoll_pwait
-            | libc::SYS_epoll_pwait2 => {
-                self.made.reads(Descriptors);
-                self.made.reads(Time);
-            }
-            libc::SYS_open | libc::SYS_openat => {
-                let path = args[usize::from(entry.number == libc::SYS_openat)];
-                let path = string(self.tasks[i].tid, path, 256).unwrap_or_default();
-                if path.starts_with(b"/proc/") {
-                    self.made.add_everything();
+            Object::Control { kind, .. } => {
+                if row.command(entry) == Some(Command::Stat) {
+                    return self.made.reads(thing(kind, id));
                 }
-                self.made.writes(Files);
-                self.made.writes(Descriptors);
+                self.made.writes(thing(kind, id));
+                self.made.writes(thing(kind, -1));
             }
-            libc::SYS_creat
-            | libc::SYS_unlink
-            | libc::SYS_unlinkat
-            | libc::SYS_rename
-            | libc::SYS_renameat
-            | libc::SYS_renameat2
-            | libc::SYS_mkdir
-            | libc::SYS_rmdir
-            | libc::SYS_link
-            | libc::SYS_truncate => self.made.writes(Files),
-            number if calls::on_descriptor(number) => match self.descriptor(i, args[0]) {
-                // What is only printed is nobody's to read.
-                Some(link) if link == "/dev/null" => {}
-                None => {}
-                Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {
-                    Some(&name) => self.made.writes(Pipe(name)),
-                    None => self.made.writes(Descriptors),
-                },
-                Some(link) if link.starts_with("/proc/") => self.made.add_everything(),
-                Some(link) if link.starts_with('/') => self.made.writes(Files),
-                Some(_) => self.made.writes(Descriptors),
+        }
+    }
+
+    fn touches_descriptor(&mut self, i: usize, fd: u64) {
+        match self.descriptor(i, fd) {
+            // What is only printed is nobody's to read.
+            Some(link) if link == "/dev/null" => {}
+            None => {}
+            Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {
+                Some(&name) => self.made.writes(Thing::Pipe(name)),
+                None => self.made.writes(Thing::Descriptors),
             },
-            _ => self.made.add_everything(),
+            Some(link) if link.starts_with("/proc/") => self.made.add_everything(),
+            Some(link) if link.starts_with('/') => self.made.writes(Thing::Files),
+            Some(_) => self.made.writes(Thing::Descriptors),
         }
     }
 
     /// A signal is about to be sent: to whom?
     fn sends(&mut self, i: usize, entry: &Entry) {
-        let args = entry.args;
-        let position = match entry.number {
-            libc::SYS_tgkill | libc::SYS_rt_tgsigqueueinfo => 2,
-            _ => 1,
+        let Some(CallRow { wakes: Wakes::Addressee(to), .. }) = syscalls::row(entry.number) else {
+            return;
         };
-        let (target, signal) = (args[0] as i32, args[position] as c_int);
+        let args = entry.args;
+        let (target, signal) = (args[0] as i32, args[to.signal()] as c_int);
         let me = self.tasks[i].process;
         let known = |pid: i32| self.processes.iter().position(|one| one.pid == pid);
-        let reached = match entry.number {
-            libc::SYS_pidfd_send_signal => {
+        let reached = match to {
+            Addressee::Pidfd => {
                 let tid = self.tasks[i].tid;
                 let info = self.world.room.text(&format!("{tid}/fdinfo/{}", args[0]));
                 let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"));
                 let pid: Option<Tid> = pid.and_then(|pid| pid.trim().parse().ok());
                 pid.and_then(|pid| self.processes.iter().position(|one| one.tgid == pid))
             }
-            libc::SYS_tkill => None,
-            _ => known(target),
+            Addressee::Thread => None,
+            Addressee::Process | Addressee::ThreadOf => known(target),
         };
         self.signals += u64::from(signal != 0);
         match reached {
@@ -144,7 +106,7 @@ impl Run<'_> {
             None => self.made.add_everything(),
         }
         let inside = reached.is_some()
-            || [libc::SYS_tkill, libc::SYS_pidfd_send_signal].contains(&entry.number)
+            || matches!(to, Addressee::Thread | Addressee::Pidfd)
             || signal == 0
             || target == 0 && self.processes[me].own_group
             || target < -1 && known(-target).is_some();
@@ -204,9 +166,10 @@ impl Run<'_> {
         let sleeper = |(i, task): (usize, &Task)| Sleeper {
             letter: self.letter(i),
             pid: self.pid(i),
-            call: match task.state {
-                State::Stopped => "a stop",
-                _ => task.entry.map_or("a call", |entry| calls::name(entry.number)),
+            asleep: match (task.state, task.entry) {
+                (State::Stopped, _) => Asleep::Stopped,
+                (_, None) => Asleep::Elsewhere,
+                (_, Some(entry)) => Asleep::Call(entry.number),
             },
             alarm: self.processes[task.process].alarm.is_some(),
         };
@@ -214,8 +177,8 @@ impl Run<'_> {
         if !sleepers.is_empty() {
             return self.finding(Finding::Deadlock { sleepers });
         }
-        for (kind, file) in [(Kind::Shm, "shm"), (Kind::Msg, "msg"), (Kind::Sem, "sem")] {
-            let table = self.world.room.text(&format!("sysvipc/{file}"));
+        for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
+            let table = self.world.room.text(&format!("sysvipc/{}", kind.name()));
             let id = |row: &str| row.split_whitespace().nth(1)?.parse().ok();
             for id in table.lines().skip(1).filter_map(id) {
                 self.finding(Finding::Left { kind, id });
@@ -251,33 +214,28 @@ impl Run<'_> {
 
     /// A System V call has ended: was the object still there?
     pub(super) fn judge_call(&mut self, i: usize, entry: &Entry, result: i64) {
-        let id = entry.args[0] as i32;
-        let (kind, command) = match entry.number {
-            libc::SYS_shmat => (Kind::Shm, None),
-            libc::SYS_shmctl => (Kind::Shm, Some(entry.args[1])),
-            libc::SYS_msgsnd | libc::SYS_msgrcv => (Kind::Msg, None),
-            libc::SYS_msgctl => (Kind::Msg, Some(entry.args[1])),
-            libc::SYS_semop | libc::SYS_semtimedop => (Kind::Sem, None),
-            libc::SYS_semctl => (Kind::Sem, Some(entry.args[2])),
-            _ => return,
+        let Some(row) = syscalls::row(entry.number) else { return };
+        let kind = match row.object {
+            Object::None | Object::Get { .. } | Object::Detach => return,
+            Object::Attach => Kind::Shm,
+            Object::Use(kind) | Object::Control { kind, .. } => kind,
         };
-        let command = command.map(|command| command as c_int & 0xff);
+        let (id, command) = (entry.args[0] as i32, row.command(entry));
         let gone = [-i64::from(libc::EINVAL), -i64::from(libc::EIDRM)].contains(&result);
         let (letter, pid) = (self.letter(i), self.pid(i));
-        let by = self.removed.get(&(kind, id)).copied();
+        let by = self.removed.iter().find(|one| one.kind == kind && one.id == id).map(|one| one.by);
         match (command, by) {
-            (Some(libc::IPC_RMID), Some(by)) if gone || result == 0 => {
+            (Some(Command::Remove), Some(by)) if gone || result == 0 => {
                 self.finding(Finding::RemovedTwice { kind, id, by, letter, pid });
             }
-            (Some(libc::IPC_RMID), None) if result == 0 => {
-                self.removed.insert((kind, id), letter);
+            (Some(Command::Remove), None) if result == 0 => {
+                self.removed.push(Removed { kind, id, by: letter });
                 return;
             }
             (command, Some(by))
-                if result == -i64::from(libc::EINVAL) && command != Some(libc::IPC_STAT) =>
+                if result == -i64::from(libc::EINVAL) && command != Some(Command::Stat) =>
             {
-                let call = calls::name(entry.number);
-                self.finding(Finding::DeadId { kind, id, by, call, letter, pid });
+                self.finding(Finding::DeadId { kind, id, by, call: row.name, letter, pid });
             }
             _ => return,
         }
@@ -291,32 +249,28 @@ impl Run<'_> {
         self.outcome.story.push(Told { letter, pid, moment });
     }
 
-    pub(super) fn spell(&self, i: usize, entry: &Entry) -> Call {
-        let mut call = decode::enter(self.tasks[i].tid, entry);
-        if decode::name(entry.number).is_none() {
-            call.name = calls::name(entry.number).into();
-            if calls::on_descriptor(entry.number) {
-                let text = (entry.args[0] as i32).to_string().into();
-                let value = entry.args[0] as i64;
-                call.args = vec![crate::event::Arg { name: "fd".into(), text, value }];
-            }
-        }
-        call
-    }
-
-    /// `None`: it sleeps, or will not return.
+    /// What a call that has begun or ended is told as. Without a `result` it sleeps, or will not
+    /// return.
     pub(super) fn tell_call(&mut self, i: usize, result: Option<i64>) {
         let (Some(entry), Some(mut call)) = (self.tasks[i].entry, self.tasks[i].call.take()) else {
             return;
         };
-        let answer = result.map(|result| {
+        if let Some(result) = result {
             decode::leave(self.tasks[i].tid, &entry, &mut call, result);
-            call.answer.to_string()
-        });
-        let ends = [libc::SYS_exit, libc::SYS_exit_group].contains(&entry.number);
-        let answer = if ends { Some("?".into()) } else { answer };
-        let name = calls::name(entry.number);
-        self.tell(i, Moment::Call { name, line: call.line(), answer });
+        }
+        let ends = syscalls::row(entry.number)
+            .is_some_and(|row| matches!(row.changes, Changes::Thread | Changes::Process));
+        let asleep = result.is_none() && !ends;
+        self.tell(i, Moment::Call { call: call.clone(), asleep });
         self.tasks[i].call = Some(call);
+    }
+}
+
+/// A System V object; -1: the table of its kind.
+fn thing(kind: Kind, id: i32) -> Thing {
+    match kind {
+        Kind::Shm => Thing::Shm(id),
+        Kind::Msg => Thing::Msg(id),
+        Kind::Sem => Thing::Sem(id),
     }
 }

@@ -1,4 +1,15 @@
-//! `lab trace`: shows what programs do, from outside.
+//! `lab trace`: shows what programs do, from outside. Everybody moves at once.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`watch`] | stops in, resumes out: how each tracee goes on, and when the trace ends |
+//! | [`teller`] | what a stop means: the events that are made of it |
+//! | [`books`] | which processes and threads there are, and what is known of each |
+//! | [`doing`] | a call that has begun and not ended |
+//! | [`objects`] | the kernel's tables, before and after |
+//! | [`journal`] | events, numbered and written as a view has them |
+//! | [`roots`] | the programs that were started, and how they ended |
+//! | [`notes`] | what events mean that are no calls |
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,18 +19,36 @@ use std::process::ExitCode;
 use clap::Args;
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::sys::ptrace::Options;
 use nix::unistd::{Pid, geteuid};
 
+use crate::asked;
+use crate::syscalls;
+use crate::tracer::Tracer;
 use crate::tracer::filter::Filter;
-use crate::tracer::spawn::{Program, Refused, Start, leave_signals_to_the_program};
-use crate::tracer::{Tracer, decode};
+use crate::tracer::spawn::{Program, Signals};
+use crate::tracer::starter::{Order, Plan, Refused, Starter};
 use crate::view::json::Json;
 use crate::view::text::Text;
 use crate::view::{Out, View, complain};
-use crate::watch::{End, Watch};
+
+mod books;
+mod doing;
+mod journal;
+mod notes;
+mod objects;
+mod roots;
+mod teller;
+mod watch;
+
+use roots::End;
+use watch::Watch;
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
 #[derive(Args)]
+#[command(
+    after_help = "Ctrl-C is for the program; three within two seconds end the trace as well."
+)]
 pub struct Trace {
     /// One event a line, as JSON (notes/events.md)
     #[arg(long)]
@@ -72,12 +101,13 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
         choose_colours(&out);
         Box::new(Text::new(out.columns(), !trace.brief))
     };
-    leave_signals_to_the_program();
+    let signals = Signals::found();
+    asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);
     let cpu = if trace.spread { None } else { pin() };
     let filter = if trace.detach || !Filter::supported() {
         None
     } else {
-        let filter = Filter::new(&decode::shown());
+        let filter = Filter::new(&syscalls::shown());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
     let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);
@@ -96,19 +126,54 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
             "all on CPU {cpu}, about 3 times faster; --spread for the odds of several CPUs"
         ));
     }
-    for (i, program) in programs.iter().enumerate() {
-        let start = Start {
-            filter: filter.as_ref(),
-            outlives_tracer: trace.detach,
-            prepare: if i == 0 { None } else { Some(&no_input) },
-        };
-        let spawned = watch
-            .tracer()
-            .spawn(program, &start)
-            .map_err(|refused| (1, refused_because(&program.name(), &refused)))?;
-        watch.add(program, spawned, cpu);
+    let plan = Plan {
+        programs: &programs,
+        filter: filter.as_ref(),
+        options: options(trace.detach),
+        prepare: &|| {
+            signals.restore();
+            Ok(())
+        },
+        in_child: &|order| if order.program == 0 { Ok(()) } else { no_input() },
+    };
+    if let Err((program, refused)) = start(&mut watch, &plan, cpu) {
+        watch.kill_all();
+        let code = if let Refused::Asked(signal) = refused { 128 + signal as u8 } else { 1 };
+        return Err((code, refused_because(&program.name(), &refused)));
     }
+    asked::leave_the_terminals_to_the_programs();
     Ok(watch.run())
+}
+
+/// Starts the programs, one after the other; the first call of each is its exec. The starter ends
+/// when the last one runs.
+fn start<'a>(
+    watch: &mut Watch,
+    plan: &Plan<'a>,
+    cpu: Option<usize>,
+) -> Result<(), (&'a Program, Refused)> {
+    let mut starter = Starter::new(plan).map_err(|refused| (&plan.programs[0], refused))?;
+    for (i, program) in plan.programs.iter().enumerate() {
+        let order = Order { program: i as i32, number: 0 };
+        let started = starter.start(order);
+        started
+            .and_then(|(tid, exec)| watch.add(program, tid, exec, &mut starter, cpu))
+            .map_err(|refused| (program, refused))?;
+    }
+    Ok(())
+}
+
+/// What is told of the programs. Without EXITKILL they run on, untraced, when the tracer dies.
+pub fn options(outlive: bool) -> Options {
+    let mut options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_TRACEEXIT
+        | Options::PTRACE_O_TRACESECCOMP;
+    options.set(Options::PTRACE_O_EXITKILL, !outlive);
+    options
 }
 
 /// The programs of the command line, each found.

@@ -1,0 +1,156 @@
+//! What asks us to stop, and the tick that ends our waits, so that we can look whether it did.
+//!
+//! A wait of ours is a waitpid(2) that a signal interrupts. One that comes just before the wait
+//! begins ends nothing; the next tick does. setitimer(2), sigaction(2)
+
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use libc::{c_int, timeval};
+use nix::errno::Errno;
+
+use crate::tracer::Tid;
+
+/// Once we are asked, a wait ends so often, in microseconds.
+const SOON: i64 = 20_000;
+
+/// The signal that asks us to stop, if one has come.
+static ASKED: AtomicI32 = AtomicI32::new(0);
+
+/// The signal that asks us to stop, if one has come.
+pub fn to_stop() -> Option<c_int> {
+    Some(ASKED.load(SeqCst)).filter(|signal| *signal != 0)
+}
+
+/// From now on these signals ask us to stop, unless we were started so that we ignore them: nohup's
+/// SIGHUP, a background job's SIGINT. SIGALRM, the tick, only ends a wait.
+pub fn listen(signals: &[c_int]) {
+    let mut action: libc::sigaction = crate::tracer::zeroed();
+    // SAFETY: the handlers store to an atomic and call setitimer, which is one system call.
+    unsafe {
+        action.sa_sigaction = tick as extern "C" fn(c_int) as usize;
+        libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
+        action.sa_sigaction = remember as extern "C" fn(c_int) as usize;
+        for &signal in signals {
+            let mut found: libc::sigaction = crate::tracer::zeroed();
+            libc::sigaction(signal, &action, &mut found);
+            if found.sa_sigaction == libc::SIG_IGN && signal != libc::SIGTERM {
+                libc::sigaction(signal, &found, ptr::null_mut());
+            }
+        }
+    }
+}
+
+extern "C" fn remember(signal: c_int) {
+    ASKED.store(signal, SeqCst);
+    tick_every(SOON);
+}
+
+extern "C" fn tick(_: c_int) {}
+
+/// The terminal's signals are from now on for the programs alone, which decide what becomes of them.
+/// Three SIGINT within two seconds ask us, too: a program may sleep where no signal reaches it.
+pub fn leave_the_terminals_to_the_programs() {
+    let ignored = [libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+    let mut action: libc::sigaction = crate::tracer::zeroed();
+    action.sa_sigaction = insist as extern "C" fn(c_int) as usize;
+    // SAFETY: SIG_IGN for signals that exist; the handler reads a clock and stores to atomics.
+    unsafe {
+        for signal in ignored {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::sigaction(libc::SIGINT, &action, ptr::null_mut());
+    }
+}
+
+/// When the last two SIGINT came, in milliseconds.
+static LAST: [AtomicI64; 2] = [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)];
+
+extern "C" fn insist(signal: c_int) {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes one timespec; clock_gettime is async-signal-safe.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    let now = time.tv_sec * 1000 + time.tv_nsec / 1_000_000;
+    let last_but_one = LAST[0].swap(LAST[1].swap(now, SeqCst), SeqCst);
+    if now < last_but_one.saturating_add(2000) {
+        remember(signal);
+    }
+}
+
+/// Ends a wait every so many microseconds; 0: no more, unless we are asked to stop.
+pub fn tick_every(micros: i64) {
+    let micros = if micros == 0 && ASKED.load(SeqCst) != 0 { SOON } else { micros };
+    let every = timeval { tv_sec: micros / 1_000_000, tv_usec: micros % 1_000_000 };
+    let timer = libc::itimerval { it_interval: every, it_value: every };
+    // SAFETY: the kernel reads one itimerval.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
+}
+
+/// A wait for something that comes at once, unless the kernel or the machine is stuck.
+pub struct Patience {
+    until: Instant,
+    /// Nobody ticked before: the tick ends with this.
+    ticks: bool,
+    /// Also who is asked to stop waits to the end: for what is cleared away then.
+    deaf: bool,
+}
+
+/// Why a wait ended without what it waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// A signal asks us to stop.
+    Asked(c_int),
+    /// It took too long.
+    Late,
+    /// There is no such child of ours.
+    Gone,
+}
+
+impl Patience {
+    /// For so long from now; a signal that asks us to stop ends it.
+    pub fn of(length: Duration) -> Patience {
+        let mut found = libc::itimerval {
+            it_interval: timeval { tv_sec: 0, tv_usec: 0 },
+            it_value: timeval { tv_sec: 0, tv_usec: 0 },
+        };
+        // SAFETY: the kernel writes one itimerval.
+        unsafe { libc::getitimer(libc::ITIMER_REAL, &mut found) };
+        let ticks = found.it_interval.tv_sec == 0 && found.it_interval.tv_usec == 0;
+        if ticks {
+            tick_every(5 * SOON);
+        }
+        Patience { until: Instant::now() + length, ticks, deaf: false }
+    }
+
+    /// The same for what has to be cleared away, whoever asks us to stop meanwhile.
+    pub fn to_clear_away(length: Duration) -> Patience {
+        Patience { deaf: true, ..Patience::of(length) }
+    }
+
+    /// Waits for the next status of one child or tracee, as waitpid(2) has it.
+    pub fn wait(&self, tid: Tid) -> Result<c_int, Ended> {
+        loop {
+            let mut status = 0;
+            // SAFETY: waitpid writes one int.
+            let got = Errno::result(unsafe { libc::waitpid(tid, &mut status, libc::__WALL) });
+            match (got, to_stop()) {
+                (Ok(_), _) => return Ok(status),
+                (Err(Errno::EINTR), Some(signal)) if !self.deaf => {
+                    return Err(Ended::Asked(signal));
+                }
+                (Err(Errno::EINTR), _) if Instant::now() >= self.until => return Err(Ended::Late),
+                (Err(Errno::EINTR), _) => {}
+                (Err(_), _) => return Err(Ended::Gone),
+            }
+        }
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        if self.ticks {
+            tick_every(0);
+        }
+    }
+}

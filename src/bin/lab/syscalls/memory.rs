@@ -1,0 +1,21 @@
+//! Memory that is shared, and words in it on which one can sleep.
+
+use super::args::As::*;
+use super::cells::*;
+use super::notes::{self, say};
+
+rows! {
+    SYS_mmap mmap() {
+        point: Point::Mapping,
+        changes: Changes::Mapping,
+    }
+    SYS_futex futex(uaddr Pointer, futex_op FutexOp, val Size, timeout FutexValue2, uaddr2 FutexPointer2, val3 FutexValue3) {
+        shown: Shown::Futex,
+        sleep: Sleep::Futex,
+        limit: Some(TimeLimit { from: Since::Futex, error: libc::ETIMEDOUT, ..TimeLimit::new(3, Unit::Timespec) }),
+        wakes: Wakes::Futex,
+        touches: &[Touch::Futexes, Touch::Time],
+        explain: notes::futex,
+        asleep: Some(say("sleeps while the word has this value, until somebody wakes it", "4.10")),
+    }
+}

@@ -1,0 +1,156 @@
+//! What is known of system calls: one table, a row a call. Who wants to know something of a call asks
+//! its row; nobody keeps a list of calls of their own.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ipc`], [`signals`], [`processes`], [`memory`], [`files`], [`sockets`], [`time`] | the rows, a family each |
+//! | [`cells`] | what a row's cells can say |
+//! | [`unknown`] | the names of all other calls |
+//! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
+//! | [`notes`] | what a call means, in a sentence |
+//!
+//! A new call is a row in its family's file. The tests hold rows and [`unknown`] together against the
+//! kernel's own list.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use libc::c_int;
+
+use crate::tracer::filter::Rules;
+use crate::tracer::memory::record;
+use crate::tracer::{Entry, Tid};
+
+mod args;
+pub mod cells;
+pub mod decode;
+mod files;
+mod ipc;
+mod memory;
+pub mod notes;
+mod processes;
+mod records;
+mod signals;
+mod sockets;
+#[cfg(test)]
+mod tests;
+mod time;
+mod unknown;
+
+use cells::{CallRow, CloneFlags, Shown, Wakes};
+
+/// All rows, family by family.
+const FAMILIES: [&[CallRow]; 7] = [
+    ipc::ROWS,
+    signals::ROWS,
+    processes::ROWS,
+    memory::ROWS,
+    files::ROWS,
+    sockets::ROWS,
+    time::ROWS,
+];
+
+/// The rows by number: a call is looked up at each of its stops.
+static TABLE: LazyLock<Vec<Option<&'static CallRow>>> = LazyLock::new(|| {
+    let mut table = vec![];
+    for row in FAMILIES.into_iter().flatten() {
+        let number = row.number as usize;
+        if table.len() <= number {
+            table.resize(number + 1, None);
+        }
+        table[number] = Some(row);
+    }
+    table
+});
+
+fn rows() -> impl Iterator<Item = &'static CallRow> {
+    TABLE.iter().filter_map(|row| *row)
+}
+
+/// What is known of a call; `None`: it is unknown.
+pub fn row(number: i64) -> Option<&'static CallRow> {
+    *TABLE.get(usize::try_from(number).ok()?)?
+}
+
+/// A call's name, also of one that is unknown.
+pub fn name(number: i64) -> Cow<'static, str> {
+    let unknown = || unknown::name(number);
+    let name = row(number).map(|row| row.name).or_else(unknown);
+    name.map_or_else(|| format!("syscall_{number:#x}").into(), Cow::Borrowed)
+}
+
+/// Signals by which programs wake, stop and end each other, and whose handlers are worth a line.
+const WAKE_UPS: [c_int; 7] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGCHLD,
+];
+
+/// Those of them that have no name: the real-time signals, without the C library's own.
+const REAL_TIME: std::ops::RangeInclusive<c_int> = 34..=64;
+
+/// Are calls looked at that set what this signal does?
+pub fn handler_is_seen(signal: c_int) -> bool {
+    WAKE_UPS.contains(&signal) || REAL_TIME.contains(&signal)
+}
+
+/// The calls that `lab trace` stops at.
+pub fn shown() -> Rules {
+    let rule = |row: &CallRow| {
+        let only = match row.shown {
+            Shown::Never => return None,
+            Shown::Output => Some((0, vec![1, 2])),
+            Shown::Handlers => {
+                Some((0, WAKE_UPS.into_iter().chain(REAL_TIME).map(|s| s as u32).collect()))
+            }
+            // An open file is looked up with another first argument.
+            Shown::FileAt => Some((0, vec![libc::AT_FDCWD as u32])),
+            _ => None,
+        };
+        Some((row.number, only))
+    };
+    rows().filter_map(rule).collect()
+}
+
+/// The row of a call that `lab trace` does something about. The filter stops at these alone.
+pub fn looked_at(entry: &Entry) -> Option<&'static CallRow> {
+    let first = entry.args[0] as c_int;
+    row(entry.number).filter(|row| match row.shown {
+        Shown::Never => false,
+        Shown::Output => first == 1 || first == 2,
+        Shown::Handlers => handler_is_seen(first),
+        Shown::FileAt => first == libc::AT_FDCWD,
+        _ => true,
+    })
+}
+
+/// Mappings that other processes may share: the flags of mmap.
+#[cfg(target_arch = "x86_64")]
+const SHARED: [u32; 6] = [0x1, 0x3, 0x21, 0x8001, 0x8003, 0x8021];
+
+/// The calls at which `lab explore` stops.
+#[cfg(target_arch = "x86_64")]
+pub fn watched() -> Rules {
+    use cells::Point;
+    let rule = |row: &CallRow| match row.point {
+        Point::No => None,
+        Point::Mapping => Some((row.number, Some((3, SHARED.to_vec())))),
+        _ => Some((row.number, None)),
+    };
+    rows().filter_map(rule).collect()
+}
+
+/// The flags of a call that makes a process or a thread; 0 for any other.
+pub fn clone_flags(tid: Tid, entry: &Entry) -> u64 {
+    let Some(CallRow { wakes: Wakes::Child(flags), .. }) = row(entry.number) else { return 0 };
+    match flags {
+        CloneFlags::None => 0,
+        CloneFlags::Vfork => (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
+        CloneFlags::First => entry.args[0],
+        CloneFlags::Record => record(tid, entry.args[0]).unwrap_or(0),
+    }
+}

@@ -1,0 +1,39 @@
+//! Time: sleeping, alarms, and what time it is.
+
+use super::args::As::*;
+use super::cells::*;
+use super::notes;
+
+/// The only thing that these do.
+const SLEEP: TimeLimit = TimeLimit { sleep: true, ..TimeLimit::new(0, Unit::Timespec) };
+
+rows! {
+    SYS_nanosleep nanosleep(req Time, rem Pointer) {
+        shown: Shown::Always,
+        sleep: Sleep::Yes,
+        limit: Some(SLEEP),
+        touches: &[Touch::Time],
+        explain: notes::slept,
+    }
+    SYS_clock_nanosleep clock_nanosleep(clockid ClockId, flags TimerFlags, req Time, rem Pointer) {
+        shown: Shown::Always,
+        sleep: Sleep::Yes,
+        limit: Some(TimeLimit { argument: 2, from: Since::Flagged { clock: 0, flags: 1 }, ..SLEEP }),
+        touches: &[Touch::Time],
+        explain: notes::slept,
+    }
+    #[cfg(target_arch = "x86_64")]
+    SYS_alarm alarm(seconds Size) {
+        shown: Shown::Always,
+        touches: &[Touch::Time],
+        changes: Changes::Alarm,
+    }
+    SYS_setitimer setitimer() {
+        touches: &[Touch::Time],
+        changes: Changes::Timer,
+    }
+    SYS_clock_gettime clock_gettime() { point: Point::Clock(Clock::Named) }
+    SYS_gettimeofday gettimeofday() { point: Point::Clock(Clock::Day) }
+    #[cfg(target_arch = "x86_64")]
+    SYS_time time() { point: Point::Clock(Clock::Seconds) }
+}
