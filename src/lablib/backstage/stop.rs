@@ -35,7 +35,8 @@ pub fn watch() {
             let _ = set(signal, SigHandler::SigIgn);
         }
     }
-    mask(SigmaskHow::SIG_UNBLOCK, &[STOPPING.as_slice(), &WAKING].concat());
+    mask(SigmaskHow::SIG_UNBLOCK, &STOPPING);
+    mask(SigmaskHow::SIG_UNBLOCK, &WAKING);
 }
 
 /// In a child: these signals do again what they do by default. Its parent cleans up.
