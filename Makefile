@@ -15,11 +15,10 @@ export STEP
 
 sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
-# What a lab needs beyond the rest: line editing, histograms.
-features-4.10 := chat
+sides := $(labs:=-server) $(labs:=-client)
 
-.PHONY: help $(labs) lab-4.9-server lab-4.9-client lab-4.10-server lab-4.10-client wakeups \
-	doctor explore-4.8 ipcs sweep lint test soak golden bench bench-trace
+.PHONY: help $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden bench \
+	bench-trace
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -58,20 +57,24 @@ help:
 # |
 # | The README walks through the sections; notes/ explains them; labs/ has a worksheet for each.
 
+# What a section needs beyond the rest: the features that Cargo.toml requires for its program.
+needs = $(shell sed -n '/^name = "lab_$(subst .,_,$(1))"/{n;s/^required-features = \["\(.*\)"\]/\1/p}' \
+	Cargo.toml)
+
 # $(call run,SECTION,WORDS): builds a lab and nothing else, and runs it. A first build takes a while.
 run = test -e $(BIN)/lab_$(subst .,_,$(1)) || echo "make: building lab $(1)" >&2; \
-	$(CARGO) build --quiet --no-default-features --features "$(features-$(1))" \
+	$(CARGO) build --quiet -p shm-workbook --no-default-features --features "$(call needs,$(1))" \
 	--bin lab_$(subst .,_,$(1)) && $(BIN)/lab_$(subst .,_,$(1)) $(2) $(ARGS)
 
 $(labs): lab-%:
 	@$(call run,$*)
 
-# The two sides of a section, each in a terminal of its own.
-lab-4.9-server lab-4.9-client: lab-4.9-%:
-	@$(call run,4.9,$*)
+# The two sides of a section that has them, each in a terminal of its own.
+$(labs:=-server): lab-%-server:
+	@$(call run,$*,server)
 
-lab-4.10-server lab-4.10-client: lab-4.10-%:
-	@$(call run,4.10,$*)
+$(labs:=-client): lab-%-client:
+	@$(call run,$*,client)
 
 wakeups:
 	@$(call run,4.10,wakeups)
@@ -97,19 +100,19 @@ trace-%:
 	@$(BIN)/lab trace $(TRACE) -- $(BIN)/lab_$(subst .,_,$*) $(ARGS)
 
 doctor:
-	@$(CARGO) build --quiet --bin lab
+	@$(CARGO) build --quiet -p lab
 	@$(BIN)/lab doctor
 
 ipcs:
 	@ipcs -a
 
 sweep:
-	@$(CARGO) build --quiet --no-default-features --bin sweep
+	@$(CARGO) build --quiet -p shm-workbook --no-default-features --bin sweep
 	@$(BIN)/sweep $(ARGS)
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --quiet --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 
 test:
 	@tests/run
@@ -121,7 +124,7 @@ golden:
 	@GOLDEN=write tests/run --test golden
 
 bench-trace:
-	@$(CARGO) build --quiet --release --bin lab
+	@$(CARGO) build --quiet --release -p lab
 	@benches/trace/run target/release/lab
 
 bench:

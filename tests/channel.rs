@@ -8,30 +8,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use std::{env, thread};
 
-use common::{run, this_test};
-use lablib::channel::{MAGIC, RING, Role, Segment, VERSION, segment_size};
-use lablib::process::{Child, child};
-use lablib::wakeup::Way;
-use lablib::{Failure, Result, cleanup, exit, sem, shm, signals};
+use common::isolated;
+use duplex::layout::{MAGIC, RING, Role, Segment, VERSION, segment_size};
+use duplex::receiver::Receiver;
+use duplex::sender::Sender;
+use duplex::waiters::Way;
+use lablib::child::{Child, child};
+use lablib::{Failure, Result, exit, sem, shm, signals};
 use libc::{IPC_PRIVATE, SIGCONT, SIGSTOP};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{pipe, write};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-
-const INSIDE: &str = "CHANNEL_INSIDE";
-
-/// Runs a test again as a student, in an IPC namespace of its own and with one thread.
-fn isolated(name: &str, body: fn() -> Result<()>) {
-    if env::var_os(INSIDE).is_some() {
-        cleanup::start();
-        return body().expect("what the channel promises");
-    }
-    let run = run(&this_test()).args(&[name, "--exact", "--test-threads=1"]).env(INSIDE, "1").go();
-    let ran = run.stdout.contains("1 passed");
-    assert!(ran && run.code == 0 && run.left.is_empty(), "{run:#?}");
-}
+use sysv::tables;
 
 /// So many in the normal run, so many in the long one.
 fn count(normal: u64, soak: u64) -> u64 {
@@ -89,7 +79,7 @@ impl Numbers {
 /// Sends `n` messages of random lengths, some in batches, some in place.
 fn say(segment: &mut Segment, way: Way, seed: u64, n: u64) -> Result<()> {
     let peer = segment.meet(None)?;
-    let mut sender = segment.sender(way, Some(&peer), None)?;
+    let mut sender = Sender::new(segment, way, Some(&peer), None)?;
     let (mut numbers, mut message) = (Numbers(seed), vec![]);
     for i in 0..n {
         let len = numbers.length(sender.most());
@@ -111,7 +101,7 @@ fn say(segment: &mut Segment, way: Way, seed: u64, n: u64) -> Result<()> {
 fn hear(segment: &mut Segment, way: Way, seed: u64, n: u64) -> Result<()> {
     let peer = segment.meet(None)?;
     let most = (segment_len(segment) - RING) / 4;
-    let mut receiver = segment.receiver(way, Some(&peer), None)?;
+    let mut receiver = Receiver::new(segment, way, Some(&peer), None)?;
     let (mut numbers, mut expected, mut got) = (Numbers(seed), vec![], vec![]);
     for i in 0..n {
         Numbers::message(seed ^ i, numbers.length(most), &mut expected);
@@ -134,7 +124,7 @@ fn hear(segment: &mut Segment, way: Way, seed: u64, n: u64) -> Result<()> {
 }
 
 fn segment_len(segment: &Segment) -> usize {
-    lablib::system::segment(segment.shmid).map_or(0, |row| row.get("size") as usize)
+    tables::segment(segment.shmid).map_or(0, |row| row.get("size") as usize)
 }
 
 /// One of two processes that talk both ways at once, with a thread for each direction.
@@ -187,21 +177,21 @@ fn conversation(
 
 #[test]
 fn both_ways_at_once() {
-    isolated("both_ways_at_once", || {
+    isolated("both_ways_at_once", false, || {
         conversation(Way::CpuAware, 64 << 10, count(200_000, 10_000_000), |_, _| Ok(()))
     });
 }
 
 #[test]
 fn both_ways_at_once_through_a_small_ring() {
-    isolated("both_ways_at_once_through_a_small_ring", || {
+    isolated("both_ways_at_once_through_a_small_ring", false, || {
         conversation(Way::CpuAware, 4096, count(100_000, 1_000_000), |_, _| Ok(()))
     });
 }
 
 #[test]
 fn both_ways_at_once_while_either_is_stopped_and_continued() {
-    isolated("both_ways_at_once_while_either_is_stopped_and_continued", || {
+    isolated("both_ways_at_once_while_either_is_stopped_and_continued", false, || {
         conversation(Way::CpuAware, 16 << 10, count(200_000, 10_000_000), |a, b| {
             let mut numbers = Numbers(7);
             // Neither is reaped before `finish`, so that the pids are theirs.
@@ -221,13 +211,13 @@ fn both_ways_at_once_while_either_is_stopped_and_continued() {
 
 #[test]
 fn what_was_sent_before_the_goodbye_is_read() {
-    isolated("what_was_sent_before_the_goodbye_is_read", || {
+    isolated("what_was_sent_before_the_goodbye_is_read", false, || {
         let (id, mut out, mut incoming) = both(4096)?;
-        let mut sender = out.sender(Way::CpuAware, None, None)?;
+        let mut sender = Sender::new(&mut out, Way::CpuAware, None, None)?;
         sender.send(b"one")?;
         sender.send_later(b"two")?;
         drop(sender);
-        let mut receiver = incoming.receiver(Way::CpuAware, None, None)?;
+        let mut receiver = Receiver::new(&mut incoming, Way::CpuAware, None, None)?;
         let mut got = vec![];
         assert!(receiver.recv(&mut got)? && got == b"one");
         assert!(receiver.recv(&mut got)? && got == b"two" && !receiver.has_ended());
@@ -239,7 +229,7 @@ fn what_was_sent_before_the_goodbye_is_read() {
 
 #[test]
 fn every_way_to_wake_wakes() {
-    isolated("every_way_to_wake_wakes", || {
+    isolated("every_way_to_wake_wakes", false, || {
         for way in Way::ALL {
             let semid = sem::get(IPC_PRIVATE, 2, 0o600)?;
             let way = if let Way::SemOp(..) = way { Way::SemOp(semid, 0) } else { way };
@@ -286,7 +276,7 @@ mod c {
 
 #[test]
 fn the_layout_is_the_one_of_c() {
-    isolated("the_layout_is_the_one_of_c", || {
+    isolated("the_layout_is_the_one_of_c", false, || {
         assert_eq!(RING, c::FIRST_RECORD);
         let (id, mut out, incoming) = both(4096)?;
         let at = shm::at(id, shm::NULL, 0)?;
@@ -300,7 +290,7 @@ fn the_layout_is_the_one_of_c() {
         }
         assert_ne!(peek(at, c::WRITER_START)?, 0);
         assert_eq!(peek(at, c::WRITER_START)?, peek(at, c::READER_START)?);
-        let mut sender = out.sender(Way::Futex, None, None)?;
+        let mut sender = Sender::new(&mut out, Way::Futex, None, None)?;
         sender.send(b"hello")?;
         assert_eq!(peek(at, c::FIRST_RECORD)?, 5);
         assert_eq!(peek(at, c::FIRST_RECORD + 4)? & 0xffff, 1);
@@ -315,7 +305,7 @@ fn the_layout_is_the_one_of_c() {
 
 #[test]
 fn what_is_not_a_segment_of_ours_is_refused() {
-    isolated("what_is_not_a_segment_of_ours_is_refused", || {
+    isolated("what_is_not_a_segment_of_ours_is_refused", false, || {
         for size in [1, RING, RING + 4095, RING + 2048, RING + 8191] {
             let id = shm::get(IPC_PRIVATE, size, 0o600)?;
             assert_eq!(code(Segment::create(id, Role::Writer)), exit::REFUSED, "{size}");
@@ -338,7 +328,7 @@ fn what_is_not_a_segment_of_ours_is_refused() {
         let reader = Segment::open(id, Role::Reader)?;
         assert_eq!(code(Segment::open(id, Role::Reader)), exit::BUSY);
         // Nobody who was refused has stayed attached.
-        let attached = lablib::system::segment(id).map_or(0, |row| row.get("nattch"));
+        let attached = tables::segment(id).map_or(0, |row| row.get("nattch"));
         assert_eq!(attached, 3);
         shm::dt(at)?;
         over(id, writer, reader)
@@ -347,13 +337,13 @@ fn what_is_not_a_segment_of_ours_is_refused() {
 
 #[test]
 fn each_end_is_made_once_and_in_its_role() {
-    isolated("each_end_is_made_once_and_in_its_role", || {
+    isolated("each_end_is_made_once_and_in_its_role", false, || {
         let (id, mut out, mut incoming) = both(4096)?;
-        assert_eq!(code(out.receiver(Way::Futex, None, None)), 1);
-        assert_eq!(code(incoming.sender(Way::Futex, None, None)), 1);
+        assert_eq!(code(Receiver::new(&mut out, Way::Futex, None, None)), 1);
+        assert_eq!(code(Sender::new(&mut incoming, Way::Futex, None, None)), 1);
         let (mut out, incoming) = fresh(id, out, incoming)?;
-        assert_eq!(code(out.sender(Way::Futex, None, None)), 0);
-        assert_eq!(code(out.sender(Way::Futex, None, None)), 1);
+        assert_eq!(code(Sender::new(&mut out, Way::Futex, None, None)), 0);
+        assert_eq!(code(Sender::new(&mut out, Way::Futex, None, None)), 1);
         over(out.shmid, out, incoming)
     });
 }
@@ -366,10 +356,10 @@ fn fresh(id: i32, out: Segment, incoming: Segment) -> Result<(Segment, Segment)>
 
 #[test]
 fn a_message_may_have_a_quarter_of_the_ring() {
-    isolated("a_message_may_have_a_quarter_of_the_ring", || {
+    isolated("a_message_may_have_a_quarter_of_the_ring", false, || {
         let (id, mut out, mut incoming) = both(4096)?;
-        let mut sender = out.sender(Way::CpuAware, None, Some(Duration::from_secs(5)))?;
-        let mut receiver = incoming.receiver(Way::CpuAware, None, None)?;
+        let mut sender = Sender::new(&mut out, Way::CpuAware, None, Some(Duration::from_secs(5)))?;
+        let mut receiver = Receiver::new(&mut incoming, Way::CpuAware, None, None)?;
         assert_eq!(code(sender.send(&[0; 1025])), 1);
         assert_eq!(sender.most(), 1024);
         let mut got = vec![];
@@ -388,10 +378,10 @@ fn a_message_may_have_a_quarter_of_the_ring() {
 
 #[test]
 fn a_full_ring_says_so_or_blocks() {
-    isolated("a_full_ring_says_so_or_blocks", || {
+    isolated("a_full_ring_says_so_or_blocks", false, || {
         let (id, mut out, mut incoming) = both(4096)?;
         let patience = Some(Duration::from_millis(1));
-        let mut sender = out.sender(Way::CpuAware, None, patience)?;
+        let mut sender = Sender::new(&mut out, Way::CpuAware, None, patience)?;
         let mut sent = 0;
         while sender.try_send(&[sent; 100])? {
             sent += 1;
@@ -399,7 +389,7 @@ fn a_full_ring_says_so_or_blocks() {
         assert_eq!(sent, 36, "records of 112 bytes and a word");
         assert!(sender.try_reserve(100)?.is_none());
         assert_eq!(code(sender.send(&[0; 100])), exit::PEER_SILENT);
-        let mut receiver = incoming.receiver(Way::CpuAware, None, patience)?;
+        let mut receiver = Receiver::new(&mut incoming, Way::CpuAware, None, patience)?;
         let mut got = vec![];
         for n in 0..sent {
             assert!(receiver.recv(&mut got)? && got == [n; 100]);
@@ -428,7 +418,7 @@ fn idler(id: i32, role: Role) -> Result<Child> {
 
 #[test]
 fn a_dead_a_stopped_and_a_false_peer() {
-    isolated("a_dead_a_stopped_and_a_false_peer", || {
+    isolated("a_dead_a_stopped_and_a_false_peer", false, || {
         let id = shm::get(IPC_PRIVATE, segment_size(4096), 0o600)?;
         let mut out = Segment::create(id, Role::Writer)?;
         assert_eq!(code(out.meet(Some(Duration::from_millis(1)))), exit::NO_PEER);
@@ -455,7 +445,7 @@ fn a_dead_a_stopped_and_a_false_peer() {
         while !peer.is_stopped() {
             thread::yield_now();
         }
-        let mut sender = out.sender(Way::CpuAware, Some(&peer), patience)?;
+        let mut sender = Sender::new(&mut out, Way::CpuAware, Some(&peer), patience)?;
         while sender.try_send(&[0; 100])? {}
         let silent = sender.send(&[0; 100]).expect_err("nobody reads");
         assert!(silent.code() == exit::PEER_SILENT && silent.to_string().contains("state T"));
@@ -473,7 +463,7 @@ fn a_dead_a_stopped_and_a_false_peer() {
 
 #[test]
 fn a_signal_ends_every_wait() {
-    isolated("a_signal_ends_every_wait", || {
+    isolated("a_signal_ends_every_wait", false, || {
         for way in Way::ALL {
             let ids = pair(4096)?;
             let semid = sem::get(IPC_PRIVATE, 2, 0o600)?;
@@ -485,7 +475,7 @@ fn a_signal_ends_every_wait() {
                 let mut incoming = Segment::create(ids[0], Role::Reader)?;
                 let peer = incoming.meet(None)?;
                 write(told, b"!").map_err(Failure::of("write"))?;
-                incoming.receiver(way, Some(&peer), None)?.recv(&mut vec![]).map(drop)
+                Receiver::new(&mut incoming, way, Some(&peer), None)?.recv(&mut vec![]).map(drop)
             })?;
             let other = idler(ids[0], Role::Writer)?;
             signals::wait_readable(ready.as_fd(), None)?;
@@ -544,12 +534,12 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 /// neither end touches anything outside the ring.
 #[test]
 fn hostile_bytes_are_an_error_at_worst() {
-    isolated("hostile_bytes_are_an_error_at_worst", || {
+    isolated("hostile_bytes_are_an_error_at_worst", false, || {
         let cases = count(2_000, 200_000) as u32;
         let config =
             ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
         let run = TestRunner::new(config).run(&acts(), |acts| {
-            lablib::trace::dim(|| hostile_case(&acts))
+            lablib::print::dim(|| hostile_case(&acts))
                 .map_err(|e| TestCaseError::fail(e.to_string()))
         });
         run.map_err(|error| Failure::because(error.to_string()))
@@ -564,10 +554,11 @@ fn hostile_case(acts: &[Act]) -> Result<()> {
     let canary = vec![0xa5; 8192 - segment_size(4096)];
     // SAFETY: within the segment's two pages; see `poke`, which the list of lengths does not let here.
     unsafe { std::ptr::copy_nonoverlapping(canary.as_ptr(), beyond.cast(), canary.len()) };
-    let mut sender = out.sender(Way::CpuAware, None, Some(Duration::from_millis(1)))?;
-    let ring = incoming.addr.cast::<u8>().wrapping_add(RING);
+    let mut sender = Sender::new(&mut out, Way::CpuAware, None, Some(Duration::from_millis(1)))?;
+    let ring = incoming.addr().cast::<u8>().wrapping_add(RING);
     let ring = ring..ring.wrapping_add(4096);
-    let mut receiver = incoming.receiver(Way::CpuAware, None, Some(Duration::from_millis(1)))?;
+    let mut receiver =
+        Receiver::new(&mut incoming, Way::CpuAware, None, Some(Duration::from_millis(1)))?;
     let (mut read, mut got) = (0_u64, vec![]);
     let word =
         |offset: usize, value: u64| shm::write(at.wrapping_byte_add(offset), &value.to_ne_bytes());
@@ -619,13 +610,13 @@ fn hostile_case(acts: &[Act]) -> Result<()> {
 /// out may be wrong; that it comes to an end is all that can be asked.
 #[test]
 fn a_scribbler_makes_neither_end_crash_or_hang() {
-    isolated("a_scribbler_makes_neither_end_crash_or_hang", || {
+    isolated("a_scribbler_makes_neither_end_crash_or_hang", false, || {
         for seed in 0..count(100, 5_000) {
             let (id, mut out, mut incoming) = both(4096)?;
             let at = shm::at(id, shm::NULL, 0)? as usize;
             let patience = Some(Duration::from_millis(1));
-            let mut sender = out.sender(Way::CpuAware, None, patience)?;
-            let mut receiver = incoming.receiver(Way::CpuAware, None, patience)?;
+            let mut sender = Sender::new(&mut out, Way::CpuAware, None, patience)?;
+            let mut receiver = Receiver::new(&mut incoming, Way::CpuAware, None, patience)?;
             let done = AtomicBool::new(false);
             thread::scope(|scope| {
                 scope.spawn(|| {

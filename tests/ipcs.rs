@@ -8,10 +8,10 @@ use common::{Run, have, run_lab, scratch, sections};
 
 const AGREES: &str = "✓ all fields are equal, and those of ipcs -m -i";
 
-/// Sections that are about segments; 4.1 compares its queue itself.
+/// Sections that make a segment.
 fn of_segments() -> Vec<String> {
     let with = |section: &String| run_lab(section).go().clean().stdout.contains("shmget(");
-    sections().into_iter().filter(|section| *section != "4.1").filter(with).collect()
+    sections().into_iter().filter(with).collect()
 }
 
 /// Runs a story with an `ipcs` of our making before the real one.

@@ -1,7 +1,7 @@
 //! The tool never sticks a kernel, and never waits for one that is stuck: how many filters and
 //! namespaces it makes, counted from outside; what it says of a kernel that does not answer; and
 //! that SIGINT and SIGTERM end it, whatever becomes of what it traces.
-#![cfg(all(target_arch = "x86_64", feature = "lab"))]
+#![cfg(target_arch = "x86_64")]
 
 mod common;
 use std::collections::BTreeSet;

@@ -7,9 +7,10 @@ mod common;
 mod wire;
 
 use common::scene::{did, scene};
+use duplex::speech::printable;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use wire::{Decision, SIZE, Seen, StShmbuf, TEXT, decide, messages, printable};
+use wire::{Decision, SIZE, Seen, StShmbuf, TEXT, decide, messages};
 
 /// 128 bytes, as the segment holds them: any, or with a pid and a text that are nearly right.
 fn bytes() -> impl Strategy<Value = (i32, Vec<u8>)> {

@@ -1,32 +1,23 @@
 //! Each call of lablib: that it succeeds, and every errno that an ordinary user can meet. Each test
-//! starts itself again as a student, in an IPC namespace of its own and with one thread.
+//! starts itself again as a student, in an IPC namespace of its own.
 
 mod common;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc;
+use std::thread;
 
-use common::{is_root, run, this_test};
-use lablib::process::{self, Fate, SEGV_ACCERR, SEGV_MAPERR, Touch, touch_in_child};
+use common::{is_root, isolated};
+use lablib::child;
 use lablib::shm::{Addr, NULL, page};
-use lablib::system::Row;
-use lablib::{Failure, Result, cleanup, expect_errno, msg, sem, shm, system};
+use lablib::{Failure, Result, expect_errno, leftovers, msg, sem, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_PRIVATE, SHM_EXEC, SHM_HUGETLB, SHM_LOCK};
 use libc::{SHM_RDONLY, SHM_REMAP, SHM_RND, SHM_UNLOCK};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
-
-const INSIDE: &str = "WRAPPERS_INSIDE";
-
-fn isolated(name: &str, privileged: bool, body: fn() -> Result<()>) {
-    if std::env::var_os(INSIDE).is_some() {
-        cleanup::start();
-        return body().expect("what the kernel answers");
-    }
-    let again = run(&this_test()).args(&[name, "--exact", "--test-threads=1"]).env(INSIDE, "1");
-    let again = if privileged { again.privileged() } else { again };
-    let run = again.go();
-    let ran = run.stdout.contains("1 passed");
-    assert!(ran && run.code == 0 && run.left.is_empty(), "{run:#?}");
-}
+use sysv::tables;
+use sysv::tables::{Kind, Row};
+use touch::{Fate, SEGV_ACCERR, SEGV_MAPERR, Touch, touch_in_child};
 
 fn fails<T: Debug>(result: Result<T>, errno: Errno) -> Result<()> {
     expect_errno(result, errno)
@@ -39,7 +30,7 @@ fn segment(size: usize) -> Result<i32> {
 #[test]
 fn ftok() {
     isolated("ftok", false, || {
-        let file = cleanup::key_file("key")?;
+        let file = leftovers::key_file("key")?;
         assert_eq!(shm::ftok(&file, 'A' as i32)? as u32 >> 24, 'A' as u32);
         fails(shm::ftok("/nonexistent", 1), Errno::ENOENT)?;
         fails(shm::ftok(&format!("{file}/x"), 1), Errno::ENOTDIR)?;
@@ -51,7 +42,7 @@ fn ftok() {
 #[test]
 fn shmget() {
     isolated("shmget", false, || {
-        let key = shm::ftok(&cleanup::key_file("key")?, 1)?;
+        let key = shm::ftok(&leftovers::key_file("key")?, 1)?;
         fails(shm::get(key, 1, 0), Errno::ENOENT)?;
         fails(shm::get(key, 0, IPC_CREAT | 0o600), Errno::EINVAL)?;
         let id = shm::get(key, 100, IPC_CREAT | IPC_EXCL | 0o600)?;
@@ -65,8 +56,8 @@ fn shmget() {
         fails(segment(usize::MAX), Errno::EINVAL)?;
         fails(segment(1 << 45), Errno::ENOMEM)?;
         fails(shm::get(IPC_PRIVATE, 1, SHM_HUGETLB | 0o600), Errno::EPERM)?;
-        process::child("limits", || {
-            process::enter_own_ipc()?;
+        child::child("limits", || {
+            child::enter_own_ipc()?;
             std::fs::write("/proc/sys/kernel/shmmni", "1")
                 .map_err(|_| Failure::because("shmmni"))?;
             segment(1)?;
@@ -101,6 +92,54 @@ fn shmat() {
         assert!(shm::read(addr, 1).is_err(), "nothing is read where nothing is attached");
         shm::ctl_rmid(id)?;
         fails(shm::at(id, NULL, 0), Errno::EINVAL)
+    });
+}
+
+/// Safe calls leave memory alone into which somebody looks, and memory that is no segment's.
+#[test]
+fn what_somebody_looks_into_stays() {
+    isolated("what_somebody_looks_into_stays", false, || {
+        let refused = |asked: Result<()>| matches!(asked, Err(Failure::Because(1, _)));
+        let id = segment(2 * page())?;
+        let addr = shm::at(id, NULL, 0)?;
+        let view = shm::view::<[AtomicU64; 2]>(addr)?;
+        view[1].store(7, SeqCst);
+        assert!(refused(shm::dt(addr)));
+        assert!(refused(shm::at(id, addr, SHM_REMAP).map(drop)));
+        assert!(refused(shm::pages(addr, page(), false, || unreachable!("it is looked into"))));
+        let beside = (addr as usize + page()) as Addr;
+        assert!(refused(shm::view::<[AtomicU64; 2]>((addr as usize + 4) as Addr).map(drop)));
+        assert!(refused(
+            shm::view::<[AtomicU64; 2]>((beside as usize + page() - 8) as Addr).map(drop)
+        ));
+        drop(view);
+        let vec = vec![0_u8; 4 * page()];
+        let ours = ((vec.as_ptr() as usize).next_multiple_of(page())) as Addr;
+        assert!(refused(shm::at(id, ours, SHM_REMAP).map(drop)));
+        assert!(refused(touch_in_child(ours, Touch::Write).map(drop)));
+        assert!(refused(shm::read(usize::MAX as Addr, 8).map(drop)));
+        let small = segment(1)?;
+        assert_eq!(shm::at(small, addr, SHM_REMAP)?, addr);
+        assert_eq!(shm::read(beside, 1)?, [0]);
+        assert!(refused(shm::write(addr, &[1; 5000])), "two attachments now");
+        shm::dt(addr)?;
+        shm::dt(addr)?;
+        shm::ctl_rmid(small)?;
+        shm::ctl_rmid(id)
+    });
+}
+
+/// A child of a process with several threads would have one, and the locks of all.
+#[test]
+fn nobody_forks_while_other_threads_run() {
+    isolated("nobody_forks_while_other_threads_run", false, || {
+        let (stay, go) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || go.recv());
+        let refused = child::child("child", || Ok(())).err().map(|failure| failure.to_string());
+        assert_eq!(refused.as_deref(), Some("a fork while other threads run here"));
+        drop(stay);
+        let _ = thread.join();
+        child::child("child", || Ok(()))?.finish()
     });
 }
 
@@ -153,11 +192,11 @@ fn another_user_is_refused() {
         return;
     }
     isolated("another_user_is_refused", true, || {
-        let key = shm::ftok(&cleanup::key_file("key")?, 1)?;
+        let key = shm::ftok(&leftovers::key_file("key")?, 1)?;
         let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
         let ds = shm::ctl_stat(id)?;
-        process::child("other", || {
-            process::become_user(65534)?;
+        child::child("other", || {
+            child::become_user(65534)?;
             assert_eq!(shm::get(key, 1, 0)?, id);
             fails(shm::get(key, 1, 0o600), Errno::EACCES)?;
             fails(shm::at(id, NULL, 0), Errno::EACCES)?;
@@ -176,7 +215,7 @@ fn another_user_is_refused() {
 #[test]
 fn message_queue() {
     isolated("message_queue", false, || {
-        let key = shm::ftok(&cleanup::key_file("key")?, 1)?;
+        let key = shm::ftok(&leftovers::key_file("key")?, 1)?;
         fails(msg::get(key, 0), Errno::ENOENT)?;
         let id = msg::get(key, IPC_CREAT | IPC_EXCL | 0o600)?;
         fails(msg::get(key, IPC_CREAT | IPC_EXCL), Errno::EEXIST)?;
@@ -188,7 +227,7 @@ fn message_queue() {
         assert_eq!(msg::rcv(id, 9, 7, 0)?, (7, b"hello".to_vec()));
         while msg::snd(id, 1, &[0; msg::MAX], IPC_NOWAIT).is_ok() {}
         fails(msg::snd(id, 1, b"x", IPC_NOWAIT), Errno::EAGAIN)?;
-        let blocked = process::child("blocked", || fails(msg::rcv(id, 1, 99, 0), Errno::EIDRM))?;
+        let blocked = child::child("blocked", || fails(msg::rcv(id, 1, 99, 0), Errno::EIDRM))?;
         blocked.until_asleep_in(libc::SYS_msgrcv)?;
         msg::ctl_rmid(id)?;
         blocked.finish()?;
@@ -199,7 +238,7 @@ fn message_queue() {
 #[test]
 fn semaphores() {
     isolated("semaphores", false, || {
-        let key = shm::ftok(&cleanup::key_file("key")?, 1)?;
+        let key = shm::ftok(&leftovers::key_file("key")?, 1)?;
         fails(sem::get(key, 1, 0), Errno::ENOENT)?;
         let id = sem::get(key, 2, IPC_CREAT | IPC_EXCL | 0o600)?;
         fails(sem::get(key, 3, 0), Errno::EINVAL)?;
@@ -211,7 +250,7 @@ fn semaphores() {
         fails(sem::op(id, 1, 1, 0), Errno::ERANGE)?;
         fails(sem::ctl_setval(id, 1, -1), Errno::ERANGE)?;
         fails(sem::op(id, 2, 1, 0), Errno::EFBIG)?;
-        let blocked = process::child("blocked", || fails(sem::op(id, 0, -2, 0), Errno::EIDRM))?;
+        let blocked = child::child("blocked", || fails(sem::op(id, 0, -2, 0), Errno::EIDRM))?;
         blocked.until_asleep_in(libc::SYS_semtimedop)?;
         sem::ctl_rmid(id)?;
         blocked.finish()?;
@@ -244,7 +283,7 @@ fn a_child_that_panics_ends_where_it_began() {
     }
     isolated("a_child_that_panics_ends_where_it_began", false, || {
         let guard = Guard(segment(1)?);
-        let child = process::child("child", || panic!("on purpose"))?;
+        let child = child::child("child", || panic!("on purpose"))?;
         let code = child.finish().expect_err("it panicked").code();
         assert_eq!(code, 101);
         shm::ctl_stat(guard.0).map(drop)
@@ -254,8 +293,8 @@ fn a_child_that_panics_ends_where_it_began() {
 #[test]
 fn what_a_limit_means_is_said() {
     isolated("what_a_limit_means_is_said", false, || {
-        process::child("limits", || {
-            process::enter_own_ipc()?;
+        child::child("limits", || {
+            child::enter_own_ipc()?;
             std::fs::write("/proc/sys/kernel/shmmni", "1")
                 .map_err(|_| Failure::because("shmmni"))?;
             segment(1)?;
@@ -272,9 +311,9 @@ fn the_net_takes_what_was_forgotten_and_nothing_else() {
     isolated("the_net_takes_what_was_forgotten_and_nothing_else", false, || {
         // SAFETY: shmget takes three numbers. Made behind the ledger's back: somebody else's.
         let foreign = unsafe { libc::shmget(IPC_PRIVATE, 1, 0o600) };
-        process::child("forgetful", || segment(1).map(drop))?.finish()?;
-        assert_eq!(system::table(cleanup::Kind::Shm).len(), 1, "the net of the child");
-        assert!(system::segment(foreign).is_some());
+        child::child("forgetful", || segment(1).map(drop))?.finish()?;
+        assert_eq!(tables::table(Kind::Shm).len(), 1, "the net of the child");
+        assert!(tables::segment(foreign).is_some());
         // SAFETY: IPC_RMID touches no buffer.
         unsafe { libc::shmctl(foreign, libc::IPC_RMID, std::ptr::null_mut()) };
         Ok(())

@@ -1,75 +1,70 @@
 //! make sweep: shows what the workbook left in the kernel, asks, and removes exactly that.
 //!
-//! What it may remove stands in the ledger that every lab keeps (src/lablib/cleanup.rs). An object
+//! What it may remove stands in the ledger that every lab keeps (src/lablib/leftovers.rs). An object
 //! is removed only if the kernel's row of it is the one in the ledger, field by field, if who made
 //! it is gone, and if nobody is attached. Anything else is somebody else's, or still in use.
 
 use std::io::{BufRead, stdin};
 use std::process::ExitCode;
 
-use clap::Parser;
-use lablib::cleanup::{self, Line};
-use lablib::system::{self, Row};
-use lablib::{Result, trace};
-
-/// Shows what the workbook's programs left in the kernel, asks, and removes exactly that.
-#[derive(Parser)]
-struct Arguments {
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-}
+use clap::{Arg, ArgAction, Command};
+use lablib::leftovers::Line;
+use lablib::{Result, leftovers, print};
+use sysv::process;
+use sysv::tables::Row;
 
 fn main() -> ExitCode {
-    let Arguments { yes } = match lablib::arguments() {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
-    lablib::run(|| sweep(yes))
+    let about =
+        "Shows what the workbook's programs left in the kernel, asks, and removes exactly that";
+    let yes = Arg::new("yes").long("yes").action(ArgAction::SetTrue).help("Do not ask");
+    match lablib::arguments(Command::new("sweep").about(about).arg(yes)) {
+        Ok(words) => lablib::run(|| sweep(words.get_flag("yes"))),
+        Err(code) => code,
+    }
 }
 
 fn sweep(yes: bool) -> Result<()> {
     // Lines of this namespace whose object somebody else has removed, ipcrm for one.
-    cleanup::edit(|lines| {
-        lines.retain(|line| line.row().is_some() || !line.here() || system::runs(line.cpid))
+    leftovers::edit(|lines| {
+        lines.retain(|line| line.row().is_some() || !line.here() || process::runs(line.cpid))
     })?;
     let mut left = Vec::new();
-    for line in cleanup::ledger()? {
+    for line in leftovers::lines()? {
         let Some(row) = line.row() else { continue };
         let reason = in_use(&line, &row);
         let (what, id, key) = (line.kind.id_name(), row.id(), line.key);
         let stays = reason.as_deref().unwrap_or("left behind");
-        trace::text(&format!("{what} {id:<10} key {key:#010x}  made by {:<8} {stays}", line.cpid));
+        print::text(&format!("{what} {id:<10} key {key:#010x}  made by {:<8} {stays}", line.cpid));
         if reason.is_none() {
             left.push(line);
         }
     }
     if left.is_empty() {
-        trace::text("nothing of the workbook's is left behind");
+        print::text("nothing of the workbook's is left behind");
         return Ok(());
     }
     if !yes && !agreed(left.len())? {
-        trace::text("nothing was removed; answer y, or use make sweep ARGS=--yes");
+        print::text("nothing was removed; answer y, or use make sweep ARGS=--yes");
         return Ok(());
     }
     // Looked at again directly before: an id may have come to mean another object meanwhile.
     let still = |line: &Line| line.row().filter(|row| in_use(line, row).is_none());
     left.iter()
         .filter_map(|line| Some((line, still(line)?)))
-        .try_for_each(|(l, row)| l.remove(&row))
+        .try_for_each(|(line, row)| leftovers::remove(line, &row))
 }
 
 /// Why an object must stay, if it must.
 fn in_use(line: &Line, row: &Row) -> Option<String> {
     match row.get("nattch") {
-        0 if system::runs(line.cpid) => Some(format!("stays: {} is still running", line.cpid)),
+        0 if process::runs(line.cpid) => Some(format!("stays: {} is still running", line.cpid)),
         0 => None,
         n => Some(format!("stays: attached {n} times")),
     }
 }
 
 fn agreed(how_many: usize) -> Result<bool> {
-    trace::out(&format!("  Remove {how_many}? [y/N] "));
+    print::out(&format!("  Remove {how_many}? [y/N] "));
     let mut answer = String::new();
     // No answer is no.
     let _ = stdin().lock().read_line(&mut answer);

@@ -4,10 +4,12 @@ use std::{mem, ptr};
 
 use libc::{c_int, c_long, key_t, msqid_ds};
 use nix::errno::Errno;
+use sysv::tables::Kind;
+use sysv::{records, spell};
 
-use crate::cleanup::{self, Kind};
-use crate::trace::{after, before, traced};
-use crate::{Result, flags};
+use crate::backstage::failure::Result;
+use crate::backstage::ledger;
+use crate::print::{after, before, traced};
 
 /// The longest message these functions carry, in bytes: the kernel's default limit (msgmax).
 pub const MAX: usize = 8192;
@@ -21,9 +23,9 @@ struct Buffer {
 
 /// Creates or opens a queue: msgget(2). ENOENT, EEXIST, EACCES, ENOSPC (msgmni).
 pub fn get(key: key_t, msgflg: c_int) -> Result<c_int> {
-    cleanup::making(Kind::Msg, key, 0, msgflg, || {
+    ledger::making(Kind::Msg, key, 0, msgflg, || {
         // SAFETY: msgget takes two numbers.
-        traced(format!("msgget({}, {})", flags::key(key), flags::get(msgflg)), || unsafe {
+        traced(format!("msgget({}, {})", spell::key(key), spell::get(msgflg)), || unsafe {
             libc::msgget(key, msgflg)
         })
     })
@@ -35,7 +37,7 @@ pub fn snd(msqid: c_int, mtype: c_long, mtext: &[u8], msgflg: c_int) -> Result<(
     let mut buffer = Buffer { mtype, mtext: [0; MAX] };
     let len = mtext.len().min(MAX);
     buffer.mtext[..len].copy_from_slice(&mtext[..len]);
-    let (text, how) = (flags::bytes(mtext), flags::join(msgflg, flags::MESSAGE));
+    let (text, how) = (spell::bytes(mtext), spell::join(msgflg, spell::MESSAGE));
     let line = format!("msgsnd({msqid}, {{mtype={mtype}, mtext={text}}}, {len}, {how})");
     // Under the lock even though it may block: its line must stand before the receiver's.
     // SAFETY: the kernel reads a type and `len` bytes, all inside the buffer.
@@ -53,13 +55,11 @@ pub fn rcv(msqid: c_int, size: usize, msgtyp: c_long, msgflg: c_int) -> Result<(
     // SAFETY: the kernel writes a type and at most `room` bytes, all inside the buffer.
     let taken = Errno::result(unsafe { libc::msgrcv(msqid, to, room, msgtyp, msgflg) });
     let text = buffer.mtext[..taken.unwrap_or(0) as usize].to_vec();
+    let how = spell::join(msgflg, spell::MESSAGE);
     after(taken.map(|n| n as c_int), |ok| {
-        let message = format!("{{mtype={}, mtext={}}}", buffer.mtype, flags::bytes(&text));
+        let message = format!("{{mtype={}, mtext={}}}", buffer.mtype, spell::bytes(&text));
         let message = if ok { message } else { "&buffer".into() };
-        format!(
-            "msgrcv({msqid}, {message}, {room}, {msgtyp}, {})",
-            flags::join(msgflg, flags::MESSAGE)
-        )
+        format!("msgrcv({msqid}, {message}, {room}, {msgtyp}, {how})")
     })?;
     Ok((buffer.mtype, text))
 }
@@ -71,15 +71,8 @@ pub fn ctl_stat(msqid: c_int) -> Result<msqid_ds> {
     let mut ds: msqid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.
     let result = Errno::result(unsafe { libc::msgctl(msqid, libc::IPC_STAT, &mut ds) });
-    after(result, |ok| {
-        let perm = flags::perm("msg_perm", &ds.msg_perm);
-        let times =
-            format!("{}, msg_rtime={}, msg_ctime={}", ds.msg_stime, ds.msg_rtime, ds.msg_ctime);
-        let sizes = format!("msg_qnum={}, msg_qbytes={}", ds.msg_qnum, ds.msg_qbytes);
-        let pids = format!("msg_lspid={}, msg_lrpid={}", ds.msg_lspid, ds.msg_lrpid);
-        let record = format!("{{{perm}, msg_stime={times}, {sizes}, {pids}}}");
-        format!("msgctl({msqid}, IPC_STAT, {})", if ok { &record } else { "&ds" })
-    })?;
+    let spell = |record: &str| format!("msgctl({msqid}, IPC_STAT, {record})");
+    after(result, |ok| spell(&if ok { records::msg(&ds) } else { "&ds".into() }))?;
     Ok(ds)
 }
 
@@ -89,5 +82,5 @@ pub fn ctl_rmid(msqid: c_int) -> Result<()> {
     traced(format!("msgctl({msqid}, IPC_RMID, NULL)"), || unsafe {
         libc::msgctl(msqid, libc::IPC_RMID, ptr::null_mut())
     })?;
-    cleanup::removed(Kind::Msg, msqid)
+    ledger::removed(Kind::Msg, msqid)
 }

@@ -2,17 +2,19 @@
 
 use libc::{c_int, key_t};
 use nix::errno::Errno;
+use sysv::spell;
+use sysv::tables::Kind;
 
-use crate::cleanup::{self, Kind};
-use crate::trace::{after, before, traced};
-use crate::{Result, flags};
+use crate::backstage::failure::Result;
+use crate::backstage::ledger;
+use crate::print::{after, before, traced};
 
 /// Creates or opens a set of `nsems` semaphores, all 0: semget(2). ENOENT, EEXIST, EACCES,
 /// EINVAL (size), ENOSPC (semmni, semmns).
 pub fn get(key: key_t, nsems: c_int, semflg: c_int) -> Result<c_int> {
-    cleanup::making(Kind::Sem, key, nsems as usize, semflg, || {
+    ledger::making(Kind::Sem, key, nsems as usize, semflg, || {
         // SAFETY: semget takes three numbers.
-        traced(format!("semget({}, {nsems}, {})", flags::key(key), flags::get(semflg)), || unsafe {
+        traced(format!("semget({}, {nsems}, {})", spell::key(key), spell::get(semflg)), || unsafe {
             libc::semget(key, nsems, semflg)
         })
     })
@@ -21,7 +23,7 @@ pub fn get(key: key_t, nsems: c_int, semflg: c_int) -> Result<c_int> {
 /// One operation on one semaphore: semop(2). Above 0 adds and never blocks; below 0 waits until
 /// it can subtract; 0 waits for 0. EAGAIN (IPC_NOWAIT), EIDRM, EINTR, EINVAL, ERANGE.
 pub fn op(semid: c_int, sem_num: u16, sem_op: i16, sem_flg: c_int) -> Result<()> {
-    let how = flags::join(sem_flg, flags::SEMAPHORE);
+    let how = spell::join(sem_flg, spell::SEMAPHORE);
     let one = format!("{{sem_num={sem_num}, sem_op={sem_op}, sem_flg={how}}}");
     let line = format!("semop({semid}, [{one}], 1)");
     let mut operation = libc::sembuf { sem_num, sem_op, sem_flg: sem_flg as i16 };
@@ -59,5 +61,5 @@ pub fn ctl_rmid(semid: c_int) -> Result<()> {
     traced(format!("semctl({semid}, 0, IPC_RMID, NULL)"), || unsafe {
         libc::semctl(semid, 0, libc::IPC_RMID)
     })?;
-    cleanup::removed(Kind::Sem, semid)
+    ledger::removed(Kind::Sem, semid)
 }

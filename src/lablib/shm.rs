@@ -1,16 +1,21 @@
-//! The calls of System V shared memory, one function each. Each makes the call, prints its line,
-//! and answers what the kernel answered. Sources: shmget(2), shmop(2), shmctl(2), ftok(3).
+//! The calls of System V shared memory, one function each, and the memory that is attached. Each makes the
+//! call, prints its line, and answers what the kernel answered. Sources: shmget(2), shmop(2), shmctl(2).
+#![expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it, or it is attached")]
 
 use std::ffi::CString;
+use std::ops::{Deref, Range};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard};
 use std::{mem, ptr};
 
 use libc::{c_int, c_void, key_t, shmid_ds};
-use nix::errno::{Errno, ErrnoSentinel};
+use nix::errno::Errno;
+use sysv::tables::{self, Kind};
+use sysv::{records, spell};
 
-use crate::cleanup::{self, Kind};
-use crate::trace::{self, Answer, after, before, traced};
-use crate::{Failure, Result, flags, system};
+use crate::backstage::failure::{Failure, Result};
+use crate::backstage::ledger;
+use crate::print::{self, after, before, traced};
 
 /// An address, as `shmat` takes and answers it.
 pub type Addr = *mut c_void;
@@ -24,69 +29,70 @@ pub fn page() -> usize {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
-#[derive(PartialEq)]
-struct Key(key_t);
-
-impl Answer for Key {
-    fn spell(&self) -> String {
-        format!("{:#x}", self.0)
-    }
-}
-
-impl ErrnoSentinel for Key {
-    fn sentinel() -> Key {
-        Key(-1)
-    }
-}
-
 /// Makes a key from a file that exists and the low 8 bits of `proj_id`: ftok(3). Errors are
 /// those of stat(2). The key -1 is a failure; the other negative ones are keys.
 pub fn ftok(path: &str, proj_id: c_int) -> Result<key_t> {
     let letter = u8::try_from(proj_id).ok().filter(u8::is_ascii_graphic);
     let id = letter.map_or(format!("{proj_id:#x}"), |letter| format!("'{}'", letter as char));
     let file = CString::new(path).map_err(|_| Failure::because("a path cannot contain NUL"))?;
-    // SAFETY: the path is a NUL-terminated string that outlives the call.
-    let key = traced(format!("ftok(\"{path}\", {id})"), || unsafe {
-        Key(libc::ftok(file.as_ptr(), proj_id))
+    // Printed as an address is: in hexadecimal. A key is negative or not, and fails as -1 alone.
+    let key = traced(format!("ftok(\"{path}\", {id})"), || {
+        // SAFETY: the path is a NUL-terminated string that outlives the call.
+        match unsafe { libc::ftok(file.as_ptr(), proj_id) } {
+            -1 => ptr::without_provenance_mut::<c_void>(usize::MAX),
+            key => ptr::without_provenance_mut(key as u32 as usize),
+        }
     })?;
-    Ok(key.0)
+    Ok(key.addr() as key_t)
 }
 
 /// Creates or opens a segment of `size` bytes and answers its id: shmget(2). ENOENT, EEXIST,
 /// EINVAL (size), EACCES, ENOSPC (limits), ENOMEM, EPERM (huge pages).
 pub fn get(key: key_t, size: usize, shmflg: c_int) -> Result<c_int> {
-    cleanup::making(Kind::Shm, key, size, shmflg, || {
+    ledger::making(Kind::Shm, key, size, shmflg, || {
         // SAFETY: shmget takes three numbers.
-        traced(format!("shmget({}, {size}, {})", flags::key(key), flags::get(shmflg)), || unsafe {
+        traced(format!("shmget({}, {size}, {})", spell::key(key), spell::get(shmflg)), || unsafe {
             libc::shmget(key, size, shmflg)
         })
     })
 }
 
 /// Attaches a segment and answers where: shmop(2). With [`NULL`] the kernel chooses. The error is
-/// `(void *) -1`, not NULL. EINVAL (id, address), EACCES, ENOMEM.
-#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it; nothing is read here")]
+/// `(void *) -1`, not NULL. EINVAL (id, address), EACCES, ENOMEM. SHM_REMAP may replace memory of
+/// segments that are attached here and that nobody has in a [`View`]; anything else is refused.
 pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
-    let how = flags::join(shmflg, flags::ATTACH);
-    // SAFETY: shmat maps where nothing is mapped. With SHM_REMAP it replaces what is there, which
-    // only an experiment asks for, and only on a range that it reserved for this.
-    let addr = traced(format!("shmat({shmid}, {}, {how})", flags::pointer(shmaddr)), || unsafe {
-        libc::shmat(shmid, shmaddr, shmflg)
-    })?;
-    let size = system::segment(shmid).map_or(0, |row| row.get("size") as usize);
-    let (start, len) = (addr as usize, size.next_multiple_of(page()));
-    attached().push(Attached { start, len, writable: shmflg & libc::SHM_RDONLY == 0 });
+    let (mut list, how) = (attached(), spell::join(shmflg, spell::ATTACH));
+    // At page 0 there is nothing to be replaced, and the kernel says so.
+    if shmflg & libc::SHM_REMAP != 0 && shmaddr as usize >= page() {
+        list.idle((shmaddr as usize / page() * page()) as Addr, bytes(shmid))?;
+    }
+    let line = format!("shmat({shmid}, {}, {how})", spell::pointer(shmaddr));
+    // SAFETY: shmat maps where nothing is mapped; with SHM_REMAP, over a segment that nobody looks into.
+    let addr = traced(line, || unsafe { libc::shmat(shmid, shmaddr, shmflg) })?;
+    let (base, writable) = (addr as usize, shmflg & libc::SHM_RDONLY == 0);
+    let range = base..base + bytes(shmid);
+    list.cut(addr, range.len());
+    list.0.push(Attached { base, range, writable, views: 0 });
     Ok(addr)
 }
 
-/// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address.
-#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it; nothing is read here")]
+/// What a segment takes of an address space: whole pages.
+fn bytes(shmid: c_int) -> usize {
+    let size = tables::segment(shmid).map_or(0, |row| row.get("size") as usize);
+    size.next_multiple_of(page())
+}
+
+/// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address. Refused
+/// while somebody has a [`View`] of it.
 pub fn dt(shmaddr: Addr) -> Result<()> {
-    let mut list = attached();
-    // SAFETY: nobody holds a reference into the segment: `read` and `write` copy, and only while
-    // they hold the list of what is attached.
-    traced(format!("shmdt({})", flags::pointer(shmaddr)), || unsafe { libc::shmdt(shmaddr) })?;
-    list.retain(|one| one.start != shmaddr as usize);
+    let (mut list, base) = (attached(), shmaddr as usize);
+    if list.0.iter().any(|one| one.base == base && one.views > 0) {
+        return Err(Failure::because(format!("somebody looks into what is at {shmaddr:p}")));
+    }
+    // SAFETY: there is no view of it, and `read` and `write` copy while they hold the list. Who makes a
+    // reference into a segment otherwise answers for it that nobody detaches it meanwhile.
+    traced(format!("shmdt({})", spell::pointer(shmaddr)), || unsafe { libc::shmdt(shmaddr) })?;
+    list.0.retain(|one| one.base != base);
     Ok(())
 }
 
@@ -98,72 +104,114 @@ pub fn ctl_stat(shmid: c_int) -> Result<shmid_ds> {
 /// `shmctl` with IPC_STAT, or with SHM_STAT or SHM_STAT_ANY (Linux only), which take a slot of the
 /// kernel's table for the id and answer the id. EINVAL, EACCES (not for SHM_STAT_ANY).
 pub fn stat(shmid: c_int, cmd: c_int) -> Result<(c_int, shmid_ds)> {
-    let spell = |record: &str| format!("shmctl({shmid}, {}, {record})", flags::command(cmd));
+    let spell = |record: &str| format!("shmctl({shmid}, {}, {record})", spell::command(cmd));
     before(&spell("&ds"))?;
     // SAFETY: shmid_ds is plain numbers, and the kernel writes one whole record or nothing.
     let mut ds: shmid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.
     let result = Errno::result(unsafe { libc::shmctl(shmid, cmd, &mut ds) });
-    let answer = after(result, |ok| {
-        let perm = flags::perm("shm_perm", &ds.shm_perm);
-        let pids = format!("shm_cpid={}, shm_lpid={}", ds.shm_cpid, ds.shm_lpid);
-        let times =
-            format!("{}, shm_dtime={}, shm_ctime={}", ds.shm_atime, ds.shm_dtime, ds.shm_ctime);
-        let rest = format!("{pids}, shm_nattch={}, shm_atime={times}", ds.shm_nattch);
-        let record = format!("{{{perm}, shm_segsz={}, {rest}}}", ds.shm_segsz);
-        spell(if ok { &record } else { "&ds" })
-    })?;
+    let answer = after(result, |ok| spell(&if ok { records::shm(&ds) } else { "&ds".into() }))?;
     Ok((answer, ds))
 }
 
 /// `shmctl(IPC_SET)`: sets uid, gid and the low 9 bits of the mode, and nothing else of `ds`.
 /// EPERM unless we are its owner or creator; EINVAL for uid or gid -1.
 pub fn ctl_set(shmid: c_int, ds: &shmid_ds) -> Result<()> {
-    let p = &ds.shm_perm;
-    let id = |id: u32| if id == u32::MAX { -1 } else { i64::from(id) };
-    let perm = format!("uid={}, gid={}, mode=0{:02o}", id(p.uid), id(p.gid), p.mode);
+    let line = format!("shmctl({shmid}, IPC_SET, {{shm_perm={{{}}}}})", records::set(&ds.shm_perm));
     let mut ds = *ds;
     // SAFETY: the kernel reads one shmid_ds.
-    traced(format!("shmctl({shmid}, IPC_SET, {{shm_perm={{{perm}}}}})"), || unsafe {
-        libc::shmctl(shmid, libc::IPC_SET, &mut ds)
-    })?;
-    cleanup::changed(Kind::Shm, shmid)
+    traced(line, || unsafe { libc::shmctl(shmid, libc::IPC_SET, &mut ds) })?;
+    ledger::changed(Kind::Shm, shmid)
 }
 
 /// `shmctl(IPC_RMID)`: removes the segment, at once or with its last detach. EPERM unless we are
 /// its owner or creator; EINVAL when it is gone.
 pub fn ctl_rmid(shmid: c_int) -> Result<()> {
     ctl(shmid, libc::IPC_RMID)?;
-    cleanup::removed(Kind::Shm, shmid)
+    ledger::removed(Kind::Shm, shmid)
 }
 
 /// `shmctl` with a command that needs no buffer: `SHM_LOCK`, `SHM_UNLOCK`, or one unknown.
 pub fn ctl(shmid: c_int, cmd: c_int) -> Result<()> {
     // SAFETY: these commands touch no buffer; for others the kernel answers EINVAL or EFAULT.
-    traced(format!("shmctl({shmid}, {}, NULL)", flags::command(cmd)), || unsafe {
+    traced(format!("shmctl({shmid}, {}, NULL)", spell::command(cmd)), || unsafe {
         libc::shmctl(shmid, cmd, ptr::null_mut())
     })?;
     Ok(())
 }
 
+/// Memory of a segment that is attached here. `base`: what shmat answered, and shmdt takes.
 struct Attached {
-    start: usize,
-    len: usize,
+    base: usize,
+    range: Range<usize>,
     writable: bool,
+    views: usize,
 }
 
-static ATTACHED: Mutex<Vec<Attached>> = Mutex::new(Vec::new());
+struct List(Vec<Attached>);
 
-fn attached() -> MutexGuard<'static, Vec<Attached>> {
+static ATTACHED: Mutex<List> = Mutex::new(List(Vec::new()));
+
+fn attached() -> MutexGuard<'static, List> {
     ATTACHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl List {
+    /// The attachment in which all of the range lies.
+    fn find(&mut self, addr: Addr, len: usize, write: bool) -> Result<&mut Attached> {
+        let (start, end) = (addr as usize, (addr as usize).saturating_add(len));
+        let inside = |one: &&mut Attached| one.range.start <= start && end <= one.range.end;
+        let why = match self.0.iter_mut().find(inside) {
+            Some(one) if one.writable || !write => return Ok(one),
+            Some(_) => format!("{start:#x} is attached read-only here"),
+            None => format!("{len} bytes at {start:#x} are not attached here"),
+        };
+        Err(Failure::because(why))
+    }
+
+    /// Fails unless all of the range lies in one attachment, which nobody has a view of.
+    fn idle(&mut self, addr: Addr, len: usize) -> Result<()> {
+        match self.find(addr, len, false)?.views {
+            0 => Ok(()),
+            _ => Err(Failure::because(format!("somebody looks into what is at {addr:p}"))),
+        }
+    }
+
+    /// The range is not attached as it was any more.
+    fn cut(&mut self, addr: Addr, len: usize) {
+        let (start, end) = (addr as usize, addr as usize + len);
+        for one in mem::take(&mut self.0) {
+            let Range { start: from, end: to } = one.range;
+            let rest = [from..to.min(start), from.max(end)..to].into_iter();
+            let rest = rest.filter(|part| !part.is_empty());
+            self.0.extend(rest.map(|range| Attached { range, ..one }));
+        }
+    }
+}
+
+/// Lets `call` do with attached memory what can be done with any: mprotect(2), munmap(2). Fails unless
+/// all of it is attached here, and nobody has a [`View`] of it. `stays`: it is attached afterwards, too.
+pub fn pages<F: FnOnce() -> Result<()>>(
+    addr: Addr,
+    len: usize,
+    stays: bool,
+    call: F,
+) -> Result<()> {
+    let mut list = attached();
+    list.idle(addr, len)?;
+    call()?;
+    if !stays {
+        list.cut(addr, len);
+    }
+    Ok(())
 }
 
 /// Copies `bytes` into attached memory, without a system call: that is what shared memory is for.
 /// Fails when not all of it is attached here, writable.
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
-    let list = attached();
-    within(&list, addr, bytes.len(), true)?;
-    trace::text(&format!("memory at {addr:p} <- {}", show(bytes)));
+    let mut list = attached();
+    list.find(addr, bytes.len(), true)?;
+    print::text(&format!("memory at {addr:p} <- {}", show(bytes)));
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr.cast(), bytes.len()) };
@@ -173,27 +221,59 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 /// Copies `len` bytes out of attached memory, without a system call. Fails when not all of it is
 /// attached here.
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
-    let list = attached();
-    within(&list, addr, len, false)?;
+    let mut list = attached();
+    list.find(addr, len, false)?;
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };
-    trace::text(&format!("memory at {addr:p} -> {}", show(&bytes)));
+    print::text(&format!("memory at {addr:p} -> {}", show(&bytes)));
     Ok(bytes)
 }
 
 /// Text whole, other bytes as far as a row goes.
 fn show(bytes: &[u8]) -> String {
-    let text = flags::bytes(bytes);
-    if text.len() < 46 { text } else { flags::bytes(&bytes[..8]) + "..." }
+    let text = spell::bytes(bytes);
+    if text.len() < 46 { text } else { spell::bytes(&bytes[..8]) + "..." }
 }
 
-fn within(list: &[Attached], addr: Addr, len: usize, write: bool) -> Result<()> {
-    let addr = addr as usize;
-    let inside = |one: &&Attached| addr >= one.start && addr + len <= one.start + one.len;
-    match list.iter().find(inside) {
-        Some(one) if one.writable || !write => Ok(()),
-        Some(_) => Err(Failure::because(format!("{addr:#x} is attached read-only here"))),
-        None => Err(Failure::because(format!("{len} bytes at {addr:#x} are not attached here"))),
+/// What one may look at while another process writes it.
+///
+/// # Safety
+/// All of it is atomics, or is touched only by calls that are made for sharing it; so any bytes are a
+/// value of it.
+pub unsafe trait Shared {}
+
+// SAFETY: atomics.
+unsafe impl Shared for AtomicU64 {}
+// SAFETY: as its elements.
+unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
+
+/// A record in attached memory. While it lives, the segment is not detached, and not replaced.
+pub struct View<T: Shared>(*const T);
+
+/// Looks at what lies at `addr` as a `T`. Fails unless all of it is attached here, writable, and aligned.
+pub fn view<T: Shared>(addr: Addr) -> Result<View<T>> {
+    let mut list = attached();
+    let one = list.find(addr, size_of::<T>(), true)?;
+    if !addr.cast::<T>().is_aligned() {
+        return Err(Failure::because(format!("{addr:p} is no address for such a record")));
+    }
+    one.views += 1;
+    Ok(View(addr.cast()))
+}
+
+impl<T: Shared> Deref for View<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: `view` has looked that it lies in attached memory, aligned, and while there is a view
+        // that memory stays. Any bytes are a `T`, and others change it only as a `T` allows.
+        unsafe { &*self.0 }
+    }
+}
+
+impl<T: Shared> Drop for View<T> {
+    fn drop(&mut self) {
+        let _ = attached().find(self.0 as Addr, size_of::<T>(), true).map(|one| one.views -= 1);
     }
 }

@@ -4,12 +4,16 @@
 
 pub mod scene;
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
 use regex::Regex;
 
 /// The uid that stands for a student when the tests run as root.
@@ -31,8 +35,12 @@ const UNSET: [&str; 8] = [
     "MFLAGS",
 ];
 
+/// The workbook that is tested: this one, or the copy that WORKBOOK names.
 pub fn repo() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    static REPO: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("WORKBOOK").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    });
+    &REPO
 }
 
 pub fn is_root() -> bool {
@@ -134,6 +142,39 @@ fn student(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command
+}
+
+/// Runs a test of the libraries again: as a student, or as root if it is `privileged`, in an IPC namespace
+/// of its own, in a process with one thread.
+pub fn isolated(name: &str, privileged: bool, body: fn() -> lablib::Result<()>) {
+    const INSIDE: &str = "ISOLATED";
+    if std::env::var_os(INSIDE).is_some() {
+        return in_one_thread(|| {
+            lablib::leftovers::start();
+            body().expect("what is promised");
+        });
+    }
+    let again = ["--exact", "--test-threads=1", "--nocapture"];
+    let again = run(&this_test()).args(&[&[name], &again[..]].concat()).env(INSIDE, "1");
+    let again = if privileged { again.privileged() } else { again };
+    let run = again.go();
+    let ran = run.stdout.contains("1 passed");
+    assert!(ran && run.code == 0 && run.left.is_empty(), "{run:#?}");
+}
+
+/// A test has two threads, its own and one that waits for it; a child of the test has one.
+fn in_one_thread(body: impl FnOnce()) {
+    // SAFETY: the other thread only waits for this one.
+    match unsafe { fork() }.expect("fork") {
+        ForkResult::Child => {
+            let failed = catch_unwind(AssertUnwindSafe(body)).is_err();
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(failed.into()) }
+        }
+        ForkResult::Parent { child } => {
+            assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
+        }
+    }
 }
 
 /// What a run answered.
@@ -297,15 +338,44 @@ pub fn per_process(text: &str) -> String {
     groups.into_iter().map(|(_, lines)| lines).collect::<Vec<_>>().join("\n")
 }
 
+/// Every Rust file of the workbook below a folder.
+pub fn sources(folder: &str) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (vec![], vec![repo().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("a file").path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(end) if end == "rs" => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+/// What the labs call their processes.
+fn names() -> BTreeSet<String> {
+    let name = Regex::new(r#"\b(?:child|name)\(\s*"(\w+)""#).expect("name");
+    let mut names = BTreeSet::new();
+    for path in sources("src/bin") {
+        let text = fs::read_to_string(path).expect("source");
+        names.extend(name.captures_iter(&text).map(|found| found[1].to_string()));
+    }
+    names
+}
+
 /// A text without what differs from run to run: addresses, ids, keys, pids, users, times, folders.
 pub fn scrub(text: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let names = names().into_iter().collect::<Vec<_>>().join("|");
+        let named = format!(r"\b({names}) \d+");
         let rules = [
+            (&*named, "$1 PID"),
             (r"\) += ", ") = "),
             // Whether a process has to sleep at all before a signal comes is not fixed.
             (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
-            (r"\b(parent|child|server|client) \d+", "$1 PID"),
             (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
             (r"(?m)^([\w ]+ PID │── .*?) ─+$", "$1 ─"),

@@ -11,10 +11,9 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
-use lablib::wakeup::{futex_wait, futex_wake};
-
 use crate::pair::{Measured, Pin, meet, pair, shared, unshare};
 use crate::talk::Talk;
+use duplex::bell::{futex_wait, futex_wake};
 
 /// Two pipes.
 pub struct Pipes(File, File);

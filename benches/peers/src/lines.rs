@@ -1,12 +1,11 @@
 //! What a readable line for a call costs: ours, `eprintln!`, and strace, for the same calls.
 
+use lablib::{Result, sem};
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
-
-use lablib::{Result, sem};
 
 /// The call: one that does as good as nothing.
 fn call(semid: i32) -> i32 {
@@ -22,7 +21,7 @@ pub fn run(how: &str, n: usize) -> ExitCode {
 }
 
 fn measure(how: &str, n: usize) -> Result<()> {
-    lablib::process::enter_own_ipc()?;
+    lablib::child::enter_own_ipc()?;
     // SAFETY: semget takes three numbers.
     let semid = unsafe { libc::semget(libc::IPC_PRIVATE, 1, 0o600) };
     let line = format!("  {:<50} = 0\n", format!("semctl({semid}, 0, GETVAL, NULL)"));

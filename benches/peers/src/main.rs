@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::SeqCst;
 
-use lablib::wakeup::Way;
+use duplex::waiters::Way;
 
 use crate::kernel::{Pipes, Slots, memcpy, ping_pong};
 use crate::others::{Iceoryx, IpcChannel, rtrb};
@@ -17,6 +17,7 @@ use crate::ours::{Mode, RING, Segments, alone, duplex, stream};
 use crate::pair::{FIFO, Measured, Pin};
 use crate::report::{Results, Row, Unit, machine};
 use crate::talk::{Talk, one_way, paced, round_trip};
+use crate::verdicts::verdicts;
 
 mod kernel;
 mod lines;
@@ -25,6 +26,7 @@ mod ours;
 mod pair;
 mod report;
 mod talk;
+mod verdicts;
 
 const USAGE: &str = "usage: peers [--rounds N] [--fifo] [--only WORD] [--write FILE]";
 
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
     let null = fs::File::options().write(true).open("/dev/null").expect("/dev/null");
     let out = nix::unistd::dup(std::io::stdout()).expect("dup");
     nix::unistd::dup2_stdout(&null).expect("dup2");
-    lablib::process::enter_own_ipc().expect("an IPC namespace: run it as root");
+    lablib::child::enter_own_ipc().expect("an IPC namespace: run it as root");
     iceoryx2::prelude::set_log_level(iceoryx2::prelude::LogLevel::Fatal);
     let dir = std::env::temp_dir().join(format!("shm-workbook-bench-{}", std::process::id()));
     fs::create_dir(&dir).expect("a folder");
@@ -112,13 +114,10 @@ fn row(
 }
 
 /// What is done with two ends that exist before the fork.
-fn before<T: Talk>(
+fn before<T: Talk + 'static>(
     ends: impl Fn() -> (T, T),
     run: impl Fn(Box<dyn FnOnce() -> T>, Box<dyn FnOnce() -> T>) -> Measured,
-) -> Measured
-where
-    T: 'static,
-{
+) -> Measured {
     let (a, b) = ends();
     run(Box::new(|| a), Box::new(|| b))
 }
@@ -449,73 +448,4 @@ fn rows(dir: &Path) -> Vec<Row> {
         }));
     }
     rows
-}
-
-/// What is wanted: a ratio of times, at most so much; or a time, at most so many nanoseconds.
-enum Wanted {
-    AtMost(&'static str, f64, &'static str),
-    /// So many times as fast at least.
-    Faster(&'static str, f64, &'static str),
-    Nanoseconds(&'static str, f64),
-}
-
-fn verdicts(results: &Results) -> String {
-    use Wanted::{AtMost, Faster, Nanoseconds};
-    let wanted = [
-        AtMost("spin: channel, spinning", 1.25, "spin: cache-line ping-pong, a line each way"),
-        Faster("spin: channel, spinning", 5.0, "spin: iceoryx2, polling"),
-        AtMost("one: channel, default", 0.75, "one: sem_t"),
-        AtMost("one: channel, default", 0.6, "one: pipe"),
-        AtMost("one: channel, default", 0.2, "one: iceoryx2, event"),
-        Faster("two: channel, default", 200.0, "two: sem_t"),
-        Faster("two: channel, default", 200.0, "two: futex"),
-        Faster("two: channel, default", 200.0, "two: pipe"),
-        AtMost("ms one: channel, default", 1.1, "ms one: sem_t"),
-        AtMost("ms one: channel, default", 1.1, "ms one: futex"),
-        AtMost("ms one: channel, default", 1.1, "ms one: pipe"),
-        AtMost("ms two: channel, default", 1.1, "ms two: sem_t"),
-        AtMost("ms two: channel, default", 1.1, "ms two: futex"),
-        AtMost("ms two: channel, default", 1.1, "ms two: pipe"),
-        Faster("rate: channel, copied, each published", 10.0, "rate: iceoryx2, polling"),
-        Faster("rate: channel, copied, each published", 0.7, "rate: rtrb, two threads, 1 at once"),
-        Faster(
-            "rate: channel, copied, 32 published at once",
-            0.7,
-            "rate: rtrb, two threads, 32 at once",
-        ),
-        Nanoseconds("rate: channel, in place, 64 published at once", 1000.0 / 150.0),
-        Faster("bytes: channel, copied, 64 KiB", 1.0, "bytes: rtrb, two threads, 64 KiB"),
-        Faster("bytes: channel, copied, 64 KiB", 2.5, "bytes: iceoryx2, polling, 64 KiB"),
-        Faster("bytes: channel, in place, 64 KiB", 0.9, "bytes: memcpy, one process, 64 KiB"),
-        Faster(
-            "bytes: channel, in place, 64 KiB",
-            0.9,
-            "bytes: memcpy, one process, through as much memory as the ring",
-        ),
-        Nanoseconds("duplex: channel, default", 30.0),
-        AtMost("duplex: channel, default", 1.0, "duplex: channel, futex"),
-        AtMost("line: ours", 1.0 / 6.0, "line: eprintln!"),
-        AtMost("line: ours", 1.0 / 20.0, "line: strace -f"),
-    ];
-    let mut text = "| row | beside | wanted | measured | |\n|---|---|---|---|---|\n".to_string();
-    for one in wanted {
-        let (row, other, wanted, measured, holds) = match one {
-            AtMost(row, most, other) => {
-                let Some(ratio) = results.ratio(row, other) else { continue };
-                (row, other, format!("at most {most:.2} x"), format!("{ratio:.2} x"), ratio <= most)
-            }
-            Faster(row, least, other) => {
-                let Some(ratio) = results.ratio(other, row) else { continue };
-                let wanted = format!("at least {least} x as fast");
-                (row, other, wanted, format!("{ratio:.2} x"), ratio >= least)
-            }
-            Nanoseconds(row, most) => {
-                let Some(time) = results.median(row) else { continue };
-                (row, "", format!("at most {most:.1} ns"), format!("{time:.1} ns"), time <= most)
-            }
-        };
-        let verdict = if holds { "reached" } else { "**not reached**" };
-        text += &format!("| {row} | {other} | {wanted} | {measured} | {verdict} |\n");
-    }
-    text
 }

@@ -4,13 +4,14 @@ use std::hint::black_box;
 use std::time::Instant;
 use std::{ptr, thread};
 
-use lablib::channel::{Receiver, Role, Segment, Sender, segment_size};
-use lablib::peer::Peer;
-use lablib::wakeup::Way;
-use lablib::{exit, shm};
-
 use crate::pair::{Measured, Pin, meet, pair};
 use crate::talk::Talk;
+use duplex::layout::{Role, Segment, segment_size};
+use duplex::peers::Peer;
+use duplex::receiver::Receiver;
+use duplex::sender::Sender;
+use duplex::waiters::Way;
+use lablib::{exit, shm};
 
 /// The ring of every row but those of 64 KiB messages.
 pub const RING: usize = 64 << 10;
@@ -40,8 +41,8 @@ impl Segments {
         };
         let peer: &'static Peer = Box::leak(Box::new(out.meet(None).expect("a peer")));
         let (out, incoming) = (Box::leak(Box::new(out)), Box::leak(Box::new(incoming)));
-        let sender = out.sender(way, Some(peer), None).expect("a sender");
-        let receiver = incoming.receiver(way, Some(peer), None).expect("a receiver");
+        let sender = Sender::new(out, way, Some(peer), None).expect("a sender");
+        let receiver = Receiver::new(incoming, way, Some(peer), None).expect("a receiver");
         Ours { sender, receiver, got: vec![] }
     }
 }
@@ -196,8 +197,8 @@ pub fn alone(way: Way, n: usize, len: usize) -> Measured {
         let id = shm::get(libc::IPC_PRIVATE, segment_size(RING), 0o600).expect("shmget");
         let mut out = Segment::create(id, Role::Writer).expect("create");
         let mut incoming = Segment::open(id, Role::Reader).expect("open");
-        let mut sender = out.sender(way, None, None).expect("a sender");
-        let mut receiver = incoming.receiver(way, None, None).expect("a receiver");
+        let mut sender = Sender::new(&mut out, way, None, None).expect("a sender");
+        let mut receiver = Receiver::new(&mut incoming, way, None, None).expect("a receiver");
         let (message, mut got) = (vec![1; len], vec![]);
         let began = Instant::now();
         for _ in 0..n {

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use lablib::process::{self, child};
-use lablib::trace::{bulk, claim, note};
+use lablib::child::{self, child};
+use lablib::print::{bulk, claim, note};
 use lablib::{Experiment, Failure, Result, expect_errno, msg};
 use libc::{IPC_NOWAIT, IPC_PRIVATE, MSG_NOERROR, SYS_msgrcv};
 use nix::errno::Errno;
@@ -142,7 +142,7 @@ fn types() -> Result<()> {
 
 fn modes() -> Result<()> {
     child("user", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let drop_box = msg::get(IPC_PRIVATE, 0o200)?;
         msg::snd(drop_box, TYPE, HELLO, 0)?;
         expect_errno(msg::rcv(drop_box, ROOM, 0, IPC_NOWAIT), Errno::EACCES)?;
@@ -160,7 +160,7 @@ fn modes() -> Result<()> {
 
 fn limits() -> Result<()> {
     child("limits", || {
-        process::enter_own_ipc()?;
+        child::enter_own_ipc()?;
         let set = |name: &str, value: &str| {
             let file = format!("/proc/sys/kernel/{name}");
             let grant = "use Linux 5.19 or later, or root";

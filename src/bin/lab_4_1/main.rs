@@ -11,9 +11,9 @@
 
 use std::process::ExitCode;
 
-use lablib::process::child;
-use lablib::trace::{claim, name, note, step};
-use lablib::{Result, cleanup, expect_errno, msg, shm};
+use lablib::child::child;
+use lablib::print::{claim, name, note, step};
+use lablib::{Result, expect_errno, leftovers, msg, shm};
 use libc::{IPC_CREAT, IPC_EXCL};
 use nix::errno::Errno;
 
@@ -34,8 +34,8 @@ fn main() -> ExitCode {
 fn story() -> Result<()> {
     name("A");
     step(1, "Create or open a kernel object")?;
-    let key = shm::ftok(&cleanup::key_file("lab-4.1.key")?, 'A' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.1.key")?, 'A' as i32)?;
+    leftovers::inherit(key)?;
     queue::absent(key)?;
     let id = msg::get(key, IPC_CREAT | IPC_EXCL | 0o600)?;
     queue::compare(id)?;

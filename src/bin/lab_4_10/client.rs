@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use lablib::channel::{Role, Segment};
-use lablib::peer::Peer;
-use lablib::trace::{self, note, step, text};
-use lablib::{Failure, Result, exit, shm, signals, system};
+use duplex::layout::{Role, Segment};
+use duplex::peers::Peer;
+use lablib::print::{self, note, step, text};
+use lablib::{Failure, Result, compare, exit, shm, signals};
 use libc::key_t;
 use nix::errno::Errno;
+use sysv::tables;
 
-use crate::Options;
 use crate::input::Input;
+use crate::options::Options;
 use crate::server::DIRECTIONS;
 use crate::talk::{Talk, talk};
 
@@ -21,7 +22,7 @@ const TAKEN: Duration = Duration::from_millis(600);
 
 /// Talks to one server, until one of the two says goodbye.
 pub fn call(options: &Options, input: &Input) -> Result<()> {
-    trace::name("client");
+    print::name("client");
     let Found { mut back, mut out, server } = find(options)?;
     let ids = [back.shmid, out.shmid];
     let ended = talk(&Talk::of("client", "server", &server, options), &mut out, &mut back, input);
@@ -58,7 +59,7 @@ fn find(options: &Options) -> Result<Found> {
         decided => return decided,
     };
     note(&format!("{reason}; looking again"));
-    trace::bulk(|| {
+    print::bulk(|| {
         loop {
             signals::wait(&[], Some(TICK), || false)?;
             match attempt(options, false) {
@@ -118,7 +119,7 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         Err(Failure::Call(_, Errno::ENOENT)) => return because(exit::NO_PEER, nobody),
         found => found?,
     };
-    match system::segment(shmid).map(|row| row.get("nattch")) {
+    match tables::segment(shmid).map(|row| row.get("nattch")) {
         None => return because(exit::NO_PEER, nobody),
         Some(0) => {
             let why = format!("segment {shmid} is there, but nobody has attached it");
@@ -150,7 +151,7 @@ fn both(back: &Segment, out: &Segment) -> Result<Peer> {
 
 /// After a server that was killed: nobody could clean up, and this is what is there.
 fn show_what_is_left(ids: [i32; 2]) {
-    let screen = system::ipcs(&["-m"]).unwrap_or_default();
+    let screen = compare::ipcs(&["-m"]).unwrap_or_default();
     let row = |id: i32| {
         let id = id.to_string();
         screen.lines().find(|line| line.split_whitespace().nth(1) == Some(&id)).map(String::from)

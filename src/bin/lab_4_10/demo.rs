@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use lablib::process::child;
-use lablib::trace::note;
+use duplex::peers::in_company;
+use lablib::child::child;
 use lablib::{Failure, Result, exit, signals};
 use nix::unistd::read;
 use std::os::fd::AsFd;
 
 use crate::input::{Input, Script};
+use crate::options::Options;
 use crate::turns::pair;
-use crate::{Options, client, server};
+use crate::{client, server};
 
 /// Time between two looks at the two.
 const LOOK: Duration = Duration::from_millis(20);
@@ -62,16 +63,5 @@ pub fn converse(
         // The client may wait for its turn for ever: it goes with us.
         Err(cause) => Err(cause),
         Ok(()) => client.finish(),
-    }
-}
-
-/// Where both are seen, only the one that failed complains; that the other misses it is a note.
-fn in_company(ended: Result<()>) -> Result<()> {
-    match ended {
-        Err(Failure::Because(code @ (exit::PEER_DIED | exit::NO_PEER), why)) => {
-            note(&why);
-            Err(Failure::Told(code))
-        }
-        ended => ended,
     }
 }

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use lablib::process::{Child, child};
-use lablib::signals::{block, heard, kill, listen};
-use lablib::trace::{claim, note, text};
-use lablib::{Experiment, Failure, Result, cleanup, sem, system};
+use lablib::child::{Child, child};
+use lablib::print::{claim, note, text};
+use lablib::signals::{heard, kill, sigaction, sigprocmask};
+use lablib::{Experiment, Failure, Result, leftovers, sem};
 use libc::{IPC_PRIVATE, SEM_UNDO};
+use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::read;
+use sysv::tables;
+use sysv::tables::Kind;
 
 use crate::input::{Input, Script};
+use crate::options::Options;
 use crate::turns::{finish, pair, tell, told};
-use crate::{Options, demo, server};
+use crate::{demo, server};
 
 /// All of them.
 pub const ALL: &[Experiment] = &[
@@ -40,13 +44,13 @@ fn coalesce() -> Result<()> {
     const TIMES: u32 = 10;
     let ((from_child, to_us), (from_us, to_child)) = (pair()?, pair()?);
     let other = child("child", move || {
-        listen(SIGUSR1)?;
-        block(SIGUSR1, true)?;
+        sigaction(SIGUSR1)?;
+        sigprocmask(SIG_BLOCK, SIGUSR1)?;
         tell(&to_us)?;
         // Not by `told`, whose wait would let the signals in.
         read(&from_us, &mut [0]).map_err(Failure::of("read"))?;
-        block(SIGUSR1, false)?;
-        claim(heard(SIGUSR1).0 == 1, "one: a signal that waits already is not counted again")?;
+        sigprocmask(SIG_UNBLOCK, SIGUSR1)?;
+        claim(heard(SIGUSR1) == 1, "one: a signal that waits already is not counted again")?;
         note("so a handler that posts a semaphore rings; it does not count messages");
         Ok(())
     })?;
@@ -96,7 +100,7 @@ fn kill_and_wait(child: Child) -> Result<()> {
 }
 
 fn killed_server() -> Result<()> {
-    let key_file = Some(cleanup::key_file("lab-4.10-killed.key")?);
+    let key_file = Some(leftovers::key_file("lab-4.10-killed.key")?);
     let options =
         Options { key_file, proj_id: 10, patience: Some(Duration::from_secs(2)), panic: None };
     let (from, ready) = pair()?;
@@ -107,7 +111,7 @@ fn killed_server() -> Result<()> {
         Ok(()) => kill_and_wait(first)?,
         ended => return finish(first, ended),
     }
-    let left = system::table(cleanup::Kind::Shm);
+    let left = tables::table(Kind::Shm);
     let left = left.iter().filter(|row| row.get("size") == server::SIZE as i64);
     claim(left.count() == 2, "two segments, attached by nobody: ipcs -m shows them")?;
     note("nobody could clean up. What can be done is done by the next server");

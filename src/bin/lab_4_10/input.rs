@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, SyncSender, TrySendError};
 use std::thread;
 use std::time::Duration;
 
-use lablib::trace::{self, note, text};
+use lablib::print::{self, note, text};
 use lablib::{Failure, Result, signals};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -202,7 +202,7 @@ fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
             Ok(Signal::CtrlC) => return Err(Failure::Signal(libc::SIGINT)),
             Ok(_) => {
                 // The prompt stands there still.
-                trace::out("\n");
+                print::out("\n");
                 return Ok(());
             }
             Err(error) => return Err(Failure::because(format!("the terminal: {error}"))),

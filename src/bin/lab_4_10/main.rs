@@ -12,82 +12,37 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use lablib::{Choice, Patience, Result, cleanup};
+use lablib::{print, section};
 
 mod client;
 mod demo;
 mod experiments;
 mod input;
 mod one;
+mod options;
 mod server;
 mod talk;
 mod turns;
 mod wakeups;
 
-/// 4.10: a server and a client that both speak when they like
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    choice: Choice,
-    /// Which side this process is, or the experiment; without it, the demonstration
-    #[command(subcommand)]
-    role: Option<Role>,
-    #[command(flatten)]
-    options: Options,
-}
-
-#[derive(Subcommand)]
-enum Role {
-    /// One segment and why it is not enough; then two, and a conversation
-    Demo,
-    /// Make the segments, and talk to a client: type lines, /quit ends
-    Server,
-    /// Find the segments, and talk to the server: type lines, /quit ends
-    Client,
-    /// Put every way to wake a reader thread to the test
-    Wakeups(wakeups::Options),
-}
-
-/// What both sides can be told.
-#[derive(clap::Args, Clone)]
-struct Options {
-    /// The file from which both make their keys [default: one of the workbook's own]
-    #[arg(long, global = true, value_name = "PATH")]
-    key_file: Option<String>,
-    /// The project id of the key from server to client; the other direction has the next one
-    #[arg(long, global = true, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..255))]
-    proj_id: u8,
-    /// Seconds for which an answer may be owed, and for which a client looks for a server; 0: no limit
-    #[arg(long, global = true, default_value = "2", value_parser = lablib::patience)]
-    patience: Patience,
-    /// For tests: this thread panics at its first message
-    #[arg(long, global = true, hide = true, value_enum)]
-    panic: Option<talk::Thread>,
-}
-
-impl Options {
-    fn key_file(&self) -> Result<String> {
-        self.key_file.clone().map_or_else(|| cleanup::key_file("lab-4.10.key"), Ok)
-    }
-}
+use options::{Options, command};
 
 fn main() -> ExitCode {
-    let Arguments { choice, role, options } = match lablib::arguments() {
-        Ok(arguments) => arguments,
+    let words = match lablib::arguments(command()) {
+        Ok(words) => words,
         Err(code) => return code,
     };
-    if let Some(Role::Wakeups(wanted)) = &role
-        && let Err(failure) = wanted.keep_quiet()
-    {
-        failure.tell();
+    let options = Options::of(&words);
+    let wakeups = words.subcommand_matches("wakeups").map(wakeups::Options::of);
+    if let Some(Err(failure)) = wakeups.as_ref().map(wakeups::Options::keep_quiet) {
+        print::tell(&failure);
         return ExitCode::from(failure.code());
     }
-    let story = || match role.unwrap_or(Role::Demo) {
-        Role::Demo => one::not_enough().and_then(|()| demo::both(&options)),
-        Role::Server => server::serve(&options, &input::Input::User, None),
-        Role::Client => client::call(&options, &input::Input::User),
-        Role::Wakeups(wanted) => wakeups::put_to_the_test(&wanted),
+    let story = || match (words.subcommand_name(), wakeups) {
+        (_, Some(wanted)) => wakeups::put_to_the_test(&wanted),
+        (Some("server"), _) => server::serve(&options, &input::Input::User, None),
+        (Some("client"), _) => client::call(&options, &input::Input::User),
+        _ => one::not_enough().and_then(|()| demo::both(&options)),
     };
-    choice.run("4.10  Full duplex: two segments, threads", story, experiments::ALL)
+    section(&words, "4.10  Full duplex: two segments, threads", story, experiments::ALL)
 }

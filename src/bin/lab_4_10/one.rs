@@ -2,9 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{claim, note, step};
 use lablib::shm::{Addr, NULL};
-use lablib::trace::{claim, note, step};
 use lablib::{Result, shm};
 use libc::IPC_PRIVATE;
 

@@ -3,20 +3,21 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use lablib::channel::{Role, Segment};
-use lablib::peer::{self, Peer, is_removed, remove};
-use lablib::trace::{self, note, step, text};
-use lablib::{Failure, Result, exit, shm, signals, system};
-
-use crate::Options;
 use crate::input::Input;
+use crate::options::Options;
 use crate::talk::{Talk, talk};
 use crate::turns::tell;
+use duplex::layout::{Role, Segment, segment_size};
+use duplex::peers::Peer;
+use duplex::takeover;
+use duplex::takeover::{is_removed, remove};
+use lablib::print::{self, note, step, text};
+use lablib::{Failure, Result, compare, exit, shm, signals};
 
 /// Bytes of a ring; a message has at most a quarter of it. Enough for lines of text.
 pub const RING: usize = 1 << 16;
 /// Bytes of a segment.
-pub const SIZE: usize = lablib::channel::segment_size(RING);
+pub const SIZE: usize = segment_size(RING);
 /// The two directions, seen from the server.
 pub const DIRECTIONS: [&str; 2] = ["to the client", "to the server"];
 /// Time between two looks at what no event tells.
@@ -26,18 +27,19 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Serves one client. `ready`, if anybody waits for it, is told when a client may come.
 pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Result<()> {
-    trace::name("server");
+    print::name("server");
     step(3, "Server: two segments, one for each direction")?;
     let file = options.key_file()?;
-    let _lock = peer::lock(&file)?;
+    let _lock = takeover::lock(&file)?;
     let keys = [options.proj_id, options.proj_id + 1].map(|id| shm::ftok(&file, id.into()));
     let [to_client, to_server] = keys;
     let keys = [to_client?, to_server?];
     loop {
-        let ids = [peer::create(keys[0], SIZE, 0o600)?, peer::create(keys[1], SIZE, 0o600)?];
+        let ids =
+            [takeover::create(keys[0], SIZE, 0o600)?, takeover::create(keys[1], SIZE, 0o600)?];
         let mut out = Segment::create(ids[0], Role::Writer)?;
         let mut back = Segment::create(ids[1], Role::Reader)?;
-        ids.iter().try_for_each(|&id| system::compare(id))?;
+        ids.iter().try_for_each(|&id| compare::segment(id))?;
         step(4, "Server: its pid is in both; it waits for a client")?;
         text(&format!("memory: pid <- {}, in both", std::process::id()));
         let met =

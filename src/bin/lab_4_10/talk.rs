@@ -9,17 +9,21 @@ use std::sync::mpsc::{self, Receiver as Lines};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
-use lablib::channel::{Receiver, Segment, Sender};
-use lablib::peer::{Peer, is_removed};
-use lablib::trace::{self, claim, note, step, text};
-use lablib::wakeup::Way;
-use lablib::{Failure, Patience, Result, exit, signals, system};
+use duplex::layout::Segment;
+use duplex::peers::Peer;
+use duplex::receiver::Receiver;
+use duplex::sender::Sender;
+use duplex::speech::{pieces, printable};
+use duplex::takeover::is_removed;
+use duplex::waiters::Way;
+use lablib::print::{self, claim, note, step, text};
+use lablib::{Failure, Patience, Result, exit, signals};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::gettid;
+use sysv::process;
 
-use crate::Options;
 use crate::input::{Input, Print, Reach};
+use crate::options::{Options, Thread};
 use crate::turns::pair;
 
 /// How a reader waits, and a writer for room: the winner of `make wakeups`.
@@ -28,13 +32,6 @@ const WAY: Way = Way::CpuAware;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long it may take a thread to fall asleep.
 const SOON: Duration = Duration::from_secs(5);
-
-/// The two threads of a conversation.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Thread {
-    Reader,
-    Writer,
-}
 
 /// Who talks to whom.
 pub struct Talk<'a> {
@@ -61,8 +58,8 @@ impl<'a> Talk<'a> {
 pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -> Result<()> {
     input.before_threads()?;
     let ids = [out.shmid, back.shmid];
-    let sender = out.sender(WAY, Some(talk.peer), talk.patience)?;
-    let receiver = back.receiver(WAY, Some(talk.peer), Some(LOOK))?;
+    let sender = Sender::new(out, WAY, Some(talk.peer), talk.patience)?;
+    let receiver = Receiver::new(back, WAY, Some(talk.peer), Some(LOOK))?;
     let typing = input.editor();
     let reach = typing.as_ref().map(|typing| typing.reach.clone());
     let of_writer = reach.clone();
@@ -144,10 +141,10 @@ fn until_asleep(tid: &AtomicI32) -> Result<()> {
     while Instant::now() < until {
         match tid.load(SeqCst) {
             0 => {}
-            tid if system::asleep_in(tid) == Some(libc::SYS_futex) => {
+            tid if process::asleep_in(tid) == Some(libc::SYS_futex) => {
                 return claim(true, "the reader thread is asleep, in futex(2)");
             }
-            tid if system::status(tid).is_none() => break,
+            tid if process::status(tid).is_none() => break,
             _ => {}
         }
         signals::check()?;
@@ -166,7 +163,7 @@ fn read_all(
     [said_goodbye, other_left]: [&AtomicBool; 2],
 ) -> Result<()> {
     let Talk { who, other, .. } = talk;
-    trace::name(&format!("{who} reader"));
+    print::name(&format!("{who} reader"));
     step(6, "A reader thread: it sleeps until there is something")?;
     let (mut message, mut looks) = (vec![], Looks::default());
     loop {
@@ -237,7 +234,7 @@ fn write_all(
     up: mpsc::Sender<()>,
     aloud: bool,
 ) -> Result<()> {
-    trace::name(&format!("{} writer", talk.who));
+    print::name(&format!("{} writer", talk.who));
     step(7, "A writer thread: it never waits for an answer")?;
     drop(up);
     let mut sent = 0;
@@ -254,27 +251,4 @@ fn write_all(
     }
     text(&format!("messages sent: {sent}, and not one answer waited for"));
     Ok(())
-}
-
-/// A line as messages of at most `most` bytes, none of which ends within a character.
-pub fn pieces(line: &[u8], most: usize) -> Vec<&[u8]> {
-    let (mut pieces, mut rest) = (vec![], line);
-    while !rest.is_empty() {
-        let end = rest.len().min(most);
-        // A byte 10xxxxxx goes on a character of UTF-8, which has at most three of them.
-        let inside = |end: &usize| rest.get(*end).is_some_and(|byte| byte & 0xc0 == 0x80);
-        let end = (end.saturating_sub(3)..=end).rev().find(|end| !inside(end)).unwrap_or(end);
-        let (piece, more) = rest.split_at(end.max(1));
-        pieces.push(piece);
-        rest = more;
-    }
-    pieces
-}
-
-/// Text as text, whatever it is: what is not UTF-8 and what would command a terminal is escaped.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use lablib::process::Child;
+use lablib::child::Child;
 use lablib::{Failure, Result, signals};
 use nix::errno::Errno;
 use nix::unistd::{pipe, read, write};

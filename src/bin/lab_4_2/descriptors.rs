@@ -2,13 +2,14 @@
 
 use std::os::fd::AsFd;
 
-use lablib::cleanup::Kind;
-use lablib::process::{self, child};
-use lablib::trace::{bulk, claim, note};
-use lablib::{Experiment, Failure, Result, cleanup, expect_errno, msg, sem, shm, signals, system};
+use lablib::child::{self, child};
+use lablib::print::{bulk, claim, note};
+use lablib::{Experiment, Failure, Result, expect_errno, leftovers, msg, sem, shm, signals};
 use libc::{IPC_NOWAIT, IPC_PRIVATE, O_CREAT, O_EXCL, O_RDWR, POLLNVAL};
 use nix::errno::Errno;
 use nix::unistd::{getppid, pipe, read, write};
+use sysv::tables;
+use sysv::tables::Kind;
 
 use crate::{HELLO, NEW, SIZE, files, scrap};
 
@@ -62,13 +63,13 @@ fn no_descriptor() -> Result<()> {
 }
 
 fn opened_twice() -> Result<()> {
-    let path = cleanup::key_file("lab-4.2.key")?;
+    let path = leftovers::key_file("lab-4.2.key")?;
     let (one, two) = (files::open(&path, O_RDWR, 0)?, files::open(&path, O_RDWR, 0)?);
     claim(files::number(&one) != files::number(&two), "two opens: two descriptors, to close each")?;
     files::close(one)?;
     files::close(two)?;
     let key = shm::ftok(&path, 'A' as i32)?;
-    cleanup::inherit(key)?;
+    leftovers::inherit(key)?;
     let id = msg::get(key, NEW)?;
     claim(msg::get(key, 0)? == id, "two gets: one number; get looks up, and counts nothing")?;
     msg::ctl_rmid(id)
@@ -77,7 +78,7 @@ fn opened_twice() -> Result<()> {
 /// Root is forbidden nothing, so both are an ordinary user here.
 fn guessed_id() -> Result<()> {
     child("A", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
         let stranger = child("B", || {
             signals::wait_readable(gate.as_fd(), None)?;
@@ -100,7 +101,7 @@ fn guessed_id() -> Result<()> {
 
 /// B: the numbers of all queues stand in /proc/sysvipc/msg, for everybody to read.
 fn use_what_is_listed(sender: i64) -> Result<()> {
-    let rows = system::table(Kind::Msg);
+    let rows = tables::table(Kind::Msg);
     let row =
         |perms| rows.iter().find(|row| (row.get("lspid"), row.get("perms")) == (sender, perms));
     let (Some(open), Some(shut)) = (row(0o600), row(0o200)) else {
@@ -113,7 +114,7 @@ fn use_what_is_listed(sender: i64) -> Result<()> {
 
 fn asked_each_time() -> Result<()> {
     child("user", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let file = scrap()?;
         let fd = files::open(&file.0, O_RDWR | O_CREAT | O_EXCL, 0o600)?;
         files::write(&fd, HELLO)?;

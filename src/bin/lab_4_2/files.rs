@@ -2,13 +2,14 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use lablib::{Failure, Result, flags, trace};
+use lablib::{Failure, Result, print};
 use libc::{c_int, off_t};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::Whence;
 use nix::{fcntl, sys, unistd};
+use sysv::spell;
 
 const OPEN: &[(c_int, &str)] =
     &[(libc::O_RDWR, "O_RDWR"), (libc::O_CREAT, "O_CREAT"), (libc::O_EXCL, "O_EXCL")];
@@ -19,7 +20,7 @@ pub fn printed<T>(
     call: impl FnOnce() -> nix::Result<T>,
     answer: impl FnOnce(&T) -> String,
 ) -> Result<T> {
-    trace::before(&line)?;
+    print::before(&line)?;
     answered(line, call(), answer)
 }
 
@@ -31,9 +32,9 @@ fn answered<T>(
 ) -> Result<T> {
     let said = match &result {
         Ok(value) => answer(value),
-        Err(errno) => format!("-1 {}", flags::errno(*errno)),
+        Err(errno) => format!("-1 {}", spell::errno(*errno)),
     };
-    trace::call_line(&line, &said, result.is_ok());
+    print::call_line(&line, &said, result.is_ok());
     result.map_err(Failure::of(line))
 }
 
@@ -51,7 +52,7 @@ pub fn number(fd: &OwnedFd) -> String {
 pub fn how(oflag: c_int, mode: u32) -> (String, OFlag, Mode) {
     let mode_if_made =
         if oflag & libc::O_CREAT == 0 { String::new() } else { format!(", 0{mode:o}") };
-    let spelled = flags::join(oflag, OPEN) + &mode_if_made;
+    let spelled = spell::join(oflag, OPEN) + &mode_if_made;
     (spelled, OFlag::from_bits_truncate(oflag), Mode::from_bits_truncate(mode))
 }
 
@@ -63,18 +64,18 @@ pub fn open(path: &str, oflag: c_int, mode: u32) -> Result<OwnedFd> {
 
 /// write(2).
 pub fn write(fd: &OwnedFd, bytes: &[u8]) -> Result<()> {
-    let line = format!("write({}, {}, {})", number(fd), flags::bytes(bytes), bytes.len());
+    let line = format!("write({}, {}, {})", number(fd), spell::bytes(bytes), bytes.len());
     printed(line, || unistd::write(fd, bytes), usize::to_string)?;
     Ok(())
 }
 
 /// read(2): at most `room` bytes from where the descriptor stands; none at the end.
 pub fn read(fd: &OwnedFd, room: usize) -> Result<Vec<u8>> {
-    trace::before(&format!("read({}, &buffer, {room})", number(fd)))?;
+    print::before(&format!("read({}, &buffer, {room})", number(fd)))?;
     let mut bytes = vec![0; room];
     let got = unistd::read(fd, &mut bytes);
     bytes.truncate(got.unwrap_or(0));
-    let line = format!("read({}, {}, {room})", number(fd), flags::bytes(&bytes));
+    let line = format!("read({}, {}, {room})", number(fd), spell::bytes(&bytes));
     answered(line, got, usize::to_string)?;
     Ok(bytes)
 }

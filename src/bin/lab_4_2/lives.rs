@@ -2,10 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{claim, note};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note};
-use lablib::{Experiment, Failure, Result, cleanup, expect_errno, msg, sem, shm, signals};
+use lablib::{Experiment, Failure, Result, expect_errno, leftovers, msg, sem, shm, signals};
 use libc::{IPC_PRIVATE, O_CREAT, O_EXCL, O_RDWR};
 use nix::errno::Errno;
 use nix::unistd::{pause, pipe, read, write};
@@ -34,8 +34,8 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn outlives() -> Result<()> {
-    let key = shm::ftok(&cleanup::key_file("lab-4.2.key")?, 'A' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.2.key")?, 'A' as i32)?;
+    leftovers::inherit(key)?;
     let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
     let maker = child("B", || {
         let id = msg::get(key, NEW)?;

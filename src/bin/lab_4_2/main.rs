@@ -11,9 +11,9 @@
 
 use std::process::ExitCode;
 
+use lablib::print::{claim, note, step};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, step};
-use lablib::{Result, cleanup, expect_errno, msg, sem, shm, system};
+use lablib::{Result, compare, expect_errno, leftovers, msg, sem, shm};
 use libc::{IPC_CREAT, IPC_EXCL, O_CREAT, O_EXCL, O_RDWR};
 use nix::errno::Errno;
 
@@ -43,7 +43,7 @@ fn story() -> Result<()> {
     let queue = msg::get(key, NEW)?;
     let set = sem::get(key, 1, NEW)?;
     note("a path for a file, a key for the others; one key for all, as each kind has its table");
-    system::compare(segment)?;
+    compare::segment(segment)?;
 
     step(2, "write and read ~ msgsnd and msgrcv, shmat and shmdt, semop")?;
     files::write(&fd, HELLO)?;
@@ -80,5 +80,5 @@ fn story() -> Result<()> {
 /// The name of a file of this run alone, which is not there yet.
 fn scrap() -> Result<files::Scrap> {
     let name = format!("lab-4.2-{}", std::process::id());
-    Ok(files::Scrap(cleanup::runtime_dir()?.join(name).display().to_string()))
+    Ok(files::Scrap(leftovers::runtime_dir()?.join(name).display().to_string()))
 }

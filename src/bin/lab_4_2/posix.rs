@@ -5,14 +5,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
-use lablib::cleanup::Kind;
-use lablib::process::child;
-use lablib::trace::{claim, note, text};
-use lablib::{Experiment, Failure, Result, expect_errno, flags, system};
+use lablib::child::child;
+use lablib::print::{claim, note, text};
+use lablib::{Experiment, Failure, Result, expect_errno};
 use libc::{FD_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, POLLIN, c_int, c_void};
 use nix::errno::Errno;
 use nix::sys::mman::{self, MapFlags, ProtFlags};
 use nix::unistd;
+use sysv::tables::Kind;
+use sysv::{spell, tables};
 
 use crate::files::{self, number, printed, zero};
 use crate::{HELLO, SIZE};
@@ -33,7 +34,7 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn shm_open_is_a_file() -> Result<()> {
-    let segments = system::table(Kind::Shm).len();
+    let segments = tables::table(Kind::Shm).len();
     let name = Name::new()?;
     let fd = open(&name, O_RDWR | O_CREAT | O_EXCL)?;
     claim(files::what_is(&fd)? == format!("/dev/shm{}", name.0), "a file, in a file system")?;
@@ -54,7 +55,7 @@ fn shm_open_is_a_file() -> Result<()> {
         there.unmap()
     })?;
     reader.finish()?;
-    claim(system::table(Kind::Shm).len() == segments, "ipcs -m knows nothing of it")?;
+    claim(tables::table(Kind::Shm).len() == segments, "ipcs -m knows nothing of it")?;
     here.unmap()?;
     name.unlink()
 }
@@ -133,7 +134,7 @@ impl Mapping {
     }
 
     fn write(&self, bytes: &[u8]) {
-        text(&format!("memory at {:p} <- {}", self.0, flags::bytes(bytes)));
+        text(&format!("memory at {:p} <- {}", self.0, spell::bytes(bytes)));
         let len = bytes.len().min(SIZE);
         // SAFETY: SIZE bytes are mapped and writable until `unmap`, which takes us. Another
         // process may touch them meanwhile: a race on bytes, which no reference here observes.
@@ -145,7 +146,7 @@ impl Mapping {
         let to = bytes.as_mut_ptr();
         // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
         unsafe { ptr::copy_nonoverlapping(self.0.as_ptr().cast(), to, bytes.len()) };
-        text(&format!("memory at {:p} -> {}", self.0, flags::bytes(&bytes)));
+        text(&format!("memory at {:p} -> {}", self.0, spell::bytes(&bytes)));
         bytes
     }
 

@@ -1,9 +1,8 @@
 //! One side of a conversation: which system calls it has made, and whether it should go on.
 
-use std::time::Duration;
-
-use lablib::process::Child;
+use lablib::child::Child;
 use lablib::{Failure, Result, signals};
+use std::time::Duration;
 
 /// The calls that the ways make for their messages. The names are those that `strace` prints.
 #[derive(Clone, Copy, Debug)]

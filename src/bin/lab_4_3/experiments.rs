@@ -1,13 +1,14 @@
 //! Is it a copy or the same? Which page is it? Where does a way end?
 
+use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, text};
-use lablib::{Experiment, Failure, Result, expect_errno, msg, shm, system};
+use lablib::{Experiment, Failure, Result, expect_errno, msg, shm};
 use libc::{F_GETPIPE_SZ, IPC_NOWAIT, IPC_PRIVATE};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{pipe, pipe2, read, write};
 use std::os::fd::AsRawFd;
+use sysv::tables;
 
 use crate::{SIZE, pages};
 
@@ -77,7 +78,7 @@ fn frames() -> Result<()> {
 
 fn limits() -> Result<()> {
     let queue = msg::get(IPC_PRIVATE, 0o600)?;
-    let (most, room) = (system::limit("msgmax") as usize, msg::ctl_stat(queue)?.msg_qbytes);
+    let (most, room) = (tables::limit("msgmax") as usize, msg::ctl_stat(queue)?.msg_qbytes);
     text(&format!("a message of a queue: at most {most} bytes (msgmax), {room} in all (msgmnb)"));
     let message = vec![b'x'; most.min(msg::MAX)];
     let mut waiting = 0;
@@ -97,6 +98,6 @@ fn limits() -> Result<()> {
     text(&format!("a pipe: {room} bytes; of {} a write took {sent}", 2 * room));
     claim(sent == room, "it takes what there is room for; a blocking one sleeps for the rest")?;
     let id = shm::get(IPC_PRIVATE, 1 << 24, 0o600)?;
-    claim(system::segment(id).is_some(), "a segment has the size you asked for: 16 MiB, say")?;
+    claim(tables::segment(id).is_some(), "a segment has the size you asked for: 16 MiB, say")?;
     shm::ctl_rmid(id)
 }

@@ -13,51 +13,48 @@ use std::hint::black_box;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
-use clap::Parser;
-use lablib::process::{Child, child};
+use lablib::child::{Child, child};
+use lablib::print::{self, claim, note, step};
 use lablib::shm::{Addr, NULL};
-use lablib::trace::{self, claim, note, step};
-use lablib::{Choice, Failure, Result, expect_errno, shm, signals, system};
+use lablib::{Failure, Result, compare, expect_errno, section, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use nix::unistd::{pipe, read, write};
 
 mod calls;
 mod experiments;
+mod figures;
 mod measure;
+mod options;
 mod pages;
 mod picture;
 mod ring;
 mod saving;
 mod ways;
 
+use options::Options;
+
 /// So large that no gap between the libraries will do, and the next thing mapped lies right below.
 const SIZE: usize = 1 << 20;
 /// What A writes.
 const HELLO: &[u8] = b"written by A";
 
-/// 4.3: one memory in two processes, and what that saves
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    choice: Choice,
-    #[command(flatten)]
-    options: measure::Options,
-}
-
 fn main() -> ExitCode {
-    let Arguments { choice, options } = match lablib::arguments() {
-        Ok(arguments) => arguments,
+    let command = lablib::command("4.3: one memory in two processes, and what that saves");
+    let words = match lablib::arguments(command.args(options::arguments())) {
+        Ok(words) => words,
         Err(code) => return code,
     };
+    let options = Options::of(&words);
     let story = || if options.measure { measure::measure(&options) } else { story() };
-    choice.run("4.3  How shared memory works, and what it saves", story, experiments::ALL)
+    let title = "4.3  How shared memory works, and what it saves";
+    section(&words, title, story, experiments::ALL)
 }
 
 /// Two pipes by which A and B take turns. The messages themselves go through the segment.
 fn story() -> Result<()> {
     let ((from_a, to_b), (from_b, to_a)) = (pair()?, pair()?);
-    trace::name("A");
+    print::name("A");
     step(1, "Create the segment")?;
     let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
     note("memory in the kernel's keeping, and nobody has it mapped");
@@ -82,7 +79,7 @@ fn side_a(id: i32, to_b: &OwnedFd, from_b: &OwnedFd) -> Result<()> {
     tell(to_b, 0)?;
     let address = told(from_b)?;
     claim(address != addr as u64, &format!("{addr:p} in A, {address:#x} in B"))?;
-    system::compare(id)?;
+    compare::segment(id)?;
     shm::write(addr, HELLO)?;
     tell(to_b, 0)?;
     told(from_b)?;

@@ -1,64 +1,32 @@
 //! How long a message takes, by every way, from 64 B to 1 MiB: with its answer, and in a row.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{note, step, text};
 use lablib::shm::NULL;
-use lablib::trace::{note, step, text};
-use lablib::{Failure, Result, msg, shm, system};
+use lablib::{Failure, Result, msg, shm};
 use libc::IPC_PRIVATE;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::Pid;
+use sysv::tables;
 
 use crate::calls::Side;
+use crate::figures::{Figure, Row, SIZES, size};
+use crate::options::Options;
 use crate::ring::{self, Wake};
-use crate::ways::{self, Ends, MOST, Way};
+use crate::ways::{self, Ends, Way};
 use crate::{finish, pair, picture, tell, told};
 
-/// Bytes of a message. All are multiples of the smallest, so that a ring is cut where a message is.
-pub const SIZES: [usize; 8] = [64, 256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20];
 /// The value of the message that ends a cell.
 const END: u8 = 0x7f;
 /// Bytes of a round: eight times what a pipe holds, so that who is slower sets the pace.
 const LONG: usize = 1 << 19;
 /// What a round may take, on average, before a cell is ended early.
 const PATIENCE: Duration = Duration::from_millis(20);
-
-#[derive(clap::Args)]
-pub struct Options {
-    /// Measure, instead of telling the story: every way, 64 B to 1 MiB
-    #[arg(long)]
-    pub measure: bool,
-    /// Rounds for each size and way; the best one counts
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// A processor for each side, or one for both
-    #[arg(long, value_enum, default_value = "two")]
-    cpus: Cpus,
-    /// Bytes of a ring of shared memory, a power of two from 256 to 1048576 (a pipe has 65536)
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 16, value_parser = power_of_two)]
-    ring: usize,
-    /// Write a picture of the result
-    #[arg(long, value_name = "FILE")]
-    svg: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Cpus {
-    One,
-    Two,
-}
-
-fn power_of_two(text: &str) -> std::result::Result<usize, String> {
-    let bytes = text.parse().ok();
-    let bytes = bytes.filter(|n: &usize| n.is_power_of_two() && (256..=MOST).contains(n));
-    bytes.ok_or_else(|| "not a power of two from 256 to 1048576".into())
-}
 
 /// What is asked of a way.
 #[derive(Clone, Copy, PartialEq)]
@@ -69,29 +37,13 @@ enum Shape {
     InARow,
 }
 
-/// What one way did with messages of one size.
-#[derive(Clone, Copy, Debug)]
-pub struct Figure {
-    /// From one message to the next, in nanoseconds. For [`Shape::Answered`]: there and back.
-    pub nanos: f64,
-    /// System calls for each message, of both sides together.
-    pub calls: f64,
-}
-
-/// One way, and its figures size by size.
-pub struct Row {
-    pub name: &'static str,
-    pub answered: Vec<Figure>,
-    pub in_a_row: Vec<Figure>,
-}
-
 /// Measures everything, and prints it.
 pub fn measure(options: &Options) -> Result<()> {
     step(1, "The ways, and where the two processes run")?;
     let queue = msg::get(IPC_PRIVATE, 0o600)?;
     let id = shm::get(IPC_PRIVATE, ring::BOTH, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
-    let most = (system::limit("msgmax") as usize).min(msg::MAX) / 64 * 64;
+    let most = (tables::limit("msgmax") as usize).min(msg::MAX) / 64 * 64;
     let shared = |wake, in_place| ring::shared(addr, options.ring, wake, in_place);
     let mut ways: Vec<(&'static str, Ends)> = vec![
         ("pipe", ways::pipes()?),
@@ -103,13 +55,13 @@ pub fn measure(options: &Options) -> Result<()> {
         Err(failure) => note(&format!("no POSIX message queue here: {failure}")),
     }
     ways.extend([
-        ("shared, call each", shared(Wake::Each, false)),
-        ("shared, blocking", shared(Wake::Sleepers, false)),
-        ("shared, spinning", shared(Wake::Never, false)),
-        ("in place, blocking", shared(Wake::Sleepers, true)),
-        ("in place, spinning", shared(Wake::Never, true)),
+        ("shared, call each", shared(Wake::Each, false)?),
+        ("shared, blocking", shared(Wake::Sleepers, false)?),
+        ("shared, spinning", shared(Wake::Never, false)?),
+        ("in place, blocking", shared(Wake::Sleepers, true)?),
+        ("in place, spinning", shared(Wake::Never, true)?),
     ]);
-    let places = places(options.cpus)?;
+    let places = places(options.two_cpus)?;
     note(&format!(
         "the best of {} rounds; the sender makes each byte of a message, the receiver looks at each",
         options.rounds
@@ -142,13 +94,13 @@ fn posix_limit() -> usize {
 }
 
 /// A processor for each side.
-fn places(cpus: Cpus) -> Result<[usize; 2]> {
+fn places(two_cpus: bool) -> Result<[usize; 2]> {
     let allowed = sched_getaffinity(Pid::this()).map_err(Failure::of("sched_getaffinity"))?;
     let known: Vec<usize> =
         (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false)).collect();
     let first = known.first().copied().unwrap_or(0);
     match known.get(1) {
-        Some(&second) if cpus == Cpus::Two => {
+        Some(&second) if two_cpus => {
             note(&format!("A runs on processor {first}, B on processor {second}"));
             Ok([first, second])
         }
@@ -311,15 +263,6 @@ fn tables(rows: &[Row]) -> Result<()> {
 
 fn line(name: &str, cells: impl Iterator<Item = String>) -> String {
     format!("{name:<20}{}", cells.map(|cell| format!("{cell:>7}")).collect::<String>())
-}
-
-/// `64B`, `64K`, `1M`.
-pub fn size(bytes: usize) -> String {
-    match bytes {
-        0..1024 => format!("{bytes}B"),
-        1024..0x10_0000 => format!("{}K", bytes >> 10),
-        _ => format!("{}M", bytes >> 20),
-    }
 }
 
 /// Three digits that mean something.

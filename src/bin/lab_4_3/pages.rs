@@ -1,10 +1,9 @@
 //! Which physical page is behind an address: /proc/self/pagemap.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use lablib::shm::{Addr, page};
 use lablib::{Failure, Result};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// In an entry of pagemap: the page is in memory; and the bits of its frame's number.
 /// Source: Documentation/admin-guide/mm/pagemap.rst

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lablib::{Failure, Result};
 
-use crate::measure::{Figure, Row, SIZES, size};
+use crate::figures::{Figure, Row, SIZES, size};
 
 const WIDTH: f64 = 1080.0;
 const HEIGHT: f64 = 470.0;

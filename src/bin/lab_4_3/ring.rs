@@ -1,10 +1,11 @@
 //! Shared memory as a way: one ring of bytes for each direction, in one segment. Small and plain on
-//! purpose; the channel of 4.10 (src/lablib/channel.rs) is the one to use.
+//! purpose; the channel of 4.10 (crates/duplex) is the one to use.
 
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
-use lablib::shm::Addr;
+use lablib::shm::{self, Addr, View};
 use lablib::{Failure, Result};
 use libc::c_int;
 use nix::errno::Errno;
@@ -42,19 +43,20 @@ struct Header {
 const PLACE: usize = size_of::<Header>() + MOST;
 /// What both rings need.
 pub const BOTH: usize = 2 * PLACE;
+type Both = [AtomicU64; BOTH / 8];
 
 /// One ring: where it is.
 #[derive(Clone, Copy)]
 struct Ring(*mut u8);
 
 impl Ring {
-    fn header<'a>(self) -> &'a Header {
-        // SAFETY: both rings are inside the segment, which is attached until the process ends, at
-        // addresses that are multiples of 64. All of it is atomics, so any bytes are valid.
+    fn header(&self) -> &Header {
+        // SAFETY: a ring is inside the memory of which its `Shared` has a view, at an address that is a
+        // multiple of 64. All of it is atomics, so any bytes are valid.
         unsafe { &*self.0.cast() }
     }
 
-    fn byte(self, offset: usize) -> *mut u8 {
+    fn byte(&self, offset: usize) -> *mut u8 {
         // SAFETY: `offset` is below the capacity, which is at most MOST.
         unsafe { self.0.add(size_of::<Header>() + offset) }
     }
@@ -62,6 +64,8 @@ impl Ring {
 
 /// One end of the two rings.
 struct Shared {
+    /// Keeps the segment attached.
+    _both: Rc<View<Both>>,
     to: Ring,
     from: Ring,
     wake: Wake,
@@ -71,12 +75,23 @@ struct Shared {
 }
 
 /// Both ends of shared memory at `addr`, `BOTH` bytes, with rings of `capacity` bytes: a power of
-/// two from 256 to 1 MiB.
-pub fn shared(addr: Addr, capacity: usize, wake: Wake, in_place: bool) -> Ends {
+/// two from 256 to 1 MiB. `Err`: so much is not attached there.
+pub fn shared(addr: Addr, capacity: usize, wake: Wake, in_place: bool) -> Result<Ends> {
+    assert!(capacity.is_power_of_two() && capacity <= MOST, "a ring of {capacity} bytes");
+    let both = Rc::new(shm::view::<Both>(addr)?);
     let (one, two) = (Ring(addr.cast()), Ring(addr.cast::<u8>().wrapping_add(PLACE)));
-    let end =
-        |to, from| Box::new(Shared { to, from, wake, in_place, capacity, own: vec![0; MOST] });
-    (end(one, two), end(two, one))
+    let end = |to, from| {
+        Box::new(Shared {
+            _both: both.clone(),
+            to,
+            from,
+            wake,
+            in_place,
+            capacity,
+            own: vec![0; MOST],
+        })
+    };
+    Ok((end(one, two), end(two, one)))
 }
 
 impl Shared {
@@ -128,10 +143,11 @@ impl Shared {
 
 impl Way for Shared {
     fn send(&mut self, len: usize, value: u8, side: &mut Side) -> Result<()> {
+        assert!((1..=MOST).contains(&len), "a message of {len} bytes");
         let Header { written, read } = self.to.header();
         let mut sent = 0;
         if !self.in_place {
-            // SAFETY: `own` has MOST bytes, and no message is longer.
+            // SAFETY: `own` has MOST bytes, and the message is not longer.
             unsafe { fill(self.own.as_mut_ptr(), len, value) };
         }
         while sent < len {
@@ -157,6 +173,7 @@ impl Way for Shared {
     }
 
     fn receive(&mut self, len: usize, side: &mut Side) -> Result<u8> {
+        assert!((1..=MOST).contains(&len), "a message of {len} bytes");
         let Header { written, read } = self.from.header();
         let (mut got, mut value) = (0, 0);
         while got < len {
@@ -175,7 +192,7 @@ impl Way for Shared {
             self.move_on(read, start.wrapping_add(piece as u32), false, side)?;
             got += piece;
         }
-        // SAFETY: `own` has MOST bytes.
+        // SAFETY: `own` has MOST bytes, and the message is not longer.
         if self.in_place { Ok(value) } else { unsafe { look_at(self.own.as_ptr(), len) } }
     }
 }

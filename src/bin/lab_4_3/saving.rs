@@ -1,8 +1,8 @@
 //! A hundred messages, and how many system calls each way makes for them.
 
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{claim, text};
 use lablib::shm::NULL;
-use lablib::trace::{claim, text};
 use lablib::{Result, msg, shm};
 use libc::IPC_PRIVATE;
 
@@ -32,7 +32,7 @@ pub fn count_calls() -> Result<()> {
     text("shared memory, and a reader that looks again and again");
     let id = shm::get(IPC_PRIVATE, ring::BOTH, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
-    let calls = send_all(ring::shared(addr, 1 << 16, Wake::Never, true))?;
+    let calls = send_all(ring::shared(addr, 1 << 16, Wake::Never, true)?)?;
     claim(calls == 0, "none; but who wants to sleep until there is something needs a call again")?;
     shm::dt(addr)?;
     shm::ctl_rmid(id)

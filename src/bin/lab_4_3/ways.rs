@@ -4,7 +4,7 @@
 use std::ptr;
 use std::rc::Rc;
 
-use lablib::{Failure, Result, trace};
+use lablib::{Failure, Result, print};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_open, mq_receive, mq_send, mq_unlink};
@@ -81,7 +81,8 @@ struct Stream {
 
 impl Way for Stream {
     fn send(&mut self, len: usize, value: u8, side: &mut Side) -> Result<()> {
-        // SAFETY: `own` has MOST bytes, and no message is longer.
+        assert!((1..=MOST).contains(&len), "a message of {len} bytes");
+        // SAFETY: `own` has MOST bytes, and the message is not longer.
         unsafe { fill(self.own.as_mut_ptr(), len, value) };
         let mut sent = 0;
         while sent < len {
@@ -91,6 +92,7 @@ impl Way for Stream {
     }
 
     fn receive(&mut self, len: usize, side: &mut Side) -> Result<u8> {
+        assert!((1..=MOST).contains(&len), "a message of {len} bytes");
         let mut got = 0;
         while got < len {
             match again(Call::Read, side, || read(&self.from, &mut self.own[got..len]))? {
@@ -98,7 +100,7 @@ impl Way for Stream {
                 n => got += n,
             }
         }
-        // SAFETY: `own` has MOST bytes.
+        // SAFETY: `own` has MOST bytes, and the message is not longer.
         unsafe { look_at(self.own.as_ptr(), len) }
     }
 }
@@ -241,9 +243,9 @@ pub fn posix_queues(most: usize) -> Result<Ends> {
 pub fn print_calls(side: &mut Side) {
     let calls = side.take();
     for (name, n) in &calls {
-        trace::text(&format!("{name} x {n}: {n} ok"));
+        print::text(&format!("{name} x {n}: {n} ok"));
     }
     if calls.is_empty() {
-        trace::text("no system call at all");
+        print::text("no system call at all");
     }
 }

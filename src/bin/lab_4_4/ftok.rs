@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use lablib::trace::{claim, note};
-use lablib::{Experiment, Failure, Result, cleanup, expect_errno, process, shm, system};
+use lablib::print::{claim, note};
+use lablib::{Experiment, Failure, Result, child, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL};
 use nix::errno::Errno;
+use sysv::tables;
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -87,7 +88,7 @@ fn trouble(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
 }
 
 fn same_file() -> Result<()> {
-    let folder = Folder::new(&cleanup::runtime_dir()?)?;
+    let folder = Folder::new(&leftovers::runtime_dir()?)?;
     let (file, hard, soft) = (folder.file("file")?, folder.path("hard"), folder.path("soft"));
     let linked = fs::hard_link(&file, &hard).and_then(|()| symlink(&file, &soft));
     linked.map_err(trouble(&folder.0))?;
@@ -101,7 +102,7 @@ fn same_file() -> Result<()> {
 }
 
 fn low_bits() -> Result<()> {
-    let file = cleanup::key_file("lab-4.4.key")?;
+    let file = leftovers::key_file("lab-4.4.key")?;
     let a = shm::ftok(&file, 'A' as i32)?;
     claim(shm::ftok(&file, 0x100 | 'A' as i32)? == a, "only the low 8 bits of proj_id count")?;
     let zero = shm::ftok(&file, 0)?;
@@ -110,19 +111,19 @@ fn low_bits() -> Result<()> {
 }
 
 fn negative() -> Result<()> {
-    let key = shm::ftok(&cleanup::key_file("lab-4.4.key")?, 0xff)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.4.key")?, 0xff)?;
+    leftovers::inherit(key)?;
     claim(key < 0, "a negative number, and a good key: only -1 is an error")?;
     let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
-    system::compare(id)?;
-    let row = system::segment(id).map_or(0, |row| row.key());
+    compare::segment(id)?;
+    let row = tables::segment(id).map_or(0, |row| row.key());
     claim(row == key, "/proc/sysvipc/shm prints it signed, ipcs in hexadecimal")?;
     shm::ctl_rmid(id)
 }
 
 fn errors() -> Result<()> {
-    process::child("user", || {
-        process::become_ordinary()?;
+    child::child("user", || {
+        child::become_ordinary()?;
         let folder = Folder::new(Path::new("/tmp"))?;
         let (file, locked, ring) =
             (folder.file("file")?, folder.path("locked"), folder.path("ring"));
@@ -143,7 +144,7 @@ fn errors() -> Result<()> {
 }
 
 fn unchecked() -> Result<()> {
-    let missing = cleanup::runtime_dir()?.join("no-such-file").display().to_string();
+    let missing = leftovers::runtime_dir()?.join("no-such-file").display().to_string();
     expect_errno(shm::ftok(&missing, 'A' as i32), Errno::ENOENT)?;
     let id = shm::get(-1, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
     note("-1 is a key like any other to shmget: two programs with wrong paths meet here");
@@ -151,7 +152,7 @@ fn unchecked() -> Result<()> {
 }
 
 fn replaced() -> Result<()> {
-    let folder = Folder::new(&cleanup::runtime_dir()?)?;
+    let folder = Folder::new(&leftovers::runtime_dir()?)?;
     let file = folder.file("file")?;
     shm::ftok(&file, 'A' as i32)?;
     fs::remove_file(&file).map_err(trouble(&folder.0))?;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use lablib::trace::{bulk, claim, note};
-use lablib::{Experiment, Failure, Result, expect_errno, process, shm};
+use lablib::print::{bulk, claim, note};
+use lablib::{Experiment, Failure, Result, child, expect_errno, shm};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 
@@ -64,8 +64,8 @@ fn removed() -> Result<()> {
 }
 
 fn again() -> Result<()> {
-    process::child("limits", || {
-        process::enter_own_ipc()?;
+    child::child("limits", || {
+        child::enter_own_ipc()?;
         let old = shm::get(0x1111, 1, libc::IPC_CREAT | 0o600)?;
         shm::ctl_rmid(old)?;
         let next = "/proc/sys/kernel/shm_next_id";

@@ -13,10 +13,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
-use lablib::trace::{claim, note, step, text};
-use lablib::{Failure, Result, cleanup, expect_errno, flags, shm, system};
+use lablib::print::{claim, note, step, text};
+use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE};
 use nix::errno::Errno;
+use sysv::spell;
 
 mod ftok;
 mod identifiers;
@@ -36,9 +37,9 @@ fn main() -> ExitCode {
 
 fn story() -> Result<()> {
     step(1, "A key from a file: ftok")?;
-    let file = cleanup::key_file("lab-4.4.key")?;
+    let file = leftovers::key_file("lab-4.4.key")?;
     let key = shm::ftok(&file, PROJECT)?;
-    cleanup::inherit(key)?;
+    leftovers::inherit(key)?;
     let seen = fs::metadata(&file).map_err(|error| Failure::because(format!("{file}: {error}")))?;
     let parts =
         (PROJECT << 24) as u32 | (seen.dev() as u32 & 0xff) << 16 | seen.ino() as u32 & 0xffff;
@@ -57,7 +58,7 @@ fn story() -> Result<()> {
     step(4, "The eight answers")?;
     text(&format!("{:<28} {:<22} {}", "flags", "no such segment", "it exists"));
     for ((way, absent), present) in WAYS.iter().zip(&absent).zip(&present) {
-        text(&format!("{:<28} {absent:<22} {present}", flags::get(*way)));
+        text(&format!("{:<28} {absent:<22} {present}", spell::get(*way)));
     }
     let made = "makes one";
     claim(absent == ["ENOENT", made, made, made], "an absent segment: ENOENT without IPC_CREAT")?;
@@ -67,7 +68,7 @@ fn story() -> Result<()> {
     )?;
 
     step(5, "What came back: an identifier")?;
-    system::compare(id)?;
+    compare::segment(id)?;
     let found = shm::get(key, 0, 0)?;
     claim(found == id, "whoever asks with this key gets this id; whoever has the id needs no key")?;
 

@@ -2,14 +2,16 @@
 
 use std::fs;
 
-use lablib::process::{self, Fate, Touch, child, touch_in_child};
+use lablib::child::{self, child};
+use lablib::print::{claim, note};
 use lablib::shm::{Addr, NULL, page};
-use lablib::trace::{claim, note};
-use lablib::{Experiment, Failure, Result, cleanup, expect_errno, shm, system};
+use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Uid, geteuid, pipe, read, write};
+use sysv::tables;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -165,12 +167,12 @@ fn sizes() -> Result<()> {
 }
 
 fn size_limit() -> Result<()> {
-    let most = system::limit("shmmax") as usize;
+    let most = tables::limit("shmmax") as usize;
     note(&format!("shmmax is {most} bytes here"));
     expect_errno(shm::get(IPC_PRIVATE, usize::MAX, 0o600), Errno::EINVAL)?;
     child("limits", || {
-        process::enter_own_ipc()?;
-        if system::limit("shmmax") as usize > usize::MAX / 2 {
+        child::enter_own_ipc()?;
+        if tables::limit("shmmax") as usize > usize::MAX / 2 {
             expect_errno(shm::get(IPC_PRIVATE, most, 0o600), Errno::EINVAL)?;
             note("as much as the default limit allows, no file of memory can be");
         }
@@ -186,9 +188,9 @@ fn size_limit() -> Result<()> {
 fn shmmni() -> Result<()> {
     let key = free_key()?;
     let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
-    let before = system::limit("shmmni");
+    let before = tables::limit("shmmni");
     child("limits", || {
-        process::enter_own_ipc()?;
+        child::enter_own_ipc()?;
         expect_errno(shm::get(key, 1, 0), Errno::ENOENT)?;
         note("a namespace of its own: empty, and the key means nothing here");
         set("shmmni", "2")?;
@@ -201,7 +203,7 @@ fn shmmni() -> Result<()> {
     })?
     .finish()?;
     claim(
-        system::limit("shmmni") == before,
+        tables::limit("shmmni") == before,
         "outside, the limit and the segment are as they were",
     )?;
     shm::ctl_rmid(id)
@@ -209,7 +211,7 @@ fn shmmni() -> Result<()> {
 
 fn shmall() -> Result<()> {
     child("limits", || {
-        process::enter_own_ipc()?;
+        child::enter_own_ipc()?;
         set("shmall", "4")?;
         let three = shm::get(IPC_PRIVATE, 2 * page() + 1, 0o600)?;
         expect_errno(shm::get(IPC_PRIVATE, 2 * page(), 0o600), Errno::ENOSPC)?;
@@ -228,7 +230,7 @@ fn no_memory() -> Result<()> {
         return Err(Failure::Needs("the kernel's usual overcommit".into(), grant));
     }
     child("limits", || {
-        process::enter_own_ipc()?;
+        child::enter_own_ipc()?;
         let huge = 1 << 45;
         expect_errno(shm::get(IPC_PRIVATE, huge, 0o600), Errno::ENOMEM)?;
         note("more than this machine could ever back: refused before a byte of it is used");
@@ -253,7 +255,7 @@ fn whole_pages() -> Result<()> {
     let last = addr as usize + page() - 1;
     claim(touch_in_child(last as Addr, Touch::Write)? == Fate::Lived(1), "but gives whole pages")?;
     let beyond = touch_in_child((last + 1) as Addr, Touch::Write)?;
-    let fate = Fate::Killed(libc::SIGSEGV, process::SEGV_MAPERR, last + 1);
+    let fate = Fate::Killed(libc::SIGSEGV, SEGV_MAPERR, last + 1);
     claim(beyond == fate, "the page is where it ends")?;
     shm::dt(addr)?;
     shm::ctl_rmid(guard)?;
@@ -272,14 +274,14 @@ fn umask_is_ignored() -> Result<()> {
 
 fn no_mode() -> Result<()> {
     child("owner", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let key = free_key()?;
         let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL)?;
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
         expect_errno(shm::get(key, 1, 0o600), Errno::EACCES)?;
         expect_errno(shm::ctl_stat(id), Errno::EACCES)?;
         note("mode 0000 locks out its own creator; only root would not notice");
-        system::compare(id)?;
+        compare::segment(id)?;
         shm::ctl_rmid(id)?;
         note("and still the owner may remove it: that does not ask the mode");
         Ok(())
@@ -295,7 +297,7 @@ fn other_user() -> Result<()> {
     let key = free_key()?;
     let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
     child("other", || {
-        process::become_user(Uid::from_raw(65534).as_raw())?;
+        child::become_user(Uid::from_raw(65534).as_raw())?;
         shm::get(key, 1, 0)?;
         note("asking for no permission, anybody learns the id of a key");
         expect_errno(shm::get(key, 1, 0o400), Errno::EACCES)?;
@@ -332,7 +334,7 @@ fn fresh() -> Result<()> {
 
 fn huge_pages() -> Result<()> {
     child("user", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         expect_errno(shm::get(IPC_PRIVATE, 1, SHM_HUGETLB | 0o600), Errno::EPERM)?;
         note("not for ordinary users, unless their group is in vm.hugetlb_shm_group");
         let unknown = SHM_HUGETLB | 13 << libc::MAP_HUGE_SHIFT | 0o600;
@@ -346,7 +348,7 @@ fn huge_pages() -> Result<()> {
 fn lazy() -> Result<()> {
     const PAGES: usize = 64;
     let id = shm::get(IPC_PRIVATE, PAGES * page(), 0o600)?;
-    let resident = || system::segment(id).map_or(-1, |row| row.get("rss")) as usize / page();
+    let resident = || tables::segment(id).map_or(-1, |row| row.get("rss")) as usize / page();
     claim(resident() == 0, "made: no page of it is in memory")?;
     let addr = shm::at(id, NULL, 0)?;
     claim(resident() == 0, "attached: still none")?;
@@ -359,9 +361,9 @@ fn lazy() -> Result<()> {
 
 /// A key that nobody uses: it is somebody else's experiment that would be disturbed.
 fn free_key() -> Result<libc::key_t> {
-    let file = cleanup::key_file("lab-4.4.key")?;
+    let file = leftovers::key_file("lab-4.4.key")?;
     let key = shm::ftok(&file, 'B' as i32)?;
-    cleanup::inherit(key)?;
+    leftovers::inherit(key)?;
     Ok(key)
 }
 

@@ -2,12 +2,14 @@
 
 use std::ptr;
 
-use lablib::process::{self, Fate, SEGV_ACCERR, Touch, child, touch_in_child};
+use lablib::child::{self, child};
+use lablib::print::{claim, note, traced};
 use lablib::shm::{Addr, NULL, page};
-use lablib::trace::{claim, note, traced};
-use lablib::{Experiment, Result, expect_errno, flags, shm};
+use lablib::{Experiment, Result, expect_errno, shm};
 use libc::{IPC_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, SHM_EXEC, SHM_RDONLY, SIGSEGV, c_int};
 use nix::errno::Errno;
+use sysv::spell;
+use touch::{CODE, Fate, SEGV_ACCERR, Touch, touch_in_child};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -76,15 +78,9 @@ fn protect() -> Result<()> {
     shm::ctl_rmid(id)
 }
 
-/// A function that returns 42, in the machine's own words.
-#[cfg(target_arch = "x86_64")]
-const CODE: &[u8] = b"\xb8\x2a\0\0\0\xc3"; // mov eax, 42; ret
-#[cfg(target_arch = "aarch64")]
-const CODE: &[u8] = b"\x40\x05\x80\x52\xc0\x03\x5f\xd6"; // mov w0, #42; ret
-
 fn execute() -> Result<()> {
     child("owner", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let plain = shm::get(IPC_PRIVATE, 1, 0o600)?;
         expect_errno(shm::at(plain, NULL, SHM_RDONLY | SHM_EXEC), Errno::EACCES)?;
         note("SHM_EXEC asks for the x bit, which 0600 has not");
@@ -109,7 +105,7 @@ fn execute() -> Result<()> {
 
 fn mode_forbids() -> Result<()> {
     child("owner", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let write = shm::get(IPC_PRIVATE, 1, 0o200)?;
         expect_errno(shm::at(write, NULL, 0), Errno::EACCES)?;
         expect_errno(shm::at(write, NULL, SHM_RDONLY), Errno::EACCES)?;
@@ -155,12 +151,13 @@ fn minus_one() -> Result<()> {
     claim(matches!(fate, Fate::Killed(SIGSEGV, ..)), "and the first use of it kills")
 }
 
-/// Changes what this process may do to one page: mprotect(2).
+/// Changes what this process may do to one page of a segment: mprotect(2).
 fn mprotect(addr: Addr, access: c_int) -> Result<()> {
     const NAMES: &[(c_int, &str)] =
         &[(PROT_READ, "PROT_READ"), (PROT_WRITE, "PROT_WRITE"), (PROT_EXEC, "PROT_EXEC")];
-    let line = format!("mprotect({addr:p}, {}, {})", page(), flags::join(access, NAMES));
-    // SAFETY: the page is one of a segment, into which nobody here holds a reference.
-    let done = traced(line, || unsafe { libc::mprotect(addr, page(), access) });
-    done.map(drop)
+    let line = format!("mprotect({addr:p}, {}, {})", page(), spell::join(access, NAMES));
+    shm::pages(addr, page(), true, || {
+        // SAFETY: a segment's page, and nobody here looks at it.
+        traced(line, || unsafe { libc::mprotect(addr, page(), access) }).map(drop)
+    })
 }

@@ -2,14 +2,15 @@
 
 use std::fs;
 
-use lablib::process::{self, Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::{self, child};
+use lablib::print::{bulk, claim, note, text};
 use lablib::shm::{Addr, NULL, page};
-use lablib::trace::{bulk, claim, note, text};
 use lablib::{Experiment, Failure, Result, expect_errno, shm};
 use libc::{IPC_PRIVATE, SHM_RDONLY, SHM_REMAP, SHM_RND, SIGSEGV};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::geteuid;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 use crate::mapping;
 
@@ -158,7 +159,7 @@ fn remap() -> Result<()> {
 fn page_zero() -> Result<()> {
     let low = NULL.wrapping_byte_add(0x123);
     child("user", || {
-        process::become_ordinary()?;
+        child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
         expect_errno(shm::at(id, low, SHM_RND), Errno::EPERM)?;
         note("below vm.mmap_min_addr: a NULL pointer must not begin to mean something");

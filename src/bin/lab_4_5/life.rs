@@ -6,9 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lablib::process::{Child, child};
+use lablib::child::{Child, child};
+use lablib::print::{claim, note};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::fcntl::OFlag;

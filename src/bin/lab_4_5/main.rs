@@ -9,15 +9,15 @@
 //! The kernel chooses the address; the flags say whether it may be written to; and each success
 //! is one more attachment in the kernel's count, nattch.
 
-use std::fs;
 use std::process::ExitCode;
 
-use lablib::process::{Fate, SEGV_ACCERR, Touch, touch_in_child};
+use lablib::print::{claim, note, step, text};
 use lablib::shm::{Addr, NULL, page};
-use lablib::trace::{claim, note, step, text};
-use lablib::{Failure, Result, cleanup, expect_errno, shm, system};
+use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, SHM_RDONLY, SIGSEGV};
 use nix::errno::Errno;
+use sysv::{process, tables};
+use touch::{Fate, SEGV_ACCERR, Touch, touch_in_child};
 
 mod access;
 mod addresses;
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
 
 fn story() -> Result<()> {
     step(1, "Attach it, and let the kernel choose where")?;
-    let key = shm::ftok(&cleanup::key_file("lab-4.5.key")?, 'A' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.5.key")?, 'A' as i32)?;
+    leftovers::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
     claim((addr as usize).is_multiple_of(page()), "NULL: any address that is free; whole pages")?;
@@ -66,8 +66,8 @@ fn story() -> Result<()> {
     claim(fate == killed, "a store is not an error that a call could return: it kills")?;
 
     step(5, "What the kernel counts: attachments")?;
-    system::compare(id)?;
-    claim(system::segment(id).is_some_and(|row| row.get("nattch") == 3), "one process, nattch 3")?;
+    compare::segment(id)?;
+    claim(tables::segment(id).is_some_and(|row| row.get("nattch") == 3), "one process, nattch 3")?;
     note("the child that was killed had three of its own; they went with it");
 
     step(6, "What it answers when it refuses")?;
@@ -85,9 +85,7 @@ fn story() -> Result<()> {
 
 /// The line of /proc/self/maps that starts at `addr`, its words one space apart.
 fn mapping(addr: Addr) -> Result<String> {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let start = format!("{:x}-", addr as usize);
-    let line = maps.lines().find(|line| line.starts_with(&start));
-    let words = line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    words.ok_or_else(|| Failure::because(format!("/proc/self/maps has nothing at {addr:p}")))
+    let found = process::mappings("self").into_iter().find(|one| one.start == addr as usize);
+    let missing = || Failure::because(format!("/proc/self/maps has nothing at {addr:p}"));
+    found.map(|one| one.line).ok_or_else(missing)
 }

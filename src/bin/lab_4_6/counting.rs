@@ -3,14 +3,15 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
-use lablib::process::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::child;
+use lablib::print::{self, bulk, claim, note};
 use lablib::shm::{NULL, page};
-use lablib::trace::{self, bulk, claim, note};
 use lablib::{Experiment, Failure, Result, shm};
-use libc::{IPC_PRIVATE, MADV_DONTFORK, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
+use libc::{IPC_PRIVATE, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
 use nix::unistd::{pipe, read, write};
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
-use crate::mapping;
+use crate::mapping::{self, Advice};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -44,7 +45,7 @@ fn threads_and_spawn() -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     let count = move |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
     let thread = thread::spawn(move || {
-        trace::name("thread");
+        print::name("thread");
         claim(count(1)?, "a second thread, one address space, one attachment")
     });
     thread.join().map_err(|_| Failure::because("the thread has panicked"))??;
@@ -61,7 +62,7 @@ fn threads_and_spawn() -> Result<()> {
 fn dontfork() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
-    mapping::advise(addr, page(), MADV_DONTFORK)?;
+    mapping::advise(addr, page(), Advice::DontFork)?;
     let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
     let waiting = child("child", || read(&from, &mut [0]).map(drop).map_err(Failure::of("read")))?;
     claim(shm::ctl_stat(id)?.shm_nattch == 1, "two processes after the fork, one attachment")?;

@@ -3,17 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use lablib::process::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::child;
+use lablib::print::{self, bulk, claim, note};
 use lablib::shm::{Addr, NULL, page};
-use lablib::trace::{self, bulk, claim, note};
 use lablib::{Experiment, Failure, Result, expect_errno, shm, signals};
-use libc::{IPC_PRIVATE, MADV_POPULATE_WRITE, PROT_READ, SIGSEGV};
+use libc::{IPC_PRIVATE, PROT_READ, SIGSEGV};
 use nix::errno::Errno;
 use nix::sys::signal::{SigEvent, SigevNotify, Signal::SIGUSR1};
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
-use crate::mapping;
+use crate::mapping::{self, Advice};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -95,14 +96,15 @@ fn wrong_address() -> Result<()> {
         (NULL, "NULL, which shmat would have understood as 'anywhere'"),
         (addr.wrapping_byte_add(1), "one byte further: not even the start of a page"),
         (addr.wrapping_byte_add(page()), "its second page: inside of it, and not its start"),
-        (ordinary, "what mmap has mapped: no segment"),
+        (ordinary.start(), "what mmap has mapped: no segment"),
     ];
     for (addr, what) in wrong {
         expect_errno(shm::dt(addr), Errno::EINVAL)?;
         note(what);
     }
-    mapping::unmap(ordinary, page())?;
-    expect_errno(shm::dt(ordinary), Errno::EINVAL)?;
+    let start = ordinary.start();
+    ordinary.unmap()?;
+    expect_errno(shm::dt(start), Errno::EINVAL)?;
     note("where nothing is attached, nor anything else");
     shm::dt(addr)?;
     expect_errno(shm::dt(addr), Errno::EINVAL)?;
@@ -152,7 +154,7 @@ fn by_a_thread() -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     let start = addr as usize;
     let thread = thread::spawn(move || {
-        trace::name("thread");
+        print::name("thread");
         shm::dt(start as Addr)
     });
     thread.join().map_err(|_| Failure::because("the thread has panicked"))??;
@@ -166,8 +168,9 @@ fn moved() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let old = shm::at(id, NULL, 0)?;
     shm::write(old, b"x")?;
-    let new = mapping::reserve(page())?;
-    mapping::move_to(old, page(), new)?;
+    let place = mapping::reserve(page())?;
+    let new = place.start();
+    mapping::move_to(old, page(), place)?;
     claim(shm::ctl_stat(id)?.shm_nattch == 1, "moved, not attached again")?;
     let fate = touch_in_child(new, Touch::Read)?;
     claim(fate == Fate::Lived(b'x'), "its bytes are at the new address")?;
@@ -184,7 +187,7 @@ const ROUNDS: usize = 12;
 
 fn signals_do_not_end_it() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, LARGE, 0o600)?;
-    signals::listen(SIGUSR1)?;
+    signals::sigaction(SIGUSR1)?;
     let every = SigEvent::new(SigevNotify::SigevSignal { signal: SIGUSR1, si_value: 0 });
     let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, every).map_err(Failure::of("timer"))?;
     let millisecond = Expiration::Interval(Duration::from_millis(1).into());
@@ -194,7 +197,7 @@ fn signals_do_not_end_it() -> Result<()> {
     bulk(|| {
         (0..ROUNDS).try_for_each(|_| {
             let addr = shm::at(id, NULL, 0)?;
-            mapping::advise(addr, LARGE, MADV_POPULATE_WRITE)?;
+            mapping::advise(addr, LARGE, Advice::PopulateWrite)?;
             signals::heard(SIGUSR1);
             let done = shm::dt(addr);
             met += usize::from(signals::was_heard(SIGUSR1));

@@ -11,12 +11,13 @@
 
 use std::process::ExitCode;
 
-use lablib::process::{Fate, SEGV_MAPERR, Touch, child, touch_in_child};
+use lablib::child::child;
+use lablib::print::{claim, note, step};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, step};
-use lablib::{Result, cleanup, expect_errno, shm, system};
+use lablib::{Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, SIGSEGV};
 use nix::errno::Errno;
+use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 mod counting;
 mod detaching;
@@ -35,8 +36,8 @@ fn main() -> ExitCode {
 
 fn story() -> Result<()> {
     step(1, "Attach it, and leave something in it")?;
-    let key = shm::ftok(&cleanup::key_file("lab-4.6.key")?, 'A' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.6.key")?, 'A' as i32)?;
+    leftovers::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
     shm::write(addr, b"left in the segment")?;
@@ -56,7 +57,7 @@ fn story() -> Result<()> {
     step(4, "The memory is not: attach it again, and read")?;
     let again = shm::at(id, NULL, 0)?;
     claim(shm::read(again, 19)? == b"left in the segment", "it was there while nobody had it")?;
-    system::compare(id)?;
+    compare::segment(id)?;
 
     step(5, "Any other address is refused")?;
     expect_errno(shm::dt(again.wrapping_byte_add(1)), Errno::EINVAL)?;

@@ -1,53 +1,88 @@
 //! The calls for all mappings, which segments obey as well: mmap(2) and its relatives.
 
+use lablib::print::traced;
 use lablib::shm::{Addr, NULL};
-use lablib::trace::traced;
-use lablib::{Result, flags};
+use lablib::{Failure, Result, shm};
 use libc::{
     MAP_ANONYMOUS, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_NONE, PROT_READ, PROT_WRITE,
     c_int, mremap,
 };
+use sysv::spell;
 
 const ACCESS: &[(c_int, &str)] = &[(PROT_READ, "PROT_READ"), (PROT_WRITE, "PROT_WRITE")];
-const ADVICE: &[(c_int, &str)] =
-    &[(libc::MADV_DONTFORK, "MADV_DONTFORK"), (libc::MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE")];
+
+/// What [`advise`] can say; both leave every byte of this process as it is.
+pub enum Advice {
+    DontFork,
+    PopulateWrite,
+}
+
+/// Addresses that [`reserve`] has answered, and that nobody uses yet.
+pub struct Reserved {
+    addr: Addr,
+    len: usize,
+}
 
 /// Reserves addresses, with nothing that could be read or written: mmap(2).
-pub fn reserve(len: usize) -> Result<Addr> {
+pub fn reserve(len: usize) -> Result<Reserved> {
     let line = format!("mmap(NULL, {len}, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)");
     // SAFETY: without MAP_FIXED the kernel maps only where nothing is mapped.
-    traced(line, || unsafe { libc::mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) })
+    let addr = traced(line, || unsafe {
+        libc::mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    })?;
+    Ok(Reserved { addr, len })
 }
 
-/// Takes pages out of the address space: munmap(2).
+impl Reserved {
+    /// The first of them.
+    pub fn start(&self) -> Addr {
+        self.addr
+    }
+
+    /// Gives them back: munmap(2).
+    pub fn unmap(self) -> Result<()> {
+        let Reserved { addr, len } = self;
+        // SAFETY: nobody uses these addresses.
+        traced(format!("munmap({addr:p}, {len})"), || unsafe { libc::munmap(addr, len) }).map(drop)
+    }
+}
+
+/// Takes pages of a segment out of the address space.
 pub fn unmap(addr: Addr, len: usize) -> Result<()> {
-    let line = format!("munmap({addr:p}, {len})");
-    // SAFETY: the pages are of a segment or reserved, and nobody here holds a reference to them.
-    traced(line, || unsafe { libc::munmap(addr, len) }).map(drop)
+    // Nobody uses them from there on, as if they were reserved.
+    shm::pages(addr, len, false, || Reserved { addr, len }.unmap())
 }
 
-/// Changes what this process may do to pages: mprotect(2).
+/// Changes what this process may do to pages of a segment: mprotect(2).
 pub fn protect(addr: Addr, len: usize, access: c_int) -> Result<()> {
-    let line = format!("mprotect({addr:p}, {len}, {})", flags::join(access, ACCESS));
-    // SAFETY: as in `unmap`.
-    traced(line, || unsafe { libc::mprotect(addr, len, access) }).map(drop)
-}
-
-/// Tells the kernel how pages are going to be used: madvise(2).
-pub fn advise(addr: Addr, len: usize, advice: c_int) -> Result<()> {
-    let known = ADVICE.iter().find(|(number, _)| *number == advice);
-    let name = known.map_or(advice.to_string(), |(_, name)| name.to_string());
-    // SAFETY: neither advice here changes a byte of this process.
-    traced(format!("madvise({addr:p}, {len}, {name})"), || unsafe {
-        libc::madvise(addr, len, advice)
+    let line = format!("mprotect({addr:p}, {len}, {})", spell::join(access, ACCESS));
+    shm::pages(addr, len, true, || {
+        // SAFETY: a segment's pages, and nobody here looks at them.
+        traced(line, || unsafe { libc::mprotect(addr, len, access) }).map(drop)
     })
-    .map(drop)
 }
 
-/// Moves pages to an address, which [`reserve`] has answered: mremap(2).
-pub fn move_to(addr: Addr, len: usize, to: Addr) -> Result<()> {
+/// Tells the kernel how pages of a segment are going to be used: madvise(2).
+pub fn advise(addr: Addr, len: usize, advice: Advice) -> Result<()> {
+    let (advice, name) = match advice {
+        Advice::DontFork => (libc::MADV_DONTFORK, "MADV_DONTFORK"),
+        Advice::PopulateWrite => (libc::MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE"),
+    };
+    let line = format!("madvise({addr:p}, {len}, {name})");
+    // SAFETY: neither advice here changes a byte of this process.
+    traced(line, || unsafe { libc::madvise(addr, len, advice) }).map(drop)
+}
+
+/// Moves pages of a segment to where something was reserved for them: mremap(2).
+pub fn move_to(addr: Addr, len: usize, Reserved { addr: to, len: room }: Reserved) -> Result<()> {
+    if len > room {
+        return Err(Failure::because(format!("{len} bytes do not fit into {room}")));
+    }
     let how = "MREMAP_MAYMOVE|MREMAP_FIXED";
     let line = format!("mremap({addr:p}, {len}, {len}, {how}, {to:p})");
-    // SAFETY: as in `unmap`; what is replaced was reserved for this.
-    traced(line, || unsafe { mremap(addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) }).map(drop)
+    shm::pages(addr, len, false, || {
+        // SAFETY: a segment's pages, and nobody here looks at them; what they replace was reserved.
+        traced(line, || unsafe { mremap(addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) })
+            .map(drop)
+    })
 }

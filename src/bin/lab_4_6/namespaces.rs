@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
+use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, text};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::IPC_PRIVATE;
 

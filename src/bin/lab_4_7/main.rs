@@ -11,9 +11,9 @@
 
 use std::process::ExitCode;
 
+use lablib::print::{claim, note, step, text};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, step, text};
-use lablib::{Result, cleanup, expect_errno, shm, system};
+use lablib::{Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, shmid_ds};
 use nix::errno::Errno;
 
@@ -34,8 +34,8 @@ fn main() -> ExitCode {
 
 fn story() -> Result<()> {
     step(1, "IPC_STAT: the record that the kernel keeps")?;
-    let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'A' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.7.key")?, 'A' as i32)?;
+    leftovers::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
     let ds = shm::ctl_stat(id)?;
@@ -43,7 +43,7 @@ fn story() -> Result<()> {
     claim(ds.shm_perm.__key == key && ds.shm_segsz == SIZE, "the key and the size we gave")?;
 
     step(2, "The same, as ipcs -m tells it")?;
-    system::compare(id)?;
+    compare::segment(id)?;
 
     step(3, "IPC_SET: owner and mode may be changed, and nothing else")?;
     let mut wish = ds;
@@ -55,7 +55,7 @@ fn story() -> Result<()> {
 
     step(4, "IPC_RMID while it is attached")?;
     shm::ctl_rmid(id)?;
-    system::compare(id)?;
+    compare::segment(id)?;
     note("dest: to be destroyed; its key is 0 now");
 
     step(5, "The key is free, and the memory lives")?;

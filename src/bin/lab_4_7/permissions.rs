@@ -1,8 +1,8 @@
 //! Who may do what: owner, group, others, and the capabilities that overrule them.
 
+use lablib::print::{bulk, claim, note, text};
 use lablib::shm::NULL;
-use lablib::trace::{bulk, claim, note, text};
-use lablib::{Experiment, Failure, Result, cleanup, expect_errno, process, shm};
+use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_EXEC, SHM_LOCK, SHM_RDONLY, SHM_UNLOCK};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
@@ -44,8 +44,8 @@ pub const ALL: &[Experiment] = &[
 const OTHER: u32 = 65534;
 
 fn owner_may() -> Result<()> {
-    process::child("owner", || {
-        process::become_ordinary()?;
+    child::child("owner", || {
+        child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
         let mut wish = shm::ctl_stat(id)?;
         wish.shm_perm.mode = 0;
@@ -100,10 +100,10 @@ fn head() {
 }
 
 fn matrix() -> Result<()> {
-    process::child("owner", || {
-        process::become_ordinary()?;
-        let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'P' as i32)?;
-        cleanup::inherit(key)?;
+    child::child("owner", || {
+        child::become_ordinary()?;
+        let key = shm::ftok(&leftovers::key_file("lab-4.7.key")?, 'P' as i32)?;
+        leftovers::inherit(key)?;
         head();
         bulk(|| {
             (0..8).try_for_each(|bits| {
@@ -125,8 +125,8 @@ fn matrix_others() -> Result<()> {
     if !geteuid().is_root() {
         return Err(Failure::Needs("a second user".into(), "run it as root, with sudo"));
     }
-    let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'P' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.7.key")?, 'P' as i32)?;
+    leftovers::inherit(key)?;
     head();
     let modes = [
         ("other", 0o600),
@@ -147,8 +147,8 @@ fn matrix_others() -> Result<()> {
         (wish.shm_perm.uid, wish.shm_perm.gid) =
             (nobody, if class == "group" { OTHER } else { nobody });
         shm::ctl_set(id, &wish)?;
-        process::child("other", || {
-            process::become_user(OTHER)?;
+        child::child("other", || {
+            child::become_user(OTHER)?;
             let bits = if class == "group" { mode >> 3 & 7 } else { mode & 7 };
             bulk(|| ask(key, id, &format!("{mode:04o} {class}"), bits))?;
             expect_errno(shm::ctl_rmid(id), Errno::EPERM)?;
@@ -166,8 +166,8 @@ fn creator_keeps() -> Result<()> {
     if !geteuid().is_root() {
         return Err(Failure::Needs("a second user".into(), "run it as root, with sudo"));
     }
-    process::child("creator", || {
-        process::become_user(OTHER)?;
+    child::child("creator", || {
+        child::become_user(OTHER)?;
         let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
         let mut wish = shm::ctl_stat(id)?;
         (wish.shm_perm.uid, wish.shm_perm.gid) = (OTHER - 1, OTHER - 1);
@@ -186,8 +186,8 @@ fn creator_keeps() -> Result<()> {
     })?
     .finish()?;
     let id = shm::get(IPC_PRIVATE, 1, 0o666)?;
-    process::child("other", || {
-        process::become_user(OTHER)?;
+    child::child("other", || {
+        child::become_user(OTHER)?;
         let addr = shm::at(id, NULL, 0)?;
         shm::dt(addr)?;
         let wish = shm::ctl_stat(id)?;
@@ -213,7 +213,7 @@ fn capabilities() -> Result<()> {
     }
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let with = |name, capability, ask: fn(i32) -> Result<()>| {
-        process::child(name, || {
+        child::child(name, || {
             become_user_with(capability)?;
             ask(id)
         })?

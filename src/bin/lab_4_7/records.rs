@@ -2,9 +2,9 @@
 
 use std::ptr;
 
+use lablib::print::{claim, note, traced};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, traced};
-use lablib::{Experiment, Result, expect_errno, process, shm};
+use lablib::{Experiment, Result, child, expect_errno, shm};
 use libc::{IPC_PRIVATE, IPC_SET, IPC_STAT};
 use nix::errno::Errno;
 
@@ -48,8 +48,8 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn stat_needs_read() -> Result<()> {
-    process::child("owner", || {
-        process::become_ordinary()?;
+    child::child("owner", || {
+        child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, 1, 0o200)?;
         expect_errno(shm::ctl_stat(id), Errno::EACCES)?;
         note("write permission alone shows nothing, not even to the owner");

@@ -3,11 +3,13 @@
 use std::fs;
 use std::process::Command;
 
+use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::trace::{claim, note, text};
-use lablib::{Experiment, Failure, Result, cleanup, expect_errno, process, shm, system};
+use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
+use sysv::tables;
+use sysv::tables::Kind;
 
 use crate::NEW;
 
@@ -64,8 +66,8 @@ fn remove_twice() -> Result<()> {
 }
 
 fn split_brain() -> Result<()> {
-    let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'B' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.7.key")?, 'B' as i32)?;
+    leftovers::inherit(key)?;
     let old = shm::get(key, 16, NEW)?;
     let first = shm::at(old, NULL, 0)?;
     shm::ctl_rmid(old)?;
@@ -95,8 +97,8 @@ fn set_after_removal() -> Result<()> {
 }
 
 fn ipcrm() -> Result<()> {
-    let key = shm::ftok(&cleanup::key_file("lab-4.7.key")?, 'C' as i32)?;
-    cleanup::inherit(key)?;
+    let key = shm::ftok(&leftovers::key_file("lab-4.7.key")?, 'C' as i32)?;
+    leftovers::inherit(key)?;
     let (one, two) = (shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(key, 1, NEW)?);
     for (option, what) in [("-m", one.to_string()), ("-M", format!("{key:#x}"))] {
         text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
@@ -111,12 +113,12 @@ fn ipcrm() -> Result<()> {
 }
 
 fn rmid_forced() -> Result<()> {
-    process::child("root", || {
-        process::enter_own_ipc()?;
+    child::child("root", || {
+        child::enter_own_ipc()?;
         let switch = "/proc/sys/kernel/shm_rmid_forced";
         let orphan =
-            || process::child("maker", || shm::get(IPC_PRIVATE, 1, 0o600).map(drop))?.finish();
-        let left = || system::table(cleanup::Kind::Shm).len();
+            || child::child("maker", || shm::get(IPC_PRIVATE, 1, 0o600).map(drop))?.finish();
+        let left = || tables::table(Kind::Shm).len();
         orphan()?;
         claim(left() == 1, "its maker is dead, nobody is attached: it stays, by default for ever")?;
         fs::write(switch, "1").map_err(|_| {
@@ -132,7 +134,7 @@ fn rmid_forced() -> Result<()> {
         expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
         note("the last detach destroys it, though nobody has removed it");
         let (from, to) = nix::unistd::pipe().map_err(Failure::of("pipe()"))?;
-        let maker = process::child("maker", || {
+        let maker = child::child("maker", || {
             let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
             shm::at(id, NULL, 0)?;
             nix::unistd::write(&to, &id.to_ne_bytes()).map_err(Failure::of("write"))?;
@@ -154,9 +156,9 @@ fn rmid_forced() -> Result<()> {
 }
 
 fn namespace_ends() -> Result<()> {
-    let guest = process::child("guest", || {
-        process::enter_own_ipc()?;
-        let rows = system::table(cleanup::Kind::Shm).len();
+    let guest = child::child("guest", || {
+        child::enter_own_ipc()?;
+        let rows = tables::table(Kind::Shm).len();
         claim(rows == 0, "a new namespace has no segment, whatever there is outside")?;
         let id = shm::get(IPC_PRIVATE, 1 << 20, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
@@ -164,6 +166,6 @@ fn namespace_ends() -> Result<()> {
     })?;
     let pid = i64::from(guest.pid.as_raw());
     guest.finish()?;
-    let left = system::table(cleanup::Kind::Shm).iter().any(|row| row.get("cpid") == pid);
+    let left = tables::table(Kind::Shm).iter().any(|row| row.get("cpid") == pid);
     claim(!left, "its last process has ended, and everything in it is gone")
 }

@@ -2,14 +2,16 @@
 
 use std::mem;
 
-use lablib::cleanup::Kind;
-use lablib::flags::{SHM_INFO, SHM_LOCKED, SHM_STAT, SHM_STAT_ANY};
+use lablib::print::{after, before, claim, note, text};
 use lablib::shm::{NULL, page};
-use lablib::trace::{after, before, claim, note, text};
-use lablib::{Experiment, Failure, Result, expect_errno, process, shm, system};
-use libc::{IPC_INFO, IPC_PRIVATE, SHM_LOCK, SHM_UNLOCK, c_int, c_ulong};
+use lablib::{Experiment, Failure, Result, child, compare, expect_errno, shm};
+use libc::{IPC_INFO, IPC_PRIVATE, SHM_LOCK, SHM_UNLOCK, c_int};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
+use sysv::records::{ShmInfo, ShmTotals};
+use sysv::spell::{SHM_INFO, SHM_LOCKED, SHM_STAT, SHM_STAT_ANY};
+use sysv::tables;
+use sysv::tables::Kind;
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -44,28 +46,6 @@ pub const ALL: &[Experiment] = &[
     },
 ];
 
-/// `struct shminfo`, as IPC_INFO fills it in. <bits/types/struct_shminfo.h>
-#[repr(C)]
-struct ShmInfo {
-    shmmax: c_ulong,
-    shmmin: c_ulong,
-    shmmni: c_ulong,
-    shmseg: c_ulong,
-    shmall: c_ulong,
-    unused: [c_ulong; 4],
-}
-
-/// `struct shm_info`, as SHM_INFO fills it in; pages, but for the first and the last two.
-#[repr(C)]
-struct ShmTotals {
-    used_ids: c_int,
-    shm_tot: c_ulong,
-    shm_rss: c_ulong,
-    shm_swp: c_ulong,
-    swap_attempts: c_ulong,
-    swap_successes: c_ulong,
-}
-
 /// IPC_INFO: the highest used slot, and the limits.
 fn ipc_info() -> Result<(c_int, ShmInfo)> {
     before("shmctl(0, IPC_INFO, &info)")?;
@@ -74,13 +54,8 @@ fn ipc_info() -> Result<(c_int, ShmInfo)> {
         let mut info: ShmInfo = mem::zeroed();
         (libc::shmctl(0, IPC_INFO, (&raw mut info).cast()), info)
     };
-    let ShmInfo { shmmax, shmmin, shmmni, shmseg, shmall, .. } = info;
-    let answer = after(Errno::result(answer), |_| {
-        format!(
-            "shmctl(0, IPC_INFO, {{shmmax={shmmax}, shmmin={shmmin}, shmmni={shmmni}, \
-             shmseg={shmseg}, shmall={shmall}}})"
-        )
-    })?;
+    let answer =
+        after(Errno::result(answer), |_| format!("shmctl(0, IPC_INFO, {})", info.spell()))?;
     Ok((answer, info))
 }
 
@@ -92,13 +67,8 @@ fn shm_info() -> Result<(c_int, ShmTotals)> {
         let mut info: ShmTotals = mem::zeroed();
         (libc::shmctl(0, SHM_INFO, (&raw mut info).cast()), info)
     };
-    let ShmTotals { used_ids, shm_tot, shm_rss, shm_swp, swap_attempts, swap_successes } = info;
-    let answer = after(Errno::result(answer), |_| {
-        format!(
-            "shmctl(0, SHM_INFO, {{used_ids={used_ids}, shm_tot={shm_tot}, shm_rss={shm_rss}, \
-             shm_swp={shm_swp}, swap_attempts={swap_attempts}, swap_successes={swap_successes}}})"
-        )
-    })?;
+    let answer =
+        after(Errno::result(answer), |_| format!("shmctl(0, SHM_INFO, {})", info.spell()))?;
     Ok((answer, info))
 }
 
@@ -106,14 +76,14 @@ fn limits() -> Result<()> {
     let (_, info) = ipc_info()?;
     let limits = [("shmmax", info.shmmax), ("shmmni", info.shmmni), ("shmall", info.shmall)];
     for (name, value) in limits {
-        claim(system::limit(name) == value, &format!("/proc/sys/kernel/{name} says the same"))?;
+        claim(tables::limit(name) == value, &format!("/proc/sys/kernel/{name} says the same"))?;
     }
     claim(info.shmmin == 1, "the smallest segment has 1 byte; shmseg is not enforced")
 }
 
 fn totals() -> Result<()> {
-    process::child("alone", || {
-        process::enter_own_ipc()?;
+    child::child("alone", || {
+        child::enter_own_ipc()?;
         let one = shm::get(IPC_PRIVATE, 1, 0o600)?;
         let two = shm::get(IPC_PRIVATE, 3 * page(), 0o600)?;
         let addr = shm::at(two, NULL, 0)?;
@@ -122,7 +92,7 @@ fn totals() -> Result<()> {
         claim(all.used_ids == 2 && highest == 1, "two segments, in slots 0 and 1")?;
         claim(all.shm_tot == 4, "4 pages: 1 byte is a page, too")?;
         claim(all.shm_rss == 1, "and one of them is in memory, because it was written to")?;
-        let sum = |column| system::table(Kind::Shm).iter().map(|row| row.get(column)).sum::<i64>();
+        let sum = |column| tables::table(Kind::Shm).iter().map(|row| row.get(column)).sum::<i64>();
         let page = page() as i64;
         claim(sum("rss") == page && sum("swap") == 0, "/proc/sysvipc/shm adds up to the same")?;
         shm::dt(addr)?;
@@ -133,9 +103,9 @@ fn totals() -> Result<()> {
 }
 
 fn walk() -> Result<()> {
-    process::child("alone", || {
-        process::become_ordinary()?;
-        process::enter_own_ipc()?;
+    child::child("alone", || {
+        child::become_ordinary()?;
+        child::enter_own_ipc()?;
         let ids = [shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(IPC_PRIVATE, 2, 0)?];
         shm::ctl_rmid(shm::get(IPC_PRIVATE, 3, 0o600)?)?;
         ids.iter().try_for_each(|&id| {
@@ -146,14 +116,14 @@ fn walk() -> Result<()> {
         note("an empty slot");
         let (highest, _) = ipc_info()?;
         claim(highest == 1, "IPC_INFO answers where the walk may end")?;
-        let rows: Vec<i64> = system::table(Kind::Shm).iter().map(|row| row.id()).collect();
+        let rows: Vec<i64> = tables::table(Kind::Shm).iter().map(|row| row.id()).collect();
         claim(rows == ids.map(i64::from), "/proc/sysvipc/shm, which ipcs reads, has the same ids")?;
         note("and it has every row, whatever the mode: so does ipcs");
         ids.iter().try_for_each(|&id| shm::ctl_rmid(id))
     })?
     .finish()?;
-    process::child("owner", || {
-        process::become_ordinary()?;
+    child::child("owner", || {
+        child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, 1, 0)?;
         let slot = id & 0x7fff;
         expect_errno(shm::stat(slot, SHM_STAT), Errno::EACCES)?;
@@ -167,14 +137,14 @@ fn walk() -> Result<()> {
 }
 
 fn screens() -> Result<()> {
-    process::child("alone", || {
-        process::enter_own_ipc()?;
+    child::child("alone", || {
+        child::enter_own_ipc()?;
         let id = shm::get(IPC_PRIVATE, 5000, 0o600)?;
         let ds = shm::ctl_stat(id)?;
         let (_, info) = ipc_info()?;
         let show = |option: &str, line: &str, what: &str| {
             let missing = || Failure::Needs("ipcs".into(), "install util-linux");
-            let screen = system::ipcs(&["-m", option]).ok_or_else(missing)?;
+            let screen = compare::ipcs(&["-m", option]).ok_or_else(missing)?;
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             text(&format!("$ ipcs -m {option}"));
             claim(screen.lines().map(words).any(|row| row == line), what)
@@ -195,13 +165,13 @@ fn screens() -> Result<()> {
 }
 
 fn lock() -> Result<()> {
-    process::child("user", || {
-        process::become_ordinary()?;
+    child::child("user", || {
+        child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, page(), 0o600)?;
         let locked = |id| Ok(u32::from(shm::ctl_stat(id)?.shm_perm.mode) & SHM_LOCKED != 0);
         shm::ctl(id, SHM_LOCK)?;
         claim(locked(id)?, "mode has a bit for it, 02000: ipcs says 'locked'")?;
-        system::compare(id)?;
+        compare::segment(id)?;
         shm::ctl(id, SHM_UNLOCK)?;
         claim(!locked(id)?, "and it can be taken back")?;
         limit_locked_memory(1)?;

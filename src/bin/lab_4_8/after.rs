@@ -1,11 +1,12 @@
 //! What else goes wrong between parent and child.
 
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{claim, step};
 use lablib::shm::{Addr, NULL};
-use lablib::signals::{block, heard, kill, listen};
-use lablib::trace::{claim, step};
+use lablib::signals::{heard, kill, sigaction, sigprocmask};
 use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
+use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::{pipe, read, write};
 
@@ -44,12 +45,12 @@ pub fn two_kills(patience: Patience) -> Result<()> {
     step(12, "Two kills that arrive as one")?;
     let pair = child("parent", || {
         let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
-        listen(SIGUSR1)?;
-        block(SIGUSR1, true)?;
+        sigaction(SIGUSR1)?;
+        sigprocmask(SIG_BLOCK, SIGUSR1)?;
         let child = child("child", || {
             read(&gate, &mut [0]).map_err(Failure::of("read"))?;
-            block(SIGUSR1, false)?;
-            claim(heard(SIGUSR1).0 == 1, "two were sent, one was heard: a signal is no counter")
+            sigprocmask(SIG_UNBLOCK, SIGUSR1)?;
+            claim(heard(SIGUSR1) == 1, "two were sent, one was heard: a signal is no counter")
         })?;
         kill(child.pid, SIGUSR1)?;
         kill(child.pid, SIGUSR1)?;

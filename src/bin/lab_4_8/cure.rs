@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use indicatif::ProgressBar;
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{bulk, claim, note, step};
 use lablib::shm::NULL;
-use lablib::signals::{block, heard, kill, listen, suspend};
-use lablib::trace::{bulk, claim, note, step};
+use lablib::signals::{heard, kill, sigaction, sigprocmask, sigsuspend};
 use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
+use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::{Pid, pipe, read, write};
 
@@ -18,27 +19,27 @@ use crate::{HELLO, SIZE};
 
 /// Sleeps until the signal has come, or does not sleep if it has.
 fn wait_until_told() -> Result<()> {
-    while heard(SIGUSR1).0 == 0 {
-        suspend(SIGUSR1)?;
+    while heard(SIGUSR1) == 0 {
+        sigsuspend(SIGUSR1)?;
     }
     Ok(())
 }
 
 /// The race of part B, against a child that waits in the right way.
-pub fn sigsuspend(patience: Patience) -> Result<()> {
+pub fn blocked(patience: Patience) -> Result<()> {
     step(9, "C: block the signal before fork, wait in sigsuspend")?;
     let pair = child("parent", || {
         let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
-        listen(SIGUSR1)?;
-        block(SIGUSR1, true)?;
+        sigaction(SIGUSR1)?;
+        sigprocmask(SIG_BLOCK, SIGUSR1)?;
         let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
         let parent = Pid::this();
         let child = child("child", || {
-            let told = heard(SIGUSR1).0;
+            let told = heard(SIGUSR1);
             read(&gate, &mut [0]).map_err(Failure::of("read"))?;
             claim(
-                told == 0 && heard(SIGUSR1).0 == 0,
+                told == 0 && heard(SIGUSR1) == 0,
                 "the signal was sent, and waits: it is blocked",
             )?;
             wait_until_told()?;
@@ -58,31 +59,26 @@ pub fn sigsuspend(patience: Patience) -> Result<()> {
 }
 
 /// What the two pass to and fro: the number of the round, and the answer.
-#[repr(C)]
-struct Rounds {
-    asked: AtomicU64,
-    answered: AtomicU64,
-}
+type Rounds = [AtomicU64; 2];
 
 /// The same, often, with a number to be answered.
 pub fn many_rounds(rounds: u64, patience: Patience) -> Result<()> {
     step(10, "C: many rounds, each answered")?;
     let pair = child("parent", || {
-        listen(SIGUSR1)?;
-        block(SIGUSR1, true)?;
+        sigaction(SIGUSR1)?;
+        sigprocmask(SIG_BLOCK, SIGUSR1)?;
         let id = shm::get(IPC_PRIVATE, size_of::<Rounds>(), 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
-        // SAFETY: a fresh segment is a page of zeros, which two atomics may be; it stays attached
-        // until both have ended their rounds, and both touch it as these atomics alone.
-        let shared = unsafe { &*addr.cast::<Rounds>() };
+        let rounds_here = shm::view::<Rounds>(addr)?;
+        let [asked, answered] = &*rounds_here;
         let parent = Pid::this();
         let child = child("child", || {
             bulk(|| {
                 (1..=rounds).try_for_each(|round| {
                     wait_until_told()?;
-                    let asked = shared.asked.load(SeqCst);
-                    shared.answered.store(asked, SeqCst);
-                    check(asked, round)?;
+                    let number = asked.load(SeqCst);
+                    answered.store(number, SeqCst);
+                    check(number, round)?;
                     kill(parent, SIGUSR1)
                 })
             })
@@ -95,13 +91,14 @@ pub fn many_rounds(rounds: u64, patience: Patience) -> Result<()> {
                     // What the child prints after its last round must not meet the bar.
                     progress.finish_and_clear();
                 }
-                shared.asked.store(round, SeqCst);
+                asked.store(round, SeqCst);
                 kill(child.pid, SIGUSR1)?;
                 wait_until_told()?;
-                check(shared.answered.load(SeqCst), round)
+                check(answered.load(SeqCst), round)
             })
         })?;
         reap(child)?;
+        drop(rounds_here);
         shm::dt(addr)?;
         shm::ctl_rmid(id)
     })?;

@@ -1,9 +1,10 @@
 //! What else a program of this kind meets.
 
-use lablib::process::child;
-use lablib::signals::{block, heard, kill, listen, suspend};
-use lablib::trace::{claim, note};
+use lablib::child::child;
+use lablib::print::{claim, note};
+use lablib::signals::{heard, kill, sigaction, sigprocmask, sigsuspend};
 use lablib::{Experiment, Failure, Result};
+use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::{self, SIGUSR1};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{pipe, read, write};
@@ -27,7 +28,7 @@ fn handler_late() -> Result<()> {
     let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
     let late = child("child", || {
         read(&gate, &mut [0]).map_err(Failure::of("read"))?;
-        listen(SIGUSR1)
+        sigaction(SIGUSR1)
     })?;
     kill(late.pid, SIGUSR1)?;
     write(&open_gate, b"!").map_err(Failure::of("write"))?;
@@ -36,17 +37,17 @@ fn handler_late() -> Result<()> {
 }
 
 fn mask_inherited() -> Result<()> {
-    block(SIGUSR1, true)?;
+    sigprocmask(SIG_BLOCK, SIGUSR1)?;
     let heir = child("child", || {
-        listen(SIGUSR1)?;
+        sigaction(SIGUSR1)?;
         nix::sys::signal::raise(SIGUSR1).map_err(Failure::of("raise"))?;
-        claim(heard(SIGUSR1).0 == 0, "blocked by who started it: the handler does not run")?;
-        while heard(SIGUSR1).0 == 0 {
-            suspend(SIGUSR1)?;
+        claim(heard(SIGUSR1) == 0, "blocked by who started it: the handler does not run")?;
+        while heard(SIGUSR1) == 0 {
+            sigsuspend(SIGUSR1)?;
         }
         note("so a program sets the mask itself, and does not trust the one it was given");
         Ok(())
     })?;
-    block(SIGUSR1, false)?;
+    sigprocmask(SIG_UNBLOCK, SIGUSR1)?;
     heir.finish()
 }

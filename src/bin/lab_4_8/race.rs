@@ -3,10 +3,10 @@
 
 use std::os::fd::OwnedFd;
 
-use lablib::process::child;
+use lablib::child::child;
+use lablib::print::{claim, note, step};
 use lablib::shm::{Addr, NULL};
-use lablib::signals::{heard, kill, listen, pause};
-use lablib::trace::{claim, note, step};
+use lablib::signals::{heard, kill, pause, sigaction};
 use lablib::{Failure, Patience, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::SIGUSR1;
@@ -30,7 +30,7 @@ pub fn before_pause(patience: Patience) -> Result<()> {
 pub fn between_check_and_pause(patience: Patience) -> Result<()> {
     step(8, "B: the signal comes between the check and pause")?;
     let ending = forced(patience, |parent, gate, addr| {
-        while heard(SIGUSR1).0 == 0 {
+        while heard(SIGUSR1) == 0 {
             note("not told yet: it is going to pause");
             gate.hold()?;
             pause()?;
@@ -73,7 +73,7 @@ impl Gate {
 fn forced(patience: Patience, the_child: fn(Pid, &Gate, Addr) -> Result<()>) -> Result<Ending> {
     let pair = child("parent", || {
         let gate = Gate::new()?;
-        listen(SIGUSR1)?;
+        sigaction(SIGUSR1)?;
         let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
         let parent = Pid::this();
@@ -82,7 +82,7 @@ fn forced(patience: Patience, the_child: fn(Pid, &Gate, Addr) -> Result<()>) -> 
         note("removed as soon as both have it: whatever happens now, nothing stays");
         shm::write(addr, HELLO)?;
         gate.meanwhile(|| kill(child.pid, SIGUSR1))?;
-        while heard(SIGUSR1).0 == 0 {
+        while heard(SIGUSR1) == 0 {
             pause()?;
         }
         reap(child)

@@ -3,19 +3,20 @@
 //! Nobody is asked to wait for a time that "must be enough". Both sleep for good when both are in
 //! pause or sigsuspend, no signal is on its way to either, and neither has moved between two looks.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use std::{fmt, fs};
 
-use lablib::cleanup::Kind;
-use lablib::process::Child;
-use lablib::system::{Row, SYS_PAUSE, Status, asleep_in, status};
-use lablib::trace::{note, text};
-use lablib::{Failure, Patience, Result, cleanup, exit, signals, system, trace};
+use lablib::child::Child;
+use lablib::print::{note, text};
+use lablib::{Failure, Patience, Result, exit, print, signals};
 use libc::c_long;
 use nix::poll::poll;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
+use sysv::process::{SYS_PAUSE, Status, asleep_in, child_of, status};
+use sysv::tables;
+use sysv::tables::{Kind, Row};
 
 /// How a pair ended that did not fail.
 #[derive(PartialEq, Debug)]
@@ -32,18 +33,18 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A parent and, once it is there, its child. Both have ended when this is dropped.
 struct Pair {
     parent: Option<Child>,
-    pids: (Pid, Option<Pid>),
+    pid: Pid,
+    child: Option<Pid>,
 }
 
 impl Drop for Pair {
     fn drop(&mut self) {
         drop(self.parent.take());
         // The child dies with its parent, a moment later: until then it has attached what they made.
-        let (parent, child) = self.pids;
-        let makers = [Some(parent), child].map(|pid| pid.map(|pid| i64::from(pid.as_raw())));
+        let makers = [Some(self.pid), self.child].map(|pid| pid.map(|pid| i64::from(pid.as_raw())));
         let attached = |row: &Row| makers.contains(&Some(row.get("cpid"))) && row.get("nattch") > 0;
         for _ in 0..2000 {
-            if !system::table(Kind::Shm).iter().any(attached) {
+            if !tables::table(Kind::Shm).iter().any(attached) {
                 break;
             }
             let _ = poll(&mut [], 1_u16);
@@ -64,14 +65,14 @@ pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
         return reap(parent).map(|()| Ending::Well);
     }
     let pid = parent.pid;
-    let mut pair = Pair { parent: Some(parent), pids: (pid, None) };
+    let mut pair = Pair { parent: Some(parent), pid, child: None };
     let (mut before, mut still, mut silent) = (vec![], 0, Duration::ZERO);
     while !pair.parent.as_ref().is_none_or(|parent| parent.has_ended(LOOK).unwrap_or(true)) {
         signals::check()?;
-        if pair.pids.1.is_none() {
-            pair.pids.1 = child_of(pid);
+        if pair.child.is_none() {
+            pair.child = child_of(pid.as_raw()).map(Pid::from_raw);
         }
-        let pids = [Some(pid), pair.pids.1].into_iter().flatten();
+        let pids = [Some(pid), pair.child].into_iter().flatten();
         let now: Vec<Look> = pids.filter_map(look).collect();
         let stopped = now.iter().find(|one| one.status.state == 'T');
         silent = if stopped.is_some() { silent + LOOK } else { Duration::ZERO };
@@ -93,7 +94,7 @@ pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
                 text(&format!("child {child}"));
                 note("both are asleep; the signal came before pause, and nobody will send another");
                 if let Some(parent) = pair.parent.take() {
-                    trace::dim(|| parent.kill())?;
+                    print::dim(|| parent.kill())?;
                     parent.wait()?;
                 }
                 return Ok(Ending::Asleep);
@@ -138,19 +139,6 @@ impl fmt::Display for Look {
     }
 }
 
-/// The child of a process: its number is field 4 of /proc/PID/stat.
-fn child_of(parent: Pid) -> Option<Pid> {
-    let pids =
-        fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let child = pids.filter_map(|pid| pid.parse().ok()).find(|pid: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent_of =
-            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
-        parent_of == Some(parent.as_raw())
-    });
-    child.map(Pid::from_raw)
-}
-
 /// Waits for a child, and says so if it was killed.
 pub fn reap(child: Child) -> Result<()> {
     let pid = child.pid;
@@ -162,21 +150,4 @@ pub fn reap(child: Child) -> Result<()> {
         }
         other => Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: {other:?}"))),
     }
-}
-
-/// A segment that a killed run of this lab left has no key: only the ledger knows it.
-pub fn inherit() -> Result<()> {
-    for line in cleanup::ledger()?.iter().filter(|line| line.key == libc::IPC_PRIVATE) {
-        let gone = !system::runs(line.cpid);
-        if let Some(row) = line.row().filter(|row| gone && row.get("nattch") == 0) {
-            note(&format!(
-                "left by {}, which is gone: {}id {}",
-                line.cpid,
-                line.kind.name(),
-                row.id()
-            ));
-            trace::dim(|| line.remove(&row))?;
-        }
-    }
-    Ok(())
 }

@@ -3,23 +3,26 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
-use lablib::peer::{Peer, is_removed};
+use duplex::peers::Peer;
+use duplex::takeover::is_removed;
+use lablib::print::{self, note, step, text};
 use lablib::shm::{Addr, NULL};
-use lablib::trace::{self, note, step, text};
-use lablib::{Failure, Result, exit, shm, signals, system};
+use lablib::{Failure, Result, exit, shm, signals};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
+use sysv::tables;
 
-use crate::Options;
-use crate::talk::{Came, TICK, Talk, handlers, shared};
-use crate::wire::{Decision, SIZE, decide};
+use crate::options::Options;
+use crate::talk::{Came, TICK, Talk, handlers};
+use crate::wire::{Decision, SIZE, StShmbuf, decide};
 
 /// Talks to one server, until it says goodbye.
 pub fn talk(options: &Options) -> Result<()> {
-    trace::name("client");
+    print::name("client");
     handlers("Client")?;
     let (talk, addr) = find(options)?;
     let ended = ring_and_listen(&talk, options);
+    drop(talk);
     let detached = signals::undisturbed(|| shm::dt(addr));
     ended.and(detached)
 }
@@ -38,14 +41,14 @@ enum Look {
 const BUSY_LOOKS: u32 = 10;
 
 /// Looks for a server until there is one, or the patience is at its end.
-fn find(options: &Options) -> Result<(Talk<'static>, Addr)> {
+fn find(options: &Options) -> Result<(Talk, Addr)> {
     let until = options.patience.map(|limit| Instant::now() + limit);
     let reason = match attempt(options, Look::First) {
         Err(reason) if may_change(&reason) => reason,
         decided => return decided,
     };
     note(&format!("{reason}; looking again"));
-    trace::bulk(|| {
+    print::bulk(|| {
         let mut busy = 0;
         while until.is_none_or(|until| Instant::now() < until) {
             signals::wait(&[], Some(TICK), || false)?;
@@ -68,7 +71,7 @@ fn may_change(reason: &Failure) -> bool {
 }
 
 /// One look: finds the segment, attaches it, and makes sure of the server in it.
-fn attempt(options: &Options, look: Look) -> Result<(Talk<'static>, Addr)> {
+fn attempt(options: &Options, look: Look) -> Result<(Talk, Addr)> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
     step(1, "Client: open the segment")?;
     let shmid = open(options)?;
@@ -118,7 +121,7 @@ fn open(options: &Options) -> Result<i32> {
 
 /// How many have attached it, before we do: one, unless this is no server's, or not for us.
 fn count(shmid: i32, look: Look) -> Result<i64> {
-    let Some(row) = system::segment(shmid) else {
+    let Some(row) = tables::segment(shmid) else {
         return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
     };
     let (size, attached) = (row.get("size"), row.get("nattch"));
@@ -147,15 +150,9 @@ fn absent(failure: &Failure) -> bool {
 }
 
 /// Is there one server, and nobody else? Then the pid in the segment becomes ours.
-fn meet(
-    shmid: i32,
-    addr: Addr,
-    before: i64,
-    options: &Options,
-    look: Look,
-) -> Result<Talk<'static>> {
+fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> Result<Talk> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    let shared = shared(addr);
+    let shared = shm::view::<StShmbuf>(addr)?;
     step(3, "Client: read the server's pid")?;
     let written = shared.pid.load(SeqCst);
     if look == Look::First {
@@ -163,7 +160,7 @@ fn meet(
     }
     let peer = Peer::of(written, shmid)?;
     let (after, maker) =
-        system::segment(shmid).map_or((0, 0), |row| (row.get("nattch"), row.get("cpid")));
+        tables::segment(shmid).map_or((0, 0), |row| (row.get("nattch"), row.get("cpid")));
     if maker != i64::from(written) {
         let why =
             format!("{written} has it attached, but {maker} made it: another client, left alone");
@@ -189,7 +186,7 @@ fn ring_and_listen(talk: &Talk, options: &Options) -> Result<()> {
     step(5, "Client: ring at the server")?;
     talk.ring(SIGUSR2)?;
     step(6, "Client: wait for a message")?;
-    if options.count { trace::bulk(|| listen(talk, true)) } else { listen(talk, false) }
+    if options.count { print::bulk(|| listen(talk, true)) } else { listen(talk, false) }
 }
 
 fn listen(talk: &Talk, bulk: bool) -> Result<()> {

@@ -6,44 +6,47 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::Ordering::SeqCst;
 
-use lablib::peer::{self, Peer, is_removed, remove};
+use duplex::peers::Peer;
+use duplex::speech::printable;
+use duplex::takeover;
+use duplex::takeover::{is_removed, remove};
+use lablib::print::{self, note, step, text};
 use lablib::shm::NULL;
-use lablib::signals::{self, heard, was_heard};
-use lablib::trace::{self, note, step, text};
-use lablib::{Failure, Result, exit, shm, system};
+use lablib::signals::{self, heard, sender, was_heard};
+use lablib::{Failure, Result, compare, exit, shm};
 use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use nix::unistd::{read, write};
 
-use crate::Options;
-use crate::talk::{Came, LOOK, Talk, handlers, shared};
-use crate::wire::{SIZE, StShmbuf, messages, printable};
+use crate::options::Options;
+use crate::talk::{Came, LOOK, Talk, handlers};
+use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration says when nobody gives it anything to say.
 const LINES: &str = "hello\na signal carries no words, memory no signal\ngrüße, 你好, здравствуй\n";
 
 /// Serves one client. `ready`, if anybody waits for it, is written to when a client may come.
 pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
-    trace::name("server");
+    print::name("server");
     let lines = Lines::open(options, ready.is_some())?;
     handlers("Server")?;
     step(1, "Server: create the segment")?;
     let file = options.key_file()?;
-    let _lock = peer::lock(&file)?;
+    let _lock = takeover::lock(&file)?;
     let key = shm::ftok(&file, options.proj_id.into())?;
-    let shmid = peer::create(key, SIZE, options.mode)?;
+    let shmid = takeover::create(key, SIZE, options.mode)?;
     step(2, "Server: attach it")?;
     let addr = shm::at(shmid, NULL, 0)?;
-    system::compare(shmid)?;
-    let shared = shared(addr);
-    let ended = meet(shmid, shared, ready.as_ref()).and_then(|peer| {
+    compare::segment(shmid)?;
+    let shared = shm::view::<StShmbuf>(addr)?;
+    let ended = meet(shmid, &shared, ready.as_ref()).and_then(|peer| {
         let talk = Talk { peer, shared, shmid, patience: options.patience };
         if lines.typed {
             note("type lines; Ctrl-D ends");
         }
         let said = if options.count {
-            trace::bulk(|| say_all(&talk, lines, true))
+            print::bulk(|| say_all(&talk, lines, true))
         } else {
             say_all(&talk, lines, false)
         };
@@ -73,7 +76,8 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&OwnedFd>) -> Result<Peer> 
             signals::wait(&[], Some(LOOK), || was_heard(SIGUSR2))?;
             look_around(shmid, shared, me)?;
         }
-        let (_, from) = heard(SIGUSR2);
+        heard(SIGUSR2);
+        let from = sender(SIGUSR2);
         let written = shared.pid.load(SeqCst);
         note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
         if from != written || from == me {

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use lablib::peer::{Peer, is_removed};
-use lablib::shm::Addr;
-use lablib::signals::{self, block, heard, listen, was_heard};
-use lablib::trace::{note, step};
+use duplex::peers::Peer;
+use duplex::takeover::is_removed;
+use lablib::print::{note, step};
+use lablib::shm::View;
+use lablib::signals::{self, heard, sender, sigaction, sigprocmask, was_heard};
 use lablib::{Failure, Patience, Result, exit};
+use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
 
 use crate::wire::StShmbuf;
@@ -23,23 +25,16 @@ const DROWSY: Duration = Duration::from_millis(100);
 pub fn handlers(who: &str) -> Result<()> {
     step(9, &format!("{who}: handlers, before anybody knows our pid"))?;
     for signal in [SIGUSR1, SIGUSR2] {
-        listen(signal)?;
-        block(signal, true)?;
+        sigaction(signal)?;
+        sigprocmask(SIG_BLOCK, signal)?;
     }
     Ok(())
 }
 
-/// The segment at `addr`, as its layout says.
-pub fn shared<'a>(addr: Addr) -> &'a StShmbuf {
-    // SAFETY: it was just attached with at least 128 bytes, page-aligned, and is all atomics, so any
-    // bytes that anybody writes are valid. It stays attached until the conversation has ended.
-    unsafe { &*addr.cast::<StShmbuf>() }
-}
-
 /// One conversation.
-pub struct Talk<'a> {
+pub struct Talk {
     pub peer: Peer,
-    pub shared: &'a StShmbuf,
+    pub shared: View<StShmbuf>,
     pub shmid: i32,
     pub patience: Patience,
 }
@@ -53,7 +48,7 @@ pub enum Came {
     Death,
 }
 
-impl Talk<'_> {
+impl Talk {
     /// Rings: the signal goes to the peer, when it can hear it.
     pub fn ring(&self, signal: Signal) -> Result<()> {
         self.peer.until_it_listens(signal, DROWSY)?;
@@ -66,9 +61,12 @@ impl Talk<'_> {
         let (mut stopped, mut removed) = (false, false);
         loop {
             match heard(signal) {
-                (0, _) => {}
-                (_, from) if from == self.peer.pid.as_raw() => return Ok(Came::Signal),
-                (_, from) => note(&format!("{signal} from {from}, who is not our peer: ignored")),
+                0 => {}
+                _ if sender(signal) == self.peer.pid.as_raw() => return Ok(Came::Signal),
+                _ => {
+                    let from = sender(signal);
+                    note(&format!("{signal} from {from}, who is not our peer: ignored"));
+                }
             }
             let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
             if rest == Some(Duration::ZERO) {

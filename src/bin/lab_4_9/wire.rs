@@ -4,6 +4,9 @@
 
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering::SeqCst};
 
+use duplex::speech::{pieces, printable};
+use lablib::shm::Shared;
+
 /// `sizeof(struct st_shmbuf)`.
 pub const SIZE: usize = 128;
 /// `sizeof buf`: a message of at most 123 bytes, and the NUL that ends it.
@@ -16,6 +19,9 @@ pub struct StShmbuf {
     pub pid: AtomicI32,
     buf: [AtomicU8; TEXT],
 }
+
+// SAFETY: all of it is atomics.
+unsafe impl Shared for StShmbuf {}
 
 const _: () = assert!(size_of::<StShmbuf>() == SIZE);
 
@@ -64,27 +70,9 @@ pub fn decide(seen: &Seen, me: i32) -> Decision {
     }
 }
 
-/// Text as text, whatever it is: what is not UTF-8 and what would command a terminal is escaped.
-pub fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
-}
-
 /// A line as messages: NULs left out, and what does not fit into one in several, none of which ends
 /// within a character. No message is empty, so an empty line is none.
 pub fn messages(line: &[u8]) -> Vec<Vec<u8>> {
     let bytes: Vec<u8> = line.iter().copied().filter(|&byte| byte != 0).collect();
-    let (mut messages, mut rest) = (Vec::new(), bytes.as_slice());
-    while !rest.is_empty() {
-        let most = rest.len().min(TEXT - 1);
-        // A byte 10xxxxxx goes on a character of UTF-8, which has at most three of them.
-        let inside = |end: &usize| rest.get(*end).is_some_and(|byte| byte & 0xc0 == 0x80);
-        let end = (most.saturating_sub(3)..=most).rev().find(|end| !inside(end)).unwrap_or(most);
-        let (message, more) = rest.split_at(end.max(1));
-        messages.push(message.to_vec());
-        rest = more;
-    }
-    messages
+    pieces(&bytes, TEXT - 1).into_iter().map(<[u8]>::to_vec).collect()
 }

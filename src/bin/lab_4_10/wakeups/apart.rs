@@ -3,12 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use lablib::{Failure, Result, process, signals};
+use lablib::{Failure, Result, child, print, signals};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, getppid, read, write};
+use nix::unistd::{Pid, read, write};
 
 use crate::turns::pair;
 
@@ -23,31 +22,17 @@ impl Apart {
     pub fn start(body: impl FnOnce() -> Result<Vec<u64>>) -> Result<Apart> {
         signals::check()?;
         let (answer, to) = pair()?;
-        let parent = Pid::this();
-        // SAFETY: this process has one thread, so the child may run any code.
-        match unsafe { fork() }.map_err(Failure::of("fork()"))? {
-            ForkResult::Parent { child } => Ok(Apart { pid: child, answer }),
-            ForkResult::Child => {
-                for stopping in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-                    // SAFETY: no handler is installed. It fails only for what is no signal.
-                    let _ = unsafe { signal(stopping, SigHandler::SigDfl) };
-                }
-                let alone = set_pdeathsig(Signal::SIGKILL).is_ok() && getppid() == parent;
-                let done = if alone { body() } else { Err(Failure::Told(1)) };
-                let code = match done {
-                    Ok(numbers) => {
-                        let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_ne_bytes()).collect();
-                        i32::from(write(&to, &bytes) != Ok(bytes.len()))
-                    }
-                    Err(failure) => {
-                        failure.tell();
-                        failure.code().into()
-                    }
-                };
-                // SAFETY: ends the process at once: what the parent's destructors own stays its own.
-                unsafe { libc::_exit(code) }
+        let pid = child::apart(|| match body() {
+            Ok(numbers) => {
+                let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_ne_bytes()).collect();
+                u8::from(write(&to, &bytes) != Ok(bytes.len()))
             }
-        }
+            Err(failure) => {
+                print::tell(&failure);
+                failure.code()
+            }
+        })?;
+        Ok(Apart { pid, answer })
     }
 
     /// Its numbers; `None` when it has not answered within `limit`. `Err` when it failed, which it
@@ -75,7 +60,7 @@ impl Apart {
 
     /// Has it ended? It is not waited for yet.
     pub fn has_ended(&self) -> Result<bool> {
-        signals::wait_readable(process::pidfd_open(self.pid)?.as_fd(), Some(Duration::ZERO))
+        signals::wait_readable(child::pidfd_open(self.pid)?.as_fd(), Some(Duration::ZERO))
     }
 }
 

@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lablib::shm::NULL;
-use lablib::{Failure, Result, shm, signals, system};
+use lablib::shm::{NULL, Shared};
+use lablib::{Failure, Result, shm, signals};
 use libc::{IPC_PRIVATE, c_int, c_long, pthread_cond_t, pthread_mutex_t};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::{gettid, pause};
+use sysv::process;
 
 use super::apart::Apart;
-use super::{FAILS, Outcome, SITUATIONS, UNDECIDED};
+use super::outcome::{FAILS, Outcome, SITUATIONS, UNDECIDED};
 
 /// An order of events in which a way fails.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,17 +52,14 @@ struct Stage {
     taker: AtomicI32,
     /// The reader thread.
     reader: AtomicI32,
-    mutex: UnsafeCell<pthread_mutex_t>,
+    bell: Bell,
 }
 
+// SAFETY: atomics, and a bell, whose objects only the calls made for them touch.
+unsafe impl Shared for Stage {}
+
+/// For handlers, which are given nothing: the stage of the scene that is being played.
 static STAGE: AtomicPtr<Stage> = AtomicPtr::new(ptr::null_mut());
-
-fn stage<'a>() -> &'a Stage {
-    // SAFETY: `run` has stored the address of an attached, zeroed segment that is large enough, and
-    // does not detach it before every process that uses it has ended. All of it but the mutex, which
-    // only the calls made for it touch, is atomics.
-    unsafe { &*STAGE.load(SeqCst) }
-}
 
 /// How often a scene is played that kills its process each time.
 const DEADLY: u32 = 20;
@@ -72,9 +70,11 @@ const LONG: Duration = Duration::from_secs(20);
 pub fn run(name: &'static str, scene: Scene, rounds: u32) -> Result<Outcome> {
     let id = shm::get(IPC_PRIVATE, size_of::<Stage>(), 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
+    let stage = shm::view::<Stage>(addr)?;
     STAGE.store(addr.cast(), SeqCst);
     let rounds = if scene == Scene::LockedHandler { rounds.min(DEADLY) } else { rounds };
-    let played = play(scene, rounds);
+    let played = play(&stage, scene, rounds);
+    drop(stage);
     shm::dt(addr)?;
     shm::ctl_rmid(id)?;
     let lost = played?;
@@ -101,44 +101,46 @@ fn why(scene: Scene) -> &'static str {
 }
 
 /// How many rounds failed.
-fn play(scene: Scene, rounds: u32) -> Result<u32> {
+fn play(stage: &Stage, scene: Scene, rounds: u32) -> Result<u32> {
     match scene {
         Scene::MainTakesIt => {
-            let other = start(|| main_waits(take, false, in_pause))?;
-            (1..=rounds).map(|round| main_takes_it(&other, round)).sum()
+            let other = start(stage, || main_waits(stage, take, false, in_pause))?;
+            (1..=rounds).map(|round| main_takes_it(stage, &other, round)).sum()
         }
         Scene::BeforePause => {
-            let other = start(|| main_waits(take, true, held_before_pause))?;
-            (1..=rounds).map(|round| before_pause(&other, round)).sum()
+            let other = start(stage, || main_waits(stage, take, true, held_before_pause))?;
+            (1..=rounds).map(|round| before_pause(stage, &other, round)).sum()
         }
         Scene::BeforeWait => {
-            let other = start(|| main_waits(notify, true, held_before_wait))?;
-            (1..=rounds).map(|round| before_wait(&other, round)).sum()
+            let other = start(stage, || main_waits(stage, notify, true, held_before_wait))?;
+            (1..=rounds).map(|round| before_wait(stage, &other, round)).sum()
         }
         Scene::LockedHandler => (1..=rounds)
             .map(|_| {
-                let other = start(|| main_waits(lock_and_notify, true, held_before_wait))?;
-                locked_handler(&other)
+                let other =
+                    start(stage, || main_waits(stage, lock_and_notify, true, held_before_wait))?;
+                locked_handler(stage, &other)
             })
             .sum(),
         Scene::MutexAsSignal => {
-            let other = start(holds_a_mutex)?;
-            (1..=rounds).map(|round| mutex_as_signal(&other, round)).sum()
+            let other = start(stage, || holds_a_mutex(stage))?;
+            (1..=rounds).map(|round| mutex_as_signal(stage, &other, round)).sum()
         }
     }
 }
 
 /// Starts the other side, on a stage that is as new.
-fn start(body: impl FnOnce() -> Result<Vec<u64>>) -> Result<Apart> {
-    // SAFETY: nobody else uses the stage now. Zeros are valid in all of it, and the mutex is made
-    // before the process that shares it.
+fn start(stage: &Stage, body: impl FnOnce() -> Result<Vec<u64>>) -> Result<Apart> {
+    let Stage { message, seen, held, entered, left, taker, reader, .. } = stage;
+    [message, seen, held, entered, left].iter().for_each(|number| number.store(0, SeqCst));
+    [taker, reader].iter().for_each(|thread| thread.store(0, SeqCst));
+    // SAFETY: nobody else uses the stage now, and the mutex is made before the process that shares it.
     unsafe {
-        ptr::write_bytes(STAGE.load(SeqCst), 0, 1);
         let mut attributes: libc::pthread_mutexattr_t = mem::zeroed();
         libc::pthread_mutexattr_init(&mut attributes);
         libc::pthread_mutexattr_setpshared(&mut attributes, libc::PTHREAD_PROCESS_SHARED);
         libc::pthread_mutexattr_settype(&mut attributes, libc::PTHREAD_MUTEX_ERRORCHECK);
-        libc::pthread_mutex_init(stage().mutex.get(), &attributes);
+        libc::pthread_mutex_init(stage.bell.mutex.get(), &attributes);
     }
     Apart::start(body)
 }
@@ -158,8 +160,8 @@ fn until(what: &str, other: &Apart, so: impl Fn() -> bool) -> Result<()> {
     Ok(())
 }
 
-fn reader_sleeps_in(call: c_long) -> bool {
-    system::asleep_in(stage().reader.load(SeqCst)) == Some(call)
+fn reader_sleeps_in(stage: &Stage, call: c_long) -> bool {
+    process::asleep_in(stage.reader.load(SeqCst)) == Some(call)
 }
 
 fn send(other: &Apart, signal: Signal) -> Result<()> {
@@ -167,24 +169,24 @@ fn send(other: &Apart, signal: Signal) -> Result<()> {
 }
 
 /// A message, and the signal that is to wake its reader.
-fn say(other: &Apart, round: u32) -> Result<()> {
-    stage().message.store(round, SeqCst);
+fn say(stage: &Stage, other: &Apart, round: u32) -> Result<()> {
+    stage.message.store(round, SeqCst);
     send(other, Signal::SIGUSR1)
 }
 
 /// 1 if the reader sleeps although its message is there: the wake-up is lost.
-fn is_lost(round: u32, call: c_long) -> u32 {
-    u32::from(stage().seen.load(SeqCst) < round && reader_sleeps_in(call))
+fn is_lost(stage: &Stage, round: u32, call: c_long) -> u32 {
+    u32::from(stage.seen.load(SeqCst) < round && reader_sleeps_in(stage, call))
 }
 
-fn main_takes_it(other: &Apart, round: u32) -> Result<u32> {
-    let Stage { left, taker, reader, seen, .. } = stage();
-    until("the reader sleeps in pause", other, || reader_sleeps_in(libc::SYS_pause))?;
+fn main_takes_it(stage: &Stage, other: &Apart, round: u32) -> Result<u32> {
+    let Stage { left, taker, reader, seen, .. } = stage;
+    until("the reader sleeps in pause", other, || reader_sleeps_in(stage, libc::SYS_pause))?;
     let before = left.load(SeqCst);
-    say(other, round)?;
+    say(stage, other, round)?;
     until("the handler has run", other, || left.load(SeqCst) > before)?;
     let by_main = taker.load(SeqCst) == other.pid.as_raw();
-    let lost = is_lost(round, libc::SYS_pause) * u32::from(by_main);
+    let lost = is_lost(stage, round, libc::SYS_pause) * u32::from(by_main);
     // The rescue, so that the next round can be played: a signal for this thread alone.
     let reader = reader.load(SeqCst);
     // SAFETY: tgkill takes three numbers; the process is our child, and not reaped.
@@ -196,27 +198,27 @@ fn main_takes_it(other: &Apart, round: u32) -> Result<u32> {
     Ok(lost)
 }
 
-fn before_pause(other: &Apart, round: u32) -> Result<u32> {
-    let Stage { held, left, seen, .. } = stage();
+fn before_pause(stage: &Stage, other: &Apart, round: u32) -> Result<u32> {
+    let Stage { held, left, seen, .. } = stage;
     until("the reader has looked", other, || held.load(SeqCst) == round)?;
     let before = left.load(SeqCst);
-    say(other, round)?;
+    say(stage, other, round)?;
     until("the handler has run", other, || left.load(SeqCst) > before)?;
-    until("the reader sleeps in pause", other, || reader_sleeps_in(libc::SYS_pause))?;
-    let lost = is_lost(round, libc::SYS_pause);
+    until("the reader sleeps in pause", other, || reader_sleeps_in(stage, libc::SYS_pause))?;
+    let lost = is_lost(stage, round, libc::SYS_pause);
     send(other, Signal::SIGUSR1)?;
     until("the reader was rescued", other, || seen.load(SeqCst) == round)?;
     Ok(lost)
 }
 
-fn before_wait(other: &Apart, round: u32) -> Result<u32> {
-    let Stage { held, left, seen, .. } = stage();
+fn before_wait(stage: &Stage, other: &Apart, round: u32) -> Result<u32> {
+    let Stage { held, left, seen, .. } = stage;
     until("the reader has looked", other, || held.load(SeqCst) == round)?;
     let before = left.load(SeqCst);
-    say(other, round)?;
+    say(stage, other, round)?;
     until("the handler has run", other, || left.load(SeqCst) > before)?;
-    until("the reader waits at the condition", other, || reader_sleeps_in(libc::SYS_futex))?;
-    let lost = is_lost(round, libc::SYS_futex);
+    until("the reader waits at the condition", other, || reader_sleeps_in(stage, libc::SYS_futex))?;
+    let lost = is_lost(stage, round, libc::SYS_futex);
     // The rescue: the main thread takes this one by sigwait, and notifies as one should.
     send(other, Signal::SIGUSR2)?;
     until("the reader was rescued", other, || seen.load(SeqCst) == round)?;
@@ -224,20 +226,20 @@ fn before_wait(other: &Apart, round: u32) -> Result<u32> {
 }
 
 /// After this nobody can rescue the reader: its process is killed when `other` is dropped.
-fn locked_handler(other: &Apart) -> Result<u32> {
-    let Stage { held, entered, left, .. } = stage();
+fn locked_handler(stage: &Stage, other: &Apart) -> Result<u32> {
+    let Stage { held, entered, left, .. } = stage;
     until("the reader has looked", other, || held.load(SeqCst) == 1)?;
-    say(other, 1)?;
+    say(stage, other, 1)?;
     until("the handler was entered", other, || entered.load(SeqCst) == 1)?;
-    until("its thread sleeps", other, || reader_sleeps_in(libc::SYS_futex))?;
-    Ok(is_lost(1, libc::SYS_futex) * u32::from(left.load(SeqCst) == 0))
+    until("its thread sleeps", other, || reader_sleeps_in(stage, libc::SYS_futex))?;
+    Ok(is_lost(stage, 1, libc::SYS_futex) * u32::from(left.load(SeqCst) == 0))
 }
 
-fn mutex_as_signal(other: &Apart, round: u32) -> Result<u32> {
-    let Stage { held, message, mutex, .. } = stage();
+fn mutex_as_signal(stage: &Stage, other: &Apart, round: u32) -> Result<u32> {
+    let Stage { held, message, bell, .. } = stage;
     until("the reader has locked it", other, || held.load(SeqCst) == round)?;
     // SAFETY: `start` has made the mutex; of a kind that refuses instead of breaking.
-    let answer = unsafe { libc::pthread_mutex_unlock(mutex.get()) };
+    let answer = unsafe { libc::pthread_mutex_unlock(bell.mutex.get()) };
     // The reader has looked in vain, and takes the mutex again: nothing keeps it from that.
     message.store(round, SeqCst);
     Ok(u32::from(answer == libc::EPERM))
@@ -248,9 +250,10 @@ fn mutex_as_signal(other: &Apart, round: u32) -> Result<u32> {
 /// A main thread that waits for its reader thread, and, if it blocks the signal, rescues it when it
 /// is asked to.
 fn main_waits(
+    stage: &Stage,
     handler: extern "C" fn(c_int),
     main_blocks: bool,
-    read: fn() -> Result<()>,
+    read: fn(&Stage) -> Result<()>,
 ) -> Result<Vec<u64>> {
     let (usr1, usr2) = (SigSet::from(Signal::SIGUSR1), SigSet::from(Signal::SIGUSR2));
     let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
@@ -265,8 +268,8 @@ fn main_waits(
         scope.spawn(|| {
             // Before the reader is known, and so before any signal is sent.
             usr1.thread_unblock().map_err(Failure::of("pthread_sigmask"))?;
-            stage().reader.store(gettid().as_raw(), SeqCst);
-            read()
+            stage.reader.store(gettid().as_raw(), SeqCst);
+            read(stage)
         });
         loop {
             usr2.wait().map_err(Failure::of("sigwait"))?;
@@ -276,8 +279,8 @@ fn main_waits(
 }
 
 /// Reads each message, and sleeps in pause while there is none.
-fn in_pause() -> Result<()> {
-    let Stage { message, seen, .. } = stage();
+fn in_pause(stage: &Stage) -> Result<()> {
+    let Stage { message, seen, .. } = stage;
     loop {
         match message.load(SeqCst) {
             new if new != seen.load(SeqCst) => seen.store(new, SeqCst),
@@ -287,13 +290,13 @@ fn in_pause() -> Result<()> {
 }
 
 /// The same, but holds still between the look and pause until the signal has come.
-fn held_before_pause() -> Result<()> {
-    let Stage { message, seen, .. } = stage();
+fn held_before_pause(stage: &Stage) -> Result<()> {
+    let Stage { message, seen, .. } = stage;
     loop {
         match message.load(SeqCst) {
             new if new != seen.load(SeqCst) => seen.store(new, SeqCst),
             _ => {
-                hold_still();
+                hold_still(stage);
                 pause();
             }
         }
@@ -301,12 +304,12 @@ fn held_before_pause() -> Result<()> {
 }
 
 /// The same with a condition variable, whose mutex it has from the look to the wait, as one should.
-fn held_before_wait() -> Result<()> {
-    let Stage { message, seen, .. } = stage();
+fn held_before_wait(stage: &Stage) -> Result<()> {
+    let Stage { message, seen, .. } = stage;
     BELL.locked(|| {
         loop {
             while message.load(SeqCst) == seen.load(SeqCst) {
-                hold_still();
+                hold_still(stage);
                 BELL.wait();
             }
             seen.store(message.load(SeqCst), SeqCst);
@@ -316,8 +319,8 @@ fn held_before_wait() -> Result<()> {
 
 /// Says that it has looked, and waits until a handler has been here. If the handler does not come
 /// back, neither does this.
-fn hold_still() {
-    let Stage { seen, held, entered, .. } = stage();
+fn hold_still(stage: &Stage) {
+    let Stage { seen, held, entered, .. } = stage;
     let before = entered.load(SeqCst);
     held.store(seen.load(SeqCst) + 1, SeqCst);
     while entered.load(SeqCst) == before {
@@ -326,50 +329,50 @@ fn hold_still() {
 }
 
 /// Takes the mutex to wait for a message; finds none; gives it back; again.
-fn holds_a_mutex() -> Result<Vec<u64>> {
-    let Stage { message, held, mutex, .. } = stage();
+fn holds_a_mutex(stage: &Stage) -> Result<Vec<u64>> {
+    let Stage { message, held, bell, .. } = stage;
     for round in 1.. {
         // SAFETY: `start` has made the mutex.
-        unsafe { libc::pthread_mutex_lock(mutex.get()) };
+        unsafe { libc::pthread_mutex_lock(bell.mutex.get()) };
         held.store(round, SeqCst);
         while message.load(SeqCst) < round {
             thread::yield_now();
         }
         // SAFETY: this thread has it.
-        unsafe { libc::pthread_mutex_unlock(mutex.get()) };
+        unsafe { libc::pthread_mutex_unlock(bell.mutex.get()) };
     }
     Ok(vec![0])
 }
 
-/// Says in the stage that a handler runs here.
-fn entered() {
-    // SAFETY: gettid is async-signal-safe.
-    stage().taker.store(unsafe { libc::syscall(libc::SYS_gettid) } as i32, SeqCst);
-    stage().entered.fetch_add(1, SeqCst);
+/// In a handler: says in the stage that it was entered, does `body`, and says that it is left.
+fn handle(body: fn()) {
+    // SAFETY: `run` has stored the address of a stage, of which it has a view until the process that
+    // installs the handlers has ended.
+    let stage = unsafe { &*STAGE.load(SeqCst) };
+    // gettid is async-signal-safe.
+    stage.taker.store(gettid().as_raw(), SeqCst);
+    stage.entered.fetch_add(1, SeqCst);
+    body();
+    stage.left.fetch_add(1, SeqCst);
 }
 
 /// A handler as it should be: it stores, and nothing else.
 extern "C" fn take(_: c_int) {
-    entered();
-    stage().left.fetch_add(1, SeqCst);
+    handle(|| {});
 }
 
 /// WRONG, on purpose: pthread_cond_signal is not async-signal-safe, and without the mutex it may
 /// come when nobody waits yet.
 extern "C" fn notify(_: c_int) {
-    entered();
-    BELL.notify();
-    stage().left.fetch_add(1, SeqCst);
+    handle(|| BELL.notify());
 }
 
 /// WRONG, on purpose: the thread that is interrupted may have the mutex.
 extern "C" fn lock_and_notify(_: c_int) {
-    entered();
-    BELL.locked(|| BELL.notify());
-    stage().left.fetch_add(1, SeqCst);
+    handle(|| BELL.locked(|| BELL.notify()));
 }
 
-/// A mutex and a condition variable of the reading process.
+/// A mutex and a condition variable.
 struct Bell {
     mutex: UnsafeCell<pthread_mutex_t>,
     condition: UnsafeCell<pthread_cond_t>,
@@ -378,6 +381,7 @@ struct Bell {
 // SAFETY: both are made for use by several threads, and only touched by their own calls.
 unsafe impl Sync for Bell {}
 
+/// The reading process's.
 static BELL: Bell = Bell {
     mutex: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
     condition: UnsafeCell::new(libc::PTHREAD_COND_INITIALIZER),

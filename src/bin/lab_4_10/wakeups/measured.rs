@@ -3,15 +3,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use duplex::layout::{Role, Segment, segment_size};
+use duplex::receiver::Receiver;
+use duplex::sender::Sender;
+use duplex::waiters::Way;
 use hdrhistogram::Histogram;
-use lablib::channel::{Receiver, Role, Segment, Sender, segment_size};
-use lablib::wakeup::Way;
 use lablib::{Failure, Result, exit, sem, shm};
 use libc::IPC_PRIVATE;
 use nix::time::{ClockId, clock_gettime};
 
 use super::apart::{Apart, pin, places};
-use super::{AWAKE, Figure, Outcome, SITUATIONS, Situation, UNDECIDED, WORKS};
+use super::outcome::{AWAKE, Figure, Outcome, SITUATIONS, Situation, UNDECIDED, WORKS};
 
 /// Bytes of each ring; what is measured is waking, not carrying.
 const RING: usize = 4096;
@@ -118,8 +120,8 @@ fn one_side(ids: [i32; 2], ways: [Way; 2], idle: bool, rounds: u32) -> Result<Ve
     let patience = None;
     let peer = out.meet(patience)?;
     back.meet(patience)?;
-    let mut sender = out.sender(ways[0], Some(&peer), patience)?;
-    let mut receiver = back.receiver(ways[1], Some(&peer), patience)?;
+    let mut sender = Sender::new(&mut out, ways[0], Some(&peer), patience)?;
+    let mut receiver = Receiver::new(&mut back, ways[1], Some(&peer), patience)?;
     in_a_thread(|| ask(&mut sender, &mut receiver, idle, rounds))
 }
 
@@ -130,8 +132,8 @@ fn other_side(ids: [i32; 2], ways: [Way; 2]) -> Result<Vec<u64>> {
     // Who is not answered waits for the watchdog.
     let patience = None;
     let peer = out.meet(patience)?;
-    let mut receiver = back.receiver(ways[0], Some(&peer), patience)?;
-    let mut sender = out.sender(ways[1], Some(&peer), patience)?;
+    let mut receiver = Receiver::new(&mut back, ways[0], Some(&peer), patience)?;
+    let mut sender = Sender::new(&mut out, ways[1], Some(&peer), patience)?;
     in_a_thread(|| answer(&mut sender, &mut receiver))
 }
 

@@ -11,36 +11,53 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use duplex::waiters::Way;
 use indicatif::{ProgressBar, ProgressStyle};
-use lablib::trace::{self, note, step, text};
-use lablib::wakeup::Way;
-use lablib::{Failure, Result, exit};
+use lablib::print::{self, note, step, text};
+use lablib::{Failure, Result, exit, value};
 use nix::unistd::{dup, dup2_stdout};
 use serde_json::json;
 
 mod apart;
 mod forced;
 mod measured;
+mod outcome;
 mod picture;
 
-#[derive(clap::Args)]
+use outcome::{Figure, Outcome, SITUATIONS, UNDECIDED};
+
+/// What the test can be told.
 pub struct Options {
-    /// Rounds for each way; idle ones, of a millisecond each, are a fifth of that
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
-    /// Only this way; a name that is none lists them
-    #[arg(long, value_name = "WAY")]
     only: Option<String>,
-    /// Seconds after which a way that hangs is ended, and becomes a row
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     watchdog: u64,
-    /// Print the result as JSON instead
-    #[arg(long)]
     json: bool,
-    /// Write a picture of the latencies
-    #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+}
+
+/// The arguments.
+pub fn arguments() -> [Arg; 5] {
+    let long = |name, help| Arg::new(name).long(name).help(help);
+    let rounds = long(
+        "rounds",
+        "Rounds for each way; idle ones, of a millisecond each, are a fifth of that",
+    );
+    let only = long("only", "Only this way; a name that is none lists them");
+    let watchdog =
+        long("watchdog", "Seconds after which a way that hangs is ended, and becomes a row");
+    [
+        rounds.value_name("N").value_parser(value_parser!(u32).range(5..)).default_value("500"),
+        only.value_name("WAY"),
+        watchdog
+            .value_name("SECONDS")
+            .value_parser(value_parser!(u64).range(1..))
+            .default_value("20"),
+        long("json", "Print the result as JSON instead").action(ArgAction::SetTrue),
+        long("svg", "Write a picture of the latencies")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf)),
+    ]
 }
 
 /// What is put to the test.
@@ -50,48 +67,6 @@ enum Test {
     Forced(forced::Scene),
     /// Rounds on the channel.
     Measured(Way),
-}
-
-/// Where both sides run, and how much there is to say.
-#[derive(Clone, Copy)]
-pub struct Situation {
-    pub name: &'static str,
-    pub one_cpu: bool,
-    pub idle: bool,
-}
-
-pub const SITUATIONS: [Situation; 4] = [
-    Situation { name: "1 CPU busy", one_cpu: true, idle: false },
-    Situation { name: "1 CPU idle", one_cpu: true, idle: true },
-    Situation { name: "2 CPUs busy", one_cpu: false, idle: false },
-    Situation { name: "2 CPUs idle", one_cpu: false, idle: true },
-];
-
-/// Latencies of one situation, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Figure {
-    pub p50: u64,
-    pub p99: u64,
-    pub max: u64,
-}
-
-impl Figure {
-    fn of(latencies: &Histogram<u64>) -> Figure {
-        let at = |quantile| latencies.value_at_quantile(quantile);
-        Figure { p50: at(0.5), p99: at(0.99), max: latencies.max() }
-    }
-}
-
-/// What came out.
-pub struct Outcome {
-    pub way: &'static str,
-    rounds: u64,
-    /// Rounds in which the reader was not woken by what was to wake it.
-    lost: u64,
-    /// One for each of [`SITUATIONS`]; none for what never wakes.
-    pub figures: Vec<Option<Figure>>,
-    verdict: &'static str,
-    reason: String,
 }
 
 /// Each way, with the part of it that decides, and why the verdict is what it is.
@@ -119,6 +94,17 @@ const WAYS: [(&str, Test); 17] = [
 static JSON: OnceLock<OwnedFd> = OnceLock::new();
 
 impl Options {
+    /// What was asked for.
+    pub fn of(words: &ArgMatches) -> Options {
+        Options {
+            rounds: value(words, "rounds"),
+            only: words.get_one("only").cloned(),
+            watchdog: value(words, "watchdog"),
+            json: words.get_flag("json"),
+            svg: words.get_one("svg").cloned(),
+        }
+    }
+
     /// With --json, keeps everything but the JSON away from standard output. Before anything is printed.
     pub fn keep_quiet(&self) -> Result<()> {
         if self.json {
@@ -180,7 +166,7 @@ pub fn put_to_the_test(options: &Options) -> Result<()> {
         }
         undecided(&outcomes)
     };
-    trace::bulk(run)
+    print::bulk(run)
 }
 
 /// A way that did not do what the notes teach is a failure of the lab.
@@ -192,12 +178,6 @@ fn undecided(outcomes: &[Outcome]) -> Result<()> {
         }
     }
 }
-
-/// The verdicts.
-const WORKS: &str = "works";
-const AWAKE: &str = "works, but never sleeps";
-const FAILS: &str = "fails";
-const UNDECIDED: &str = "undecided";
 
 fn table(outcomes: &[Outcome]) {
     text("microseconds from one side's send to the other's receive: p50/p99");

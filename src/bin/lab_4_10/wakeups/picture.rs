@@ -5,9 +5,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use super::outcome::{Outcome, SITUATIONS};
 use lablib::{Failure, Result};
-
-use super::{Outcome, SITUATIONS};
 
 const LEFT: f64 = 150.0;
 const WIDE: f64 = 620.0;

@@ -1,0 +1,128 @@
+//! Is this pid our peer?
+//!
+//! A pid that stands in shared memory is a claim. It may be 0, be years old, mean somebody else by
+//! now, or have been planted. So nothing is sent to it before the kernel agrees: the process exists
+//! (a pidfd means it alone from then on), belongs to our user, and has this very segment attached.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lablib::child::pidfd_open;
+use lablib::print::{note, traced};
+use lablib::{Failure, Result, exit, signals};
+use libc::c_int;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, geteuid};
+use sysv::process::{SYS_PAUSE, asleep_in, has_attached, status};
+
+/// A process that has our segment attached.
+pub struct Peer {
+    /// Its number.
+    pub pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Peer {
+    /// Makes sure that `pid`, read from the segment `shmid`, is a peer. The failure's exit code is
+    /// NO_PEER if there is nobody, NOT_A_PEER if there is somebody else.
+    pub fn of(pid: i32, shmid: c_int) -> Result<Peer> {
+        let nobody = |why: &str| Err(Failure::Because(exit::NO_PEER, why.into()));
+        let other = |why: String| Err(Failure::Because(exit::NOT_A_PEER, why));
+        match pid {
+            0 => return nobody("the pid in the segment is 0: nobody has written one yet"),
+            1 | i32::MIN..0 => return other(format!("the pid in the segment is {pid}: no peer's")),
+            _ if pid == std::process::id() as i32 => return nobody("the pid in it is our own"),
+            _ => {}
+        }
+        let dead = format!("the pid in the segment, {pid}, is dead");
+        // Before anything else: from here on it is this process and no heir of its number.
+        let Ok(pidfd) = pidfd_open(Pid::from_raw(pid)) else { return nobody(&dead) };
+        let Some(status) = status(pid).filter(|status| status.state != 'Z') else {
+            return nobody(&dead);
+        };
+        if status.uid != geteuid().as_raw() {
+            return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
+        }
+        if !has_attached(pid, shmid) {
+            let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
+            return other(why);
+        }
+        Ok(Peer { pid: Pid::from_raw(pid), pidfd })
+    }
+
+    /// Sends it a signal: pidfd_send_signal(2), which cannot reach anybody else.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let fd = self.pidfd.as_raw_fd();
+        let line = format!("pidfd_send_signal({fd}, {signal}, NULL, 0)");
+        let sent = traced(line, || {
+            // SAFETY: the call takes a descriptor, two numbers and no record.
+            unsafe {
+                libc::syscall(libc::SYS_pidfd_send_signal, fd, signal as c_int, 0_usize, 0) as c_int
+            }
+        });
+        match sent {
+            Err(Failure::Call(_, Errno::ESRCH)) => {
+                Err(Failure::Because(exit::PEER_DIED, format!("{} has died", self.pid)))
+            }
+            sent => sent.map(drop),
+        }
+    }
+
+    /// Waits, for at most `limit`, until `signal` would not be lost on it: it blocks the signal,
+    /// which then waits for it, or it is asleep in a call that signals end. One that calls bare
+    /// `pause` must be in it.
+    pub fn until_it_listens(&self, signal: Signal, limit: Duration) -> Result<()> {
+        let (pid, until) = (self.pid.as_raw(), Instant::now() + limit);
+        while Instant::now() < until && !self.has_ended() {
+            let Some(status) = status(pid) else { break };
+            let blocks = status.blocked & (1 << (signal as u32 - 1)) != 0;
+            let waits = || asleep_in(pid).is_none_or(|call| WAITS.contains(&call));
+            if blocks || "TZ".contains(status.state) || status.state == 'S' && waits() {
+                break;
+            }
+            signals::check()?;
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    /// Has it ended?
+    pub fn has_ended(&self) -> bool {
+        let mut one = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut one, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Is it stopped, by SIGSTOP or Ctrl-Z? A pidfd does not tell.
+    pub fn is_stopped(&self) -> bool {
+        status(self.pid.as_raw()).is_some_and(|status| status.state == 'T')
+    }
+
+    /// Can be read when it has ended.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// Calls that a handled signal ends.
+const WAITS: [libc::c_long; 6] = [
+    SYS_PAUSE,
+    libc::SYS_rt_sigsuspend,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_read,
+];
+
+/// Where both are seen, only the one that failed complains; that the other misses it is a note.
+pub fn in_company(ended: Result<()>) -> Result<()> {
+    match ended {
+        Err(Failure::Because(code @ (exit::PEER_DIED | exit::NO_PEER), why)) => {
+            note(&why);
+            Err(Failure::Told(code))
+        }
+        ended => ended,
+    }
+}

@@ -1,0 +1,285 @@
+//! `lab doctor`: what this machine allows, what that means for the workbook, and how to mend it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use colored::Colorize;
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{ForkResult, Pid, fork, geteuid};
+use sysv::tables;
+use sysv::tables::Kind;
+
+use crate::asked::{self, Ended, Patience};
+use crate::syscalls;
+use crate::tracer::How;
+use crate::tracer::filter::Filter;
+use crate::tracer::program::Program;
+use crate::tracer::refused::{Refused, why_no_ptrace};
+use crate::tracer::starter::{self, Order, Plan, Starter};
+
+/// How one check came out.
+enum Checked {
+    /// It works: what with.
+    Good(String),
+    /// The workbook works all the same: what does not, and how to mend it.
+    Limited(String),
+    /// A part of the workbook does not work: which, and how to mend it.
+    Bad(String),
+}
+
+use Checked::{Bad, Good, Limited};
+
+/// A name, and what is tried.
+type Check = (&'static str, fn() -> Checked);
+
+/// Looks at this machine. 1 if a part of the workbook does not work here.
+pub fn run() -> ExitCode {
+    asked::listen(&[]);
+    let checks: [Check; 10] = [
+        ("System V IPC", ipc),
+        ("limits", limits),
+        ("forced removal", forced_removal),
+        ("ptrace", ptrace),
+        ("seccomp filter", seccomp),
+        ("namespaces", namespaces),
+        ("pidfd", pidfd),
+        ("ipcs", || program("ipcs", "-V", "the labs show /proc/sysvipc instead", "util-linux")),
+        ("strace", || program("strace", "-V", "the tests have one witness less", "strace")),
+        ("CPUs", cpus),
+    ];
+    let mut code = ExitCode::SUCCESS;
+    for (name, check) in checks {
+        let (mark, text) = match check() {
+            Good(text) => ("ok  ".green(), text),
+            Limited(text) => ("part".yellow(), text),
+            Bad(text) => {
+                code = ExitCode::FAILURE;
+                ("no  ".red(), text)
+            }
+        };
+        let text = text.replace('\n', &format!("\n{:21}", ""));
+        if writeln!(std::io::stdout(), "{mark} {name:<15} {text}").is_err() {
+            // Nobody reads on.
+            return code;
+        }
+    }
+    code
+}
+
+/// How long an attempt may take that the kernel answers at once.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What came of an attempt.
+enum Tried {
+    /// It worked, or the errno of what failed.
+    Answered(Result<(), Errno>),
+    /// The kernel does not answer: where the attempt sleeps.
+    Stuck(String),
+    /// It ended otherwise.
+    Odd(String),
+}
+
+/// Tries something in a child, which ends with it: what it does to itself is gone then, and what does
+/// not answer keeps nobody but the child.
+fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
+    // SAFETY: this process has one thread.
+    let child = match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let code = what().map_or_else(|errno| errno as i32, |()| 0);
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(code) }
+        }
+        Ok(ForkResult::Parent { child }) => child.as_raw(),
+        Err(errno) => return Tried::Odd(format!("fork: {errno:?}")),
+    };
+    match Patience::of(LIMIT).wait(child) {
+        Ok(status) if libc::WIFEXITED(status) => Tried::Answered(match libc::WEXITSTATUS(status) {
+            0 => Ok(()),
+            code => Err(Errno::from_raw(code)),
+        }),
+        Ok(status) => Tried::Odd(format!("a child that tried it ended with status {status:#x}")),
+        Err(Ended::Late) => {
+            let place = starter::whereabouts(child);
+            // Our child and not reaped, so the number is its own. It may never end: we do not wait.
+            let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+            Tried::Stuck(place)
+        }
+        Err(ended) => Tried::Odd(format!("a child that tried it: {ended:?}")),
+    }
+}
+
+/// What is said of a kernel that does not answer.
+fn stuck(place: &str) -> Checked {
+    Bad(format!(
+        "does not answer; this kernel is stuck, restart the machine\n\
+         {place}"
+    ))
+}
+
+fn ipc() -> Checked {
+    let made = attempt(|| {
+        // SAFETY: numbers; what is made is removed.
+        unsafe {
+            let id = Errno::result(libc::shmget(libc::IPC_PRIVATE, 1, 0o600))?;
+            Errno::result(libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut())).map(drop)
+        }
+    });
+    match made {
+        Tried::Answered(Ok(())) => {}
+        Tried::Answered(Err(Errno::ENOSYS)) => {
+            return Bad("this kernel or sandbox has no System V IPC: no lab works\n\
+                        a virtual machine, or a container with the host's kernel, has it"
+                .into());
+        }
+        Tried::Answered(Err(errno)) => {
+            return Bad(format!("no segment can be made: {errno:?}\nipcs -m; ipcs -l"));
+        }
+        Tried::Stuck(place) => return stuck(&place),
+        Tried::Odd(why) => return Bad(why),
+    }
+    if fs::metadata("/proc/sysvipc/shm").is_err() {
+        return Bad("/proc/sysvipc is not here: the labs cannot see the kernel's tables\n\
+                    mount -t proc proc /proc"
+            .into());
+    }
+    let count = |kind| tables::table(kind).len();
+    let (shm, msg, sem) = (count(Kind::Shm), count(Kind::Msg), count(Kind::Sem));
+    Good(format!("{shm} segments, {msg} queues, {sem} sets of semaphores are in use now"))
+}
+
+fn limits() -> Checked {
+    let (used, most) = (tables::table(Kind::Shm).len() as u64, tables::limit("shmmni"));
+    let sizes = format!("shmmax {}, shmall {}", tables::limit("shmmax"), tables::limit("shmall"));
+    if used + 16 > most {
+        return Bad(format!(
+            "{used} of at most {most} segments are in use: shmget may answer ENOSPC\n\
+             ipcs -m shows whose they are; sudo sysctl kernel.shmmni=4096"
+        ));
+    }
+    if tables::limit("shmmax") < 1 << 20 {
+        return Limited(format!("{sizes}: small\nsudo sysctl kernel.shmmax=18446744073692774399"));
+    }
+    Good(format!("{used} of {most} segments; {sizes}"))
+}
+
+fn forced_removal() -> Checked {
+    if tables::limit("shm_rmid_forced") == 0 {
+        return Good("off: a segment stays until it is removed, as the notes say".into());
+    }
+    Bad("kernel.shm_rmid_forced is 1: a segment goes with its last detach, removed or not,\n\
+         and what the notes say of leftovers is not so; sudo sysctl kernel.shm_rmid_forced=0"
+        .into())
+}
+
+fn ptrace() -> Checked {
+    match attempt(trace_a_child) {
+        Tried::Answered(Ok(())) => Good("lab trace and lab explore work".into()),
+        Tried::Answered(Err(errno)) => {
+            let why = why_no_ptrace(errno);
+            Bad(format!("lab trace and lab explore do not work: {errno:?}\n{why}"))
+        }
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
+    }
+}
+
+/// Starts a program as `lab trace` does, and follows it to its end.
+fn trace_a_child() -> nix::Result<()> {
+    let programs = [Program::find(&[OsString::from("true")])?];
+    let plan = Plan {
+        programs: &programs,
+        filter: None,
+        outlives_tracer: false,
+        prepare: &|| Ok(()),
+        in_child: &|_| Ok(()),
+    };
+    let errno = |refused| match refused {
+        Refused::Call(_, errno) | Refused::Ptrace(errno) => errno,
+        _ => Errno::EINTR,
+    };
+    let mut starter = Starter::new(&plan).map_err(errno)?;
+    let (child, _) = starter.start(Order { program: 0, number: 0 }).map_err(errno)?;
+    let child = child.resume(How::Cont, 0)?;
+    starter::reap(child.tid()).then_some(()).ok_or(Errno::ETIME)
+}
+
+fn seccomp() -> Checked {
+    let filter = match Filter::new(&syscalls::shown()) {
+        Ok(filter) => filter,
+        Err(error) => return Bad(format!("the filter of calls: {error}")),
+    };
+    match attempt(|| filter.install()) {
+        Tried::Answered(Ok(())) => {
+            Good("calls that lab trace does not show cost next to nothing".into())
+        }
+        Tried::Answered(Err(errno)) => Limited(format!(
+            "lab trace stops every call, which is slow; lab explore does not run: {errno:?}\n\
+             a kernel with CONFIG_SECCOMP_FILTER has it"
+        )),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
+    }
+}
+
+fn namespaces() -> Checked {
+    let flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
+    let user = if geteuid().is_root() { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
+    match attempt(|| unshare(flags | user)) {
+        Tried::Answered(Ok(())) => {
+            Good("tests and lab explore run apart from the machine's own tables".into())
+        }
+        Tried::Answered(Err(errno)) => Limited(format!(
+            "none of our own ({errno:?}): tests run in the machine's tables, lab explore does not run\n\
+             sudo sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1,\n\
+             in a container: docker run --security-opt seccomp=unconfined; or be root"
+        )),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
+    }
+}
+
+fn pidfd() -> Checked {
+    let opened = attempt(|| {
+        // SAFETY: numbers. What is opened goes with the child.
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) };
+        Errno::result(pidfd).map(drop)
+    });
+    match opened {
+        Tried::Answered(Ok(())) => {
+            Good("lab 4.9 signals nobody but the peer that it checked".into())
+        }
+        Tried::Answered(Err(errno)) => Bad(format!(
+            "pidfd_open: {errno:?}: lab 4.9 does not work\n\
+             Linux 5.3 has it; a sandbox may forbid it"
+        )),
+        Tried::Stuck(place) => stuck(&place),
+        Tried::Odd(why) => Bad(why),
+    }
+}
+
+fn program(name: &str, version: &str, without: &str, package: &str) -> Checked {
+    let output = Command::new(name).arg(version).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            Good(text.lines().next().unwrap_or_default().to_string())
+        }
+        _ => Limited(format!("not here: {without}\nsudo apt-get install {package}")),
+    }
+}
+
+fn cpus() -> Checked {
+    match std::thread::available_parallelism() {
+        Ok(n) if n.get() > 1 => Good(format!("{n}: what two processes do at once is at once")),
+        _ => Limited(
+            "one: two processes take turns, and some races show less often\n\
+             lab explore finds them all the same"
+                .into(),
+        ),
+    }
+}

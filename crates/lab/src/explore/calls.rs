@@ -1,0 +1,291 @@
+//! What the explorer reads of a call beyond its row: whether others can move before it, how long it
+//! would wait, whom it signals, what it makes.
+
+use std::fs;
+
+use libc::{c_int, timespec};
+use sysv::tables::Kind;
+
+use crate::event::Action;
+use crate::syscalls;
+use crate::syscalls::cells::{
+    Addressee, Changes, Follow, Object, Point, Question, Since, TimeLimit, Unit,
+};
+use crate::tracer::memory::{record, string, write};
+use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
+
+pub use crate::syscalls::watched;
+
+/// Can it sleep until somebody else does something?
+pub fn may_sleep(entry: &Entry) -> bool {
+    syscalls::row(entry.number).is_some_and(|row| row.may_sleep(entry))
+}
+
+/// The kind of object that a call finds or makes.
+pub fn gets(number: i64) -> Option<Kind> {
+    match syscalls::row(number)?.object {
+        Object::Get { kind, .. } => Some(kind),
+        _ => None,
+    }
+}
+
+/// The limit of a wait, as one call has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Which argument, and what it held.
+    pub argument: usize,
+    pub value: u64,
+    pub unit: Unit,
+    /// The argument whose flags say that it is a moment on a clock, if there is one.
+    pub flags: Option<usize>,
+    /// The call does nothing but sleep.
+    pub sleep: bool,
+    /// In nanoseconds from now, or until a moment on a clock (the clock's number).
+    pub length: u64,
+    pub until: Option<c_int>,
+    /// What the call answers when the limit is reached.
+    pub answer: i64,
+}
+
+/// The limit of a call's wait, if it has one that is not 0.
+pub fn limit(tid: Tid, entry: &Entry) -> Option<Limit> {
+    let row = syscalls::row(entry.number).filter(|row| row.may_sleep(entry))?;
+    let TimeLimit { argument, unit, from, error, sleep } = row.limit?;
+    let until = until(from, entry);
+    let value = entry.args[argument];
+    let length = match unit {
+        Unit::Millis => u64::try_from(value as c_int).ok()? * 1_000_000,
+        Unit::Timespec => nanoseconds(&record(tid, value)?),
+        Unit::Timeval => {
+            let [seconds, micros]: [i64; 2] = record(tid, value)?;
+            nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 })
+        }
+    };
+    let flags = if let Since::Flagged { flags, .. } = from { Some(flags) } else { None };
+    let answer = -i64::from(error);
+    (length > 0).then_some(Limit { argument, value, unit, flags, sleep, length, until, answer })
+}
+
+/// The clock on which a limit is a moment; `None`: it counts from now.
+fn until(from: Since, entry: &Entry) -> Option<c_int> {
+    const FUTEX_CLOCK_REALTIME: c_int = 256;
+    let op = entry.args[1] as c_int;
+    match from {
+        Since::Now => None,
+        Since::Day => Some(libc::CLOCK_REALTIME),
+        Since::Flagged { clock, flags } => {
+            let at = entry.args[flags] as c_int & libc::TIMER_ABSTIME != 0;
+            at.then_some(entry.args[clock] as c_int)
+        }
+        Since::Futex => match op & 0x7f {
+            libc::FUTEX_WAIT => None,
+            libc::FUTEX_LOCK_PI => Some(libc::CLOCK_REALTIME),
+            _ if op & FUTEX_CLOCK_REALTIME != 0 => Some(libc::CLOCK_REALTIME),
+            _ => Some(libc::CLOCK_MONOTONIC),
+        },
+    }
+}
+
+fn nanoseconds(time: &timespec) -> u64 {
+    (time.tv_sec.max(0) as u64).saturating_mul(1_000_000_000) + time.tv_nsec.max(0) as u64
+}
+
+impl Limit {
+    /// At the call's entry: it would wait for ever. One that does nothing but sleep sleeps for a time
+    /// that nobody lives to see.
+    pub fn take_away(&self, thread: &Stopped) -> nix::Result<()> {
+        if !self.sleep {
+            let for_ever = if self.unit == Unit::Millis { u64::MAX } else { 0 };
+            return registers::set_argument(thread, self.argument, for_ever);
+        }
+        let Ok(scratch) = registers::scratch(thread) else { return Ok(()) };
+        write(thread, scratch, &[1 << 32, 0])?;
+        registers::set_argument(thread, self.argument, scratch)?;
+        self.flags.map_or(Ok(()), |flags| registers::set_argument(thread, flags, 0))
+    }
+
+    /// At its end: the program finds its arguments as they were.
+    pub fn give_back(&self, thread: &Stopped, entry: &Entry) -> nix::Result<()> {
+        registers::set_argument(thread, self.argument, self.value)?;
+        let flags = self.flags.map(|flags| (flags, entry.args[flags]));
+        flags.map_or(Ok(()), |(flags, value)| registers::set_argument(thread, flags, value))
+    }
+}
+
+/// Can others move before a call?
+pub enum Visible {
+    Yes,
+    /// It is made at once.
+    No,
+    /// Likewise; what it maps may be shared.
+    Mapping,
+    /// It asks what time it is.
+    Question(Question),
+}
+
+/// Can others move before this call? Nobody can tell some from no call.
+pub fn visible(tid: Tid, entry: &Entry) -> Visible {
+    const LOCKS: [c_int; 4] =
+        [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
+    let args = entry.args;
+    let Some(row) = syscalls::row(entry.number).filter(|_| !entry.foreign) else {
+        return Visible::No;
+    };
+    let visible = match row.point {
+        Point::Yes => true,
+        Point::No | Point::Passes => false,
+        Point::IfSet => args[1] != 0,
+        Point::Lock => LOCKS.contains(&(args[1] as c_int)),
+        Point::Open { path } => {
+            args[path + 1] & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 != 0
+                || !string(tid, args[path], 256).is_some_and(|path| is_everybodys(&path))
+        }
+        Point::Read | Point::Close => match descriptor(tid, args[0]) {
+            Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => true,
+            Some(link) if link.starts_with("anon_inode") => true,
+            Some(link) => row.point == Point::Read && !is_everybodys(link.as_bytes()),
+            None => false,
+        },
+        Point::Mapping => return Visible::Mapping,
+        Point::Clock(question) => return Visible::Question(question),
+    };
+    if visible { Visible::Yes } else { Visible::No }
+}
+
+/// Has its end to be seen? Not of a call that cannot sleep, and whose answer nobody but the caller
+/// needs.
+pub fn has_to_be_followed(tid: Tid, entry: &Entry) -> bool {
+    match syscalls::row(entry.number).map_or(Follow::Yes, |row| row.follow) {
+        Follow::Yes => true,
+        Follow::No => false,
+        Follow::NotToNull => descriptor(tid, entry.args[0]).is_none_or(|link| link != "/dev/null"),
+    }
+}
+
+/// Files that programs find and do not change.
+fn is_everybodys(path: &[u8]) -> bool {
+    let heads: [&[u8]; 9] = [
+        b"/lib",
+        b"/usr/",
+        b"/etc/",
+        b"/sys/",
+        b"/dev/null",
+        b"/dev/urandom",
+        b"/proc/self/",
+        b"/proc/thread-self/",
+        b"/proc/sys/",
+    ];
+    // Wherever the loader looks for a library.
+    let library = path.windows(3).any(|part| part == b".so");
+    library || heads.iter().any(|head| path.starts_with(head))
+}
+
+/// What a descriptor is; `None`: it is not open.
+pub fn descriptor(tid: Tid, fd: u64) -> Option<String> {
+    let link = fs::read_link(format!("/proc/{tid}/fd/{}", fd as i32)).ok()?;
+    link.into_os_string().into_string().ok()
+}
+
+/// A signal that is about to be sent.
+pub struct Sent {
+    pub signal: c_int,
+    /// The first argument.
+    pub target: i32,
+    /// The process that it reaches, as the call names it.
+    pub process: Option<Named>,
+    /// It can only reach who is in the room.
+    pub is_surely_inside: bool,
+}
+
+/// A process, by a number.
+#[derive(Clone, Copy)]
+pub enum Named {
+    /// Its number in the room.
+    Pid(i32),
+    /// Its number for us.
+    Tgid(Tid),
+}
+
+/// What a call that sends a signal sends, and to whom.
+pub fn sent(tid: Tid, entry: &Entry, to: Addressee) -> Sent {
+    let target = entry.args[0] as i32;
+    let process = match to {
+        Addressee::Pidfd => {
+            let pid = field(&format!("{tid}/fdinfo/{}", entry.args[0]), "Pid:");
+            pid.and_then(|pid| pid.parse().ok()).map(Named::Tgid)
+        }
+        Addressee::Thread => None,
+        Addressee::Process | Addressee::ThreadOf => Some(Named::Pid(target)),
+    };
+    let is_surely_inside = matches!(to, Addressee::Thread | Addressee::Pidfd);
+    Sent { signal: entry.args[to.signal()] as c_int, target, process, is_surely_inside }
+}
+
+/// What a process will do with a signal that it sets.
+pub fn action(tid: Tid, entry: &Entry) -> Action {
+    match record::<u64>(tid, entry.args[1]) {
+        Some(0) => Action::Default,
+        Some(1) => Action::Ignore,
+        _ => Action::Handler,
+    }
+}
+
+/// When an alarm is to go off, in nanoseconds from now, 0: never; `None`: on a clock that is not ours.
+pub fn alarm(tid: Tid, entry: &Entry, how: Changes) -> Option<u64> {
+    if how == Changes::Alarm {
+        return Some(entry.args[0] * 1_000_000_000);
+    }
+    // The second half of the record is the first expiry.
+    let real = entry.args[0] as c_int == libc::ITIMER_REAL;
+    let [_, _, seconds, micros]: [i64; 4] = real.then(|| record(tid, entry.args[1]))??;
+    Some(nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 }))
+}
+
+/// What a call that sets an alarm answers: what was left of the one before, in nanoseconds.
+pub fn alarm_answer(entry: &Entry, how: Changes, left: u64) -> Reply<4> {
+    let (seconds, micros) = (left / 1_000_000_000, left / 1000 % 1_000_000);
+    if how == Changes::Alarm {
+        return Reply { at: 0, words: [0; 4], result: left.div_ceil(1_000_000_000) as i64 };
+    }
+    Reply { at: entry.args[2], words: [0, 0, seconds, micros], result: 0 }
+}
+
+/// What a call is answered that the kernel does not make.
+pub struct Reply<const N: usize> {
+    /// Where the words go; 0: nowhere.
+    pub at: u64,
+    pub words: [u64; N],
+    /// What the call returns.
+    pub result: i64,
+}
+
+/// The size of a segment, in the tables that we share with the programs; the largest where it cannot
+/// be known.
+pub fn size(shmid: c_int) -> usize {
+    let mut ds: libc::shmid_ds = zeroed();
+    // SAFETY: IPC_STAT fills one record.
+    let found = unsafe { libc::shmctl(shmid, libc::IPC_STAT, &mut ds) } == 0;
+    if found { ds.shm_segsz } else { usize::MAX }
+}
+
+/// The number that a process has in the room; 0 if it is gone.
+pub fn number_in_room(tid: Tid) -> i32 {
+    let numbers = field(&format!("{tid}/status"), "NSpid:").unwrap_or_default();
+    numbers.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(0)
+}
+
+/// The signals that are pending for a thread, and that it does not block; a bit each, from 1.
+pub fn pending(tid: Tid) -> u64 {
+    let mask = |name: &str| {
+        let mask = field(&format!("{tid}/status"), name).unwrap_or_default();
+        u64::from_str_radix(&mask, 16).unwrap_or(0)
+    };
+    (mask("SigPnd:") | mask("ShdPnd:")) & !mask("SigBlk:")
+}
+
+/// A field of a file in /proc, by its name.
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{file}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().into())
+}

@@ -1,0 +1,158 @@
+//! `lab explore`: runs real programs again and again, and tries every order in which their visible
+//! calls can happen. See notes/every-order.md.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`search`] | which order is tried next; knows nothing of processes |
+//! | [`footprint`] | which moves may change places, so that one of the two orders is enough |
+//! | [`schedule`] | an order as a short string |
+//! | [`room`] | the namespaces in which the programs run |
+//! | [`tables`] | their System V tables, emptied before each run |
+//! | [`run`] | one run, in which only one process moves at a time |
+//! | [`calls`] | the calls at which one can be overtaken |
+//! | [`verdict`] | what is found, and the moment that decided |
+//! | [`report`] | the answer, for people and as JSON |
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Args;
+use nix::errno::Errno;
+
+#[cfg(target_arch = "x86_64")]
+mod calls;
+mod footprint;
+#[cfg(target_arch = "x86_64")]
+mod report;
+#[cfg(target_arch = "x86_64")]
+mod room;
+#[cfg(target_arch = "x86_64")]
+mod run;
+mod schedule;
+mod search;
+#[cfg(target_arch = "x86_64")]
+mod tables;
+#[cfg(target_arch = "x86_64")]
+mod verdict;
+
+use schedule::Schedule;
+use search::Bound;
+
+/// Try every order in which the calls of a program's processes can happen
+#[derive(Args)]
+pub struct Options {
+    /// Schedules may take the turn N times from who could go on; `unbounded`: as often as they like
+    #[arg(long, value_name = "N", default_value = "2", value_parser = preemptions)]
+    preemptions: Bound,
+    /// Instead: choose N times somebody else than the first in line; for programs with many threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..1000), conflicts_with = "preemptions")]
+    delays: Option<u32>,
+    /// Start the programs N times at most
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    max: u64,
+    /// Run one schedule, and tell what happens
+    #[arg(long, value_name = "SCHEDULE")]
+    replay: Option<Schedule>,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Another program that runs at the same time; may be given again
+    #[arg(long = "and", value_name = "OTHER COMMAND", value_parser = words)]
+    others: Vec<Words>,
+    /// Also try orders that cannot differ from one that was tried
+    #[arg(long)]
+    all: bool,
+    /// Let tracer and traced use all CPUs: slower
+    #[arg(long)]
+    spread: bool,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+impl Options {
+    fn bound(&self) -> Bound {
+        self.delays.map_or(self.preemptions, Bound::Delays)
+    }
+}
+
+fn preemptions(text: &str) -> std::result::Result<Bound, String> {
+    match text {
+        "unbounded" => Ok(Bound::Unbounded),
+        _ => match text.parse() {
+            Ok(n) if n < u32::MAX => Ok(Bound::Preemptions(n)),
+            _ => Err("give a number, or unbounded".into()),
+        },
+    }
+}
+
+/// A command and its arguments.
+#[derive(Clone, Debug)]
+struct Words(Vec<OsString>);
+
+fn words(text: &str) -> std::result::Result<Words, String> {
+    let words = shell_words::split(text).map_err(|error| error.to_string())?;
+    let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    if words.is_empty() { Err("it is empty".into()) } else { Ok(Words(words)) }
+}
+
+/// What the exit codes mean.
+#[allow(missing_docs)]
+pub mod exit {
+    pub const NONE: u8 = 0;
+    pub const FOUND: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const INCOMPLETE: u8 = 3;
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A signal asks us to stop.
+    Signal(i32),
+    /// One line.
+    Because(u8, String),
+}
+
+type Result<T> = std::result::Result<T, Trouble>;
+
+impl Trouble {
+    fn because(why: impl Into<String>) -> Trouble {
+        Trouble::Because(exit::INCOMPLETE, why.into())
+    }
+
+    /// For `map_err`: `call` is what failed.
+    fn of(call: &'static str) -> impl FnOnce(Errno) -> Trouble {
+        move |errno| Trouble::because(format!("{call}: {}", sysv::spell::errno(errno)))
+    }
+}
+
+/// One line on standard error.
+fn complain(text: &str) {
+    use std::io::Write;
+    // Nobody is left to be told when this fails too.
+    let _ = std::io::stderr().write_all(format!("lab explore: {text}\n").as_bytes());
+}
+
+/// Explores, answers, and says by the exit code what was found.
+#[cfg(target_arch = "x86_64")]
+pub fn explore(options: &Options) -> ExitCode {
+    ExitCode::from(match session::explore(options) {
+        Ok(code) => code,
+        Err(Trouble::Signal(signal)) => 128 + signal as u8,
+        Err(Trouble::Because(code, why)) => {
+            complain(&why);
+            code
+        }
+    })
+}
+
+/// Elsewhere the rewind is not tested.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn explore(_: &Options) -> ExitCode {
+    complain("works on x86-64 alone, so far; lab trace works here");
+    ExitCode::from(exit::USAGE)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod session;

@@ -1,0 +1,280 @@
+//! The room in which programs are explored: a pid, a mount and an IPC namespace and a /proc of their
+//! own. Nothing in it can reach anybody outside, and it goes with us: its first process ends when we
+//! do, and everybody else in it with that one.
+//!
+//! It is made once, by the starter, and emptied before each run: what is left of the System V tables
+//! and the message queues goes, limits are what they were, and ids count from 0 again.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::{mem, ptr};
+
+use libc::{c_int, c_ulong, c_void};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{Pid, getegid, geteuid, pipe2};
+use sysv::spell as flags;
+
+use super::tables::{Tables, empty};
+use super::{Trouble, complain};
+use crate::tracer::filter::Filter;
+use crate::tracer::program::Program;
+use crate::tracer::refused::Refused;
+use crate::tracer::starter::{self, Order, Plan, Starter};
+use crate::tracer::{Entry, Stopped, Tid, Told, cpu};
+
+/// The number that the first program of a run gets; the others follow. Always 100 in a run that is
+/// told, and three digits in all. (The kernel may need a moment more to give up the last one's.)
+pub fn first_pid(run: i32) -> i32 {
+    if run == 0 { 100 } else { 140 + 20 * (run % 42) }
+}
+
+/// See the module.
+pub struct Room {
+    starter: Starter,
+    pub tables: Tables,
+    /// The first process of the pid namespace, which ends with the pipe.
+    keeper: Option<(OwnedFd, Pid)>,
+    /// What programs that keep files for a session find empty at each start.
+    pub scratch: PathBuf,
+}
+
+/// Makes the room, and enters its tables.
+pub fn enter(
+    programs: &[Program],
+    filter: &Filter,
+    pin: bool,
+    scratch: PathBuf,
+) -> Result<Room, Trouble> {
+    if pin {
+        cpu::pin();
+    }
+    let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"));
+    let ((told, tell), (alive, end)) = (pipe()?, pipe()?);
+    let last_pid = File::options().write(true).open("/proc/sys/kernel/ns_last_pid").ok();
+    let plan = Plan {
+        programs,
+        filter: Some(filter),
+        outlives_tracer: false,
+        prepare: &|| prepare(&scratch, &tell, &alive, &end),
+        in_child: &|order| become_another(order, last_pid.as_ref()),
+    };
+    let starter = Starter::new(&plan).map_err(trouble)?;
+    drop((tell, alive));
+    let mut answer = [0; size_of::<[c_int; 3]>()];
+    let read = File::from(told).read_exact(&mut answer);
+    read.map_err(|error| Trouble::because(format!("the room's first process: {error}")))?;
+    let word = |at: usize| c_int::from_ne_bytes(answer[at..at + 4].try_into().unwrap_or([0; 4]));
+    let (keeper, no_proc, queues) = (Pid::from_raw(word(0)), word(4), word(8));
+    if no_proc != 0 {
+        complain("no /proc of their own for the programs: mount is refused");
+    }
+    // From here on the keeper is ours to end.
+    let mut room =
+        Room { starter, tables: Tables::default(), keeper: Some((end, keeper)), scratch };
+    join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
+    room.tables = Tables::found(room.starter.pid(), queues);
+    if !room.tables.counts_ids() {
+        complain(
+            "this kernel does not let us choose ids (CONFIG_CHECKPOINT_RESTORE): they differ from \
+             run to run",
+        );
+    }
+    Ok(room)
+}
+
+fn trouble(refused: Refused) -> Trouble {
+    match refused {
+        Refused::Asked(signal) => Trouble::Signal(signal),
+        Refused::Ptrace(_) => Trouble::because(format!("cannot trace what it starts: {refused}")),
+        Refused::Call(..) | Refused::Killed(_) => {
+            Trouble::because(format!("the program could not be started: {refused}"))
+        }
+        other => Trouble::because(other.to_string()),
+    }
+}
+
+// ---- in the starter
+
+/// Once: the namespaces, their first process, and what every program inherits. Answers through a
+/// pipe: the first process, whether it has no /proc, and a descriptor of the message queues.
+fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Result<(), String> {
+    namespaces()?;
+    let (ready, mounted) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| format!("pipe2(): {errno}"))?;
+    let keeper = match starter::fork_untraced() {
+        // SAFETY: what is kept open would keep the room alive.
+        Ok(pid) if pid.as_raw() == 0 => unsafe {
+            libc::close(end.as_raw_fd());
+            keep(alive, &mounted, scratch)
+        },
+        answer => answer.map_err(|errno| refused("a process in it", errno))?,
+    };
+    drop(mounted);
+    let mut no_proc = [1];
+    // One that ends without a word has mounted nothing.
+    let _ = File::from(ready).read(&mut no_proc);
+    let answer = [keeper.as_raw(), c_int::from(no_proc[0]), message_queues()];
+    let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    // SAFETY: descriptors, signals and flags of this process alone; the strings are literals.
+    unsafe {
+        libc::write(tell.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
+        libc::close(end.as_raw_fd());
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if null == -1 {
+            return Err(format!("/dev/null: {}", flags::errno(Errno::last())));
+        }
+        for fd in 0..3 {
+            libc::dup2(null, fd);
+        }
+        for signal in 1..32 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
+        // Kept by exec: every run finds its memory at the same addresses.
+        libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong);
+    }
+    Ok(())
+}
+
+fn refused(what: &str, errno: Errno) -> String {
+    format!(
+        "needs namespaces of its own, and {what} is refused: {}; allow user namespaces (sysctl \
+         user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns), or run it as \
+         root, in a container with --privileged",
+        flags::errno(errno)
+    )
+}
+
+/// The starter stays in our pid namespace, where no program sees it; what it forks does not.
+fn namespaces() -> Result<(), String> {
+    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
+    if !root {
+        unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| refused("a user namespace", errno))?;
+        let map = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text);
+        // Without them the programs run as nobody, and find that out themselves.
+        let _ = map("setgroups", "deny".into());
+        let _ = map("uid_map", format!("{uid} {uid} 1"));
+        let _ = map("gid_map", format!("{gid} {gid} 1"));
+    }
+    let all = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    unshare(all).map_err(|errno| refused("a pid and an IPC namespace", errno))?;
+    let no_file = ptr::null::<libc::c_char>();
+    // SAFETY: changes how mounts spread; the paths are literals, the rest is not looked at.
+    unsafe {
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        libc::mount(no_file, c"/".as_ptr(), no_file, private, ptr::null::<c_void>());
+    }
+    Ok(())
+}
+
+/// The first process: mounts /proc, reaps who is left alone, and ends when we do, killed or not.
+fn keep(alive: &OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
+    // SAFETY: a mount over /proc in a namespace of its own, and signals; the strings are literals.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+        // A terminal's signals are for who started us, and our end follows theirs.
+        libc::setpgid(0, 0);
+        let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        let proc = c"proc".as_ptr();
+        let mounted = libc::mount(proc, c"/proc".as_ptr(), proc, flags, ptr::null::<c_void>());
+        let answer = u8::from(mounted != 0);
+        libc::write(tell.as_raw_fd(), (&raw const answer).cast(), 1);
+        let mut byte = 0_u8;
+        while libc::read(alive.as_raw_fd(), (&raw mut byte).cast(), 1) == -1 {}
+    }
+    // We have ended, or were killed.
+    let _ = fs::remove_dir_all(scratch);
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(0) }
+}
+
+/// The IPC namespace's POSIX message queues as a folder that is mounted nowhere: a descriptor; -1
+/// where the kernel has none. fsopen(2), fsmount(2): Linux 5.2
+fn message_queues() -> c_int {
+    /// FSCONFIG_CMD_CREATE, <linux/mount.h>
+    const CREATE: c_int = 6;
+    let name = c"mqueue".as_ptr();
+    // SAFETY: a literal, and numbers; what is opened is closed, or the answer.
+    unsafe {
+        let system = libc::syscall(libc::SYS_fsopen, name, 1) as c_int;
+        libc::syscall(libc::SYS_fsconfig, system, CREATE, 0, 0, 0);
+        let folder = libc::syscall(libc::SYS_fsmount, system, 1, 0) as c_int;
+        libc::close(system);
+        folder
+    }
+}
+
+/// In a child, before its exec: only system calls.
+fn become_another(order: Order, last_pid: Option<&File>) -> nix::Result<()> {
+    // SAFETY: a number.
+    unsafe { libc::setpgid(0, 0) };
+    // The next pid that is given is the one after ours. Where that is refused, pids differ from run
+    // to run.
+    let digit = |of: c_int| b'0' + (order.number / of % 10) as u8;
+    let digits = [digit(100), digit(10), digit(1)];
+    if let Some(file) = last_pid {
+        // SAFETY: three bytes of ours, at the file's beginning: elsewhere they would not count.
+        unsafe { libc::pwrite(file.as_raw_fd(), digits.as_ptr().cast(), digits.len(), 0) };
+    }
+    Ok(())
+}
+
+// ---- in the tracer
+
+/// Enters the namespaces in which the starter's tables are: ours to look at, and to empty.
+fn join(starter: Tid) -> nix::Result<()> {
+    for (kind, flag) in [("user", CloneFlags::CLONE_NEWUSER), ("ipc", CloneFlags::CLONE_NEWIPC)] {
+        let [ours, its] = ["self".into(), starter.to_string()].map(|who: String| {
+            let path = format!("/proc/{who}/ns/{kind}");
+            (fs::read_link(&path).ok(), path)
+        });
+        match (ours.0 == its.0, kind) {
+            (false, _) => setns(File::open(its.1).map_err(|_| Errno::EACCES)?, flag)?,
+            // What we are going to empty must not be the machine's.
+            (true, "ipc") => return Err(Errno::EEXIST),
+            (true, _) => {}
+        }
+    }
+    Ok(())
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some((pipe, keeper)) = self.keeper.take() {
+            drop(pipe);
+            // It ends by itself, and is killed only where it does not.
+            if !starter::reap(keeper.as_raw()) {
+                starter::end(keeper.as_raw());
+            }
+        }
+    }
+}
+
+impl Room {
+    /// A new run: empty tables, and ids from 0.
+    pub fn renew(&mut self) {
+        self.tables.empty();
+        empty(&self.scratch);
+    }
+
+    /// Starts the n-th program; it stands at the entry of its exec.
+    pub fn start(&mut self, n: usize, number: i32) -> Result<(Stopped, Entry), Trouble> {
+        let order = Order { program: n as c_int, number };
+        self.starter.start(order).map_err(trouble)
+    }
+
+    /// What is next told of one that was let go on into its exec.
+    pub fn next_of(&self, tid: Tid) -> Result<Told, Trouble> {
+        self.starter.next_of(tid).map_err(trouble)
+    }
+
+    /// Why the one that was started last did not become a program.
+    pub fn refusal(&mut self) -> Trouble {
+        trouble(self.starter.refusal())
+    }
+}

@@ -1,0 +1,276 @@
+//! What is found, and the story of a run in which it was.
+
+use std::fmt;
+
+use libc::c_int;
+pub use sysv::tables::Kind;
+
+use super::schedule::letter;
+use crate::event::{Call, Command};
+use crate::syscalls;
+use crate::syscalls::cells::{Object, Sleep};
+use crate::tracer::names;
+
+/// What an object is called where its kind's three letters would be no word.
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Shm => "segment",
+        Kind::Msg => "queue",
+        Kind::Sem => "semaphore",
+    }
+}
+
+/// What is wrong with a run. Processes are meant by their letters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// Everybody who lives sleeps, in a call that only another of them could end.
+    Deadlock { sleepers: Vec<Sleeper> },
+    /// A signal that has no handler yet has killed it.
+    NoHandler { letter: u8, pid: i32, signal: c_int },
+    /// SIGSEGV, SIGABRT, …
+    Crash { letter: u8, pid: i32, signal: c_int },
+    /// Still there when all have ended.
+    Left { kind: Kind, id: i32 },
+    /// IPC_RMID for one that was removed before, by whom.
+    RemovedTwice { kind: Kind, id: i32, by: u8, letter: u8, pid: i32 },
+    /// A call on one that was removed before.
+    DeadId { kind: Kind, id: i32, by: u8, call: &'static str, letter: u8, pid: i32 },
+    /// A signal for a pid that is none of the program's.
+    Outsider { letter: u8, pid: i32, target: i32, signal: c_int },
+    /// It goes on and on, and nothing changes.
+    Endless { letter: u8, pid: i32 },
+}
+
+/// One that sleeps for ever.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sleeper {
+    /// Who.
+    pub letter: u8,
+    /// Its number.
+    pub pid: i32,
+    pub asleep: Asleep,
+    /// Its alarm would kill it.
+    pub alarm: bool,
+}
+
+/// In what it sleeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asleep {
+    /// Stopped by a signal.
+    Stopped,
+    /// In a call that is none of its points.
+    Elsewhere,
+    /// In the call of this number.
+    Call(i64),
+}
+
+impl Finding {
+    /// The same for all findings of a kind: what they are counted by.
+    pub fn class(&self) -> String {
+        match self {
+            Finding::Deadlock { .. } => "deadlock".into(),
+            Finding::NoHandler { signal, .. } => {
+                format!("killed by {}, before its handler", names::signal(*signal))
+            }
+            Finding::Crash { signal, .. } => format!("crash: {}", names::signal(*signal)),
+            Finding::Left { kind, .. } => format!("{} left behind", word(*kind)),
+            Finding::RemovedTwice { kind, .. } => format!("{} removed twice", word(*kind)),
+            Finding::DeadId { kind, .. } => format!("call on a dead {}", word(*kind)),
+            Finding::Outsider { .. } => "signal to a pid outside the program".into(),
+            Finding::Endless { .. } => "endless loop".into(),
+        }
+    }
+
+    /// For `--json`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Finding::Deadlock { .. } => "deadlock",
+            Finding::NoHandler { .. } => "no_handler",
+            Finding::Crash { .. } => "crash",
+            Finding::Left { .. } => "left",
+            Finding::RemovedTwice { .. } => "removed_twice",
+            Finding::DeadId { .. } => "dead_id",
+            Finding::Outsider { .. } => "outsider",
+            Finding::Endless { .. } => "endless",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let who = |one: &u8, pid: &i32| format!("{} ({pid})", letter(*one));
+        match self {
+            Finding::Deadlock { sleepers } => {
+                let list: Vec<String> = sleepers.iter().map(|one| one.to_string()).collect();
+                write!(f, "deadlock: {}", list.join("; "))
+            }
+            Finding::NoHandler { letter, pid, signal } => {
+                write!(f, "{} is killed by {}", who(letter, pid), names::signal(*signal))?;
+                f.write_str(": it had no handler for it when it came")
+            }
+            Finding::Crash { letter, pid, signal } => {
+                write!(f, "{} crashes: {}", who(letter, pid), names::signal(*signal))
+            }
+            Finding::Left { kind, id } => {
+                write!(
+                    f,
+                    "left behind: {} {id}; all have ended, and nobody removed it",
+                    word(*kind)
+                )
+            }
+            Finding::RemovedTwice { kind, id, by, letter: one, pid } => {
+                write!(f, "{} removes {} {id}, which ", who(one, pid), word(*kind))?;
+                write!(f, "{} had removed", letter(*by))
+            }
+            Finding::DeadId { kind, id, by, call, letter: one, pid } => {
+                write!(f, "{}: {call} on {} {id}, which ", who(one, pid), word(*kind))?;
+                write!(f, "{} had removed", letter(*by))
+            }
+            Finding::Outsider { letter, pid, target, signal } => {
+                let what = match target {
+                    0 => "pid 0, which is its whole process group".into(),
+                    -1 => "pid -1, which is everybody".into(),
+                    _ => format!("{target}, which is no process of this program"),
+                };
+                write!(f, "{} sends {} to {what}", who(letter, pid), names::signal(*signal))
+            }
+            Finding::Endless { letter, pid } => {
+                write!(f, "{} goes round and round, and nobody can change that", who(letter, pid))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} ({}) sleeps in ", letter(self.letter), self.pid)?;
+        match self.asleep {
+            Asleep::Stopped => f.write_str("a stop")?,
+            Asleep::Elsewhere => f.write_str("a call")?,
+            Asleep::Call(number) => f.write_str(&syscalls::name(number))?,
+        }
+        if self.alarm { f.write_str(", until its alarm kills it") } else { Ok(()) }
+    }
+}
+
+/// A line of a story.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Whose lane.
+    pub letter: u8,
+    /// Its number.
+    pub pid: i32,
+    /// What happened.
+    pub moment: Moment,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Moment {
+    /// Another one moves now. `taken`: whoever moved before could have gone on.
+    Turn { taken: bool },
+    /// A call that has ended or never will, or one in which it sleeps now.
+    Call { call: Call, asleep: bool },
+    /// A signal is delivered.
+    Signal { signal: c_int, from: Option<u8>, handler: bool, ignored: bool },
+    /// Time passes: an alarm, or a sleep or a wait with a limit.
+    Time { alarm: bool },
+    /// It makes no call any more, but computes.
+    Spins,
+    /// It has ended by itself.
+    Exit { code: c_int },
+    /// A signal has ended it.
+    Killed { signal: c_int },
+}
+
+/// A run, line by line.
+pub type Story = Vec<Line>;
+
+/// The moment that decided, and why: an index into the story.
+pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
+    let last = |test: &dyn Fn(&Line) -> bool| story.iter().rposition(test);
+    match finding {
+        Finding::Deadlock { sleepers } => {
+            let lost = sleepers.iter().find_map(|sleeper| lost_signal(story, sleeper));
+            let asleep = || {
+                let at = last(&|told| matches!(&told.moment, Moment::Call { asleep: true, .. }))?;
+                let who = letter(story[at].letter);
+                Some((
+                    at,
+                    format!("with {who} the last one falls asleep: nobody is left to wake it"),
+                ))
+            };
+            lost.or_else(asleep)
+        }
+        Finding::NoHandler { letter: one, signal, .. }
+        | Finding::Crash { letter: one, signal, .. } => {
+            let at = last(&|told| {
+                told.letter == *one
+                    && matches!(told.moment, Moment::Signal { signal: s, .. } if s == *signal)
+            })?;
+            let (name, who) = (names::signal(*signal), letter(*one));
+            let early = matches!(finding, Finding::NoHandler { .. });
+            let why =
+                if early { "which has no handler for it yet" } else { "which it does not survive" };
+            Some((at, format!("{name} is delivered to {who}, {why}")))
+        }
+        Finding::RemovedTwice { by, id, kind, .. } | Finding::DeadId { by, id, kind, .. } => {
+            let at = story.iter().position(|told| {
+                told.letter == *by
+                    && matches!(&told.moment, Moment::Call { call, .. } if removes(call, *kind, *id))
+            })?;
+            Some((at, format!("{} {id} is removed here, and used again below", word(*kind))))
+        }
+        Finding::Outsider { .. } | Finding::Endless { .. } => {
+            Some((story.len().checked_sub(1)?, finding.to_string()))
+        }
+        Finding::Left { id, kind } => {
+            let at = story.iter().position(
+                |told| matches!(&told.moment, Moment::Call { call, .. } if opens(call, *kind, *id)),
+            )?;
+            Some((at, format!("{} {id} is made here, and removed by nobody", word(*kind))))
+        }
+    }
+}
+
+fn object(call: &Call) -> Option<Object> {
+    Some(syscalls::row(call.number)?.object)
+}
+
+/// Does the call remove this object?
+fn removes(call: &Call, kind: Kind, id: i32) -> bool {
+    let of = matches!(object(call), Some(Object::Control { kind: one, .. }) if one == kind);
+    of && call.command() == Some(Command::Remove) && call.args[0].value == i64::from(id)
+}
+
+/// Has the call made or found this object?
+fn opens(call: &Call, kind: Kind, id: i32) -> bool {
+    let of = matches!(object(call), Some(Object::Get { kind: one, .. }) if one == kind);
+    of && call.result == Some(id.into())
+}
+
+/// A signal that a sleeper waits for, and that was delivered before it slept.
+fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
+    let Asleep::Call(number) = sleeper.asleep else { return None };
+    let row = syscalls::row(number).filter(|row| matches!(row.sleep, Sleep::Signal(_)))?;
+    // As C calls it.
+    let (who, name) = (letter(sleeper.letter), row.name.trim_start_matches("rt_"));
+    let mine = |told: &&(usize, &Line)| told.1.letter == sleeper.letter;
+    let lines: Vec<(usize, &Line)> = story.iter().enumerate().collect();
+    let delivered = |told: &(usize, &Line)| match told.1.moment {
+        Moment::Signal { signal, handler: true, from, .. } => Some((told.0, signal, from)),
+        _ => None,
+    };
+    let slept = lines.iter().filter(mine).rfind(|told| {
+        matches!(&told.1.moment, Moment::Call { call, asleep: true } if call.number == number)
+    })?;
+    let before = lines[..slept.0].iter().filter(mine).filter_map(delivered).next_back();
+    let (at, signal, _) = before?;
+    Some((
+        at,
+        format!(
+            "{} was delivered to {who} before {name}: nobody will send another",
+            names::signal(signal)
+        ),
+    ))
+}

@@ -1,0 +1,242 @@
+//! How the arguments of calls are spelled, and what they mean.
+//!
+//! What a call takes is read at its entry, what it gives back at its exit.
+
+use std::borrow::Cow;
+
+use libc::{c_int, pollfd, sembuf, timespec};
+use sysv::spell as flags;
+use sysv::tables::Kind;
+
+use super::records::{self, literal, pointer};
+use crate::event::{Command, Futex, Meaning, Operation};
+use crate::tracer::memory::{self, record, string, strings};
+use crate::tracer::{Entry, Tid, names};
+
+/// How an argument is spelled. `Out` ones point at what the kernel fills.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum As {
+    Int,
+    Size,
+    Hex,
+    Pointer,
+    Key,
+    GetFlags,
+    Command(Kind),
+    Attach,
+    Message,
+    Signal,
+    Set,
+    How,
+    Action,
+    Time,
+    IdType,
+    WaitOptions,
+    ClockId,
+    TimerFlags,
+    CloneBits,
+    CloneArgs,
+    FutexOp,
+    FutexValue2,
+    FutexPointer2,
+    FutexValue3,
+    Path,
+    Strings,
+    Text,
+    Vectors,
+    Polled,
+    MessageIn,
+    Operations,
+    Info,
+    Records(Kind),
+    OutMessage,
+    OutSet,
+    OutAction,
+    OutInfo,
+    OutStatus,
+}
+
+use As::*;
+
+/// An argument, spelled, and what it means.
+pub struct Spelled {
+    pub text: Cow<'static, str>,
+    pub means: Option<Meaning>,
+}
+
+impl From<String> for Spelled {
+    fn from(text: String) -> Spelled {
+        Spelled { text: text.into(), means: None }
+    }
+}
+
+impl From<&'static str> for Spelled {
+    fn from(text: &'static str) -> Spelled {
+        Spelled { text: text.into(), means: None }
+    }
+}
+
+impl Spelled {
+    fn meaning(text: String, means: Meaning) -> Option<Spelled> {
+        Some(Spelled { text: text.into(), means: Some(means) })
+    }
+}
+
+/// An argument at entry; `None` for one that this call does not have.
+pub fn spell(tid: Tid, entry: &Entry, is: As, value: u64) -> Option<Spelled> {
+    let args = &entry.args;
+    let int = value as c_int;
+    let text: String = match is {
+        Int => int.to_string(),
+        Size => value.to_string(),
+        Hex | Attach | Message if value == 0 => return Some("0".into()),
+        Polled | Pointer | OutMessage | OutSet | OutAction | OutInfo | OutStatus if value == 0 => {
+            return Some("NULL".into());
+        }
+        Hex => format!("{value:#x}"),
+        Key => flags::key(int),
+        GetFlags => flags::get(int),
+        Command(kind) => {
+            let command = Command::of(kind, int);
+            return Spelled::meaning(names::command(kind, int), Meaning::Command(command));
+        }
+        Attach => flags::join(int, flags::ATTACH),
+        Message => flags::join(int, names::MESSAGE),
+        Signal => names::signal(int),
+        How => names::one(int.into(), names::MASK_HOW, "SIG_"),
+        IdType => names::one(int.into(), names::ID_TYPE, "P_"),
+        ClockId => names::one(int.into(), names::CLOCKS, "CLOCK_"),
+        TimerFlags => flags::join(int, names::TIMER),
+        WaitOptions => flags::join(int, names::WAIT),
+        CloneBits => names::clone(value),
+        CloneArgs => records::clone_args(tid, value),
+        Set => match record(tid, value) {
+            Some(set) => return Spelled::meaning(names::set(set), Meaning::Signals(set)),
+            None => pointer(value),
+        },
+        Action => match records::action(tid, value) {
+            Some((text, action)) => return Spelled::meaning(text, Meaning::Action(action)),
+            None => pointer(value),
+        },
+        Time => record::<timespec>(tid, value).map_or_else(
+            || pointer(value),
+            |time| format!("{{tv_sec={}, tv_nsec={}}}", time.tv_sec, time.tv_nsec),
+        ),
+        FutexOp => return Spelled::meaning(names::futex(int), Meaning::Futex(Futex::of(int))),
+        FutexValue2 | FutexPointer2 | FutexValue3 => return futex_rest(tid, entry, is, value),
+        Path => match string(tid, value, 4096) {
+            Some(path) => {
+                let means = Meaning::Path(String::from_utf8_lossy(&path).into_owned());
+                return Spelled::meaning(literal(&path, 4096), means);
+            }
+            None => pointer(value),
+        },
+        Strings => {
+            let list = strings(tid, value, 64);
+            let list: Vec<String> = list.iter().map(|word| literal(word, 32)).collect();
+            format!("[{}]", list.join(", "))
+        }
+        Text => literal(&memory::bytes(tid, value, args[2].min(33) as usize), 32),
+        Vectors => vectors(tid, value, args[2]),
+        Polled => polled(tid, value, args[1]),
+        MessageIn => records::message(tid, value, args[2]).unwrap_or_else(|| pointer(value)),
+        Operations => return operations(tid, value, args[2]),
+        Info => record(tid, value).map_or_else(|| pointer(value), |one| records::info(&one)),
+        Records(kind) => taken_record(tid, entry, kind, value),
+        Pointer | OutMessage | OutSet | OutAction | OutInfo | OutStatus => pointer(value),
+    };
+    Some(text.into())
+}
+
+/// What a call that succeeded wrote where an argument points; `None`: nothing.
+pub fn given_back(tid: Tid, entry: &Entry, is: As, at: u64, result: i64) -> Option<String> {
+    match is {
+        _ if at == 0 => None,
+        OutMessage => records::message(tid, at, result as u64),
+        OutSet => record(tid, at).map(names::set),
+        OutAction => Some(records::action(tid, at).map_or_else(|| pointer(at), |(text, _)| text)),
+        OutInfo => record(tid, at).map(|one| records::info(&one)),
+        OutStatus if result > 0 => record(tid, at).map(names::status),
+        Records(kind) => records::got(tid, kind, command_of(entry, kind), at),
+        CloneArgs => {
+            let parent = record::<[u64; 4]>(tid, at)?;
+            (parent[0] & libc::CLONE_PARENT_SETTID as u64 != 0)
+                .then(|| format!("{} => {{parent_tid=[{result}]}}", records::clone_args(tid, at)))
+        }
+        _ => None,
+    }
+}
+
+/// The command that says what a record is.
+fn command_of(entry: &Entry, kind: Kind) -> c_int {
+    entry.args[if kind == Kind::Sem { 2 } else { 1 }] as c_int
+}
+
+/// A record that IPC_SET takes, or what else stands there.
+fn taken_record(tid: Tid, entry: &Entry, kind: Kind, value: u64) -> String {
+    let number = command_of(entry, kind);
+    let set = records::set(tid, kind, Command::of(kind, number), value);
+    set.unwrap_or_else(|| match kind {
+        // A value in a union: strace prints it as a number.
+        Kind::Sem if number & !names::IPC_64 == libc::SETVAL => format!("{value:#x}"),
+        _ => pointer(value),
+    })
+}
+
+fn vectors(tid: Tid, at: u64, count: u64) -> String {
+    let parts = memory::records::<libc::iovec>(tid, at, count.min(16) as usize);
+    let parts = parts.iter().map(|part| {
+        let text = memory::bytes(tid, part.iov_base as u64, part.iov_len.min(33));
+        format!("{{iov_base={}, iov_len={}}}", literal(&text, 32), part.iov_len)
+    });
+    format!("[{}]", parts.collect::<Vec<_>>().join(", "))
+}
+
+fn polled(tid: Tid, at: u64, count: u64) -> String {
+    let list = memory::records::<pollfd>(tid, at, count.min(32) as usize);
+    let list = list.iter().map(|one| {
+        if one.fd < 0 {
+            return format!("{{fd={}}}", one.fd);
+        }
+        let events = flags::join(one.events.into(), names::POLL);
+        format!("{{fd={}, events={events}}}", one.fd)
+    });
+    format!("[{}]", list.collect::<Vec<_>>().join(", "))
+}
+
+fn operations(tid: Tid, at: u64, count: u64) -> Option<Spelled> {
+    let list = memory::records::<sembuf>(tid, at, count.min(16) as usize);
+    let means = if list.iter().any(|one| one.sem_op < 0) {
+        Operation::Take
+    } else if list.iter().any(|one| one.sem_op == 0) {
+        Operation::Test
+    } else {
+        Operation::Post
+    };
+    let list = list.iter().map(|one| {
+        let flags = flags::join(one.sem_flg.into(), flags::SEMAPHORE);
+        format!("{{sem_num={}, sem_op={}, sem_flg={flags}}}", one.sem_num, one.sem_op)
+    });
+    let text = format!("[{}]", list.collect::<Vec<_>>().join(", "));
+    Spelled::meaning(text, Meaning::Operation(means))
+}
+
+/// The arguments of futex from the fourth on, as far as its operation has them.
+fn futex_rest(tid: Tid, entry: &Entry, is: As, value: u64) -> Option<Spelled> {
+    let waits = |op| matches!(op, libc::FUTEX_WAIT | libc::FUTEX_LOCK_PI | libc::FUTEX_LOCK_PI2);
+    let op = entry.args[1] as c_int & 0x7f;
+    let bitset = matches!(op, libc::FUTEX_WAIT_BITSET | libc::FUTEX_WAKE_BITSET);
+    let requeue = matches!(op, 3..=5 | 11 | 12);
+    match is {
+        FutexValue2 if waits(op) || op == libc::FUTEX_WAIT_BITSET || op == 11 => {
+            spell(tid, entry, Time, value)
+        }
+        FutexValue2 if requeue => spell(tid, entry, Size, value),
+        FutexPointer2 if requeue => spell(tid, entry, Pointer, value),
+        FutexValue3 if bitset && value as u32 == u32::MAX => Some("FUTEX_BITSET_MATCH_ANY".into()),
+        FutexValue3 if bitset => Some(format!("{:#x}", value as u32).into()),
+        FutexValue3 if matches!(op, 4 | 12) => spell(tid, entry, Size, value),
+        FutexValue3 if op == 5 => spell(tid, entry, Hex, value),
+        _ => None,
+    }
+}

@@ -1,0 +1,403 @@
+//! What the cells of a row can say. Each kind of cell is asked by whom its comment names.
+
+use libc::c_int;
+use sysv::tables::Kind;
+
+use super::args::As;
+use super::notes::{self, Explain, Sentence};
+use crate::event::{Command, Futex};
+use crate::tracer::Entry;
+
+/// All that is known of a call.
+#[derive(Clone, Copy)]
+pub struct CallRow {
+    /// Its number, on this architecture.
+    pub number: i64,
+    /// The kernel's name.
+    pub name: &'static str,
+    /// Its arguments, by the names that the manual gives them.
+    pub params: &'static [Param],
+    /// How its answer is spelled.
+    pub answer: Spelling,
+    /// When `lab trace` shows it.
+    pub shown: Shown,
+    /// Whether others can move before it in `lab explore`.
+    pub point: Point,
+    /// Whether `lab explore` has to see its end.
+    pub follow: Follow,
+    /// Whether it may sleep, and for what.
+    pub sleep: Sleep,
+    /// Where the limit of its sleep stands, if it has one.
+    pub limit: Option<TimeLimit>,
+    /// Whom it wakes or makes.
+    pub wakes: Wakes,
+    /// What it does with a System V object.
+    pub object: Object,
+    /// What others may notice of it: its part of a move's footprint.
+    pub touches: &'static [Touch],
+    /// What it changes in what is known of its process.
+    pub changes: Changes,
+    /// What it means when it has ended.
+    pub explain: Explain,
+    /// What it means while it sleeps.
+    pub asleep: Option<Sentence>,
+}
+
+/// An argument.
+#[derive(Clone, Copy)]
+pub struct Param {
+    pub name: &'static str,
+    /// How it is spelled.
+    pub is: As,
+}
+
+/// How an answer that is no error is spelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    Number,
+    Address,
+    Signal,
+    /// `1 ([{fd=3, revents=POLLIN}])`
+    Ready,
+}
+
+/// When `lab trace` shows a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Never,
+    Always,
+    /// A write to standard output or standard error: as what is written, or if it fails.
+    Output,
+    /// For signals by which programs wake each other; not what the C library does for itself.
+    Handlers,
+    /// Not what the C library does for itself.
+    Masks,
+    /// Not where the loader wakes whoever waits for a library: nobody does.
+    Futex,
+    /// If it took long.
+    Long,
+    /// Never; but it is looked at, for this is how ftok looks a file up: by a path.
+    File,
+    /// Likewise, by a path that may start at an open folder, which stands before it.
+    FileAt,
+}
+
+/// Is it a call before which `lab explore` lets others move?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// It is not even stopped at.
+    No,
+    Yes,
+    /// It is made at once: nobody can tell it from no call.
+    Passes,
+    /// Yes, unless the second argument is NULL, so that it only asks.
+    IfSet,
+    /// If it takes or frees a lock.
+    Lock,
+    /// Not for files that programs find and do not change. Where the path stands; flags follow it.
+    Open {
+        path: usize,
+    },
+    /// Not for such files.
+    Read,
+    /// If the descriptor is one that others may wait on.
+    Close,
+    /// It passes, and is stopped at only if what it maps may be shared.
+    Mapping,
+    /// It is answered by the explorer: what time it is.
+    Clock(Question),
+}
+
+/// How a call is told what time it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// On the clock in the first argument, where the second points.
+    Named,
+    /// Where the first argument points, in microseconds.
+    Day,
+    /// Seconds, as its answer.
+    Seconds,
+}
+
+/// Does `lab explore` have to see its end?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    Yes,
+    /// It cannot sleep, and nobody but the caller needs its answer.
+    No,
+    /// Likewise if its descriptor is /dev/null.
+    NotToNull,
+}
+
+/// May it sleep until somebody else does something, or some time has passed?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sleep {
+    Never,
+    Yes,
+    /// Until a signal comes.
+    Signal(LetsIn),
+    /// If it is one of futex's waits.
+    Futex,
+    /// If it waits for a lock.
+    Lock,
+    /// Until the child that it makes has become another program or ended: vfork.
+    Child,
+}
+
+/// The signals that end a sleep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LetsIn {
+    /// Those that are not blocked, with their handlers.
+    Unblocked,
+    /// Those that a mask of its own does not block, with their handlers.
+    ByMask,
+    /// Those of a set, blocked or not: it takes them, and no handler runs.
+    Taken,
+}
+
+/// Where the limit of a sleep stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimit {
+    pub argument: usize,
+    pub unit: Unit,
+    pub from: Since,
+    /// The error when it is reached; 0: none.
+    pub error: c_int,
+    /// The call does nothing but sleep.
+    pub sleep: bool,
+}
+
+/// What a limit is counted in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Milliseconds; negative: no limit.
+    Millis,
+    Timespec,
+    Timeval,
+}
+
+/// From when a limit counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    Now,
+    /// It is a moment on the clock of the day.
+    Day,
+    /// As the operation of futex has it.
+    Futex,
+    /// It may be a moment on a clock: which one, and the flags that say so, stand in arguments.
+    Flagged {
+        clock: usize,
+        flags: usize,
+    },
+}
+
+/// Whom does it wake or make? Those who hear of it may act before the caller goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wakes {
+    Nobody,
+    /// Whom a signal is sent to.
+    Addressee(Addressee),
+    /// A process or a thread that it makes.
+    Child(CloneFlags),
+    /// Who sleeps on its System V object.
+    Waiters,
+    /// Who sleeps on a word, if this is no wait itself.
+    Futex,
+    /// Who reads what it writes, unless that is a file.
+    Reader,
+}
+
+/// Whom a signal is sent to, by the first arguments; the signal comes after them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Addressee {
+    Process,
+    Thread,
+    /// A process, and one of its threads.
+    ThreadOf,
+    /// A process, by a descriptor.
+    Pidfd,
+}
+
+/// Where the flags of a new process or thread stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum CloneFlags {
+    None,
+    /// Those of vfork.
+    Vfork,
+    /// In the first argument.
+    First,
+    /// In the record that it points at.
+    Record,
+}
+
+/// What does it do with a System V object?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Object {
+    None,
+    /// Opens or makes it. Which argument has the flags; the first is the key.
+    Get {
+        kind: Kind,
+        flags: usize,
+    },
+    /// The segment in the first argument.
+    Attach,
+    /// The segment at the address in the first argument.
+    Detach,
+    /// Uses the one in the first argument.
+    Use(Kind),
+    /// Looks at it, changes or removes it. Which argument has the command.
+    Control {
+        kind: Kind,
+        command: usize,
+    },
+}
+
+/// A thing that it touches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// Nothing is known: anything.
+    Everything,
+    /// Its System V object, as [`Object`] has it.
+    Object,
+    /// All segments that the process has attached.
+    Attached,
+    /// Whom it signals, as [`Addressee`] has it.
+    Addressee,
+    /// What its process's waits see.
+    Children,
+    /// The order in which pids are given.
+    Pids,
+    /// What the descriptor in the first argument stands for.
+    Descriptor,
+    /// Any descriptor.
+    Descriptors,
+    /// Any descriptor, which is only looked at.
+    Polled,
+    Files,
+    /// Anything, if the path in this argument is in /proc.
+    Proc(usize),
+    Futexes,
+    Time,
+}
+
+/// What does it change in what is known of its process?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    Nothing,
+    /// What a signal does.
+    Action,
+    /// Which signals are blocked.
+    Mask,
+    /// Perhaps its IPC namespace.
+    Namespace,
+    /// It leaves its process group.
+    Group,
+    /// Perhaps the signal that it gets when its parent ends.
+    ParentDeath,
+    /// Its alarm, in seconds.
+    Alarm,
+    /// Its alarm, if the timer is the real one.
+    Timer,
+    /// What is mapped.
+    Mapping,
+    /// A pipe more.
+    Pipe,
+    /// The thread ends.
+    Thread,
+    /// The process ends.
+    Process,
+}
+
+impl CallRow {
+    /// A row of which nothing more is known: to be stopped at, and it may have touched anything.
+    pub const fn new(number: i64, name: &'static str, params: &'static [Param]) -> CallRow {
+        CallRow {
+            number,
+            name,
+            params,
+            answer: Spelling::Number,
+            shown: Shown::Never,
+            point: Point::Yes,
+            follow: Follow::Yes,
+            sleep: Sleep::Never,
+            limit: None,
+            wakes: Wakes::Nobody,
+            object: Object::None,
+            touches: &[Touch::Everything],
+            changes: Changes::Nothing,
+            explain: notes::nothing,
+            asleep: None,
+        }
+    }
+
+    /// Can this call sleep? With these arguments, and with vfork's wait for its child.
+    pub fn may_sleep(&self, entry: &Entry) -> bool {
+        let second = entry.args[1] as c_int;
+        match self.sleep {
+            Sleep::Never => false,
+            Sleep::Futex => matches!(Futex::of(second), Futex::Wait | Futex::Lock),
+            Sleep::Lock => [libc::F_SETLKW, libc::F_OFD_SETLKW].contains(&second),
+            Sleep::Yes | Sleep::Signal(_) | Sleep::Child => true,
+        }
+    }
+
+    /// Are there waits of this name, for others than a child of its own?
+    pub fn waits(&self) -> bool {
+        !matches!(self.sleep, Sleep::Never | Sleep::Child)
+    }
+
+    /// What a call that controls an object is to do.
+    pub fn command(&self, entry: &Entry) -> Option<Command> {
+        match self.object {
+            Object::Control { kind, command } => {
+                Some(Command::of(kind, entry.args[command] as c_int))
+            }
+            _ => None,
+        }
+    }
+
+    /// kill and its relatives.
+    pub fn sends_signal(&self) -> bool {
+        matches!(self.wakes, Wakes::Addressee(_))
+    }
+
+    /// fork and its relatives.
+    pub fn makes_child(&self) -> bool {
+        matches!(self.wakes, Wakes::Child(_))
+    }
+}
+
+impl Addressee {
+    /// The argument that has the signal.
+    pub fn signal(self) -> usize {
+        if self == Addressee::ThreadOf { 2 } else { 1 }
+    }
+}
+
+impl TimeLimit {
+    /// A limit that counts from now; that it is reached is no error.
+    pub const fn new(argument: usize, unit: Unit) -> TimeLimit {
+        TimeLimit { argument, unit, from: Since::Now, error: 0, sleep: false }
+    }
+}
+
+/// The rows of a family: `SYS_name name(argument As, …) { cell: …, }`. A cell that is not there is
+/// as [`CallRow::new`] has it.
+macro_rules! rows {
+    ($($(#[$on:meta])* $number:ident $name:ident ($($param:ident $is:expr),*)
+        { $($cell:ident: $value:expr),* $(,)? })*) => {
+        /// The rows.
+        pub const ROWS: &[CallRow] = &[$(
+            $(#[$on])*
+            CallRow {
+                $($cell: $value,)*
+                ..CallRow::new(
+                    libc::$number,
+                    stringify!($name),
+                    &[$($crate::syscalls::cells::Param { name: stringify!($param), is: $is }),*],
+                )
+            },
+        )*];
+    };
+}
+pub(super) use rows;

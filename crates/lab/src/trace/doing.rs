@@ -1,0 +1,69 @@
+//! A call that has begun and not ended.
+
+use libc::c_int;
+use sysv::tables::Kind;
+
+use crate::event::{Call, Command, Futex, Note};
+use crate::syscalls::cells::{CallRow, Object};
+use crate::tracer::Entry;
+
+/// A call that has begun.
+pub struct Doing {
+    pub entry: Entry,
+    pub row: &'static CallRow,
+    /// `None` for one that is only looked at, and for a write until it fails.
+    pub call: Option<Call>,
+    /// When, in microseconds since the trace began.
+    pub began: u64,
+    /// Its beginning was told already.
+    pub told: bool,
+    /// The segment that it changes.
+    pub segment: Option<c_int>,
+    /// There was an object of its key before.
+    pub existed: bool,
+    /// It writes to where we write.
+    pub here: bool,
+}
+
+impl Doing {
+    /// It begins.
+    pub fn new(entry: Entry, row: &'static CallRow, began: u64) -> Doing {
+        let (call, segment) = (None, None);
+        Doing { entry, row, call, began, told: false, segment, existed: false, here: false }
+    }
+
+    /// Is it shown, and can it sleep until somebody else does something, or some time has passed?
+    pub fn waits(&self) -> bool {
+        self.call.is_some() && self.row.waits()
+    }
+
+    /// Is it one that may sleep, of which nobody knows yet?
+    pub fn may_be_asleep(&self) -> bool {
+        !self.told && self.waits()
+    }
+
+    /// Is its beginning to be told before anything that happens to others? A cause stands before its
+    /// effect.
+    pub fn comes_first(&self) -> bool {
+        !self.told && self.call.is_some() && (self.row.waits() || self.row.sends_signal())
+    }
+
+    /// What it means while it sleeps: for futex only if it is one of its waits.
+    pub fn note(&self) -> Option<Note> {
+        let futex = self.call.as_ref()?.futex();
+        let asleep = futex.is_none_or(|what| what == Futex::Wait);
+        self.row.asleep.filter(|_| asleep).map(Note::from)
+    }
+
+    /// Does it change its segment, whose id is its first argument?
+    pub fn changes_segment(&self) -> bool {
+        match self.row.object {
+            Object::Attach => true,
+            Object::Control { kind: Kind::Shm, .. } => matches!(
+                self.row.command(&self.entry),
+                Some(Command::Remove | Command::Set | Command::Lock | Command::Unlock)
+            ),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The kernel's tables, as far as the watched programs use them: rows before and after a call, and
+//! what is left at the end. Read from outside, with calls of our own that change nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use libc::{c_int, key_t};
+use nix::errno::Errno;
+use sysv::tables;
+use sysv::tables::Kind;
+
+use super::doing::Doing;
+use crate::event::{Row, What};
+use crate::syscalls::cells::Object;
+use crate::tracer::zeroed;
+
+/// The objects that these programs have used, of one IPC namespace: ours.
+pub struct Objects {
+    /// Segments by id, as they were seen last.
+    segments: BTreeMap<c_int, Option<Row>>,
+    made: Vec<Made>,
+    since: i64,
+    namespace: Option<PathBuf>,
+}
+
+/// An object that these programs have made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Made {
+    kind: Kind,
+    id: c_int,
+    key: key_t,
+}
+
+/// A segment, as it was when it was seen last, and as it is now. `None`: it has no row.
+pub struct Seen {
+    pub id: c_int,
+    pub before: Option<Row>,
+    pub after: Option<Row>,
+}
+
+impl Seen {
+    /// The event that tells of it; `None`: nothing has changed.
+    pub fn change(self) -> Option<What> {
+        let Seen { id, before, after } = self;
+        (before != after).then_some(What::Table { kind: Kind::Shm, id, before, after })
+    }
+}
+
+/// An object that is left behind.
+pub struct Left {
+    pub kind: Kind,
+    pub id: c_int,
+    pub row: Row,
+}
+
+/// What IPC_STAT says of a segment.
+struct Stat {
+    row: Row,
+    ctime: i64,
+}
+
+impl Objects {
+    /// None yet. What has an older ctime than now was made by somebody else.
+    pub fn new() -> Objects {
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+        // The kernel stamps an object with the second of the last tick, which may be the one before.
+        let namespace = namespace("self");
+        Objects { segments: BTreeMap::new(), made: vec![], since: now - 1, namespace }
+    }
+
+    /// Is a process in another IPC namespace, whose tables we do not see?
+    pub fn elsewhere(&self, pid: i32) -> bool {
+        namespace(&pid.to_string()) != self.namespace
+    }
+
+    /// Looks at a segment.
+    pub fn look(&mut self, id: c_int) -> Seen {
+        let after = segment(id).map(|stat| stat.row);
+        let before = self.segments.insert(id, after.clone()).flatten();
+        Seen { id, before, after }
+    }
+
+    /// Is there an object already that this call will open? Asked before it. Of a segment the record
+    /// says afterwards who made it.
+    pub fn has(doing: &Doing) -> bool {
+        let Object::Get { kind, flags } = doing.row.object else { return false };
+        let (key, flags) = (doing.entry.args[0] as c_int, doing.entry.args[flags] as c_int);
+        kind != Kind::Shm
+            && key != libc::IPC_PRIVATE
+            && (flags & libc::IPC_CREAT == 0 || flags & libc::IPC_EXCL == 0 && exists(kind, key))
+    }
+
+    /// A call of process `pid` has answered `id`: of which kind is the object that it has made?
+    /// `None`: it has made none.
+    pub fn made_by(&mut self, doing: &Doing, id: c_int, pid: i32) -> Option<Kind> {
+        let Object::Get { kind, flags } = doing.row.object else { return None };
+        let (key, flags) = (doing.entry.args[0] as c_int, doing.entry.args[flags] as c_int);
+        let one = Made { kind, id, key };
+        let made = match kind {
+            Kind::Shm => {
+                let may = key == libc::IPC_PRIVATE || flags & libc::IPC_CREAT != 0;
+                may && self.is_fresh(one, pid)
+            }
+            Kind::Msg | Kind::Sem => !doing.existed,
+        };
+        if made {
+            self.made.push(one);
+        }
+        made.then_some(kind)
+    }
+
+    /// Has process `pid` just made this segment?
+    fn is_fresh(&self, one: Made, pid: i32) -> bool {
+        let known = self.made.contains(&one) || self.segments.contains_key(&one.id);
+        let fresh = |stat: Stat| stat.row.cpid == Some(pid) && stat.ctime >= self.since;
+        !known && segment(one.id).is_some_and(fresh)
+    }
+
+    /// What was made and is still there.
+    pub fn left(&self) -> Vec<Left> {
+        let still = self.made.iter().filter_map(|&Made { kind, id, key }| {
+            let row = tables::row(kind, id)?;
+            // Removed and made again meanwhile, it has another key or an older owner.
+            let same = row.key() == key || row.key() == 0;
+            same.then(|| Left { kind, id, row: from_table(kind, &row) })
+        });
+        let mut left: Vec<_> = still.collect();
+        left.dedup_by_key(|one| (one.kind, one.id));
+        left
+    }
+}
+
+/// Is there an object of this key?
+fn exists(kind: Kind, key: key_t) -> bool {
+    // SAFETY: numbers alone; without IPC_CREAT nothing is made.
+    let id = unsafe {
+        match kind {
+            Kind::Shm => libc::shmget(key, 0, 0),
+            Kind::Msg => libc::msgget(key, 0),
+            Kind::Sem => libc::semget(key, 0, 0),
+        }
+    };
+    id >= 0 || Errno::last() != Errno::ENOENT
+}
+
+/// A segment's row and its ctime. IPC_STAT, 0.4 us; where that is refused /proc, 20 us.
+fn segment(shmid: c_int) -> Option<Stat> {
+    let mut ds: libc::shmid_ds = zeroed();
+    // SAFETY: the kernel writes one record or nothing.
+    match Errno::result(unsafe { libc::shmctl(shmid, libc::IPC_STAT, &mut ds) }) {
+        Ok(_) => {
+            let p = &ds.shm_perm;
+            let row = Row {
+                key: p.__key,
+                perms: p.mode.into(),
+                uid: p.uid,
+                cuid: p.cuid,
+                size: Some(ds.shm_segsz as u64),
+                nattch: Some(ds.shm_nattch),
+                cpid: Some(ds.shm_cpid),
+                lpid: Some(ds.shm_lpid),
+                qnum: None,
+                cbytes: None,
+                nsems: None,
+            };
+            Some(Stat { row, ctime: ds.shm_ctime })
+        }
+        Err(Errno::EACCES) => {
+            let row = tables::segment(shmid)?;
+            Some(Stat { ctime: row.get("ctime"), row: from_table(Kind::Shm, &row) })
+        }
+        Err(_) => None,
+    }
+}
+
+/// A row of /proc/sysvipc.
+fn from_table(kind: Kind, row: &tables::Row) -> Row {
+    let number = |name: &str| Some(row.get(name) as u64);
+    let pid = |name: &str| Some(row.get(name) as i32);
+    let (shm, msg, sem) = (kind == Kind::Shm, kind == Kind::Msg, kind == Kind::Sem);
+    Row {
+        key: row.key(),
+        perms: row.get("perms") as u32,
+        uid: row.get("uid") as u32,
+        cuid: row.get("cuid") as u32,
+        size: number("size").filter(|_| shm),
+        nattch: number("nattch").filter(|_| shm),
+        cpid: pid("cpid").filter(|_| shm),
+        lpid: pid("lpid").filter(|_| shm),
+        qnum: number("qnum").filter(|_| msg),
+        cbytes: number("cbytes").filter(|_| msg),
+        nsems: number("nsems").filter(|_| sem),
+    }
+}
+
+/// The IPC namespace of a process; `None` if it has ended or we may not know.
+fn namespace(pid: &str) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/ipc")).ok()
+}

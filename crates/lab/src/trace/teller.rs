@@ -1,0 +1,338 @@
+//! What a stop means: the events that are made of it.
+
+use std::fs;
+
+use libc::{c_int, siginfo_t};
+use sysv::tables::Kind;
+
+use super::books::{Books, Process};
+use super::doing::Doing;
+use super::journal::{Journal, TICK};
+use super::notes;
+use super::objects::{Left, Objects, Seen};
+use super::roots::End;
+use crate::event::{Action, Birth, Call, Note, What};
+use crate::syscalls::cells::{Changes, Object, Shown};
+use crate::syscalls::notes::Facts;
+use crate::syscalls::{self, decode};
+use crate::tracer::{Entry, Tid, names, sender};
+use crate::view::{Out, View};
+
+/// Tells of what happens.
+pub struct Teller {
+    pub journal: Journal,
+    books: Books,
+    objects: Objects,
+}
+
+impl Teller {
+    /// To be written to `out` as `view` has it.
+    pub fn new(out: Out, view: Box<dyn View>) -> Teller {
+        let (books, objects) = (Books::default(), Objects::new());
+        Teller { journal: Journal::new(out, view), books, objects }
+    }
+
+    /// A program was started in a process of its own.
+    pub fn add(&mut self, pid: Tid, name: String, start: What) {
+        self.books.add(pid, name);
+        self.emit(pid, start, None);
+    }
+
+    /// It has not become the program.
+    pub fn forget(&mut self, pid: Tid) {
+        self.books.remove(pid);
+    }
+
+    /// Was this thread told of, and lives?
+    pub fn knows(&self, tid: Tid) -> bool {
+        self.books.thread(tid).is_some()
+    }
+
+    /// Is the exit of the call that it is in to be told?
+    pub fn follows(&self, tid: Tid) -> bool {
+        self.books.doing(tid).is_some()
+    }
+
+    /// Has a signal stopped it?
+    pub fn is_stopped(&self, tid: Tid) -> bool {
+        self.books.thread(tid).is_some_and(|thread| thread.stopped)
+    }
+
+    /// Something that a reader has to know about the whole trace.
+    pub fn remark(&mut self, text: impl Into<String>) {
+        self.emit(0, What::Remark { text: text.into() }, None);
+    }
+
+    /// Does what is due from time to time: writes lines, and tells who sleeps.
+    pub fn tick(&mut self) {
+        let before = self.journal.now().saturating_sub(TICK as u64);
+        for tid in self.books.asleep_since(before) {
+            self.tell_enter(tid);
+        }
+        let waiting = self.books.anybody_asleep();
+        if !self.journal.flush() && !waiting {
+            self.journal.stop_ticking();
+        }
+    }
+
+    /// A call is about to be made. True: its exit is to be told, too.
+    pub fn entry(&mut self, tid: Tid, entry: Entry) -> bool {
+        let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return false };
+        if entry.foreign {
+            self.warn("it makes calls of another architecture (32 bits): these are not shown");
+            return false;
+        }
+        let Some(row) = syscalls::looked_at(&entry) else { return false };
+        let mut doing = Doing::new(entry, row, self.journal.now());
+        match row.shown {
+            Shown::File | Shown::FileAt => {}
+            Shown::Output => {
+                doing.here = self.journal.is_shared_with(pid, entry.args[0] as i32);
+                if doing.here {
+                    // What happened before stands above what is written now.
+                    self.journal.flush();
+                }
+            }
+            _ => {
+                doing.call = Some(decode::enter(tid, &entry));
+                self.before(tid, &mut doing);
+                if doing.waits() {
+                    self.journal.want_tick();
+                }
+            }
+        }
+        if let Some(thread) = self.books.thread_mut(tid) {
+            thread.doing = Some(doing);
+        }
+        true
+    }
+
+    /// What has to be known before a call changes it.
+    fn before(&mut self, tid: Tid, doing: &mut Doing) {
+        if self.books.process_of(tid).is_none_or(|process| process.elsewhere) {
+            return;
+        }
+        doing.segment = self.books.segment_of(tid, doing);
+        if let Some(shmid) = doing.segment {
+            self.objects.look(shmid);
+        }
+        doing.existed = Objects::has(doing);
+    }
+
+    /// A call has ended.
+    pub fn exit(&mut self, tid: Tid, result: i64) {
+        let doing = self.books.thread_mut(tid).and_then(|thread| thread.doing.take());
+        let Some(mut doing) = doing else { return };
+        match doing.row.shown {
+            Shown::File | Shown::FileAt if result == 0 => self.looked_up(tid, &doing.entry),
+            Shown::File | Shown::FileAt => {}
+            Shown::Output if result > 0 => {
+                let (fd, text) =
+                    (doing.entry.args[0] as i32, decode::written(tid, &doing.entry, result));
+                self.emit(tid, What::Write { fd, text, bytes: result, here: doing.here }, None);
+            }
+            _ => {
+                let call = doing.call.take();
+                let mut call = call.unwrap_or_else(|| decode::enter(tid, &doing.entry));
+                decode::leave(tid, &doing.entry, &mut call, result);
+                self.made_call(tid, &doing, call);
+            }
+        }
+    }
+
+    fn looked_up(&mut self, tid: Tid, entry: &Entry) {
+        if let Some(file) = decode::file_looked_up(tid, entry)
+            && let Some(process) = self.books.process_of_mut(tid)
+        {
+            process.looked_up(file);
+        }
+    }
+
+    /// A call that is shown has ended: it, what it changed, and what that means.
+    fn made_call(&mut self, tid: Tid, doing: &Doing, call: Call) {
+        if self.books.is_internal(tid, doing, &call, self.journal.now()) {
+            return;
+        }
+        if matches!(doing.row.object, Object::Get { .. }) {
+            self.recognise_ftok(tid, doing.entry.args[0] as c_int);
+        }
+        let mut facts = Facts { target: self.books.target(tid, doing), ..Facts::default() };
+        let seen = self.account(tid, doing, &call, &mut facts);
+        if let Some(seen) = &seen {
+            (facts.before, facts.after) = (seen.before.clone(), seen.after.clone());
+        }
+        let note = (doing.row.explain)(&call, &facts);
+        self.emit(tid, What::Call { entered: doing.began, call }, note);
+        if let Some(change) = seen.and_then(Seen::change) {
+            self.emit(tid, change, None);
+        }
+    }
+
+    /// A key that was made of a file which was looked at shortly before.
+    fn recognise_ftok(&mut self, tid: Tid, key: c_int) {
+        let process = self.books.process_of_mut(tid);
+        let Some(file) = process.and_then(|process| process.file_of(key)) else { return };
+        let proj_id = key >> 24 & 0xff;
+        self.emit(tid, What::Ftok { path: file.path, proj_id, key }, Some(notes::ftok()));
+    }
+
+    /// Keeps the books about a call, and answers the segment that it changed.
+    fn account(&mut self, tid: Tid, doing: &Doing, call: &Call, facts: &mut Facts) -> Option<Seen> {
+        let result = call.result.filter(|_| call.succeeded())?;
+        self.books.account(tid, doing, call, result);
+        let pid = self.books.thread(tid)?.pid;
+        if doing.row.changes == Changes::Namespace {
+            self.look_at_namespace(pid);
+        }
+        let here = self.books.process_of(tid).is_some_and(|process| !process.elsewhere);
+        let made = if here { self.objects.made_by(doing, result as c_int, pid) } else { None };
+        facts.made = made.is_some();
+        let segment = if made == Some(Kind::Shm) { Some(result as c_int) } else { doing.segment };
+        segment.map(|shmid| self.objects.look(shmid))
+    }
+
+    fn look_at_namespace(&mut self, pid: i32) {
+        let elsewhere = self.objects.elsewhere(pid);
+        if let Some(process) = self.books.process_of_mut(pid) {
+            process.elsewhere = elsewhere;
+        }
+    }
+
+    /// A signal is delivered.
+    pub fn signal(&mut self, tid: Tid, info: &siginfo_t) {
+        let Some(process) = self.books.process_of(tid) else { return };
+        let (code, from, _) = sender(info);
+        let signo = info.si_signo;
+        let sent = code <= 0 || signo == libc::SIGCHLD;
+        let action = process.action(signo);
+        let what = What::Signal {
+            signal: names::signal(signo),
+            code: names::code(signo, code),
+            from: sent.then_some(from).filter(|from| *from > 0),
+            action,
+        };
+        self.emit(tid, what, notes::signal(signo, action));
+    }
+
+    /// A thread has made a child.
+    pub fn born(&mut self, tid: Tid, child: Tid) {
+        let Some(newborn) = self.books.born(tid, child) else { return };
+        if newborn.moves {
+            self.look_at_namespace(child);
+        }
+        let note = notes::born(newborn.how, newborn.inherits);
+        self.emit(child, What::Born { parent: tid, how: newborn.how }, note);
+        if newborn.how != Birth::Thread {
+            self.tables(child);
+        }
+    }
+
+    /// Tells how the segments that a process has attached have changed.
+    fn tables(&mut self, pid: Tid) {
+        let segments = self.books.process_of(pid).map(Process::segments).unwrap_or_default();
+        for id in segments {
+            if let Some(change) = self.objects.look(id).change() {
+                self.emit(pid, change, None);
+            }
+        }
+    }
+
+    /// A process runs another program now.
+    pub fn exec(&mut self, pid: Tid, former: Tid) {
+        self.books.alone(pid, former);
+        self.books.renamed(pid);
+        self.tables(pid);
+        self.books.forgets(pid);
+        let file = fs::read_link(format!("/proc/{pid}/exe"));
+        if file.is_ok_and(|file| loses_rights(&file)) {
+            self.warn(
+                "it is a setuid or setgid program: traced, it runs without its owner's rights; \
+                 root may trace it with them",
+            );
+        }
+    }
+
+    pub fn group_stop(&mut self, tid: Tid, signal: c_int) {
+        let Some(thread) = self.books.thread_mut(tid) else { return };
+        let first = !std::mem::replace(&mut thread.stopped, true);
+        if first && thread.pid == tid {
+            self.emit(tid, What::Stopped { signal: names::signal(signal) }, None);
+        }
+    }
+
+    pub fn continued(&mut self, tid: Tid) {
+        let Some(thread) = self.books.thread_mut(tid) else { return };
+        if std::mem::take(&mut thread.stopped) && thread.pid == tid {
+            self.emit(tid, What::Continued, None);
+        }
+    }
+
+    /// A thread has ended; with its last one, the process.
+    pub fn ended(&mut self, tid: Tid, end: End, core: bool) {
+        let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return };
+        if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
+            self.tell_enter(tid);
+        }
+        self.tell_end(tid, end, core);
+        if tid == pid {
+            self.tables(pid);
+        }
+        self.books.remove(tid);
+    }
+
+    fn tell_end(&mut self, tid: Tid, end: End, core: bool) {
+        let process = self.books.process_of(tid);
+        let is_main = self.books.thread(tid).is_some_and(|thread| thread.pid == tid);
+        let (what, note) = match end {
+            End::Killed(signal) => {
+                let action = process.map_or(Action::Unknown, |process| process.action(signal));
+                let note = notes::killed(signal, action);
+                (What::Killed { signal: names::signal(signal), core }, note)
+            }
+            End::Exited(code) | End::NotRun(code) | End::Stopped(code) => {
+                let detaches = is_main && process.is_some_and(Process::detaches);
+                (What::Exit { code }, notes::exited(detaches))
+            }
+        };
+        self.emit(tid, what, note);
+    }
+
+    /// What is left, and how much there was.
+    pub fn summary(&mut self) {
+        let left = self.objects.left();
+        let count = left.len();
+        for Left { kind, id, row } in left {
+            self.emit(0, What::Left { kind, id, row }, Some(notes::left(kind)));
+        }
+        self.emit(0, self.journal.summary(count), None);
+    }
+
+    /// Says something once.
+    fn warn(&mut self, text: &'static str) {
+        if self.journal.is_news(text) {
+            self.remark(text);
+        }
+    }
+
+    /// Tells the beginning of a call that has not ended yet.
+    fn tell_enter(&mut self, tid: Tid) {
+        let Some((enter, note)) = self.books.enter(tid) else { return };
+        self.emit(tid, enter, note);
+    }
+
+    /// An event. Whoever is in a call that may wait, or wake somebody, is told of first: a cause
+    /// stands before its effect.
+    fn emit(&mut self, tid: Tid, what: What, note: Option<Note>) {
+        if !matches!(what, What::Enter { .. }) {
+            self.books.before(tid).into_iter().for_each(|other| self.tell_enter(other));
+        }
+        self.journal.write(self.books.lane(tid), what, note);
+    }
+}
+
+/// Would this file give rights that a traced program does not get?
+fn loses_rights(file: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(file).map_or(0, |found| found.permissions().mode());
+    mode & 0o6000 != 0 && !nix::unistd::geteuid().is_root()
+}

@@ -1,0 +1,16 @@
+//! System V IPC as Linux shows it. Nothing here prints, and nothing changes an object.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`spell`] | numbers to the words that `strace` uses |
+//! | [`records`] | what the kernel fills for IPC_STAT and its relatives |
+//! | [`tables`] | /proc/sysvipc and the limits |
+//! | [`process`] | /proc/PID: does it run, where does it sleep, what has it attached |
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("the workbook needs Linux: it looks through /proc, pidfds and namespaces");
+
+pub mod process;
+pub mod records;
+pub mod spell;
+pub mod tables;

@@ -1,0 +1,135 @@
+//! What /proc/PID says of a process.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use libc::{c_int, c_long};
+
+/// What /proc/PID/status says of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// `R` running, `S` asleep, `D` in a disk, `T` stopped, `t` traced, `Z` dead and not reaped.
+    pub state: char,
+    /// Its parent.
+    pub parent: i32,
+    /// The signals that it blocks now, bit n - 1 for signal n. In sigsuspend: those of its mask.
+    pub blocked: u64,
+    /// The signals that wait for it.
+    pub pending: u64,
+    /// How often it has gone to sleep: equal twice, it has slept from one look to the next.
+    pub sleeps: u64,
+    /// Its user.
+    pub uid: u32,
+}
+
+/// Looks at a process; `None` if there is none.
+pub fn status(pid: i32) -> Option<Status> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()).unwrap_or_default()
+    };
+    let mask = |name: &str| u64::from_str_radix(field(name), 16).unwrap_or(0);
+    Some(Status {
+        state: field("State:").chars().next()?,
+        parent: field("PPid:").parse().ok()?,
+        blocked: mask("SigBlk:"),
+        pending: mask("SigPnd:") | mask("ShdPnd:"),
+        sleeps: field("voluntary_ctxt_switches:").parse().unwrap_or(0),
+        uid: field("Uid:").parse().ok()?,
+    })
+}
+
+/// Does this process run? One that is dead and not reaped does not.
+pub fn runs(pid: i32) -> bool {
+    status(pid).is_some_and(|status| !"ZX".contains(status.state))
+}
+
+/// The child of a process that was found first.
+pub fn child_of(parent: i32) -> Option<i32> {
+    let pids =
+        fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    pids.filter_map(|pid| pid.parse().ok())
+        .find(|&pid| status(pid).is_some_and(|status| status.parent == parent))
+}
+
+/// When a process was started, in clock ticks since boot: field 22 of /proc/PID/stat. A pid is used
+/// again; a pid and a start are not.
+pub fn start(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// When a process was started, in seconds since 1970; `None` if there is none, or only a zombie
+/// that nobody has waited for.
+pub fn started_at(pid: i32) -> Option<i64> {
+    status(pid).filter(|status| status.state != 'Z')?;
+    let boot = fs::read_to_string("/proc/stat").ok()?;
+    let boot: i64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
+    // SAFETY: sysconf takes a number.
+    Some(boot + start(pid)? as i64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) })
+}
+
+/// The system call that pause(3) makes.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+pub const SYS_PAUSE: c_long = libc::SYS_pause;
+/// The system call that pause(3) makes: newer machines have no pause(2).
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+pub const SYS_PAUSE: c_long = libc::SYS_ppoll;
+
+/// The number of the system call in which a process sleeps, if it does and we may know.
+pub fn asleep_in(pid: i32) -> Option<c_long> {
+    let line = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    line.split(' ').next()?.parse().ok()
+}
+
+/// How many threads this process has: the links of /proc/self/task, one for each and two more.
+pub fn threads() -> usize {
+    let links = fs::metadata("/proc/self/task").map_or(0, |found| found.nlink() as usize);
+    links.saturating_sub(2).max(1)
+}
+
+/// The IPC namespace of a process, as a number; `pid` may be `self`.
+pub fn ipc_namespace(pid: &str) -> Option<u64> {
+    fs::metadata(format!("/proc/{pid}/ns/ipc")).ok().map(|found| found.ino())
+}
+
+/// A line of /proc/PID/maps.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    /// The first address, and the one behind the last.
+    pub start: usize,
+    /// See `start`.
+    pub end: usize,
+    /// The line, its words one space apart.
+    pub line: String,
+}
+
+impl Mapping {
+    /// The segment that is mapped here, if it is one: its inode is the id, its name begins with SYSV.
+    pub fn shmid(&self) -> Option<c_int> {
+        let mut words = self.line.split(' ').skip(4);
+        let inode = words.next()?.parse().ok();
+        inode.filter(|_| words.next().is_some_and(|name| name.starts_with("/SYSV")))
+    }
+}
+
+/// What a process has mapped, from the lowest address to the highest; `pid` may be `self`. Nothing,
+/// if there is no such process or we may not know.
+pub fn mappings(pid: &str) -> Vec<Mapping> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let mapping = |line: &str| {
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(Mapping { start: number(start)?, end: number(end)?, line })
+    };
+    maps.lines().filter_map(mapping).collect()
+}
+
+/// Has a process attached this segment, of our IPC namespace?
+pub fn has_attached(pid: i32, shmid: c_int) -> bool {
+    let pid = pid.to_string();
+    ipc_namespace(&pid) == ipc_namespace("self")
+        && mappings(&pid).iter().any(|mapping| mapping.shmid() == Some(shmid))
+}

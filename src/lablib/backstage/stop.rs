@@ -1,0 +1,119 @@
+//! Signals that ask a lab to stop, and waits that they can end.
+//!
+//! The handler stores the number and nothing else. Straight-line code looks at it before each
+//! call ([`check`]); a wait lets the signals in only while it sleeps (`ppoll`), so none is lost
+//! between the look and the sleep.
+
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{self, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
+
+use super::failure::{Failure, Result};
+
+const STOPPING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+/// The signals with which the labs wake each other.
+const WAKING: [Signal; 2] = [Signal::SIGUSR1, Signal::SIGUSR2];
+
+static STOP: AtomicI32 = AtomicI32::new(0);
+static CLEANING: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn remember(signal: i32) {
+    STOP.store(signal, SeqCst);
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP end the lab at its next call or wait. One that was ignored when
+/// the lab was started (`nohup`) stays ignored. The mask it was started with is not trusted: all of them,
+/// and those that wake, are let in.
+pub fn watch() {
+    for signal in STOPPING {
+        let before = set(signal, SigHandler::Handler(remember)).map(|before| before.handler());
+        if matches!(before, Ok(SigHandler::SigIgn)) {
+            let _ = set(signal, SigHandler::SigIgn);
+        }
+    }
+    mask(SigmaskHow::SIG_UNBLOCK, &STOPPING);
+    mask(SigmaskHow::SIG_UNBLOCK, &WAKING);
+}
+
+/// In a child: these signals do again what they do by default. Its parent cleans up.
+pub fn unwatch() {
+    STOPPING.iter().for_each(|&signal| _ = set(signal, SigHandler::SigDfl));
+    // One that came between fork and here was remembered by the handler; now it may do its work.
+    if let Ok(signal) = Signal::try_from(STOP.load(SeqCst)) {
+        let _ = signal::raise(signal);
+    }
+}
+
+/// Fails only for signals that do not exist or cannot be handled.
+fn set(signal: Signal, handler: SigHandler) -> nix::Result<SigAction> {
+    let action = SigAction::new(handler, signal::SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
+    unsafe { signal::sigaction(signal, &action) }
+}
+
+/// Fails only for a `how` that does not exist.
+fn mask(how: SigmaskHow, signals: &[Signal]) {
+    let _ = signal::sigprocmask(how, Some(&signals.iter().copied().collect()), None);
+}
+
+/// Asks this process to stop as if `signal` had arrived.
+pub fn stop(signal: i32) {
+    STOP.store(signal, SeqCst);
+}
+
+/// `Err` when a signal has asked the lab to stop, except while it cleans up.
+pub fn check() -> Result<()> {
+    match STOP.load(SeqCst) {
+        0 => Ok(()),
+        _ if CLEANING.load(SeqCst) => Ok(()),
+        signal => Err(Failure::Signal(signal)),
+    }
+}
+
+/// Runs the clean-up to its end, whatever signals arrive.
+pub fn undisturbed<T>(body: impl FnOnce() -> T) -> T {
+    let before = CLEANING.swap(true, SeqCst);
+    let result = body();
+    CLEANING.store(before, SeqCst);
+    result
+}
+
+/// Waits until `fd` can be read, or for `limit` (`None`: for ever): false when the limit ended
+/// it. `Err` when a signal asks the lab to stop.
+pub fn wait_readable(fd: BorrowedFd, limit: Option<Duration>) -> Result<bool> {
+    Ok(!wait(&[fd], limit, || false)?.is_empty())
+}
+
+/// Waits until one of `fds` can be read, and answers which; or until a signal that wakes has come
+/// and `heard` says so, or for `limit`: then none. `Err` when a signal asks the lab to stop.
+pub fn wait(
+    fds: &[BorrowedFd],
+    limit: Option<Duration>,
+    heard: impl Fn() -> bool,
+) -> Result<Vec<usize>> {
+    let until = limit.map(|limit| Instant::now() + limit);
+    let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
+    WAKING.iter().for_each(|&signal| open.remove(signal));
+    mask(SigmaskHow::SIG_BLOCK, &STOPPING);
+    let answer = loop {
+        match check() {
+            Err(stop) => break Err(stop),
+            Ok(()) if heard() => break Ok(vec![]),
+            Ok(()) => {}
+        }
+        let rest = until.map(|until| until.saturating_duration_since(Instant::now()).into());
+        let mut polled: Vec<_> = fds.iter().map(|&fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let ready = |(i, fd): (usize, &PollFd)| fd.any().unwrap_or(false).then_some(i);
+        match ppoll(&mut polled, rest, Some(open)) {
+            Ok(_) => break Ok(polled.iter().enumerate().filter_map(ready).collect()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => break Err(Failure::Call("ppoll".into(), errno)),
+        }
+    };
+    mask(SigmaskHow::SIG_UNBLOCK, &STOPPING);
+    answer
+}

@@ -1,0 +1,187 @@
+//! Child processes: made, and waited for.
+
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use std::{fs, thread};
+
+use libc::{c_int, c_long};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SIGKILL, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid};
+use nix::unistd::{setgroups, setresgid, setresuid};
+use sysv::process;
+
+use crate::backstage::failure::{Failure, Result};
+use crate::backstage::turn::turn;
+use crate::backstage::{ledger, stop};
+use crate::print;
+use crate::run::conclude;
+
+/// A child process. Killed and reaped when it is dropped unfinished.
+pub struct Child {
+    /// Its number.
+    pub pid: Pid,
+    name: &'static str,
+    pidfd: OwnedFd,
+    reaped: bool,
+}
+
+/// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's code after
+/// telling it. Like [`apart`] it dies with its parent, and fails while other threads run here.
+pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
+    stop::check()?;
+    let turn = turn();
+    let pid = apart(|| {
+        print::name(name);
+        conclude(body, false)
+    })?;
+    print::call_line("fork()", &pid.to_string(), true);
+    drop(turn);
+    Ok(Child { pid, name, pidfd: pidfd_open(pid)?, reaped: false })
+}
+
+/// Forks a process that runs `body`, exits with what that answers, and dies with its parent; of the
+/// signals that ask the lab to stop, too. Prints nothing. Fails while other threads run here: the new
+/// process would have what they had locked, and not them.
+pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
+    // One that was waited for may be on its way out for a moment.
+    let looks = (0..1000).inspect(|look| {
+        if *look > 0 {
+            thread::yield_now()
+        }
+    });
+    if looks.map(|_| process::threads()).all(|threads| threads > 1) {
+        return Err(Failure::because("a fork while other threads run here"));
+    }
+    let parent = Pid::this();
+    // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
+    // meanwhile. So the child may run any code.
+    if let ForkResult::Parent { child } = unsafe { fork() }.map_err(Failure::of("fork()"))? {
+        print::forked(false);
+        return Ok(child);
+    }
+    stop::unwatch();
+    print::forked(true);
+    die_with_parent();
+    let code = if getppid() == parent { body() } else { 1 };
+    // SAFETY: ends the process at once: what the parent's destructors own stays its own.
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// A descriptor for a process, which means it alone even when its number is used again.
+pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers and answers a new descriptor that nobody else owns.
+    unsafe {
+        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0));
+        let fd = fd.map_err(Failure::of(format!("pidfd_open({pid}, 0)")))?;
+        Ok(OwnedFd::from_raw_fd(fd as c_int))
+    }
+}
+
+/// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
+/// root of. What is made in it goes with its last process.
+pub fn enter_own_ipc() -> Result<()> {
+    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
+    let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
+    let map =
+        |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
+    let done = unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
+        && map("setgroups", "deny".into())
+        && map("uid_map", format!("0 {uid} 1"))
+        && map("gid_map", format!("0 {gid} 1"));
+    ledger::RUN.store(-1, Relaxed);
+    let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
+    if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
+}
+
+/// In a child: another user, without any privilege. Only root may.
+pub fn become_user(id: u32) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    let done = setgroups(&[]).and_then(|()| setresgid(gid, gid, gid));
+    done.and_then(|()| setresuid(uid, uid, uid))
+        .map_err(|_| Failure::Needs("a second user".into(), "run it as root, with sudo"))?;
+    die_with_parent();
+    Ok(())
+}
+
+/// In a child: an ordinary user. Root is one to whom nothing is forbidden.
+pub fn become_ordinary() -> Result<()> {
+    if geteuid().is_root() { become_user(65534) } else { Ok(()) }
+}
+
+/// SIGKILL for this process when its parent ends. A change of user takes it back.
+fn die_with_parent() {
+    // SAFETY: PR_SET_PDEATHSIG takes one number and sets a flag of this process.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, SIGKILL) };
+}
+
+impl Child {
+    /// Waits until it has ended, however. A signal to us ends the wait, and then the child.
+    pub fn wait(mut self) -> Result<WaitStatus> {
+        stop::wait_readable(self.pidfd.as_fd(), None)?;
+        let call = format!("waitpid({})", self.pid);
+        let status = waitpid(self.pid, None).map_err(Failure::of(&call))?;
+        self.reaped = true;
+        let how = match status {
+            WaitStatus::Signaled(_, signal, _) => format!("killed by {signal}"),
+            WaitStatus::Exited(_, code) => format!("exited with {code}"),
+            other => format!("{other:?}"),
+        };
+        print::call_line(&call, &how, true);
+        Ok(status)
+    }
+
+    /// Has it ended within `limit`? It is not waited for yet.
+    pub fn has_ended(&self, limit: Duration) -> Result<bool> {
+        stop::wait_readable(self.pidfd.as_fd(), Some(limit))
+    }
+
+    /// Waits until it has ended, and fails unless it ended well.
+    pub fn finish(self) -> Result<()> {
+        let name = self.name;
+        match self.wait()? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
+            WaitStatus::Signaled(_, signal, _) => {
+                stop::check()?;
+                Err(Failure::Because(128 + signal as u8, format!("{name} was killed by {signal}")))
+            }
+            other => Err(Failure::because(format!("{name}: {other:?}"))),
+        }
+    }
+
+    /// Kills it with SIGKILL: it runs no clean-up, and the kernel detaches what it attached.
+    pub fn kill(&self) -> Result<()> {
+        let call = || kill(self.pid, SIGKILL).map_or(-1, |()| 0);
+        print::traced(format!("kill({}, SIGKILL)", self.pid), call).map(drop)
+    }
+
+    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. One that has
+    /// ended instead is for [`Child::finish`] to tell.
+    pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
+        let pid = self.pid.as_raw();
+        for look in 0..5000 {
+            // Where the kernel does not tell in which call, a second has to do.
+            let there = process::asleep_in(pid).map_or(look > 1000, |call| call == number);
+            // One that a tracer has stopped at the call's entry is in it, and does not sleep yet.
+            let asleep = there && process::status(pid).is_some_and(|status| status.state == 'S');
+            if asleep || stop::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {
+                return Ok(());
+            }
+        }
+        Err(Failure::because(format!("{} ({}) did not get to its wait", self.name, self.pid)))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // Ours and not reaped, so the number is still its own.
+            let _ = kill(self.pid, SIGKILL);
+            let _ = waitpid(self.pid, None);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A program from its first line to its last: arguments, the story or experiments, the clean-up.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::backstage::failure::{Failure, Result, exit};
+use crate::backstage::terminal::{complain, stepping};
+use crate::backstage::turn::{lost_output, out, share_turn};
+use crate::backstage::{ledger, stop};
+use crate::{leftovers, print};
+
+/// One question put to the kernel: some calls and an assertion.
+#[derive(Clone, Copy)]
+pub struct Experiment {
+    /// What `--experiment` takes.
+    pub name: &'static str,
+    /// The rows of `notes/behaviours.md` that it shows.
+    pub rows: &'static str,
+    /// What it asks.
+    pub question: &'static str,
+    /// Asks it. `Err` when the kernel's answer is not the one that the notes teach.
+    pub run: fn() -> Result<()>,
+}
+
+/// A lab without arguments of its own: its story as its note tells it, or experiments.
+pub fn lab(title: &str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
+    match arguments(command("What every section's lab can be asked for")) {
+        Ok(words) => section(&words, title, story, experiments),
+        Err(code) => code,
+    }
+}
+
+/// The command line of a lab, to which it may add arguments of its own.
+pub fn command(about: &'static str) -> Command {
+    let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let list = flag("list", "List the experiments of this section");
+    let one = Arg::new("experiment").long("experiment").value_name("NAME");
+    let one = one.help("Run one experiment, by its name").conflicts_with("experiments");
+    let all = flag("experiments", "Run every experiment of this section, instead of its story");
+    let list = list.conflicts_with_all(["experiment", "experiments"]);
+    Command::new("lab").about(about).args([list, one, all])
+}
+
+/// Reads a program's arguments. `Err`: help was asked for, or one is wrong, which is told in one
+/// line; what to exit with.
+pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
+    command.try_get_matches().map_err(|error| {
+        let text = error.render().to_string();
+        if !error.use_stderr() {
+            out(&text);
+            return ExitCode::SUCCESS;
+        }
+        let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+        let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+        complain(&format!("{}; see --help", why.join(" ")));
+        ExitCode::from(exit::USAGE)
+    })
+}
+
+/// The value of an argument that has a default.
+pub fn value<T: Clone + Send + Sync + 'static>(words: &ArgMatches, name: &str) -> T {
+    words.get_one(name).cloned().expect("a default")
+}
+
+/// Runs a section's lab as its arguments say.
+pub fn section(
+    words: &ArgMatches,
+    title: &str,
+    story: impl FnOnce() -> Result<()>,
+    experiments: &[Experiment],
+) -> ExitCode {
+    run(|| {
+        if words.get_flag("list") {
+            for Experiment { name, rows, question, .. } in experiments {
+                print::text(&format!("{name:<22} {question} ({rows})"));
+            }
+            return Ok(());
+        }
+        let chosen = words.get_one::<String>("experiment").map(|name| {
+            let known = experiments.iter().find(|one| one.name == name);
+            let why = || format!("no experiment '{name}' here; --list names those there are");
+            known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
+        });
+        ledger::start();
+        match chosen.transpose()? {
+            Some(experiment) => ask(experiment),
+            None if words.get_flag("experiments") => experiments.iter().try_for_each(ask),
+            None => {
+                print::title(title);
+                story()
+            }
+        }
+    })
+}
+
+fn ask(experiment: &Experiment) -> Result<()> {
+    print::experiment(experiment.name, experiment.question, experiment.rows)?;
+    match (experiment.run)() {
+        Err(needs @ Failure::Needs(..)) => print::note(&format!("not shown here: {needs}")),
+        outcome => outcome?,
+    }
+    Ok(())
+}
+
+/// A limit on waiting for somebody who owes an answer; `None`: no limit.
+pub type Patience = Option<Duration>;
+
+/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP
+/// nobody is hurried.
+pub fn patience(text: &str) -> std::result::Result<Patience, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
+    let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;
+    Ok((seconds > 0.0 && stepping().is_none()).then(|| Duration::from_secs_f64(seconds)))
+}
+
+/// Runs a program's body: signals end it cleanly, a panic is one line, what it left in the kernel
+/// is removed, and the exit code says how it went.
+pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        complain(&format!("a defect: {}", panic.to_string().replace('\n', " ")));
+    }));
+    share_turn();
+    stop::watch();
+    ExitCode::from(conclude(body, true))
+}
+
+/// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,
+/// which was told when it began, ends here: a child must not unwind into its parent's guards.
+pub(crate) fn conclude(body: impl FnOnce() -> Result<()>, last_word: bool) -> u8 {
+    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
+    let code = outcome.and_then(|()| stop::check()).err().map_or(0, |failure| {
+        match failure {
+            Failure::Needs(..) => print::note(&format!("not shown here: {failure}")),
+            _ => print::tell(&failure),
+        }
+        failure.code()
+    });
+    let left = leftovers::net(last_word);
+    if code == 0 && (left || lost_output()) { 1 } else { code }
+}
