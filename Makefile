@@ -56,7 +56,8 @@ help:
 # |   make test       all tests, with reduced counts          make soak    with the full ones
 # |   make lint       formatting and lints                    make golden  write labs/*/expected.txt
 # |
-# | The README walks through the sections; notes/ explains them; labs/ has a worksheet for each.
+# | The README walks through the sections; notes/ has a note for each, labs/ a worksheet.
+# | notes/source.md: what the source notes say, and where it is.
 
 # $(call run,SECTION,WORDS): builds a lab and nothing else, and runs it. A first build takes a while.
 run = test -e $(BIN)/lab_$(subst .,_,$(1)) || echo "make: building lab $(1)" >&2; \
