@@ -55,7 +55,8 @@ help:
 # |   make test       all tests, with reduced counts          make soak    with the full ones
 # |   make lint       formatting and lints                    make golden  write labs/*/expected.txt
 # |
-# | The README walks through the sections; notes/ explains them; labs/ has a worksheet for each.
+# | The README walks through the sections; notes/ has a note for each, labs/ a worksheet.
+# | notes/source.md: what the source notes say, and where it is.
 
 # What a section needs beyond the rest: the features that Cargo.toml requires for its program.
 needs = $(shell sed -n '/^name = "lab_$(subst .,_,$(1))"/{n;s/^required-features = \["\(.*\)"\]/\1/p}' \

@@ -1,4 +1,4 @@
-/* The client of section 4.9, as the notes have it: kill and bare pause.
+/* The client of section 4.9, as the source notes have it: kill and bare pause.
  * client KEY-FILE PROJ-ID */
 #include "common.h"
 

@@ -1,4 +1,4 @@
-/* The server of section 4.9, as the notes have it: kill and bare pause.
+/* The server of section 4.9, as the source notes have it: kill and bare pause.
  * server KEY-FILE PROJ-ID < messages */
 #include "common.h"
 

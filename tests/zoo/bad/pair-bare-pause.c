@@ -1,5 +1,5 @@
 /* zoo: 4.9 deadlock pair
- * The protocol of the notes with bare pause, between two programs. */
+ * The protocol of the source notes with bare pause, between two programs. */
 #include "../zoo.h"
 
 struct shared {
