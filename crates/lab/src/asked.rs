@@ -10,8 +10,8 @@ use std::{mem, ptr};
 use libc::{c_int, pid_t, timeval};
 use nix::errno::Errno;
 
-/// Once we are asked, a wait ends so often, in microseconds.
-const SOON: i64 = 20_000;
+/// So often, in microseconds, a wait with a limit ends to look at it.
+const LOOK: i64 = 100_000;
 
 /// The signal that asks us to stop, if one has come.
 static ASKED: AtomicI32 = AtomicI32::new(0);
@@ -25,7 +25,7 @@ pub fn to_stop() -> Option<c_int> {
 /// SIGHUP, a background job's SIGINT. SIGALRM, the tick, only ends a wait.
 pub fn listen(signals: &[c_int]) {
     let mut action = no_action();
-    // SAFETY: the handlers store to an atomic and call setitimer, which is one system call.
+    // SAFETY: the handlers store to an atomic, or do nothing.
     unsafe {
         action.sa_sigaction = tick as extern "C" fn(c_int) as usize;
         libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
@@ -48,7 +48,6 @@ fn no_action() -> libc::sigaction {
 
 extern "C" fn remember(signal: c_int) {
     ASKED.store(signal, SeqCst);
-    tick_every(SOON);
 }
 
 extern "C" fn tick(_: c_int) {}
@@ -78,13 +77,12 @@ extern "C" fn insist(signal: c_int) {
     let now = time.tv_sec * 1000 + time.tv_nsec / 1_000_000;
     let last_but_one = LAST[0].swap(LAST[1].swap(now, SeqCst), SeqCst);
     if now < last_but_one.saturating_add(2000) {
-        remember(signal);
+        ASKED.store(signal, SeqCst);
     }
 }
 
-/// Ends a wait every so many microseconds; 0: no more, unless we are asked to stop.
+/// Ends a wait every so many microseconds; 0: no more.
 pub fn tick_every(micros: i64) {
-    let micros = if micros == 0 && ASKED.load(SeqCst) != 0 { SOON } else { micros };
     let every = timeval { tv_sec: micros / 1_000_000, tv_usec: micros % 1_000_000 };
     let timer = libc::itimerval { it_interval: every, it_value: every };
     // SAFETY: the kernel reads one itimerval.
@@ -122,7 +120,7 @@ impl Patience {
         unsafe { libc::getitimer(libc::ITIMER_REAL, &mut found) };
         let ticks = found.it_interval.tv_sec == 0 && found.it_interval.tv_usec == 0;
         if ticks {
-            tick_every(5 * SOON);
+            tick_every(LOOK);
         }
         Patience { until: Instant::now() + length, ticks, deaf: false }
     }

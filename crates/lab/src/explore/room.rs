@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Pid, getegid, geteuid, pipe2};
-use sysv::spell as flags;
+use sysv::spell;
 
 use super::tables::{Tables, empty};
 use super::{Trouble, complain};
@@ -124,7 +124,7 @@ fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Re
         libc::close(end.as_raw_fd());
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
         if null == -1 {
-            return Err(format!("/dev/null: {}", flags::errno(Errno::last())));
+            return Err(format!("/dev/null: {}", spell::errno(Errno::last())));
         }
         for fd in 0..3 {
             libc::dup2(null, fd);
@@ -146,7 +146,7 @@ fn refused(what: &str, errno: Errno) -> String {
         "needs namespaces of its own, and {what} is refused: {}; allow user namespaces (sysctl \
          user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns), or run it as \
          root, in a container with --privileged",
-        flags::errno(errno)
+        spell::errno(errno)
     )
 }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use libc::{c_int, pollfd, sembuf, timespec};
-use sysv::spell as flags;
+use sysv::spell;
 use sysv::tables::Kind;
 
 use super::records::{self, literal, pointer};
@@ -94,20 +94,20 @@ pub fn spell(tid: Tid, entry: &Entry, is: As, value: u64) -> Option<Spelled> {
             return Some("NULL".into());
         }
         Hex => format!("{value:#x}"),
-        Key => flags::key(int),
-        GetFlags => flags::get(int),
+        Key => spell::key(int),
+        GetFlags => spell::get(int),
         Command(kind) => {
             let command = Command::of(kind, int);
             return Spelled::meaning(names::command(kind, int), Meaning::Command(command));
         }
-        Attach => flags::join(int, flags::ATTACH),
-        Message => flags::join(int, names::MESSAGE),
+        Attach => spell::join(int, spell::ATTACH),
+        Message => spell::join(int, names::MESSAGE),
         Signal => names::signal(int),
         How => names::one(int.into(), names::MASK_HOW, "SIG_"),
         IdType => names::one(int.into(), names::ID_TYPE, "P_"),
         ClockId => names::one(int.into(), names::CLOCKS, "CLOCK_"),
-        TimerFlags => flags::join(int, names::TIMER),
-        WaitOptions => flags::join(int, names::WAIT),
+        TimerFlags => spell::join(int, names::TIMER),
+        WaitOptions => spell::join(int, names::WAIT),
         CloneBits => names::clone(value),
         CloneArgs => records::clone_args(tid, value),
         Set => match record(tid, value) {
@@ -198,7 +198,7 @@ fn polled(tid: Tid, at: u64, count: u64) -> String {
         if one.fd < 0 {
             return format!("{{fd={}}}", one.fd);
         }
-        let events = flags::join(one.events.into(), names::POLL);
+        let events = spell::join(one.events.into(), names::POLL);
         format!("{{fd={}, events={events}}}", one.fd)
     });
     format!("[{}]", list.collect::<Vec<_>>().join(", "))
@@ -214,7 +214,7 @@ fn operations(tid: Tid, at: u64, count: u64) -> Option<Spelled> {
         Operation::Post
     };
     let list = list.iter().map(|one| {
-        let flags = flags::join(one.sem_flg.into(), flags::SEMAPHORE);
+        let flags = spell::join(one.sem_flg.into(), spell::SEMAPHORE);
         format!("{{sem_num={}, sem_op={}, sem_flg={flags}}}", one.sem_num, one.sem_op)
     });
     let text = format!("[{}]", list.collect::<Vec<_>>().join(", "));

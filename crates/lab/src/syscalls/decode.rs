@@ -2,7 +2,7 @@
 //! difference: a key is hexadecimal everywhere (strace prints it in decimal inside a record).
 
 use libc::{c_int, pollfd};
-use sysv::spell as flags;
+use sysv::spell;
 
 use super::args::{As, given_back, spell};
 use super::cells::{CloneFlags, Shown, Spelling, Wakes};
@@ -80,7 +80,7 @@ fn answer(tid: Tid, answer: Spelling, entry: &Entry, result: i64) -> String {
             let ready = records::<pollfd>(tid, entry.args[0], entry.args[1].min(32) as usize);
             let ready = ready.iter().filter(|one| one.revents != 0);
             let ready = ready.map(|one| {
-                let events = flags::join(one.revents.into(), names::POLL);
+                let events = spell::join(one.revents.into(), names::POLL);
                 format!("{{fd={}, revents={events}}}", one.fd)
             });
             format!("{result} ([{}])", ready.collect::<Vec<_>>().join(", "))

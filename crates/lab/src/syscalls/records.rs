@@ -1,7 +1,7 @@
 //! Records and strings that arguments point at, spelled.
 
 use libc::{c_int, siginfo_t};
-use sysv::spell as flags;
+use sysv::spell;
 use sysv::tables::Kind;
 
 use crate::event::{Action, Command};
@@ -17,14 +17,14 @@ pub fn pointer(value: u64) -> String {
 /// A string literal of at most `limit` bytes; `sysv`'s has at most 32.
 pub fn literal(bytes: &[u8], limit: usize) -> String {
     if limit <= 32 {
-        return flags::bytes(bytes);
+        return spell::bytes(bytes);
     }
     let mut text = String::from("\"");
     let shown = &bytes[..bytes.len().min(limit)];
     for (i, part) in shown.chunks(32).enumerate() {
         // An octal escape at a seam would read differently before a digit of the next part.
         let seam = shown.get((i + 1) * 32).is_some_and(u8::is_ascii_digit);
-        let part = flags::bytes(part);
+        let part = spell::bytes(part);
         let part = part.trim_start_matches('"').strip_suffix('"').unwrap_or(&part).to_string();
         text += if seam && part.ends_with("\\0") { &part[..part.len() - 1] } else { &part };
         if seam && part.ends_with("\\0") {
@@ -39,7 +39,7 @@ pub fn message(tid: Tid, at: u64, size: u64) -> Option<String> {
     let kind: i64 = record(tid, at)?;
     let shown = size.min(33) as usize;
     let text = memory::bytes(tid, at + 8, shown);
-    Some(format!("{{mtype={kind}, mtext={}}}", flags::bytes(&text)))
+    Some(format!("{{mtype={kind}, mtext={}}}", spell::bytes(&text)))
 }
 
 /// `{sa_handler=SIG_IGN, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f…}`
@@ -121,9 +121,9 @@ pub fn set(tid: Tid, kind: Kind, command: Command, at: u64) -> Option<String> {
 /// What IPC_STAT and its relatives give back.
 pub fn got(tid: Tid, kind: Kind, command: c_int, at: u64) -> Option<String> {
     match (kind, command & !IPC_64) {
-        (Kind::Shm, libc::IPC_STAT | flags::SHM_STAT | flags::SHM_STAT_ANY) => {
+        (Kind::Shm, libc::IPC_STAT | spell::SHM_STAT | spell::SHM_STAT_ANY) => {
             let ds: libc::shmid_ds = record(tid, at)?;
-            let perm = flags::perm("shm_perm", &ds.shm_perm);
+            let perm = spell::perm("shm_perm", &ds.shm_perm);
             let pids = format!("shm_cpid={}, shm_lpid={}", ds.shm_cpid, ds.shm_lpid);
             let times = format!(
                 "shm_atime={}, shm_dtime={}, shm_ctime={}",
@@ -138,7 +138,7 @@ pub fn got(tid: Tid, kind: Kind, command: c_int, at: u64) -> Option<String> {
                 "{{shmmax={max}, shmmin={min}, shmmni={mni}, shmseg={seg}, shmall={all}}}"
             ))
         }
-        (Kind::Shm, flags::SHM_INFO) => {
+        (Kind::Shm, spell::SHM_INFO) => {
             let [used, total, rss, swp, attempts, successes] = record::<[u64; 6]>(tid, at)?;
             let pages = format!("shm_tot={total}, shm_rss={rss}, shm_swp={swp}");
             let swaps = format!("swap_attempts={attempts}, swap_successes={successes}");
@@ -146,7 +146,7 @@ pub fn got(tid: Tid, kind: Kind, command: c_int, at: u64) -> Option<String> {
         }
         (Kind::Msg, libc::IPC_STAT | 11 | 13) => {
             let ds: libc::msqid_ds = record(tid, at)?;
-            let perm = flags::perm("msg_perm", &ds.msg_perm);
+            let perm = spell::perm("msg_perm", &ds.msg_perm);
             let times = format!(
                 "msg_stime={}, msg_rtime={}, msg_ctime={}",
                 ds.msg_stime, ds.msg_rtime, ds.msg_ctime
@@ -163,7 +163,7 @@ pub fn got(tid: Tid, kind: Kind, command: c_int, at: u64) -> Option<String> {
         }
         (Kind::Sem, libc::IPC_STAT | 18 | 20) => {
             let ds: libc::semid_ds = record(tid, at)?;
-            let perm = flags::perm("sem_perm", &ds.sem_perm);
+            let perm = spell::perm("sem_perm", &ds.sem_perm);
             let times = format!("sem_otime={}, sem_ctime={}", ds.sem_otime, ds.sem_ctime);
             Some(format!("{{{perm}, {times}, sem_nsems={}}}", ds.sem_nsems))
         }

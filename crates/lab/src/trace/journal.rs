@@ -12,6 +12,8 @@ use crate::view::{Out, View};
 
 /// A line is written, and a sleeper told of, at most so much later. Microseconds.
 pub const TICK: i64 = 20_000;
+/// Where nothing is due, a wait ends so often. Microseconds.
+const REST: i64 = 1_000_000;
 
 /// Whom an event happened to.
 pub struct Lane {
@@ -86,10 +88,11 @@ impl Journal {
         }
     }
 
-    /// Nothing is due any more.
-    pub fn stop_ticking(&mut self) {
+    /// Nothing is due any more. A signal that asks us to stop just before a wait begins is seen when the
+    /// next tick ends that.
+    pub fn rest(&mut self) {
         self.ticking = false;
-        asked::tick_every(0);
+        asked::tick_every(REST);
     }
 
     /// Writes the lines that there are. True if there were some.

@@ -71,7 +71,7 @@ impl Teller {
         }
         let waiting = self.books.anybody_asleep();
         if !self.journal.flush() && !waiting {
-            self.journal.stop_ticking();
+            self.journal.rest();
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libc::c_int;
 use nix::errno::Errno;
-use sysv::spell as flags;
+use sysv::spell;
 use sysv::tables::Kind;
 
 /// Names of a whole value.
@@ -164,7 +164,7 @@ pub fn command(kind: Kind, command: c_int) -> String {
         None if kind != Kind::Shm && command & !IPC_64 > 3 => {
             format!("{command:#x} /* {}_??? */", kind.name().to_uppercase())
         }
-        None => flags::command(command),
+        None => spell::command(command),
     }
 }
 
@@ -175,7 +175,7 @@ pub fn signal(number: c_int) -> String {
         32 => "SIGRTMIN".into(),
         33..=64 => format!("SIGRT_{}", number - 32),
         _ => {
-            let name = flags::signal(number);
+            let name = spell::signal(number);
             if name.starts_with("SIG") { name } else { number.to_string() }
         }
     }
@@ -289,7 +289,7 @@ pub fn error(result: i64) -> Option<Refusal> {
 static ERRORS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let spell = |number: c_int| match Errno::from_raw(number) {
         Errno::UnknownErrno => format!("-1 E{number}"),
-        errno => format!("-1 {}", flags::errno(errno)),
+        errno => format!("-1 {}", spell::errno(errno)),
     };
     (0..=133).map(spell).collect()
 });

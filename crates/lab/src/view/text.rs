@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use colored::{Color, Colorize};
-use sysv::spell as flags;
+use sysv::spell;
 
 use crate::event::{Action, Birth, Event, Row, What};
 use crate::view::View;
@@ -154,7 +154,7 @@ impl View for Text {
                 let letter = u8::try_from(*proj_id).ok().filter(u8::is_ascii_graphic);
                 let id = letter.map_or(format!("{proj_id:#x}"), |c| format!("'{}'", c as char));
                 let call = format!("ftok({path:?}, {id})");
-                self.answered(&lane, &call, &flags::key(*key), true, out);
+                self.answered(&lane, &call, &spell::key(*key), true, out);
             }
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,
@@ -232,7 +232,7 @@ fn change(before: Option<&Row>, after: Option<&Row>) -> String {
         (_, None) => return "gone".into(),
         (None, Some(row)) => {
             let mode = row.perms & 0o777;
-            let key = flags::key(row.key);
+            let key = spell::key(row.key);
             return format!("new: {}, mode 0{mode:03o}, key {key}", left(row));
         }
         (Some(before), Some(after)) => (before, after),
@@ -250,14 +250,14 @@ fn change(before: Option<&Row>, after: Option<&Row>) -> String {
     field("nattch", number(before.nattch), number(after.nattch));
     field("lpid", pid(before.lpid), pid(after.lpid));
     field("mode", mode(before), mode(after));
-    field("key", flags::key(before.key), flags::key(after.key));
+    field("key", spell::key(before.key), spell::key(after.key));
     field("uid", before.uid.to_string(), after.uid.to_string());
     if !before.goes_with_last_detach() && after.goes_with_last_detach() {
         let between = if text.is_empty() { "" } else { ", " };
         let _ = write!(text, "{between}status dest");
     }
-    if before.perms & flags::SHM_LOCKED != after.perms & flags::SHM_LOCKED {
-        let locked = after.perms & flags::SHM_LOCKED != 0;
+    if before.perms & spell::SHM_LOCKED != after.perms & spell::SHM_LOCKED {
+        let locked = after.perms & spell::SHM_LOCKED != 0;
         let between = if text.is_empty() { "" } else { ", " };
         let _ = write!(text, "{between}{}", if locked { "locked" } else { "unlocked" });
     }
