@@ -7,9 +7,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use common::{Run, bin, have, lab, namespaces, repo, run};
+use common::{Load, Run, bin, have, lab, namespaces, repo, run};
 
 /// How often, where once would do if there were no doubt.
 fn times() -> usize {
@@ -132,26 +132,11 @@ fn every_defect_is_found_and_nothing_else() {
     }
 }
 
-/// Processes that take every CPU.
-struct Load(Vec<Child>);
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        for busy in &mut self.0 {
-            // Our child and not reaped, so the number is its own.
-            let _ = busy.kill();
-            let _ = busy.wait();
-        }
-    }
-}
-
 #[test]
 fn also_on_a_busy_machine() {
     let _turn = turn();
     if can_explore() {
-        let spin =
-            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
-        let _load = Load((0..2).map(|_| spin().expect("sh")).collect());
+        let _load = Load::new();
         all_are_judged_right(times().div_ceil(2));
     }
 }
