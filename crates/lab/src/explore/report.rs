@@ -155,7 +155,7 @@ pub fn replayed(options: &Options, outcome: &Outcome) -> Result<()> {
 
 /// `a 0, b SIGUSR1`: how each process ended.
 pub fn ends(ends: &[String]) -> String {
-    let one = |(i, end): (usize, &String)| format!("{} {end}", letter(i as u8));
+    let one = |(i, end): (usize, &String)| format!("{} {end}", letter(i));
     ends.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
 }
 
