@@ -48,7 +48,7 @@ fn refused(did: &Did, code: i32, why: &str) {
     );
 }
 
-/// How many messages a client of ours, or of the notes', printed.
+/// How many messages a client printed: ours, or one in C as the source notes have it.
 fn messages(client: &Did) -> usize {
     let ours = |line: &&str| line.contains("│  message: ") || line.starts_with("message: ");
     client.out.lines().filter(ours).count()

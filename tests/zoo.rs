@@ -193,7 +193,7 @@ fn the_answer_says_what_was_ordered_and_which_moment_decided() {
         "deadlock",
         "Found, and every order within the bound was tried.",
         "plain loads and stores between calls are not interleaved",
-        "before pause: nobody will send another",
+        "before pause: no other signal will come",
         "SCHEDULE ",
         "lab explore --replay ",
     ] {

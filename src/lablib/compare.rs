@@ -24,7 +24,7 @@ pub fn ipcs(arguments: &[&str]) -> Option<String> {
 pub fn segment(shmid: c_int) -> Result<()> {
     let (source, ours) = match shm::ctl_stat(shmid) {
         Err(Failure::Call(_, Errno::EACCES)) => {
-            note("IPC_STAT is refused: our row is the one of /proc, open to everybody");
+            note("IPC_STAT is refused: our row is from /proc, which every user may read");
             ("/proc", tables::segment(shmid))
         }
         stat => ("IPC_STAT", Some(Row::of(shmid, &stat?))),
@@ -35,7 +35,7 @@ pub fn segment(shmid: c_int) -> Result<()> {
             if tables::segment(shmid)
                 .is_some_and(|now| fields(SEGMENT, &now) != fields(SEGMENT, &ours)) =>
         {
-            note("somebody attached or detached meanwhile: once more");
+            note("another process attached or detached meanwhile: compared again");
             segment(shmid)
         }
         compared => compared,

@@ -21,7 +21,7 @@ pub struct Experiment {
     pub rows: &'static str,
     /// What it asks.
     pub question: &'static str,
-    /// Asks it. `Err` when the kernel's answer is not the one that the notes teach.
+    /// Asks it. `Err` when the kernel's answer is not the one that its note teaches.
     pub run: fn() -> Result<()>,
 }
 
@@ -81,7 +81,7 @@ pub fn section(
         }
         let chosen = words.get_one::<String>("experiment").map(|name| {
             let known = experiments.iter().find(|one| one.name == name);
-            let why = || format!("no experiment '{name}' here; --list names those there are");
+            let why = || format!("no experiment '{name}' here; --list shows all names");
             known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
         });
         ledger::start();

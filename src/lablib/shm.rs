@@ -87,7 +87,7 @@ fn bytes(shmid: c_int) -> usize {
 pub fn dt(shmaddr: Addr) -> Result<()> {
     let (mut list, base) = (attached(), shmaddr as usize);
     if list.0.iter().any(|one| one.base == base && one.views > 0) {
-        return Err(Failure::because(format!("somebody looks into what is at {shmaddr:p}")));
+        return Err(Failure::because(format!("a View still uses the memory at {shmaddr:p}")));
     }
     // SAFETY: there is no view of it, and `read` and `write` copy while they hold the list. Who makes a
     // reference into a segment otherwise answers for it that nobody detaches it meanwhile.
@@ -173,7 +173,7 @@ impl List {
     fn idle(&mut self, addr: Addr, len: usize) -> Result<()> {
         match self.find(addr, len, false)?.views {
             0 => Ok(()),
-            _ => Err(Failure::because(format!("somebody looks into what is at {addr:p}"))),
+            _ => Err(Failure::because(format!("a View still uses the memory at {addr:p}"))),
         }
     }
 

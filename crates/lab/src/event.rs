@@ -26,7 +26,7 @@ pub struct Event {
     /// What happened.
     #[serde(flatten)]
     pub what: What,
-    /// What it means, and the section of the notes that explains it.
+    /// What it means, and the section of the workbook that explains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }

@@ -70,7 +70,7 @@ pub fn enter(
     let word = |at: usize| c_int::from_ne_bytes(answer[at..at + 4].try_into().unwrap_or([0; 4]));
     let (keeper, no_proc, queues) = (Pid::from_raw(word(0)), word(4), word(8));
     if no_proc != 0 {
-        complain("no /proc of their own for the programs: mount is refused");
+        complain("the programs cannot have their own /proc: mount is refused");
     }
     // From here on the keeper is ours to end.
     let mut room =

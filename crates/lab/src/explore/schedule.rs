@@ -60,7 +60,7 @@ impl FromStr for Schedule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Schedule, String> {
-        let wrong = || format!("'{text}' is no schedule; one looks like a3b2a or b!a");
+        let wrong = || format!("'{text}' is not a schedule; examples: a3b2a, b!a");
         let mut turns = vec![];
         let mut rest = text.trim();
         if rest == "-" {

@@ -40,7 +40,7 @@ pub fn explore(options: &Options) -> Result<u8> {
         let outcome = world.run(&mut replay, true)?;
         if let Some(turn) = replay.wrong {
             let who = super::schedule::letter(turn.letter);
-            let why = format!("this schedule is not one of this program: {who} cannot move there");
+            let why = format!("this schedule does not fit this program: {who} cannot move there");
             return Err(Trouble::Because(exit::USAGE, why));
         }
         report::replayed(options, &outcome)?;
@@ -191,9 +191,7 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
             return Ok(());
         }
     }
-    complain(
-        "its schedule does not lead there every time: the program does not depend on order alone",
-    );
+    complain("this schedule does not always lead there: the program depends on more than order");
     Ok(())
 }
 

@@ -106,9 +106,7 @@ impl Watch {
             self.kill_all();
             if signal != libc::SIGPIPE {
                 let signal = names::signal(signal);
-                self.remark(format!(
-                    "stopped by {signal}: what was traced is killed with the trace"
-                ));
+                self.remark(format!("stopped by {signal}: the traced programs are killed, too"));
             }
         }
         self.teller.summary();
@@ -116,7 +114,7 @@ impl Watch {
         if let Some(error) =
             self.teller.journal.lost().filter(|e| e.kind() != ErrorKind::BrokenPipe)
         {
-            complain(&format!("cannot write the trace: {error}; what was traced is killed"));
+            complain(&format!("cannot write the trace: {error}; the traced programs are killed"));
             return End::Exited(1);
         }
         match (stopped, self.roots.first_end()) {
