@@ -30,7 +30,7 @@ help:
 # |   make lab-4.3    how shared memory works, and what it saves
 # |   make lab-4.4    shmget and ftok: making and finding a segment
 # |   make lab-4.5    shmat: the segment in our address space
-# |   make lab-4.6    shmdt: removing it from our address space
+# |   make lab-4.6    shmdt: taking the segment out of our address space again
 # |   make lab-4.7    shmctl: the record of a segment, its mode, its removal
 # |   make lab-4.8    parent and child: fork, kill and pause, and the lost wake-up
 # |   make lab-4.9    two unrelated processes; in two terminals: lab-4.9-server, lab-4.9-client

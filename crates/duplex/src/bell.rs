@@ -26,10 +26,10 @@ const _: () = assert!(size_of::<Bell>() == 128);
 unsafe impl Sync for Bell {}
 
 impl Bell {
-    /// Makes a bell usable by two processes. Before anybody knows of it.
+    /// Makes a bell usable by two processes. Call it before another process uses the bell.
     pub(crate) fn init(&self) {
-        // SAFETY: the memory is zeroed or stale and nobody uses it yet; each object is initialised
-        // once, in place, for sharing between processes, and never moved.
+        // SAFETY: the memory is zeroed or stale and no process uses it yet; each object is
+        // initialised once, in place, for sharing between processes, and never moved.
         unsafe {
             self.asleep.store(0, Relaxed);
             libc::sem_init(self.semaphore.get(), 1, 0);
@@ -45,7 +45,8 @@ impl Bell {
         }
     }
 
-    /// Takes the mutex, for at most [`LOOK`]; false if somebody keeps it. A dead holder's is taken over.
+    /// Takes the mutex, for at most [`LOOK`]; false if another thread keeps it. If its holder has
+    /// died, this takes it over.
     pub(crate) fn lock(&self) -> bool {
         // SAFETY: the mutex was initialised by `init`; it guards a word that is valid at any time.
         unsafe {
@@ -72,8 +73,8 @@ pub(crate) fn deadline(limit: Duration) -> timespec {
     timespec { tv_nsec: nanoseconds % 1_000_000_000, ..now }
 }
 
-/// Sleeps while `word` is `value`, until somebody wakes it, for at most `limit`: futex(2). Between
-/// processes: the kernel knows the word by its page, not by its address.
+/// Sleeps if `word` is `value`, until another thread wakes it, for at most `limit`: futex(2). It
+/// works between processes: the kernel knows the word by its page, not by its address.
 pub fn futex_wait(word: &AtomicU32, value: u32, limit: Duration) {
     let limit = timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
     // SAFETY: the kernel reads an aligned word that outlives the call, and one timespec. EAGAIN,
@@ -81,7 +82,7 @@ pub fn futex_wait(word: &AtomicU32, value: u32, limit: Duration) {
     unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, value, &limit) };
 }
 
-/// Wakes who sleeps on `word`, one of them.
+/// Wakes one thread that sleeps on `word`.
 pub fn futex_wake(word: &AtomicU32) {
     // SAFETY: the kernel takes the address as a name, and reads nothing.
     unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) };

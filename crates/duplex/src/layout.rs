@@ -1,5 +1,6 @@
-//! The segments of 4.10: what stands before the ring, who is at which end, and that the two are those
-//! they say. The ring itself, and the rules by which it is used, are in `ring.rs`.
+//! The segments of 4.10: the header before the ring, which process is at which end, and the check
+//! that the two are the processes that they claim to be. The ring itself, and the rules by which it
+//! is used, are in `ring.rs`.
 
 use std::mem;
 use std::ops::RangeInclusive;
@@ -47,7 +48,7 @@ pub struct Header {
 /// One of the two processes. A pid is used again; a pid and a start time are not.
 #[repr(C)]
 struct Party {
-    /// 0 until somebody takes the place.
+    /// 0 until a process takes the place.
     pid: AtomicU32,
     _padding: u32,
     /// In clock ticks since boot: /proc/PID/stat. 0 until it is written, which is after the pid.
@@ -94,14 +95,14 @@ impl Segment {
             header.version.store(VERSION, Relaxed);
             header.ring.store(segment.ring as u32, Relaxed);
             segment.take_place()?;
-            // Release: who finds the magic number finds what was stored before it.
+            // Release: a process that loads the magic number also sees what was stored before it.
             header.magic.store(MAGIC, Release);
             Ok(())
         })
     }
 
-    /// Attaches a segment that somebody else has created, and takes the free place at it: BUSY if it
-    /// is taken. Other errors: those of [`Segment::look`].
+    /// Attaches a segment that another process has created, and takes the free place in it: BUSY if
+    /// it is taken. Other errors: those of [`Segment::look`].
     pub fn open(shmid: c_int, role: Role) -> Result<Segment> {
         let segment = Segment::look(shmid, role)?;
         match segment.take_place() {
@@ -110,9 +111,9 @@ impl Segment {
         }
     }
 
-    /// Attaches a segment that somebody else has created, and takes no place yet: who needs two
-    /// segments leaves no pid in the one while the other may be missing. NO_PEER: it is not laid
-    /// out yet; REFUSED: of another kind, version or size.
+    /// Attaches a segment that another process has created, and takes no place yet. A process that
+    /// needs two segments writes no pid into the first while the second may be missing. NO_PEER: it
+    /// is not laid out yet; REFUSED: of another kind, version or size.
     pub fn look(shmid: c_int, role: Role) -> Result<Segment> {
         Segment::attach(shmid, role, |segment| {
             let header = &segment.header;
@@ -163,8 +164,8 @@ impl Segment {
         shm::dt(self.addr)
     }
 
-    /// Writes who we are into our place, and wakes who waits for us in [`Segment::meet`]. BUSY: it
-    /// is taken.
+    /// Writes our pid and start time into our place, and wakes the peer that waits in
+    /// [`Segment::meet`]. BUSY: it is taken.
     pub fn take_place(&self) -> Result<()> {
         let (me, place) = (std::process::id(), &self.header.parties[self.role as usize]);
         if let Err(other) = place.pid.compare_exchange(0, me, SeqCst, SeqCst) {
@@ -177,7 +178,7 @@ impl Segment {
     }
 
     /// The process at the other place; `None` if there is none yet. NO_PEER: it has died;
-    /// NOT_A_PEER: whose pid stands there has not attached this segment, or was started later.
+    /// NOT_A_PEER: the process with this pid has not attached this segment, or was started later.
     pub fn peer(&self) -> Result<Option<Peer>> {
         let place = &self.header.parties[1 - self.role as usize];
         let pid = place.pid.load(Acquire);
@@ -195,7 +196,7 @@ impl Segment {
         }
     }
 
-    /// Waits until somebody has taken the other place.
+    /// Waits until a process has taken the other place.
     pub fn meet(&self, patience: Patience) -> Result<Peer> {
         let began = Instant::now();
         loop {

@@ -1,8 +1,9 @@
 //! Is this pid our peer?
 //!
-//! A pid that stands in shared memory is a claim. It may be 0, be years old, mean somebody else by
-//! now, or have been planted. So nothing is sent to it before the kernel agrees: the process exists
-//! (a pidfd means it alone from then on), belongs to our user, and has this very segment attached.
+//! A pid in shared memory is only a claim. It may be 0 or very old, it may belong to another
+//! process by now, or an attacker may have written it. So no signal is sent to it before the kernel
+//! confirms it: the process exists (a pidfd means it alone from then on), belongs to our user, and
+//! has this very segment attached.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread;
@@ -27,7 +28,7 @@ pub struct Peer {
 
 impl Peer {
     /// Makes sure that `pid`, read from the segment `shmid`, is a peer. The failure's exit code is
-    /// NO_PEER if there is nobody, NOT_A_PEER if there is somebody else.
+    /// NO_PEER if there is no such process, NOT_A_PEER if it is another one.
     pub fn of(pid: i32, shmid: c_int) -> Result<Peer> {
         let nobody = |why: &str| Err(Failure::Because(exit::NO_PEER, why.into()));
         let other = |why: String| Err(Failure::Because(exit::NOT_A_PEER, why));
@@ -53,7 +54,7 @@ impl Peer {
         Ok(Peer { pid: Pid::from_raw(pid), pidfd })
     }
 
-    /// Sends it a signal: pidfd_send_signal(2), which cannot reach anybody else.
+    /// Sends it a signal: pidfd_send_signal(2), which cannot reach another process.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let fd = self.pidfd.as_raw_fd();
         let line = format!("pidfd_send_signal({fd}, {signal}, NULL, 0)");
@@ -95,7 +96,7 @@ impl Peer {
         poll(&mut one, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
-    /// Is it stopped, by SIGSTOP or Ctrl-Z? A pidfd does not tell.
+    /// Is it stopped, by SIGSTOP or Ctrl-Z? A pidfd does not show it.
     pub fn is_stopped(&self) -> bool {
         status(self.pid.as_raw()).is_some_and(|status| status.state == 'T')
     }

@@ -1,18 +1,18 @@
 //! Every way to wake the other side: the ladder of 4.10, from a signal to a wait that knows where
 //! the other side runs.
 //!
-//! All ways share one protocol. Who waits looks, says in shared memory that he is about to sleep,
-//! looks **once more**, and sleeps. Who has something writes it first and then looks whether
-//! anybody sleeps; only then is there a call to make. The four steps are sequentially consistent:
+//! All ways share one protocol. The waiter checks the ring, sets `asleep`, checks the ring
+//! **again**, and sleeps. The ringer writes the ring first, then checks `asleep`, and makes a call
+//! only if it is set. The four steps are sequentially consistent,
 //!
 //! ```text
 //!   waiter   asleep = 1;   look at the ring        ringer   write the ring;   look at asleep
 //! ```
 //!
-//! so at least one of the two sees what the other has stored, and no wake-up is lost. A wait ends
-//! all the same when nobody rings: it looks up every [`LOOK`] for a signal that asks the lab to
-//! stop, for the death of the peer and for the end of the patience. A hostile or half-dead peer
-//! can make a wait late, never endless.
+//! so at least one of the two sees what the other has stored, and no wake-up is lost. A wait also
+//! ends without a wake-up: every [`LOOK`] it checks for a signal that stops the lab, for the death
+//! of the peer and for the end of the patience. A hostile or half-dead peer can make a wait late,
+//! never endless.
 
 use std::cell::Cell;
 use std::hint::spin_loop;
@@ -52,7 +52,7 @@ pub enum Way {
     /// must take it again and again.
     Mutex,
     /// A condition variable in the segment, with its mutex. The only way that trusts the peer: a
-    /// robust mutex is part of a list, whose pointers stand in the segment.
+    /// robust mutex is part of a list, and the pointers of this list are in the segment.
     Condition,
     /// futex(2): sleep unless a word has changed.
     Futex,
@@ -102,13 +102,14 @@ impl Way {
         }
     }
 
-    /// Does a waiter ever sleep, so that there is somebody to wake?
+    /// Can a waiter sleep, so that a wake-up is needed?
     pub fn sleeps(self) -> bool {
         !matches!(self, Way::Mutex | Way::Spin | Way::Yield)
     }
 
-    /// Before any thread is made and before the peer knows our pid: handlers, and the signals
-    /// blocked in every thread to come. `HandlerPost` wants them let in: somebody must take them.
+    /// Call it before any thread is made and before the peer knows our pid. It installs handlers
+    /// and blocks the signals in every later thread. `HandlerPost` needs them unblocked: one thread
+    /// must take them.
     pub fn prepare(self) -> Result<()> {
         let signals: SigSet = SIGNALS.into_iter().collect();
         let handler = match self {
@@ -244,7 +245,7 @@ impl<'a> Line<'a> {
             }
             let slept = Instant::now();
             self.sleep(ready);
-            // Who rings takes the word back. If it still stands, nobody has.
+            // The ringer clears the word. If it is still set, no side has rung.
             let unrung = self.bell.asleep.swap(0, SeqCst) == 1;
             if ready() {
                 let late = unrung && self.way.sleeps() && slept.elapsed() >= LOOK;
@@ -268,7 +269,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Sleeps once, at most for [`LOOK`], or less: whoever comes back looks again.
+    /// Sleeps once, at most for [`LOOK`], or less: the caller checks again afterwards.
     fn sleep(&self, ready: &dyn Fn() -> bool) {
         let signal = SIGNALS[usize::from(self.number & 1)];
         match self.way {

@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
         };
         let text = text.replace('\n', &format!("\n{:21}", ""));
         if writeln!(std::io::stdout(), "{mark} {name:<15} {text}").is_err() {
-            // Nobody reads on.
+            // The reader has gone.
             return code;
         }
     }
@@ -84,8 +84,8 @@ enum Tried {
     Odd(String),
 }
 
-/// Tries something in a child, which ends with it: what it does to itself is gone then, and what does
-/// not answer keeps nobody but the child.
+/// Tries something in a child, which ends afterwards. So its effects on the process end, too, and a
+/// call that never returns blocks only the child.
 fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
     // SAFETY: this process has one thread.
     let child = match unsafe { fork() } {
@@ -113,7 +113,7 @@ fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
     }
 }
 
-/// What is said of a kernel that does not answer.
+/// The line for a kernel that does not answer.
 fn stuck(place: &str) -> Checked {
     Bad(format!(
         "does not answer; this kernel is stuck, restart the machine\n\

@@ -61,7 +61,7 @@ pub fn start(pid: i32) -> Option<u64> {
 }
 
 /// When a process was started, in seconds since 1970; `None` if there is none, or only a zombie
-/// that nobody has waited for.
+/// that was not waited for.
 pub fn started_at(pid: i32) -> Option<i64> {
     status(pid).filter(|status| status.state != 'Z')?;
     let boot = fs::read_to_string("/proc/stat").ok()?;

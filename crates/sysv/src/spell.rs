@@ -135,7 +135,7 @@ pub fn perm(name: &str, p: &libc::ipc_perm) -> String {
 
 /// A user's name as `ipcs` prints it: at most 10 letters, or the number.
 pub fn user(uid: i64) -> String {
-    // A signal that comes while the list of users is read makes somebody unknown.
+    // A signal that comes while the list of users is read makes a user unknown.
     let known = (0..3).find_map(|_| User::from_uid((uid as u32).into()).ok().flatten());
     known.map_or(uid.to_string(), |user| user.name.chars().take(10).collect())
 }

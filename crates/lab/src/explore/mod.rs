@@ -11,7 +11,7 @@
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`verdict`] | what is found, and the moment that decided |
-//! | [`progress`] | what is told meanwhile, on a terminal |
+//! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
 
 use std::ffi::OsString;
@@ -47,7 +47,7 @@ pub struct Options {
     /// Allow at most N preemptions in a schedule; `unbounded`: any number
     #[arg(long, value_name = "N", default_value = "2", value_parser = preemptions)]
     preemptions: Bound,
-    /// Instead: at most N times another one than the first in line moves; for programs with many threads
+    /// Instead: at most N times another process than the first in line moves; for programs with many threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..1000), conflicts_with = "preemptions")]
     delays: Option<u32>,
     /// Start the programs N times at most
@@ -136,7 +136,7 @@ impl Trouble {
 /// One line on standard error.
 fn complain(text: &str) {
     use std::io::Write;
-    // Nobody is left to be told when this fails too.
+    // If this fails, too, there is no place left for a message.
     let _ = std::io::stderr().write_all(format!("lab explore: {text}\n").as_bytes());
 }
 

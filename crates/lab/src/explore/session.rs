@@ -15,7 +15,7 @@ use crate::tracer::program::Program;
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;
 
-/// So often, in microseconds, a wait for one who spins ends.
+/// A wait for a process that spins ends after so many microseconds.
 const TICK: i64 = 4000;
 
 /// See [`super::explore`].
@@ -87,7 +87,7 @@ impl<'a> Exploration<'a> {
         loop {
             self.answer.runs += 1;
             let outcome = match self.world.run(&mut self.search, false) {
-                // What is known so far is told. A second signal ends that, too.
+                // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {
                     asked::heard();
                     (self.answer.stopped, self.answer.complete) = (Some(signal), false);

@@ -23,7 +23,7 @@ fn word(kind: Kind) -> &'static str {
 /// What is wrong with a run. Processes are meant by their letters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Finding {
-    /// Everybody who lives sleeps, in a call that only another of them could end.
+    /// All processes that live sleep, each in a call that only another of them could end.
     Deadlock { sleepers: Vec<Sleeper> },
     /// A signal that has no handler yet has killed it.
     NoHandler { letter: usize, pid: i32, signal: c_int },
@@ -31,7 +31,7 @@ pub enum Finding {
     Crash { letter: usize, pid: i32, signal: c_int },
     /// Still there when all have ended.
     Left { kind: Kind, id: i32 },
-    /// IPC_RMID for one that was removed before, by whom.
+    /// IPC_RMID for one that `by` had removed before.
     RemovedTwice { kind: Kind, id: i32, by: usize, letter: usize, pid: i32 },
     /// A call on one that was removed before.
     DeadId { kind: Kind, id: i32, by: usize, call: &'static str, letter: usize, pid: i32 },
@@ -171,7 +171,7 @@ pub struct Line {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Moment {
-    /// Another one moves now. `taken`: whoever moved before could have gone on.
+    /// Another process moves now. `taken`: the one that moved before could have gone on.
     Turn { taken: bool },
     /// A call that has ended or never will, or one in which it sleeps now.
     Call { call: Call, asleep: bool },

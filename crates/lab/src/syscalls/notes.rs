@@ -19,10 +19,10 @@ pub struct Facts {
     pub target: Target,
 }
 
-/// What a process does to which a signal was sent.
+/// What the target of a signal is doing.
 #[derive(Default)]
 pub enum Target {
-    /// Nobody that we watch, or nothing worth a word.
+    /// A process that we do not watch, or nothing to say.
     #[default]
     Unknown,
     /// It waits in this call.

@@ -57,7 +57,7 @@ fn unknown_calls_can_be_looked_up() {
     assert_eq!(name(libc::SYS_getpid), "getpid");
 }
 
-/// `notes/events.md` names every call that is told.
+/// `notes/events.md` names every call that is shown.
 #[test]
 fn calls_that_are_told_are_documented() {
     let notes = include_str!("../../../../notes/events.md");

@@ -1,4 +1,4 @@
-//! Calls that have no row: nobody stops at them, and of each only its name is known.
+//! Calls that have no row: the tracer does not stop at them, and knows only their names.
 
 /// By number, in order. <asm/unistd_64.h> of Linux 6.17.
 #[cfg(target_arch = "x86_64")]
@@ -75,7 +75,7 @@ pub const NAMES: &[(i64, &str)] = &[
     (464, "getxattrat"), (465, "listxattrat"), (466, "removexattrat"), (467, "open_tree_attr"),
     (468, "file_getattr"), (469, "file_setattr"),
 ];
-/// Elsewhere they are told by their numbers.
+/// Elsewhere they are shown by their numbers.
 #[cfg(not(target_arch = "x86_64"))]
 pub const NAMES: &[(i64, &str)] = &[];
 

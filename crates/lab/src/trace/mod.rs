@@ -1,4 +1,4 @@
-//! `lab trace`: shows what programs do, from outside. Everybody moves at once.
+//! `lab trace`: shows what programs do, from outside. All processes run at the same time.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
 //! | [`roots`] | the programs that were started, and how they ended |
-//! | [`notes`] | what events mean that are no calls |
+//! | [`notes`] | what events mean that are not calls |
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -57,8 +57,8 @@ pub struct Trace {
     /// If the trace is killed, the programs go on, untraced
     #[arg(long)]
     detach: bool,
-    /// Let the tracer and the programs use all CPUs: about 3 times slower, but races are nearly as
-    /// likely as without a trace
+    /// Let the tracer and the programs use all CPUs: about 3 times slower, but closer to a run
+    /// without a trace
     #[arg(long)]
     spread: bool,
     /// Print only calls and signals, without what they mean

@@ -1,4 +1,4 @@
-//! What events mean that are no calls, and which section of the workbook explains it.
+//! What events mean that are not calls, and which section of the workbook explains it.
 
 use libc::c_int;
 use sysv::tables::Kind;

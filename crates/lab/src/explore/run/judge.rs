@@ -26,7 +26,7 @@ pub struct Judge {
 struct Removed {
     kind: Kind,
     id: i32,
-    /// The letter of who removed it.
+    /// The letter of the process that removed it.
     by: usize,
 }
 
@@ -42,7 +42,7 @@ impl Judge {
         self.over = true;
     }
 
-    /// Nobody can move: they have all ended, or sleep for ever.
+    /// No process can move: they have all ended, or sleep for ever.
     pub fn nobody_moves(&mut self, model: &Model) {
         self.ends = model.ends();
         let asleep = model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone);

@@ -1,10 +1,10 @@
-//! Who only looks again at what it has looked at already: it polls, or it spins.
+//! Recognises a process that only checks again what it has checked already: it polls, or it spins.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::tracer::Entry;
 
-/// So many times in a row when nobody else can move: then it spins for ever.
+/// So many times in a row when no other process can move: then it spins for ever.
 const SPINS: u32 = 200;
 /// So often at one place, with the same in every register: it does.
 const CIRCLES: u32 = 6;
@@ -20,7 +20,7 @@ pub struct Looks {
     times: u32,
     /// Where it was found spinning.
     spots: Vec<Spot>,
-    /// Somebody else first.
+    /// Another process first.
     pub yields: bool,
 }
 
@@ -56,9 +56,9 @@ impl Looks {
         self.yields = self.times > POLLS && !sleeps;
     }
 
-    /// It used its time without a visible call: a loop, or a long computation. `alone`: nobody else
-    /// can move, and no time can pass. The same registers at the same place, again and again, are a
-    /// loop in which nothing changes.
+    /// It used its time without a visible call: a loop, or a long computation. `alone`: no other
+    /// process can move, and no time can pass. The same registers at the same place, again and
+    /// again, are a loop in which nothing changes.
     pub fn at_memory(&mut self, registers: u64, alone: bool) -> Spin {
         let known = self.at == Some(At::Memory);
         self.times = if known && alone { self.times + 1 } else { 1 };

@@ -28,8 +28,8 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// What the call that is about to be made can touch: what its row says, of the things at hand. Whom
-    /// a signal reaches is not looked at here.
+    /// What the call that is about to be made can touch: what its row says, applied to its
+    /// arguments. The targets of signals are not part of this.
     pub fn call(&mut self, model: &Model, i: usize, entry: &Entry) {
         let row = syscalls::row(entry.number);
         for touch in row.map_or(&[Touch::Everything][..], |row| row.touches) {
@@ -94,7 +94,7 @@ impl Touched {
 
     fn descriptor(&mut self, tid: Tid, fd: u64) {
         match descriptor(tid, fd) {
-            // What is only printed is nobody's to read.
+            // No process reads what is only printed.
             Some(link) if link == "/dev/null" => {}
             None => {}
             Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {
