@@ -107,7 +107,7 @@ pub fn become_user(id: u32) -> Result<()> {
     Ok(())
 }
 
-/// In a child: an ordinary user. Root is one to whom nothing is forbidden.
+/// In a child: becomes an ordinary user, because the kernel refuses nothing to root.
 pub fn become_ordinary() -> Result<()> {
     if geteuid().is_root() { become_user(65534) } else { Ok(()) }
 }
@@ -159,8 +159,8 @@ impl Child {
         print::traced(format!("kill({}, SIGKILL)", self.pid), call).map(drop)
     }
 
-    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. One that has
-    /// ended instead is for [`Child::finish`] to tell.
+    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. If it has
+    /// ended instead, [`Child::finish`] reports it.
     pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
         let pid = self.pid.as_raw();
         for look in 0..5000 {

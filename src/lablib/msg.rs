@@ -76,7 +76,7 @@ pub fn ctl_stat(msqid: c_int) -> Result<msqid_ds> {
     Ok(ds)
 }
 
-/// `msgctl(IPC_RMID)`: removes the queue at once, and wakes who is blocked on it with EIDRM.
+/// `msgctl(IPC_RMID)`: removes the queue at once; calls that are blocked on it fail with EIDRM.
 pub fn ctl_rmid(msqid: c_int) -> Result<()> {
     // SAFETY: IPC_RMID touches no buffer.
     traced(format!("msgctl({msqid}, IPC_RMID, NULL)"), || unsafe {

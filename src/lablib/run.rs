@@ -44,8 +44,8 @@ pub fn command(about: &'static str) -> Command {
     Command::new("lab").about(about).args([list, one, all])
 }
 
-/// Reads a program's arguments. `Err`: help was asked for, or one is wrong, which is told in one
-/// line; what to exit with.
+/// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
+/// what to exit with.
 pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
     command.try_get_matches().map_err(|error| {
         let text = error.render().to_string();
@@ -105,11 +105,11 @@ fn ask(experiment: &Experiment) -> Result<()> {
     Ok(())
 }
 
-/// A limit on waiting for somebody who owes an answer; `None`: no limit.
+/// A limit on the wait for an answer of the peer; `None`: no limit.
 pub type Patience = Option<Duration>;
 
-/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP
-/// nobody is hurried.
+/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP there
+/// is no limit.
 pub fn patience(text: &str) -> std::result::Result<Patience, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
     let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;

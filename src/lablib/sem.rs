@@ -55,7 +55,7 @@ pub fn ctl_setval(semid: c_int, semnum: c_int, value: c_int) -> Result<()> {
     Ok(())
 }
 
-/// `semctl(IPC_RMID)`: removes the set at once, and wakes who is blocked on it with EIDRM.
+/// `semctl(IPC_RMID)`: removes the set at once; calls that are blocked on it fail with EIDRM.
 pub fn ctl_rmid(semid: c_int) -> Result<()> {
     // SAFETY: IPC_RMID takes no further argument.
     traced(format!("semctl({semid}, 0, IPC_RMID, NULL)"), || unsafe {
