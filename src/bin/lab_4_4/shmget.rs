@@ -135,7 +135,7 @@ fn flags() -> Result<()> {
     let key = free_key()?;
     expect_errno(shm::get(key, 1, 0o600), Errno::ENOENT)?;
     expect_errno(shm::get(key, 1, IPC_EXCL | 0o600), Errno::ENOENT)?;
-    note("IPC_EXCL without IPC_CREAT is ignored, as O_EXCL without O_CREAT is");
+    note("IPC_EXCL without IPC_CREAT is ignored");
     let id = shm::get(key, 1, IPC_CREAT | 0o600)?;
     let again = shm::get(key, 1, IPC_CREAT | 0o600)?;
     let excl = shm::get(key, 1, IPC_EXCL | 0o600)?;
