@@ -99,7 +99,7 @@ fn guessed_id() -> Result<()> {
     .finish()
 }
 
-/// B: the numbers of all queues stand in /proc/sysvipc/msg, for everybody to read.
+/// B: /proc/sysvipc/msg lists the ids of all queues, and every user may read it.
 fn use_what_is_listed(sender: i64) -> Result<()> {
     let rows = tables::table(Kind::Msg);
     let row =

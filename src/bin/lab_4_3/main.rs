@@ -4,10 +4,10 @@
 //! Run:     make lab-4.3            (ARGS=--measure for the figures, ARGS=--list for the experiments)
 //! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,write,read,msgsnd,msgrcv target/debug/lab_4_3
 //!
-//! A segment is made once and mapped into two processes. From then on a store of the one is a load
-//! of the other, and the kernel is not asked. A pipe or a queue is asked twice for each message, and
-//! copies it twice. What that saves is counted here, and measured with --measure: less than one
-//! hopes for small messages that somebody must be woken for, and much for large ones.
+//! A segment is made once and mapped into two processes. From then on one process stores and the
+//! other loads, without a system call. A pipe or a queue needs two calls for each message, and
+//! copies it twice. The lab counts what that saves, and measures it with --measure: it is little
+//! for small messages with a wake-up, and much for large messages.
 
 use std::hint::black_box;
 use std::os::fd::{AsFd, OwnedFd};

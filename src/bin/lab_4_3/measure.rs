@@ -23,7 +23,7 @@ use crate::{finish, pair, picture, tell, told};
 
 /// The value of the message that ends a cell.
 const END: u8 = 0x7f;
-/// Bytes of a round: eight times what a pipe holds, so that who is slower sets the pace.
+/// Bytes of a round: eight times what a pipe holds, so that the slower side sets the pace.
 const LONG: usize = 1 << 19;
 /// What a round may take, on average, before a cell is ended early.
 const PATIENCE: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use crate::ring::{self, Wake};
 use crate::ways::{self, Ends, print_calls};
 use crate::{finish, pair, tell, told};
 
-/// So few, and so small, that all of them fit into every buffer: nobody has to wait for room.
+/// So few, and so small, that all of them fit into every buffer: no side has to wait for room.
 const MESSAGES: u64 = 100;
 const BYTES: usize = 64;
 

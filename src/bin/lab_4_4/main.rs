@@ -5,9 +5,9 @@
 //! Compare: strace -e trace=shmget,shmctl target/debug/lab_4_4
 //!
 //! A segment is found by a key, as a file is found by a path. `ftok` makes a key from a file, so
-//! that programs which agree on a file agree on a key; IPC_PRIVATE is a key that nobody can look
-//! up. The flags say whether to find, to make, or to insist on making. The id that comes back is
-//! a number of the whole system, not of this process.
+//! that programs which agree on a file agree on a key; no process can find a segment by the key
+//! IPC_PRIVATE. The flags say whether to find a segment, to create one, or to fail if it exists.
+//! The id that shmget returns is valid in the whole system, not only in this process.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -359,7 +359,7 @@ fn lazy() -> Result<()> {
     shm::ctl_rmid(id)
 }
 
-/// A key that nobody uses: it is somebody else's experiment that would be disturbed.
+/// A key that no segment has; otherwise we would disturb another program.
 fn free_key() -> Result<libc::key_t> {
     let file = leftovers::key_file("lab-4.4.key")?;
     let key = shm::ftok(&file, 'B' as i32)?;

@@ -96,7 +96,7 @@ fn two_loops() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     shm::write(addr, b"x")?;
-    // What makes both fail is told once, by us.
+    // If both fail for the same reason, only we print it.
     let quietly = |failure: Failure| Failure::Told(failure.code());
     let other = child("B", || attach_and_detach(id).map_err(quietly))?;
     attach_and_detach(id)?;

@@ -17,7 +17,7 @@ pub enum Advice {
     PopulateWrite,
 }
 
-/// Addresses that [`reserve`] has answered, and that nobody uses yet.
+/// Addresses that [`reserve`] has returned, and that no code uses yet.
 pub struct Reserved {
     addr: Addr,
     len: usize,
@@ -42,14 +42,14 @@ impl Reserved {
     /// Gives them back: munmap(2).
     pub fn unmap(self) -> Result<()> {
         let Reserved { addr, len } = self;
-        // SAFETY: nobody uses these addresses.
+        // SAFETY: no code uses these addresses.
         traced(format!("munmap({addr:p}, {len})"), || unsafe { libc::munmap(addr, len) }).map(drop)
     }
 }
 
 /// Takes pages of a segment out of the address space.
 pub fn unmap(addr: Addr, len: usize) -> Result<()> {
-    // Nobody uses them from there on, as if they were reserved.
+    // No code uses them from there on, as if they were reserved.
     shm::pages(addr, len, false, || Reserved { addr, len }.unmap())
 }
 
@@ -57,7 +57,7 @@ pub fn unmap(addr: Addr, len: usize) -> Result<()> {
 pub fn protect(addr: Addr, len: usize, access: c_int) -> Result<()> {
     let line = format!("mprotect({addr:p}, {len}, {})", spell::join(access, ACCESS));
     shm::pages(addr, len, true, || {
-        // SAFETY: a segment's pages, and nobody here looks at them.
+        // SAFETY: a segment's pages, and no code here uses them.
         traced(line, || unsafe { libc::mprotect(addr, len, access) }).map(drop)
     })
 }
@@ -81,7 +81,7 @@ pub fn move_to(addr: Addr, len: usize, Reserved { addr: to, len: room }: Reserve
     let how = "MREMAP_MAYMOVE|MREMAP_FIXED";
     let line = format!("mremap({addr:p}, {len}, {len}, {how}, {to:p})");
     shm::pages(addr, len, false, || {
-        // SAFETY: a segment's pages, and nobody here looks at them; what they replace was reserved.
+        // SAFETY: a segment's pages, and no code here uses them; what they replace was reserved.
         traced(line, || unsafe { mremap(addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) })
             .map(drop)
     })

@@ -1,4 +1,4 @@
-//! The limits, the totals and the walk through the kernel's table: what `ipcs` is made of.
+//! The limits, the totals and the walk through the kernel's table, which `ipcs` can use.
 
 use std::mem;
 
