@@ -38,10 +38,10 @@ pub fn ftok(path: &str, proj_id: c_int) -> Result<key_t> {
     // Printed as an address is: in hexadecimal. A key is negative or not, and fails as -1 alone.
     let key = traced(format!("ftok(\"{path}\", {id})"), || {
         // SAFETY: the path is a NUL-terminated string that outlives the call.
-        match unsafe { libc::ftok(file.as_ptr(), proj_id) } {
-            -1 => ptr::without_provenance_mut::<c_void>(usize::MAX),
-            key => ptr::without_provenance_mut(key as u32 as usize),
-        }
+        let key = Errno::result(unsafe { libc::ftok(file.as_ptr(), proj_id) });
+        // What ftok asks the kernel; it fails when and as this call does.
+        let _ = print::dim(|| after(key.map(|_| 0), |_| format!("stat(\"{path}\", &st)")));
+        key.inspect_err(|errno| errno.set()).map_or(usize::MAX as Addr, |key| key as u32 as Addr)
     })?;
     Ok(key.addr() as key_t)
 }
@@ -105,7 +105,7 @@ pub fn ctl_stat(shmid: c_int) -> Result<shmid_ds> {
 /// kernel's table for the id and answer the id. EINVAL, EACCES (not for SHM_STAT_ANY).
 pub fn stat(shmid: c_int, cmd: c_int) -> Result<(c_int, shmid_ds)> {
     let spell = |record: &str| format!("shmctl({shmid}, {}, {record})", spell::command(cmd));
-    before(&spell("&ds"))?;
+    let _turn = before(&spell("&ds"))?;
     // SAFETY: shmid_ds is plain numbers, and the kernel writes one whole record or nothing.
     let mut ds: shmid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.
@@ -211,7 +211,9 @@ pub fn pages<F: FnOnce() -> Result<()>>(
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
     let mut list = attached();
     list.find(addr, bytes.len(), true)?;
-    print::text(&format!("memory at {addr:p} <- {}", show(bytes)));
+    let line = format!("memory at {addr:p} <- {}", show(bytes));
+    let _turn = before(&line)?;
+    print::text(&line);
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr.cast(), bytes.len()) };
@@ -223,6 +225,7 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
     let mut list = attached();
     list.find(addr, len, false)?;
+    let _turn = before(&format!("memory at {addr:p} -> {len} bytes"))?;
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before they are used.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };
