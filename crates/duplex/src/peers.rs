@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::child::pidfd_open;
-use lablib::print::{note, traced};
+use lablib::print::{after, dim, note, traced};
 use lablib::{Failure, Result, exit, signals};
 use libc::c_int;
 use nix::errno::Errno;
@@ -39,14 +39,18 @@ impl Peer {
         }
         let dead = format!("the pid in the segment, {pid}, is dead");
         // Before anything else: from here on it is this process and no heir of its number.
-        let Ok(pidfd) = pidfd_open(Pid::from_raw(pid)) else { return nobody(&dead) };
+        let Ok(pidfd) = open(pid) else { return nobody(&dead) };
         let Some(status) = status(pid).filter(|status| status.state != 'Z') else {
             return nobody(&dead);
         };
+        read_in(pid, "status", &format!("uid {}, alive", status.uid))?;
         if status.uid != geteuid().as_raw() {
             return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
-        if !has_attached(pid, shmid) {
+        let there = has_attached(pid, shmid);
+        let what = if there { "has" } else { "has not" };
+        read_in(pid, "maps", &format!("{what} attached segment {shmid}"))?;
+        if !there {
             let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
             return other(why);
         }
@@ -71,22 +75,31 @@ impl Peer {
         }
     }
 
-    /// Waits, for at most `limit`, until `signal` would not be lost on it: it blocks the signal,
-    /// which then waits for it, or it is asleep in a call that signals end. One that calls bare
-    /// `pause` must be in it.
-    pub fn until_it_listens(&self, signal: Signal, limit: Duration) -> Result<()> {
+    /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks
+    /// the signal, which then waits for it, or it is asleep in a call that signals end. One that calls
+    /// bare `pause` must be in it. `None`: it is not so yet, or it has ended, or it is stopped.
+    pub fn until_it_listens(
+        &self,
+        signal: Signal,
+        limit: Duration,
+    ) -> Result<Option<&'static str>> {
         let (pid, until) = (self.pid.as_raw(), Instant::now() + limit);
         while Instant::now() < until && !self.has_ended() {
             let Some(status) = status(pid) else { break };
-            let blocks = status.blocked & (1 << (signal as u32 - 1)) != 0;
-            let waits = || asleep_in(pid).is_none_or(|call| WAITS.contains(&call));
-            if blocks || "TZ".contains(status.state) || status.state == 'S' && waits() {
-                break;
+            if status.blocked & (1 << (signal as u32 - 1)) != 0 {
+                return Ok(Some("blocks it until it waits"));
+            }
+            let call = |call| WAITS.iter().find(|known| known.0 == call).map(|known| known.1);
+            let waits = || asleep_in(pid).map_or(Some("is asleep"), call);
+            match status.state {
+                'T' | 'Z' => break,
+                'S' if waits().is_some() => return Ok(waits()),
+                _ => {}
             }
             signals::check()?;
             thread::yield_now();
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Has it ended?
@@ -106,14 +119,32 @@ impl Peer {
     }
 }
 
+/// pidfd_open(2), printed.
+fn open(pid: i32) -> Result<OwnedFd> {
+    let opened = pidfd_open(Pid::from_raw(pid));
+    let answer = match &opened {
+        Err(Failure::Call(_, errno)) => Err(*errno),
+        opened => Ok(opened.as_ref().map_or(-1, AsRawFd::as_raw_fd)),
+    };
+    // The caller says what a failure means.
+    let _ = dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")));
+    opened
+}
+
+/// Prints what a file of /proc/PID says.
+fn read_in(pid: i32, file: &str, says: &str) -> Result<()> {
+    let line = format!("read /proc/{pid}/{file}");
+    dim(|| after(Ok(format_args!("{says}")), |_| line).map(drop))
+}
+
 /// Calls that a handled signal ends.
-const WAITS: [libc::c_long; 6] = [
-    SYS_PAUSE,
-    libc::SYS_rt_sigsuspend,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_ppoll,
-    libc::SYS_pselect6,
-    libc::SYS_read,
+const WAITS: [(libc::c_long, &str); 6] = [
+    (SYS_PAUSE, "is asleep in pause"),
+    (libc::SYS_rt_sigsuspend, "is asleep in sigsuspend"),
+    (libc::SYS_rt_sigtimedwait, "is asleep in sigtimedwait"),
+    (libc::SYS_ppoll, "is asleep in ppoll"),
+    (libc::SYS_pselect6, "is asleep in pselect"),
+    (libc::SYS_read, "is asleep in read"),
 ];
 
 /// Where both are seen, only the one that failed complains; that the other misses it is a note.

@@ -70,10 +70,7 @@ impl Talk {
             }
             let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
             if rest == Some(Duration::ZERO) {
-                let why =
-                    if self.peer.is_stopped() { "it is stopped (state T)" } else { "it lives" };
-                let why = format!("{} is silent: {why}, and owes an answer", self.peer.pid);
-                return Err(Failure::Because(exit::PEER_SILENT, why));
+                return Err(self.silence());
             }
             let limit = rest.unwrap_or(LOOK).min(LOOK);
             let ready = signals::wait(&[self.peer.fd()], Some(limit), || was_heard(signal))?;
@@ -88,6 +85,25 @@ impl Talk {
                 self.look(&mut stopped, &mut removed);
             }
         }
+    }
+
+    /// The peer lives and does not answer.
+    pub fn silence(&self) -> Failure {
+        let why = if self.peer.is_stopped() { "it is stopped (state T)" } else { "it lives" };
+        let why = format!("{} is silent: {why}, and owes an answer", self.peer.pid);
+        Failure::Because(exit::PEER_SILENT, why)
+    }
+
+    /// The peer has ended. A server leaves its segment behind, if it has not removed it.
+    pub fn death(&self) -> Failure {
+        let (pid, id) = (self.peer.pid, self.shmid);
+        let left = match is_removed(id) {
+            true => String::new(),
+            false => format!(
+                " without a word; its segment {id} is left, and the next server takes it over"
+            ),
+        };
+        Failure::Because(exit::PEER_DIED, format!("{pid} died{left}"))
     }
 
     /// Says what has become of the peer and the segment, once.

@@ -1,0 +1,40 @@
+//! A pipe at which one process waits until another lets it pass: how the lab puts two processes in
+//! an order that they would have by chance. No part of the protocol, so it is printed dim.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use lablib::print::{call_line, dim, traced};
+use lablib::{Failure, Result, signals};
+use nix::unistd::{pipe, read, write};
+
+/// Where one waits.
+pub struct Gate(OwnedFd);
+
+/// What opens it.
+pub struct Opener(OwnedFd);
+
+/// A closed gate. Each end belongs to one process: when the one that could open it has ended, the
+/// other knows.
+pub fn gate() -> Result<(Gate, Opener)> {
+    let (gate, opener) = pipe().map_err(Failure::of("pipe()"))?;
+    let line = format!("pipe([{}, {}])", gate.as_raw_fd(), opener.as_raw_fd());
+    dim(|| call_line(&line, "0", true));
+    Ok((Gate(gate), Opener(opener)))
+}
+
+impl Opener {
+    /// Lets the other pass.
+    pub fn open(&self) -> Result<()> {
+        let call = || write(&self.0, b"!").map_or(-1, |sent| sent as i32);
+        dim(|| traced(format!("write({}, \"!\", 1)", self.0.as_raw_fd()), call)).map(drop)
+    }
+}
+
+impl Gate {
+    /// Waits until it is open. False: nobody is left who could open it.
+    pub fn pass(&self) -> Result<bool> {
+        signals::wait_readable(self.0.as_fd(), None)?;
+        let call = || read(&self.0, &mut [0]).map_or(-1, |got| got as i32);
+        dim(|| traced(format!("read({}, 1 byte)", self.0.as_raw_fd()), call)).map(|got| got == 1)
+    }
+}
