@@ -48,8 +48,11 @@ impl Peer {
             return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
         let there = has_attached(pid, shmid);
-        let what = if there { "has" } else { "has not" };
-        read_in(pid, "maps", &format!("{what} attached segment {shmid}"))?;
+        read_in(
+            pid,
+            "maps",
+            &format!("segment {shmid} is {}there", if there { "" } else { "not " }),
+        )?;
         if !there {
             let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
             return other(why);
@@ -75,9 +78,8 @@ impl Peer {
         }
     }
 
-    /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks
-    /// the signal, which then waits for it, or it is asleep in a call that signals end. One that calls
-    /// bare `pause` must be in it. `None`: it is not so yet, or it has ended, or it is stopped.
+    /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks the
+    /// signal, or it is asleep in a call that signals end. `None`: it does not, or is stopped, or has ended.
     pub fn until_it_listens(
         &self,
         signal: Signal,
@@ -126,15 +128,13 @@ fn open(pid: i32) -> Result<OwnedFd> {
         Err(Failure::Call(_, errno)) => Err(*errno),
         opened => Ok(opened.as_ref().map_or(-1, AsRawFd::as_raw_fd)),
     };
-    // The caller says what a failure means.
     let _ = dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")));
     opened
 }
 
 /// Prints what a file of /proc/PID says.
 fn read_in(pid: i32, file: &str, says: &str) -> Result<()> {
-    let line = format!("read /proc/{pid}/{file}");
-    dim(|| after(Ok(format_args!("{says}")), |_| line).map(drop))
+    dim(|| after(Ok(format_args!("{says}")), |_| format!("read /proc/{pid}/{file}")).map(drop))
 }
 
 /// Calls that a handled signal ends.
