@@ -382,6 +382,17 @@ pub fn scrub(text: &str) -> String {
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
+            (r"(pidfd_open\(.*\) = )\d+", "${1}FD"),
+            (r"pipe\(\[\d+, \d+\]\)", "pipe([FD, FD])"),
+            (r"/proc/\d+/(status|maps)", "/proc/PID/$1"),
+            (r"= uid \d+, alive", "= uid USER, alive"),
+            (r"(?m)segment \d+ is (not there|there)$", "segment ID is $1"),
+            (
+                r"the pid in it, \d+, has not attached segment \d+",
+                "the pid in it, PID, has not attached segment ID",
+            ),
+            // A peer may have ended by the time that its last signal is let in.
+            (r"(ppoll\(.*\) = )(?:1|-1 EINTR.*)", "${1}1 or -1 EINTR"),
             (r"(\b(?:shm_)?open\(\x22.*\) = )\d+", "${1}FD"),
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),

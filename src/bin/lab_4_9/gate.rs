@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use lablib::print::{call_line, dim, traced};
+use lablib::print::{after, begin, call_line, dim, traced};
 use lablib::{Failure, Result, signals};
 use nix::unistd::{pipe, read, write};
 
@@ -33,8 +33,12 @@ impl Opener {
 impl Gate {
     /// Waits until it is open. False: nobody is left who could open it.
     pub fn pass(&self) -> Result<bool> {
-        signals::wait_readable(self.0.as_fd(), None)?;
-        let call = || read(&self.0, &mut [0]).map_or(-1, |got| got as i32);
-        dim(|| traced(format!("read({}, 1 byte)", self.0.as_raw_fd()), call)).map(|got| got == 1)
+        let line = format!("read({}, &byte, 1)", self.0.as_raw_fd());
+        dim(|| {
+            begin(&line)?;
+            signals::wait_readable(self.0.as_fd(), None)?;
+            after(read(&self.0, &mut [0]).map(|got| got as i32), |_| line)
+        })
+        .map(|got| got == 1)
     }
 }

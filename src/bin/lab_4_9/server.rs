@@ -12,7 +12,7 @@ use duplex::takeover;
 use duplex::takeover::{is_removed, remove};
 use lablib::print::{self, note, step, text};
 use lablib::shm::NULL;
-use lablib::signals::{self, heard, sender, was_heard};
+use lablib::signals::{self, sender, was_heard};
 use lablib::{Failure, Result, compare, exit, shm};
 use libc::O_NONBLOCK;
 use nix::errno::Errno;
@@ -22,7 +22,7 @@ use sysv::process::runs;
 
 use crate::gate::Opener;
 use crate::options::Options;
-use crate::talk::{Came, LOOK, Talk, handlers};
+use crate::talk::{Came, LOOK, Talk, handlers, sleep};
 use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration says when nobody gives it anything to say.
@@ -71,11 +71,8 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&Opener>) -> Result<Peer> {
     step(4, "Server: wait until a client rings")?;
     say_ready(ready, "make lab-4.9-client is one; or a program of yours, in C")?;
     loop {
-        while !was_heard(SIGUSR2) {
-            signals::wait(&[], Some(LOOK), || was_heard(SIGUSR2))?;
-            look_around(shmid, shared, me)?;
-        }
-        heard(SIGUSR2);
+        // Without a limit, so it is the signal that ended it.
+        let _ = sleep(&[], SIGUSR2, None, || look_around(shmid, shared, me))?;
         let from = sender(SIGUSR2);
         let written = shared.pid.load(SeqCst);
         note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
