@@ -38,10 +38,10 @@ pub fn ftok(path: &str, proj_id: c_int) -> Result<key_t> {
     // Printed as an address is: in hexadecimal. A key is negative or not, and fails as -1 alone.
     let key = traced(format!("ftok(\"{path}\", {id})"), || {
         // SAFETY: the path is a NUL-terminated string that outlives the call.
-        match unsafe { libc::ftok(file.as_ptr(), proj_id) } {
-            -1 => ptr::without_provenance_mut::<c_void>(usize::MAX),
-            key => ptr::without_provenance_mut(key as u32 as usize),
-        }
+        let key = Errno::result(unsafe { libc::ftok(file.as_ptr(), proj_id) });
+        // What ftok asks the kernel; it fails when and as this call does.
+        let _ = print::dim(|| after(key.map(|_| 0), |_| format!("stat(\"{path}\", &st)")));
+        key.inspect_err(|errno| errno.set()).map_or(usize::MAX as Addr, |key| key as u32 as Addr)
     })?;
     Ok(key.addr() as key_t)
 }

@@ -19,12 +19,11 @@ use duplex::waiters::Way;
 use lablib::print::{self, claim, note, step, text};
 use lablib::{Failure, Patience, Result, exit, signals};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::gettid;
+use nix::unistd::{gettid, pipe};
 use sysv::process;
 
 use crate::input::{Input, Print, Reach};
 use crate::options::{Options, Thread};
-use crate::turns::pair;
 
 /// How a reader waits, and a writer for room: the winner of `make wakeups`.
 const WAY: Way = Way::CpuAware;
@@ -63,6 +62,7 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
     let typing = input.editor();
     let reach = typing.as_ref().map(|typing| typing.reach.clone());
     let of_writer = reach.clone();
+    let pair = || pipe().map_err(Failure::of("pipe"));
     let ((reads, reader_end), (writes, writer_end)) = (pair()?, pair()?);
     let (to_writer, lines) = mpsc::channel();
     let (said_goodbye, other_left) = (AtomicBool::new(false), AtomicBool::new(false));

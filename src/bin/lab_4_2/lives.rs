@@ -2,13 +2,13 @@
 
 use std::os::fd::AsFd;
 
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, expect_errno, leftovers, msg, sem, shm, signals};
 use libc::{IPC_PRIVATE, O_CREAT, O_EXCL, O_RDWR};
 use nix::errno::Errno;
-use nix::unistd::{pause, pipe, read, write};
+use nix::unistd::{pause, read, write};
 
 use crate::{HELLO, NEW, SIZE, files, scrap};
 
@@ -36,7 +36,7 @@ pub const ALL: &[Experiment] = &[
 fn outlives() -> Result<()> {
     let key = shm::ftok(&leftovers::key_file("lab-4.2.key")?, 'A' as i32)?;
     leftovers::inherit(key)?;
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let maker = child("B", || {
         let id = msg::get(key, NEW)?;
         msg::snd(id, 1, HELLO, 0)?;

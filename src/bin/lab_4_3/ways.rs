@@ -4,13 +4,14 @@
 use std::ptr;
 use std::rc::Rc;
 
+use lablib::child::pipe;
 use lablib::{Failure, Result, print};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_open, mq_receive, mq_send, mq_unlink};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
-use nix::unistd::{pipe, read, write};
+use nix::unistd::{read, write};
 use std::os::fd::OwnedFd;
 
 use crate::calls::{Call, Side};
@@ -107,8 +108,8 @@ impl Way for Stream {
 
 /// Two pipes, one for each direction. Each holds 64 KiB.
 pub fn pipes() -> Result<Ends> {
-    let (from_a, to_b) = pipe().map_err(Failure::of("pipe()"))?;
-    let (from_b, to_a) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from_a, to_b) = pipe()?;
+    let (from_b, to_a) = pipe()?;
     let end = |to, from| Box::new(Stream { to, from, own: vec![0; MOST] });
     Ok((end(to_b, from_b), end(to_a, from_a)))
 }

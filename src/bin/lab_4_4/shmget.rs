@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use lablib::child::{self, child};
+use lablib::child::{self, child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Uid, geteuid, pipe, read, write};
+use nix::unistd::{Uid, geteuid, read, write};
 use sysv::tables;
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
@@ -113,7 +113,7 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn private_stranger() -> Result<()> {
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let stranger = child("stranger", || {
         let mut told = [0; 4];
         read(&from, &mut told).map_err(Failure::of("read"))?;

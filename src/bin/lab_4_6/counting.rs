@@ -3,12 +3,12 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{self, bulk, claim, note};
 use lablib::shm::{NULL, page};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::{IPC_PRIVATE, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
-use nix::unistd::{pipe, read, write};
+use nix::unistd::{read, write};
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 use crate::mapping::{self, Advice};
@@ -63,7 +63,7 @@ fn dontfork() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     mapping::advise(addr, page(), Advice::DontFork)?;
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let waiting = child("child", || read(&from, &mut [0]).map(drop).map_err(Failure::of("read")))?;
     claim(shm::ctl_stat(id)?.shm_nattch == 1, "two processes after the fork, one attachment")?;
     write(&to, b"!").map_err(Failure::of("write"))?;

@@ -133,7 +133,7 @@ fn rmid_forced() -> Result<()> {
         shm::dt(addr)?;
         expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
         note("the last detach destroys it, though nobody has removed it");
-        let (from, to) = nix::unistd::pipe().map_err(Failure::of("pipe()"))?;
+        let (from, to) = child::pipe()?;
         let maker = child::child("maker", || {
             let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
             shm::at(id, NULL, 0)?;
