@@ -38,21 +38,21 @@ impl Peer {
             _ => {}
         }
         let dead = format!("the pid in the segment, {pid}, is dead");
+        let says = |file: &str, what: &str| {
+            let line = format!("read(\"/proc/{pid}/{file}\")");
+            dim(|| after(Ok(format_args!("{what}")), |_| line).map(drop))
+        };
         // Before anything else: from here on it is this process and no heir of its number.
         let Ok(pidfd) = open(pid) else { return nobody(&dead) };
         let Some(status) = status(pid).filter(|status| status.state != 'Z') else {
             return nobody(&dead);
         };
-        read_in(pid, "status", &format!("uid {}, alive", status.uid))?;
+        says("status", &format!("uid {}, alive", status.uid))?;
         if status.uid != geteuid().as_raw() {
             return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
         let there = has_attached(pid, shmid);
-        read_in(
-            pid,
-            "maps",
-            &format!("segment {shmid} is {}there", if there { "" } else { "not " }),
-        )?;
+        says("maps", &format!("segment {shmid} is {}there", if there { "" } else { "not " }))?;
         if !there {
             let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
             return other(why);
@@ -80,23 +80,21 @@ impl Peer {
 
     /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks the
     /// signal, or it is asleep in a call that signals end. `None`: it does not, or is stopped, or has ended.
-    pub fn until_it_listens(
-        &self,
-        signal: Signal,
-        limit: Duration,
-    ) -> Result<Option<&'static str>> {
+    pub fn until_it_hears(&self, signal: Signal, limit: Duration) -> Result<Option<&'static str>> {
         let (pid, until) = (self.pid.as_raw(), Instant::now() + limit);
         while Instant::now() < until && !self.has_ended() {
             let Some(status) = status(pid) else { break };
             if status.blocked & (1 << (signal as u32 - 1)) != 0 {
                 return Ok(Some("blocks it until it waits"));
             }
-            let call = |call| WAITS.iter().find(|known| known.0 == call).map(|known| known.1);
-            let waits = || asleep_in(pid).map_or(Some("is asleep"), call);
-            match status.state {
-                'T' | 'Z' => break,
-                'S' if waits().is_some() => return Ok(waits()),
-                _ => {}
+            let call = |call| WAITS.iter().find(|one| one.0 == call).map(|one| one.1);
+            if status.state == 'S'
+                && let Some(how) = asleep_in(pid).map_or(Some("is asleep"), call)
+            {
+                return Ok(Some(how));
+            }
+            if "TZ".contains(status.state) {
+                break;
             }
             signals::check()?;
             thread::yield_now();
@@ -130,11 +128,6 @@ fn open(pid: i32) -> Result<OwnedFd> {
     };
     let _ = dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")));
     opened
-}
-
-/// Prints what a file of /proc/PID says.
-fn read_in(pid: i32, file: &str, says: &str) -> Result<()> {
-    dim(|| after(Ok(format_args!("{says}")), |_| format!("read /proc/{pid}/{file}")).map(drop))
 }
 
 /// Calls that a handled signal ends.

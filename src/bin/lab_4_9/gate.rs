@@ -3,9 +3,10 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use lablib::print::{after, begin, call_line, dim, traced};
-use lablib::{Failure, Result, signals};
-use nix::unistd::{pipe, read, write};
+use lablib::child::pipe;
+use lablib::print::{after, begin, dim, traced};
+use lablib::{Result, signals};
+use nix::unistd::{read, write};
 
 /// Where one waits.
 pub struct Gate(OwnedFd);
@@ -16,9 +17,7 @@ pub struct Opener(OwnedFd);
 /// A closed gate. Each end belongs to one process: when the one that could open it has ended, the
 /// other knows.
 pub fn gate() -> Result<(Gate, Opener)> {
-    let (gate, opener) = pipe().map_err(Failure::of("pipe()"))?;
-    let line = format!("pipe([{}, {}])", gate.as_raw_fd(), opener.as_raw_fd());
-    dim(|| call_line(&line, "0", true));
+    let (gate, opener) = pipe()?;
     Ok((Gate(gate), Opener(opener)))
 }
 

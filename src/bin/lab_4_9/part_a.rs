@@ -184,7 +184,7 @@ fn listen(talk: &Talk, onlooker: &Onlooker, mut first: bool) -> Result<()> {
 
 /// kill, to a pid that was checked, and as soon as the other is asleep in its pause.
 fn tell(talk: &Talk, who: &str, signal: Signal, show: bool) -> Result<()> {
-    let there = talk.peer.until_it_listens(signal, talk.patience.unwrap_or(DROWSY))?;
+    let there = talk.peer.until_it_hears(signal, talk.patience.unwrap_or(DROWSY))?;
     if talk.peer.has_ended() {
         return Err(talk.death());
     }

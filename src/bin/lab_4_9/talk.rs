@@ -93,7 +93,7 @@ pub enum Came {
 impl Talk {
     /// Rings: the signal goes to the peer, when it can hear it.
     pub fn ring(&self, signal: Signal) -> Result<()> {
-        self.peer.until_it_listens(signal, DROWSY)?;
+        self.peer.until_it_hears(signal, DROWSY)?;
         self.peer.signal(signal)
     }
 
