@@ -42,6 +42,7 @@ fn every_pair_of_the_three_understands_each_other() {
         ("{lab} server --key-file $key", "rings"),
     ];
     let clients = [CLIENT, "{c}/client $key 9", "{lab} client --key-file $key"];
+    let line = Regex::new(r"(?m)^(?:client \d+ │  )?message: (.*)$").expect("line");
     for (s, (server, ready)) in servers.iter().enumerate() {
         for (c, client) in clients.iter().enumerate() {
             // Two programs that call bare pause and look at nothing lose a signal now and then.
@@ -54,7 +55,6 @@ fn every_pair_of_the_three_understands_each_other() {
             ));
             let (server_did, client_did) = (did(&run, "server"), did(&run, "client"));
             assert_eq!((server_did.code, client_did.code), (0, 0), "{server}, {client}");
-            let line = Regex::new(r"(?m)^(?:client \d+ │  )?message: (.*)$").expect("line");
             let got: Vec<&str> = line
                 .captures_iter(&client_did.out)
                 .map(|found| found.get(1).expect("a message").as_str())
@@ -69,13 +69,13 @@ fn every_pair_of_the_three_understands_each_other() {
 fn each_side_is_asleep_in_pause_before_it_is_signalled() {
     let busy = "sh -c 'while :; do :; done' & busy=$!; trap 'kill $busy' EXIT";
     let rounds = if std::env::var_os("SOAK").is_some() { 250 } else { 5 };
+    let pauses = Regex::new(r"(?m)│  … pause\(\).* = -1 EINTR").expect("pause");
     for pin in ["", "taskset -c 0"] {
         for busy in ["", busy] {
             let run = play(&format!(
                 "{busy}\nfor i in $(seq {rounds}); do {pin} {{lab}} --part a --patience 60 >> all || exit 97; done"
             ));
             let all = fs::read_to_string(run.dir.path().join("all")).expect("what was printed");
-            let pauses = Regex::new(r"(?m)│  … pause\(\).* = -1 EINTR").expect("pause");
             // The server at 4 and twice at 8, the client three times at 6.
             assert_eq!(pauses.find_iter(&all).count(), 6 * rounds, "{all}");
             assert_eq!(all.matches("is asleep in pause").count(), 3 * rounds, "{all}");

@@ -81,7 +81,7 @@ impl Peer {
     /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks the
     /// signal, or it is asleep in a call that signals end. `None`: it does not, or is stopped, or has ended.
     pub fn until_it_hears(&self, signal: Signal, limit: Duration) -> Result<Option<&'static str>> {
-        let (pid, until) = (self.pid.as_raw(), Instant::now() + limit);
+        let (pid, until, mut nap) = (self.pid.as_raw(), Instant::now() + limit, 0);
         while Instant::now() < until && !self.has_ended() {
             let Some(status) = status(pid) else { break };
             if status.blocked & (1 << (signal as u32 - 1)) != 0 {
@@ -97,7 +97,8 @@ impl Peer {
                 break;
             }
             signals::check()?;
-            thread::yield_now();
+            nap = (nap + 10).min(1000);
+            thread::park_timeout(Duration::from_micros(nap));
         }
         Ok(None)
     }

@@ -26,8 +26,9 @@ use crate::wire::{Decision, SIZE, StShmbuf, decide, messages};
 
 /// What the demonstration sends.
 const LINES: &str = "hello\nfrom part A\n";
-/// How long one waits for the other to fall asleep, if there is no other limit.
-const DROWSY: Duration = Duration::from_secs(10);
+/// How long one waits for the other to fall asleep, if there is no other limit: with STEP a reader
+/// stands in between.
+const DROWSY: Duration = Duration::from_secs(3600);
 
 /// The server. `ready`, if there is one, is opened when a client may come.
 pub fn serve(options: &Options, ready: Option<Opener>) -> Result<()> {

@@ -63,7 +63,8 @@ pub fn before_pause() -> Result<()> {
     server.until_asleep_in(SYS_PAUSE)?;
     for (name, side) in [("server", &server), ("client", &client)] {
         let pending = status(side.pid.as_raw()).map_or(0, |status| status.pending);
-        text(&format!("{name} {}: asleep in pause; signals pending: {pending:#x}", side.pid));
+        let state = if asleep_for_good(side.pid) { "asleep in pause" } else { "not asleep" };
+        text(&format!("{name} {}: {state}; signals pending: {pending:#x}", side.pid));
     }
     let for_good = asleep_for_good(server.pid) && asleep_for_good(client.pid);
     claim(for_good, "both are asleep in pause, and nothing is on its way to either")?;
@@ -89,7 +90,7 @@ pub fn anybodys_pid() -> Result<()> {
         Some(Failure::Because(exit::NOT_A_PEER, why)) => note(&format!("✓ refused: {why}")),
         _ => return Err(Failure::because("a stranger was taken for a peer")),
     }
-    note("part A without this check; the stranger is a child of the lab, made for this:");
+    note("now without the check; the stranger is a child of the lab, made for this");
     stranger.until_asleep_in(SYS_PAUSE)?;
     kill(stranger.pid, SIGUSR2)?;
     let ended = stranger.wait()?;

@@ -30,7 +30,7 @@ pub fn handlers(who: &str) -> Result<()> {
         sigaction(signal)?;
         sigprocmask(SIG_BLOCK, signal)?;
     }
-    note("mask, in the calls of ppoll below: without these two, so that they come while it sleeps");
+    note("the mask of ppoll lets both in, and only while ppoll sleeps");
     Ok(())
 }
 
