@@ -122,8 +122,9 @@ pub fn become_ordinary() -> Result<()> {
 impl Child {
     /// Waits until it has ended, however. A signal to us ends the wait, and then the child.
     pub fn wait(mut self) -> Result<WaitStatus> {
-        stop::wait_readable(self.pidfd.as_fd(), None)?;
         let call = format!("waitpid({})", self.pid);
+        print::begin(&call)?;
+        stop::wait_readable(self.pidfd.as_fd(), None)?;
         let status = waitpid(self.pid, None).map_err(Failure::of(&call))?;
         self.reaped = true;
         let how = match status {

@@ -17,7 +17,7 @@ use crate::backstage::failure::{Failure, Result};
 use crate::backstage::stop;
 use crate::backstage::terminal::{columns, complain, prompt, stepping, wrap};
 pub use crate::backstage::turn::out;
-use crate::backstage::turn::turn;
+use crate::backstage::turn::{Turn, turn};
 
 /// Where `= result` starts.
 const RESULT_COLUMN: usize = 52;
@@ -33,6 +33,8 @@ thread_local! {
     static LANE: RefCell<(String, usize)> = const { RefCell::new((String::new(), 0)) };
     static DIM: Cell<bool> = const { Cell::new(false) };
     static BULK: RefCell<Option<Counts>> = const { RefCell::new(None) };
+    /// The call that this thread makes has its line: what follows is its result.
+    static BEGUN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The section's title.
@@ -157,20 +159,36 @@ pub fn traced<T: Debug + ErrnoSentinel + PartialEq>(
     line: String,
     call: impl FnOnce() -> T,
 ) -> Result<T> {
-    before(&line)?;
-    let _turn = turn();
+    let _turn = before(&line)?;
     after(Errno::result(call()), |_| line)
 }
 
-/// What [`traced`] does before its call. With [`after`], for a call that may block, and so must not
-/// keep the lock, and for one that is spelled with what it wrote.
-pub fn before(line: &str) -> Result<()> {
+/// What [`traced`] does before its call: takes the lock, and with `STEP=call` waits for Enter. With
+/// [`after`], for a call that is spelled with what it wrote.
+pub fn before(line: &str) -> Result<Turn> {
     stop::check()?;
-    if stepping() == Some("call") && !DIM.get() && BULK.with_borrow(Option::is_none) {
-        let _turn = turn();
+    BEGUN.set(false);
+    let turn = turn();
+    if stepping() == Some("call") && !DIM.get() && !counting() {
         prompt(&format!("next: {line}"))?;
     }
+    Ok(turn)
+}
+
+/// Before a call that may sleep: prints that it begins, `pause() …`, and gives back the lock, so that
+/// others can print while it sleeps. [`after`] prints its result, `… pause() = -1 EINTR`.
+pub fn begin(line: &str) -> Result<()> {
+    let _turn = before(line)?;
+    if !counting() {
+        rows(&format!("{line} …"), None);
+        BEGUN.set(true);
+    }
     Ok(())
+}
+
+/// Are calls counted, and not printed?
+fn counting() -> bool {
+    BULK.with_borrow(Option::is_some)
 }
 
 /// Prints, or counts, the line of a call that has returned. `line` is told whether it succeeded.
@@ -196,13 +214,20 @@ pub fn after<T: Debug>(result: nix::Result<T>, line: impl FnOnce(bool) -> String
 
 /// Prints the line of a call: what was asked, and what was answered.
 pub fn call_line(call: &str, answer: &str, good: bool) {
+    let call = if BEGUN.replace(false) { &format!("… {call}") } else { call };
+    rows(call, Some((answer, good)));
+}
+
+/// A call, in as many rows as it takes, and behind it what was answered.
+fn rows(call: &str, answer: Option<(&str, bool)>) {
     let (lane, width) = lane();
     let room = columns().saturating_sub(width + 2);
-    let tail = [" = ", answer].concat();
     let (mut rows, mut last) = wrap(call, room, 4);
     let used = last.chars().count();
+    let tail = answer.map_or(String::new(), |(answer, _)| [" = ", answer].concat());
     let fits = |column: &usize| column + tail.chars().count() <= room;
-    let column = [used.max(RESULT_COLUMN.saturating_sub(width + 2)), used].into_iter().find(fits);
+    let wanted = answer.map_or(0, |_| RESULT_COLUMN.saturating_sub(width + 2));
+    let column = [used.max(wanted), used].into_iter().find(fits);
     if column.is_none() {
         rows.push(mem::take(&mut last).into_owned());
     }
@@ -217,6 +242,7 @@ pub fn call_line(call: &str, answer: &str, good: bool) {
     } else {
         text.extend([&*last, gap]);
         let tail = ColoredString::from(tail);
+        let good = answer.is_none_or(|(_, good)| good);
         writeln!(text, "{}", if good { tail.green() } else { tail.red() })
     };
     out(&text);

@@ -105,7 +105,7 @@ pub fn ctl_stat(shmid: c_int) -> Result<shmid_ds> {
 /// kernel's table for the id and answer the id. EINVAL, EACCES (not for SHM_STAT_ANY).
 pub fn stat(shmid: c_int, cmd: c_int) -> Result<(c_int, shmid_ds)> {
     let spell = |record: &str| format!("shmctl({shmid}, {}, {record})", spell::command(cmd));
-    before(&spell("&ds"))?;
+    let _turn = before(&spell("&ds"))?;
     // SAFETY: shmid_ds is plain numbers, and the kernel writes one whole record or nothing.
     let mut ds: shmid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.

@@ -8,7 +8,7 @@ use nix::unistd::{self, Pid};
 
 use crate::backstage::failure::Result;
 pub use crate::backstage::stop::{check, undisturbed, wait, wait_readable, watch};
-use crate::print::{after, before, traced};
+use crate::print::{after, begin, traced};
 
 /// How often each signal was heard, and from which process last.
 static HEARD: [AtomicI32; 32] = [const { AtomicI32::new(0) }; 32];
@@ -64,7 +64,7 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 
 /// Sleeps until a handler has run: pause(2). One that ran before the call does not count.
 pub fn pause() -> Result<()> {
-    before("pause()")?;
+    begin("pause()")?;
     unistd::pause();
     // It never answers anything else.
     let _ = after::<i32>(Err(Errno::EINTR), |_| "pause()".into());
@@ -76,8 +76,9 @@ pub fn pause() -> Result<()> {
 pub fn sigsuspend(signal: Signal) -> Result<()> {
     let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
     open.remove(signal);
-    before("sigsuspend(~[…])")?;
+    let line = format!("sigsuspend(mask without {signal})");
+    begin(&line)?;
     let _ = open.suspend();
-    let _ = after::<i32>(Err(Errno::EINTR), |_| format!("sigsuspend(mask without {signal})"));
+    let _ = after::<i32>(Err(Errno::EINTR), |_| line);
     Ok(())
 }

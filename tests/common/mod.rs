@@ -374,7 +374,7 @@ pub fn scrub(text: &str) -> String {
             (&*named, "$1 PID"),
             (r"\) += ", ") = "),
             // Whether a process has to sleep at all before a signal comes is not fixed.
-            (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
+            (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) (= -1 EINTR.*|…)\n", ""),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.

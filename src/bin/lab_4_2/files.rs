@@ -20,7 +20,7 @@ pub fn printed<T>(
     call: impl FnOnce() -> nix::Result<T>,
     answer: impl FnOnce(&T) -> String,
 ) -> Result<T> {
-    print::before(&line)?;
+    let _turn = print::before(&line)?;
     answered(line, call(), answer)
 }
 
@@ -71,7 +71,7 @@ pub fn write(fd: &OwnedFd, bytes: &[u8]) -> Result<()> {
 
 /// read(2): at most `room` bytes from where the descriptor stands; none at the end.
 pub fn read(fd: &OwnedFd, room: usize) -> Result<Vec<u8>> {
-    print::before(&format!("read({}, &buffer, {room})", number(fd)))?;
+    let _turn = print::before(&format!("read({}, &buffer, {room})", number(fd)))?;
     let mut bytes = vec![0; room];
     let got = unistd::read(fd, &mut bytes);
     bytes.truncate(got.unwrap_or(0));

@@ -17,6 +17,7 @@ static TURN: AtomicPtr<pthread_mutex_t> = AtomicPtr::new(ptr::null_mut());
 static LOST: AtomicBool = AtomicBool::new(false);
 
 /// The turn to call and print; given back when dropped.
+#[must_use]
 pub struct Turn(bool);
 
 impl Drop for Turn {
