@@ -17,6 +17,8 @@ use lablib::{print, section};
 mod client;
 mod demo;
 mod experiments;
+mod futex;
+mod handshake;
 mod input;
 mod one;
 mod options;
@@ -42,7 +44,9 @@ fn main() -> ExitCode {
         (_, Some(wanted)) => wakeups::put_to_the_test(&wanted),
         (Some("server"), _) => server::serve(&options, &input::Input::User, None),
         (Some("client"), _) => client::call(&options, &input::Input::User),
-        _ => one::not_enough().and_then(|()| demo::both(&options)),
+        _ => one::not_enough()
+            .and_then(|()| handshake::of_the_source_notes(&options))
+            .and_then(|()| demo::both(&options)),
     };
     section(&words, "4.10  Full duplex: two segments, threads", story, experiments::ALL)
 }
