@@ -118,7 +118,7 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// After a fork, in both processes.
 pub(crate) fn forked(is_child: bool) {
     match is_child {
-        true => COLOR.store(NEXT.load(Relaxed), Relaxed),
+        true => (DIM.set(false), COLOR.store(NEXT.load(Relaxed), Relaxed)).1,
         false => _ = NEXT.fetch_add(1, Relaxed),
     }
 }

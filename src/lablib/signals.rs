@@ -15,8 +15,9 @@ static HEARD: [AtomicI32; 32] = [const { AtomicI32::new(0) }; 32];
 static FROM: [AtomicI32; 32] = [const { AtomicI32::new(0) }; 32];
 
 extern "C" fn hear(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo; for a signal that was sent, si_pid is its sender.
-    FROM[signal as usize].store(unsafe { (*info).si_pid() }, SeqCst);
+    // SAFETY: the kernel passes a valid siginfo. Who sends by `kill` cannot choose si_pid; by `sigqueue`, yes.
+    let from = unsafe { if (*info).si_code == libc::SI_USER { (*info).si_pid() } else { 0 } };
+    FROM[signal as usize].store(from, SeqCst);
     HEARD[signal as usize].fetch_add(1, SeqCst);
 }
 
@@ -24,8 +25,7 @@ extern "C" fn hear(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc:
 /// `pause` and `sigsuspend`; other calls go on after it.
 pub fn sigaction(signal: Signal) -> Result<()> {
     HEARD[signal as usize].store(0, SeqCst);
-    let handler = SigHandler::SigAction(hear);
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    let action = SigAction::new(SigHandler::SigAction(hear), SaFlags::SA_RESTART, SigSet::empty());
     traced(format!("sigaction({signal}, {{hear, SA_SIGINFO|SA_RESTART}}, NULL)"), || {
         // SAFETY: the handler only stores to atomics, which is async-signal-safe.
         unsafe { signal::sigaction(signal, &action) }.map_or(-1, |_| 0)
@@ -38,7 +38,7 @@ pub fn heard(signal: Signal) -> i32 {
     HEARD[signal as usize].swap(0, SeqCst)
 }
 
-/// Which process sent the signal that was heard last.
+/// Which process sent the signal that was heard last; 0 if it did not do so by `kill`.
 pub fn sender(signal: Signal) -> i32 {
     FROM[signal as usize].load(SeqCst)
 }
