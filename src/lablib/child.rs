@@ -94,7 +94,9 @@ pub fn enter_own_ipc() -> Result<()> {
     let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
     let map =
         |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
-    let done = unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
+    let call = || unshare(flags | CloneFlags::CLONE_NEWIPC).map_or(-1, |()| 0);
+    let line = format!("unshare(CLONE_NEWIPC{})", if root { "" } else { "|CLONE_NEWUSER" });
+    let done = print::dim(|| print::traced(line, call)).is_ok()
         && map("setgroups", "deny".into())
         && map("uid_map", format!("0 {uid} 1"))
         && map("gid_map", format!("0 {gid} 1"));

@@ -3,7 +3,7 @@
 //! Note:    notes/4.10-full-duplex.md
 //! Run:     make lab-4.10           (in two terminals: make lab-4.10-server, make lab-4.10-client)
 //!          make wakeups            (every way to wake a reader thread, each put to the test)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,futex target/debug/lab_4_10
+//! Compare: strace -f -e trace=/shm,/clone,wait4,kill,pause,rt_sigaction,futex,flock target/debug/lab_4_10
 //!
 //! With one segment two sides cannot both speak: the second message overwrites the first, or the
 //! protocol says whose turn it is. With two, one for each direction, nobody waits for a turn. In each

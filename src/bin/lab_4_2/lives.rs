@@ -8,7 +8,7 @@ use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, expect_errno, leftovers, msg, sem, shm, signals};
 use libc::{IPC_PRIVATE, O_CREAT, O_EXCL, O_RDWR};
 use nix::errno::Errno;
-use nix::unistd::{pause, read, write};
+use nix::unistd::{read, write};
 
 use crate::{HELLO, NEW, SIZE, files, scrap};
 
@@ -42,7 +42,7 @@ fn outlives() -> Result<()> {
         msg::snd(id, 1, HELLO, 0)?;
         write(&to, b"!").map_err(Failure::of("write"))?;
         loop {
-            pause();
+            signals::pause()?;
         }
     })?;
     drop(to);

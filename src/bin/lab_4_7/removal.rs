@@ -5,7 +5,7 @@ use std::process::Command;
 
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm};
+use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use sysv::tables;
@@ -139,7 +139,7 @@ fn rmid_forced() -> Result<()> {
             shm::at(id, NULL, 0)?;
             nix::unistd::write(&to, &id.to_ne_bytes()).map_err(Failure::of("write"))?;
             loop {
-                nix::unistd::pause();
+                signals::pause()?;
             }
         })?;
         let mut told = [0; 4];
