@@ -68,23 +68,23 @@ fn serve(file: &str, ready: OwnedFd) -> Result<()> {
     }
     let client = pids[CLIENT].load(SeqCst);
     text(&format!("memory: pid -> {client}, the client's"));
-    claim(sender(SIGUSR2) == client as i32, "and from that process came the signal")?;
-    note("the check of the pid and pause are two steps: a signal between them would be lost");
-    note("and the client signals a number that it found in memory, whoever has that number now");
+    claim(sender(SIGUSR2) == client as i32, "the signal came from that process")?;
+    note("checking the pid and calling pause are two steps: a signal between them is lost");
+    note("and the client signals a number from memory: another process may have it by now");
     at_once(&pids)?;
     drop(pids);
     shm::dt(addr)?;
     shm::ctl_rmid(id)
 }
 
-/// The client's pid is there: one who waits for it must not fall asleep.
+/// The client's pid is there: a process that waits for it must not fall asleep.
 fn at_once(pids: &Pids) -> Result<()> {
     let answer = futex_wait(&pids[CLIENT], 0, LIMIT);
     let word: *const AtomicU32 = &pids[CLIENT];
     let line = format!("futex({word:p}, FUTEX_WAIT, 0, {{tv_sec=1, tv_nsec=0}})");
     expect_errno(after(answer, |_| line), Errno::EAGAIN)?;
-    note("futex checks and sleeps in one step: the word is not 0 any more, so it does not sleep");
-    note("so from here on who waits sleeps on a word in the segment, and no signal is needed");
+    note("futex checks the word and sleeps in one step: it is not 0 any more, so nobody sleeps");
+    note("from here on the waiter sleeps on a word in the segment, and no signal is needed");
     Ok(())
 }
 
