@@ -373,9 +373,7 @@ pub fn scrub(text: &str) -> String {
         let rules = [
             (&*named, "$1 PID"),
             (r"\) += ", ") = "),
-            // Whether a process has to sleep at all before a signal comes is not fixed.
-            (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) (= -1 EINTR.*|…)\n", ""),
-            // Nor whether a wait looks up by itself before somebody wakes it.
+            // Whether a wait looks up by itself before somebody wakes it is not fixed.
             (r"(?m)^.*futex\(.*(tv_nsec=100000000|FUTEX_WAKE).*\n", ""),
             (r"(?m)^.*  futex (wait|wake) x .*\n", ""),
             (r"\bpipe2\(\[\d+, \d+\]", "pipe2([FD, FD]"),
@@ -391,6 +389,7 @@ pub fn scrub(text: &str) -> String {
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
+            (r"has run: sent by \d+", "has run: sent by PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\band \d+ is gone", "and PID is gone"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),

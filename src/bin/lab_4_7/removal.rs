@@ -8,6 +8,7 @@ use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
+use sysv::process::SYS_PAUSE;
 use sysv::tables;
 use sysv::tables::Kind;
 
@@ -146,6 +147,7 @@ fn rmid_forced() -> Result<()> {
         nix::unistd::read(&from, &mut told).map_err(Failure::of("read"))?;
         let id = i32::from_ne_bytes(told);
         let addr = shm::at(id, NULL, 0)?;
+        maker.until_asleep_in(SYS_PAUSE)?;
         maker.kill()?;
         maker.wait()?;
         claim(shm::ctl_stat(id)?.shm_nattch == 1, "its maker was killed, we hold it: it lives")?;

@@ -12,13 +12,21 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
+use screen::pages::{Pages, stepping};
 use sysv::spell;
 
 use super::stop;
-use super::terminal::{complain, stepping, write_all};
+use super::terminal::{complain, write_all};
 
-static TURN: AtomicPtr<pthread_mutex_t> = AtomicPtr::new(ptr::null_mut());
+static TURN: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 static LOST: AtomicBool = AtomicBool::new(false);
+
+/// What the processes of a lab share.
+#[repr(C)]
+struct Shared {
+    mutex: pthread_mutex_t,
+    pages: Pages,
+}
 
 /// The turn to call and print; given back when dropped.
 #[must_use]
@@ -28,7 +36,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.0 {
             // SAFETY: `turn` locked this mutex in this thread, and it is never unmapped.
-            unsafe { libc::pthread_mutex_unlock(TURN.load(Relaxed)) };
+            unsafe { libc::pthread_mutex_unlock(TURN.load(Relaxed).cast()) };
         }
     }
 }
@@ -36,9 +44,9 @@ impl Drop for Turn {
 /// Makes the lock. Before the first fork, so that children share it.
 pub fn share_turn() {
     let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: a fresh page has room for a mutex, stays mapped, and is not used before it is initialised.
+    // SAFETY: a fresh page has room for it, stays mapped, and is not used before the mutex is initialised.
     unsafe {
-        let size = NonZero::<usize>::MIN.saturating_add(mem::size_of::<pthread_mutex_t>());
+        let size = NonZero::<usize>::MIN.saturating_add(mem::size_of::<Shared>());
         let Ok(page) = mmap_anonymous(None, size, access, MapFlags::MAP_SHARED) else { return };
         let mut attributes: libc::pthread_mutexattr_t = mem::zeroed();
         libc::pthread_mutexattr_init(&mut attributes);
@@ -51,10 +59,17 @@ pub fn share_turn() {
     }
 }
 
+/// What the processes share of their screen; `None` in a program that is no lab.
+pub fn pages() -> Option<&'static Pages> {
+    let shared = TURN.load(Relaxed);
+    // SAFETY: `share_turn` mapped it, zeroed, for ever; it is atomics, of which any bytes are a value.
+    (!shared.is_null()).then(|| unsafe { &(*shared).pages })
+}
+
 /// Takes the lock. A thread that has it already goes on; so does, after a second, one that waits for a
 /// stopped holder: a line out of order is better than a hang.
 pub fn turn() -> Turn {
-    let mutex = TURN.load(Relaxed);
+    let mutex: *mut pthread_mutex_t = TURN.load(Relaxed).cast();
     if mutex.is_null() {
         return Turn(false);
     }
