@@ -7,9 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use common::{Run, bin, have, lab, namespaces, repo, run};
+use common::scene::shell;
+use common::{Load, Run, bin, have, lab, namespaces, repo, run};
+use expectrl::{ControlCode, Expect};
 
 /// How often, where once would do if there were no doubt.
 fn times() -> usize {
@@ -132,26 +134,11 @@ fn every_defect_is_found_and_nothing_else() {
     }
 }
 
-/// Processes that take every CPU.
-struct Load(Vec<Child>);
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        for busy in &mut self.0 {
-            // Our child and not reaped, so the number is its own.
-            let _ = busy.kill();
-            let _ = busy.wait();
-        }
-    }
-}
-
 #[test]
 fn also_on_a_busy_machine() {
     let _turn = turn();
     if can_explore() {
-        let spin =
-            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
-        let _load = Load((0..2).map(|_| spin().expect("sh")).collect());
+        let _load = Load::new();
         all_are_judged_right(times().div_ceil(2));
     }
 }
@@ -283,4 +270,38 @@ fn an_exploration_that_is_killed_leaves_nothing() {
         let expected = if signal == "-TERM" { 143 } else { 137 };
         assert!(run.code == expected && run.left.is_empty(), "{run:#?}");
     }
+}
+
+#[test]
+fn the_first_finding_is_told_at_once_and_what_is_known_when_it_is_stopped() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let animal = zoo().iter().find(|animal| animal.name == "no-predicate").expect("it");
+    let first = explore(animal, &["--first"]);
+    assert_eq!((field(&first, "schedules"), first.code), (Some("1"), 1), "{first:#?}");
+    assert_eq!(field(&first, "complete"), Some("false"));
+    let (lab, path) = (bin("lab").display().to_string(), animal.program.display().to_string());
+    let (mut terminal, _dir) = shell();
+    let all = "explore --all --preemptions unbounded --max 1000000";
+    for (program, told) in
+        [(path, "found in schedule 1: deadlock"), (endless(), "none found so far")]
+    {
+        terminal.send_line(format!("{lab} {all} -- {program}")).expect("a command");
+        terminal.expect(told).expect("at once");
+        terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+        terminal.expect("Stopped by SIGINT.").expect("what is known");
+        terminal.expect("ready> ").expect("a prompt");
+        terminal.send_line("echo code=$?").expect("a command");
+        let code = if told.starts_with("found") { "code=1\r\n" } else { "code=130\r\n" };
+        terminal.expect(code).expect(code);
+    }
+    terminal.send_line("exit").expect("a command");
+}
+
+/// A program without a defect whose orders are not all tried in a minute.
+fn endless() -> String {
+    let animal = zoo().iter().find(|animal| animal.name == "signal-thread").expect("it");
+    animal.program.display().to_string()
 }

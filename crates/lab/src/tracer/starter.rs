@@ -25,12 +25,10 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::filter::Filter;
 use super::program::Program;
-use super::refused::Refused;
+use super::refused::{LIMIT, Refused};
 use super::{Death, Entry, How, Running, Stop, Stopped, Tid, Told, decode};
 use crate::asked::{Ended, Patience};
 
-/// So long may pass without progress between the start and the program's own first instruction.
-pub const LIMIT: Duration = Duration::from_secs(60);
 /// So long may one that was killed take to end.
 pub const DEATH: Duration = Duration::from_secs(5);
 

@@ -27,7 +27,7 @@ struct Removed {
     kind: Kind,
     id: i32,
     /// The letter of who removed it.
-    by: u8,
+    by: usize,
 }
 
 impl Judge {
@@ -47,7 +47,7 @@ impl Judge {
         self.ends = model.ends();
         let asleep = model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone);
         let sleepers = asleep.map(|(i, task)| Sleeper {
-            letter: model.letter(i),
+            letter: i,
             pid: model.pid(i),
             asleep: match (task.state, task.entry) {
                 (State::Stopped, _) => Asleep::Stopped,
@@ -73,18 +73,18 @@ impl Judge {
 
     /// It goes on and on, and nothing changes.
     pub fn endless(&mut self, model: &Model, i: usize) {
-        self.find_last(model, Finding::Endless { letter: model.letter(i), pid: model.pid(i) });
+        self.find_last(model, Finding::Endless { letter: i, pid: model.pid(i) });
     }
 
     /// A signal for a pid that is none of the program's.
     pub fn outsider(&mut self, model: &Model, i: usize, target: i32, signal: c_int) {
-        let (letter, pid) = (model.letter(i), model.pid(i));
+        let (letter, pid) = (i, model.pid(i));
         self.find_last(model, Finding::Outsider { letter, pid, target, signal });
     }
 
     /// A signal has killed one.
     pub fn death(&mut self, model: &Model, i: usize, signal: c_int) {
-        let (letter, pid) = (model.letter(i), model.pid(i));
+        let (letter, pid) = (i, model.pid(i));
         let finding = match signal {
             libc::SIGSEGV
             | libc::SIGBUS
@@ -118,7 +118,7 @@ impl Judge {
         };
         let (id, command) = (entry.args[0] as i32, row.command(entry));
         let gone = [-i64::from(libc::EINVAL), -i64::from(libc::EIDRM)].contains(&result);
-        let (letter, pid) = (model.letter(i), model.pid(i));
+        let (letter, pid) = (i, model.pid(i));
         let by = self.removed.iter().find(|one| one.kind == kind && one.id == id).map(|one| one.by);
         match (command, by) {
             (Some(Command::Remove), Some(by)) if gone || result == 0 => {

@@ -184,7 +184,7 @@ impl Run<'_> {
         let first = (0..candidates.len()).filter(|at| due(at).is_some()).min_by_key(due);
         Place {
             movers: candidates.iter().map(|one| one.mover).collect(),
-            letters: candidates.iter().map(|one| model.letter(one.task)).collect(),
+            letters: candidates.iter().map(|one| one.task).collect(),
             current,
             due: first.filter(|_| self.is_idle()),
         }

@@ -8,7 +8,6 @@ use libc::c_int;
 use super::looks::Looks;
 use crate::event::{Action, Call};
 use crate::explore::calls::{Limit, Named};
-use crate::explore::schedule::MOST;
 use crate::tracer::{Entry, Tid};
 
 /// Where a thread is.
@@ -209,11 +208,6 @@ impl Model {
     /// The process of a task.
     pub fn process_mut(&mut self, i: usize) -> &mut Process {
         &mut self.processes[self.tasks[i].process]
-    }
-
-    /// Its name in a schedule.
-    pub fn letter(&self, i: usize) -> u8 {
-        i.min(MOST - 1) as u8
     }
 
     /// Its process's number in the room.

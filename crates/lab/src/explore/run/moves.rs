@@ -188,7 +188,7 @@ impl Moves<'_> {
                 self.all.tracees.go_on(i, How::Listen, 0)?;
                 return Ok(true);
             }
-            Stop::Started | Stop::Exiting => self.all.tracees.go_on(i, self.all.how(i), 0)?,
+            Stop::Started => self.all.tracees.go_on(i, self.all.how(i), 0)?,
         }
         Ok(false)
     }
@@ -230,7 +230,7 @@ impl Moves<'_> {
         if !(ignored && signal == libc::SIGCHLD) {
             let (code, from, _) = sender(info);
             let from = (code <= 0).then_some(from).and_then(|from| self.all.model.with_tgid(from));
-            let from = from.map(|from| self.all.model.letter(self.all.model.processes[from].main));
+            let from = from.map(|from| self.all.model.processes[from].main);
             self.all.narrator.tell(
                 &self.all.model,
                 i,

@@ -341,9 +341,15 @@ impl<'a> Programs<'a> {
             self.touched.made.writes(Thing::Futexes);
             return Ok(());
         }
+        let main = self.model.processes[process].main;
+        let left = main != i && self.model.tasks[main].state == State::Gone;
         for sibling in siblings {
             self.tracees.await_end(sibling)?;
             self.model.tasks[sibling].state = State::Gone;
+        }
+        // A main thread that left before the others has only ended now.
+        if left {
+            self.tracees.await_end(main)?;
         }
         let (how, moment) = match death {
             Death::Killed { signal, .. } => (names::signal(signal), Moment::Killed { signal }),
