@@ -433,8 +433,8 @@ fn what_a_lab_does_not_print_has_a_reason() {
     }
 }
 
-/// Calls that a lab prints dim: not what its strace command is for.
-const DIM: [&str; 4] = ["open", "stat", "pipe2", "pidfd_open"];
+/// Not what the strace command of a lab is for: what it prints dim, and the reads at a gate.
+const DIM: [&str; 5] = ["open", "stat", "pipe2", "pidfd_open", "read"];
 
 /// The command in a lab's header shows the calls that the lab prints.
 #[test]
