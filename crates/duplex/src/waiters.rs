@@ -17,14 +17,17 @@
 use std::cell::Cell;
 use std::hint::spin_loop;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use std::{mem, ptr, thread};
 
 use lablib::{Failure, Patience, Result, exit, signals};
 use libc::{c_int, sem_t, timespec};
 use nix::errno::Errno;
+use nix::poll::ppoll;
+use nix::sched::sched_getcpu;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::time::TimeSpec;
 
 use crate::bell::{Bell, LOOK, deadline, futex_wait, futex_wake};
 use crate::peers::Peer;
@@ -68,40 +71,6 @@ pub enum Way {
 }
 
 impl Way {
-    /// All of them, for the experiment; `SemOp` of no set.
-    pub const ALL: [Way; 12] = [
-        Way::Suspend,
-        Way::HandlerPost,
-        Way::SigWait,
-        Way::Semaphore,
-        Way::SemOp(-1, 0),
-        Way::Mutex,
-        Way::Condition,
-        Way::Futex,
-        Way::Spin,
-        Way::Yield,
-        Way::Adaptive,
-        Way::CpuAware,
-    ];
-
-    /// Its name on a command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Suspend => "suspend",
-            Way::HandlerPost => "handler-post",
-            Way::SigWait => "sigwait",
-            Way::Semaphore => "semaphore",
-            Way::SemOp(..) => "semop",
-            Way::Mutex => "mutex",
-            Way::Condition => "condition",
-            Way::Futex => "futex",
-            Way::Spin => "spin",
-            Way::Yield => "yield",
-            Way::Adaptive => "adaptive",
-            Way::CpuAware => "cpu-aware",
-        }
-    }
-
     /// Can a waiter sleep, so that a wake-up is needed?
     pub fn sleeps(self) -> bool {
         !matches!(self, Way::Mutex | Way::Spin | Way::Yield)
@@ -153,8 +122,7 @@ extern "C" fn post(signal: c_int) {
 
 /// The CPU on which this thread runs; it may have left it when this returns.
 pub fn cpu() -> u16 {
-    // SAFETY: sched_getcpu takes nothing.
-    unsafe { libc::sched_getcpu() as u16 }
+    sched_getcpu().unwrap_or(0) as u16
 }
 
 /// What one process knows of a bell: how to wait at it, or how to ring it.
@@ -189,6 +157,11 @@ impl<'a> Line<'a> {
             }
         }
         Line { bell, way, number, peer, patience, late: Cell::new(0) }
+    }
+
+    /// The word on which it sleeps.
+    pub fn word(&self) -> &AtomicU32 {
+        &self.bell.asleep
     }
 
     /// How it waits.
@@ -280,13 +253,15 @@ impl<'a> Line<'a> {
                     self.bell.unlock();
                 }
             }
-            Way::Futex | Way::Adaptive | Way::CpuAware => futex_wait(&self.bell.asleep, 1, LOOK),
+            Way::Futex | Way::Adaptive | Way::CpuAware => {
+                // Whatever ended it: look again.
+                let _ = futex_wait(&self.bell.asleep, 1, LOOK);
+            }
             Way::Suspend => {
                 let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
                 open.remove(signal);
-                let limit = timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
-                // SAFETY: no descriptors; the kernel reads a timespec and a mask.
-                unsafe { libc::ppoll(ptr::null_mut(), 0, &limit, open.as_ref()) };
+                // Whatever ended it: look again.
+                let _ = ppoll(&mut [], Some(TimeSpec::from_duration(LOOK)), Some(open));
             }
             Way::SigWait => {
                 let only: SigSet = [signal].into_iter().collect();
@@ -356,7 +331,7 @@ impl<'a> Line<'a> {
                     unsafe { libc::sem_post(self.bell.semaphore.get()) };
                 }
                 Way::SemOp(..) => drop(self.semop(1)),
-                _ => futex_wake(&self.bell.asleep),
+                _ => drop(futex_wake(&self.bell.asleep)),
             }
         }
     }

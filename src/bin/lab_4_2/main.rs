@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.2-ipc-beside-files.md
 //! Run:     make lab-4.2            (ARGS=--list for the experiments)
-//! Compare: strace -e trace=/open,read,write,close,unlink,/shm,/msg,/sem target/debug/lab_4_2
+//! Compare: strace -e trace=/open,read,write,lseek,close,unlink,/shm,/msg,/sem target/debug/lab_4_2
 //!
 //! If you know the file calls, you know half of System V IPC: there are calls that open or create,
 //! that read and write, and that remove. The story makes the calls of both in pairs. The

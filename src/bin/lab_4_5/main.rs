@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.5-shmat.md
 //! Run:     make lab-4.5            (ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_5
+//! Compare: strace -f -e trace=/shm,clone,wait4 target/debug/lab_4_5
 //!
 //! An id is not memory. `shmat` maps the segment into the address space of the calling process and
 //! returns the address. From then on no call is needed: a store writes, a load reads. The kernel
