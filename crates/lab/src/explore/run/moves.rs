@@ -8,6 +8,8 @@
 //! into none, and the thread put back onto the instruction (`tracer::registers`): then the signal
 //! is delivered before the call, as it would have been.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use libc::{c_int, siginfo_t};
 
 use super::model::State;
@@ -17,6 +19,7 @@ use super::{Result, Trouble};
 use crate::event::Action;
 use crate::explore::calls;
 use crate::explore::verdict::Moment;
+use crate::tracer::memory::private_state;
 use crate::tracer::{Entry, How, Stop, registers, sender};
 
 /// A result of a call that the kernel will make again.
@@ -82,7 +85,7 @@ impl Moves<'_> {
         self.all.narrator.tell(&self.all.model, i, Moment::Time { alarm });
         if alarm {
             let process = self.all.model.process_mut(i);
-            process.alarm = None;
+            process.alarm = process.interval.map(|interval| at + interval);
             self.all.signals += 1;
             // SAFETY: a tracee that we have not reaped: the number is its own.
             unsafe { libc::kill(process.tgid, libc::SIGALRM) };
@@ -198,15 +201,20 @@ impl Moves<'_> {
         let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
         let alone =
             others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
-        let digest = registers::digest(self.all.tracees.standing(i)?).unwrap_or(0);
+        let thread = self.all.tracees.standing(i)?;
+        let mut hasher = DefaultHasher::new();
+        registers::digest(thread).unwrap_or(0).hash(&mut hasher);
+        private_state(thread.tid()).hash(&mut hasher);
         let task = &mut self.all.model.tasks[i];
         task.state = State::Start;
-        let spin = task.looks.at_memory(digest, alone);
+        let spin = task.looks.at_memory(hasher.finish(), alone);
         if spin.new {
             self.all.narrator.tell(&self.all.model, i, Moment::Spins);
         }
         if spin.for_ever {
             self.all.judge.endless(&self.all.model, i);
+        } else if spin.too_long {
+            self.all.judge.not_judged("it computes for too long without a call");
         }
         Ok(())
     }
