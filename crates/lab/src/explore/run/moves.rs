@@ -16,6 +16,7 @@ use super::model::State;
 use super::programs::Programs;
 use super::tracees::{Heard, Moving};
 use super::{Result, Trouble};
+use crate::asked;
 use crate::event::Action;
 use crate::explore::calls;
 use crate::explore::verdict::Moment;
@@ -58,7 +59,10 @@ impl Moves<'_> {
                 Heard::End(_) => {
                     self.all.model.tasks[i].state = State::Gone;
                     self.all.model.end(self.all.model.tasks[i].process, "127".into());
-                    return Err(self.all.world.room.refusal());
+                    return match asked::to_stop() {
+                        Some(signal) => Err(Trouble::Signal(signal)),
+                        None => Err(self.all.world.room.refusal()),
+                    };
                 }
             }
         }
