@@ -71,10 +71,11 @@ impl Touched {
             Touch::Polled => self.made.reads(Thing::Descriptors),
             Touch::Files => self.made.writes(Thing::Files),
             Touch::FilesLooked => self.made.reads(Thing::Files),
-            Touch::Parent => match model.process(i).parent {
-                Some(parent) => self.made.reads(Thing::Process(parent as u32)),
-                None => {}
-            },
+            Touch::Parent => {
+                if let Some(parent) = model.process(i).parent {
+                    self.made.reads(Thing::Process(parent as u32));
+                }
+            }
             Touch::Proc(path) => {
                 let path = string(tid, entry.args[path], 256).unwrap_or_default();
                 if path.starts_with(b"/proc/") {
