@@ -124,7 +124,8 @@ fn same_args(name: &str, ours: &str, theirs: &str) -> bool {
         let record = Regex::new(r"\{.*\}|&\w+|0x7[0-9a-f]{8,}").expect("record");
         record.replace(text, "RECORD").into_owned()
     };
-    let decoded = ours.contains('{') && theirs.contains('{');
+    // Of a record whose table follows, the line says `{…}`.
+    let decoded = ours.contains('{') && !ours.contains("{…}") && theirs.contains('{');
     let message = Regex::new(r#"mtype=(\d+), mtext="(.*)""#).expect("message");
     match (message.captures(ours), message.captures(&theirs)) {
         (Some(o), Some(t)) if name == "msgrcv" => {

@@ -73,7 +73,9 @@ fn step_waits_at_each_step_at_the_terminal() {
         for step in 1..=7 {
             let before = terminal.expect("[Enter: go on]").expect("a prompt");
             let before = String::from_utf8_lossy(before.before()).into_owned();
-            assert_eq!(before.contains(&format!("── {} ", step - 1)), step > 1, "{step}: {before}");
+            // The heading first, then the wait, then the calls: those of the step before.
+            assert!(before.contains(&format!("── {step} ")), "{step}: {before}");
+            assert_eq!(before.contains(") "), step > 1, "{step}: {before}");
             terminal.send_line("").expect("Enter");
         }
         let (text, code) = rest(terminal);

@@ -2,23 +2,20 @@
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SIGKILL, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{self, setgroups, setresgid, setresuid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid};
-use sysv::process;
+use nix::unistd::{self, ForkResult, Pid, fork, geteuid, getppid};
+use sysv::{apart, process};
 
 use crate::backstage::failure::{Failure, Result};
-use crate::backstage::turn::turn;
-use crate::backstage::{ledger, stop};
+use crate::backstage::{lane, ledger, stop};
 use crate::run::conclude;
 use crate::{print, signals};
 
@@ -34,8 +31,7 @@ pub struct Child {
 /// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's code after
 /// telling it. Like [`apart`] it dies with its parent, and fails while other threads run here.
 pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
-    stop::check()?;
-    let turn = turn();
+    let turn = print::before("fork()")?;
     let pid = apart(|| {
         print::name(name);
         conclude(body, false)
@@ -58,11 +54,12 @@ pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
     // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
     // meanwhile. So the child may run any code.
     if let ForkResult::Parent { child } = unsafe { fork() }.map_err(Failure::of("fork()"))? {
-        print::forked(false);
+        lane::forked(false);
         return Ok(child);
     }
     stop::unwatch();
-    print::forked(true);
+    print::forked();
+    lane::forked(true);
     // It fails only for a signal that does not exist.
     let _ = set_pdeathsig(SIGKILL);
     let code = if getppid() == parent { body() } else { 1 };
@@ -90,14 +87,7 @@ pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
 /// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
 /// root of. What is made in it goes with its last process.
 pub fn enter_own_ipc() -> Result<()> {
-    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
-    let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
-    let map =
-        |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
-    let done = unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
-        && map("setgroups", "deny".into())
-        && map("uid_map", format!("0 {uid} 1"))
-        && map("gid_map", format!("0 {gid} 1"));
+    let done = apart::own_ipc();
     ledger::RUN.store(-1, Relaxed);
     let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
     if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
@@ -105,9 +95,7 @@ pub fn enter_own_ipc() -> Result<()> {
 
 /// In a child: another user, without any privilege. Only root may.
 pub fn become_user(id: u32) -> Result<()> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-    let done = setgroups(&[]).and_then(|()| setresgid(gid, gid, gid));
-    done.and_then(|()| setresuid(uid, uid, uid))
+    apart::other_user(id)
         .map_err(|_| Failure::Needs("a second user".into(), "run it as root, with sudo"))?;
     // A change of user has taken it back.
     let _ = set_pdeathsig(SIGKILL);

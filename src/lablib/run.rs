@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use screen::pages::{Pages, stepping};
 
 use crate::backstage::failure::{Failure, Result, exit};
-use crate::backstage::terminal::{complain, stepping};
-use crate::backstage::turn::{lost_output, out, share_turn};
+use crate::backstage::terminal::complain;
+use crate::backstage::turn::{lost_output, out, pages, share_turn};
 use crate::backstage::{ledger, stop};
 use crate::{leftovers, print};
 
@@ -41,7 +42,14 @@ pub fn command(about: &'static str) -> Command {
     let one = one.help("Run one experiment, by its name").conflicts_with("experiments");
     let all = flag("experiments", "Run every experiment of this section, instead of its story");
     let list = list.conflicts_with_all(["experiment", "experiments"]);
-    Command::new("lab").about(about).args([list, one, all])
+    let number = |name, help| {
+        let steps = value_parser!(u32).range(1..);
+        Arg::new(name).long(name).value_name("N").value_parser(steps).global(true).help(help)
+    };
+    let from =
+        number("from", "Show the story from step N on; what comes before is made all the same");
+    let only = number("only", "Show step N of the story alone").conflicts_with("from");
+    Command::new("lab").about(about).args([list, one, all, from, only])
 }
 
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, which is told in one
@@ -90,7 +98,15 @@ pub fn section(
             None if words.get_flag("experiments") => experiments.iter().try_for_each(ask),
             None => {
                 print::title(title);
-                story()
+                let [from, only] = ["from", "only"].map(|name| words.get_one(name).copied());
+                let pages = pages().inspect(|pages| pages.choose(from, only));
+                if from.or(only).is_some() {
+                    out("  (the other steps are made, too, and not shown)\n");
+                }
+                story()?;
+                let missed = pages.and_then(Pages::missed);
+                let why = |number| format!("this story has no step {number}");
+                missed.map_or(Ok(()), |number| Err(Failure::Because(exit::USAGE, why(number))))
             }
         }
     })

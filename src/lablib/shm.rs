@@ -211,7 +211,9 @@ pub fn pages<F: FnOnce() -> Result<()>>(
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
     let mut list = attached();
     list.find(addr, bytes.len(), true)?;
-    print::text(&format!("memory at {addr:p} <- {}", show(bytes)));
+    let line = format!("memory at {addr:p} <- {}", show(bytes));
+    let _turn = before(&line)?;
+    print::text(&line);
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr.cast(), bytes.len()) };
@@ -223,6 +225,7 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
     let mut list = attached();
     list.find(addr, len, false)?;
+    let _turn = before(&format!("memory at {addr:p} -> {len} bytes"))?;
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };

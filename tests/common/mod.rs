@@ -380,8 +380,6 @@ pub fn scrub(text: &str) -> String {
         let rules = [
             (&*named, "$1 PID"),
             (r"\) += ", ") = "),
-            // Whether a process has to sleep at all before a signal comes is not fixed.
-            (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) (= -1 EINTR.*|…)\n", ""),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
@@ -403,6 +401,7 @@ pub fn scrub(text: &str) -> String {
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
+            (r"has run: sent by \d+", "has run: sent by PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\band \d+ is gone", "and PID is gone"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),

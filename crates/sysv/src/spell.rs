@@ -154,3 +154,17 @@ pub fn time(seconds: i64) -> String {
     };
     String::from_utf8_lossy(&text[..n]).into_owned()
 }
+
+/// A field as `ipcs` spells it, by the name that `ipcs` has for it.
+pub fn ipcs(name: &str, number: i64) -> String {
+    match name {
+        "key" => format!("{:#010x}", number as i32),
+        "owner" => user(number),
+        "perms" => format!("{:o}", number & 0o777),
+        "mode" => format!("{}{number:o}", if number == 0 { "" } else { "0" }),
+        // The bits SHM_DEST and SHM_LOCKED.
+        "status" => ["", "dest", "locked", "dest locked"][number as usize >> 9 & 3].into(),
+        _ if name.ends_with("_time") => time(number),
+        _ => number.to_string(),
+    }
+}

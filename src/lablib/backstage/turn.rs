@@ -8,13 +8,21 @@ use std::{mem, ptr};
 
 use libc::pthread_mutex_t;
 use nix::errno::Errno;
+use screen::pages::{Pages, stepping};
 use sysv::spell;
 
 use super::stop;
-use super::terminal::{complain, stepping, write_all};
+use super::terminal::{complain, write_all};
 
-static TURN: AtomicPtr<pthread_mutex_t> = AtomicPtr::new(ptr::null_mut());
+static TURN: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 static LOST: AtomicBool = AtomicBool::new(false);
+
+/// What the processes of a lab share.
+#[repr(C)]
+struct Shared {
+    mutex: pthread_mutex_t,
+    pages: Pages,
+}
 
 /// The turn to call and print; given back when dropped.
 #[must_use]
@@ -24,7 +32,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.0 {
             // SAFETY: `turn` locked this mutex in this thread, and it is never unmapped.
-            unsafe { libc::pthread_mutex_unlock(TURN.load(Relaxed)) };
+            unsafe { libc::pthread_mutex_unlock(TURN.load(Relaxed).cast()) };
         }
     }
 }
@@ -33,9 +41,9 @@ impl Drop for Turn {
 pub fn share_turn() {
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-    // SAFETY: a fresh page has room for a mutex, stays mapped, and is not used before it is initialised.
+    // SAFETY: a fresh page has room for it, stays mapped, and is not used before the mutex is initialised.
     unsafe {
-        let size = mem::size_of::<pthread_mutex_t>();
+        let size = mem::size_of::<Shared>();
         let page = libc::mmap(ptr::null_mut(), size, access, kind, -1, 0);
         let mut attributes: libc::pthread_mutexattr_t = mem::zeroed();
         libc::pthread_mutexattr_init(&mut attributes);
@@ -48,10 +56,17 @@ pub fn share_turn() {
     }
 }
 
+/// What the processes share of their screen; `None` in a program that is no lab.
+pub fn pages() -> Option<&'static Pages> {
+    let shared = TURN.load(Relaxed);
+    // SAFETY: `share_turn` mapped it, zeroed, for ever; it is atomics, of which any bytes are a value.
+    (!shared.is_null()).then(|| unsafe { &(*shared).pages })
+}
+
 /// Takes the lock. A thread that has it already goes on; so does, after a second, one that waits for a
 /// stopped holder: a line out of order is better than a hang.
 pub fn turn() -> Turn {
-    let mutex = TURN.load(Relaxed);
+    let mutex: *mut pthread_mutex_t = TURN.load(Relaxed).cast();
     if mutex.is_null() {
         return Turn(false);
     }
