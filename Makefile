@@ -34,6 +34,7 @@ help:
 # |   make lab-4.7    shmctl: looking at it, changing it, removing it
 # |   make lab-4.8    parent and child: fork, kill and pause, and the lost wake-up
 # |   make lab-4.9    two unrelated processes; in two terminals: lab-4.9-server, lab-4.9-client
+# |                   (ARGS='--part a': with pause and kill, as the source notes have it)
 # |   make lab-4.10   full duplex, with threads; a chat: lab-4.10-server, lab-4.10-client
 # |
 # |   make lab-4.4 ARGS=--list               the experiments that go beyond the story

@@ -327,14 +327,21 @@ fn machine() -> (MutexGuard<'static, ()>, fs::File) {
 pub fn per_process(text: &str) -> String {
     let lane = Regex::new(r"^\w[\w ]* \d+ │").expect("lane");
     let mut groups: Vec<(String, String)> = vec![(String::new(), String::new())];
+    // The blank line above a heading goes with the heading: it is one write.
+    let mut blank = String::new();
     for line in text.lines() {
+        if line.is_empty() {
+            blank += "\n";
+            continue;
+        }
         let name = lane.find(line).map_or("", |found| found.as_str());
         let at = groups.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
             groups.push((name.into(), String::new()));
             groups.len() - 1
         });
-        groups[at].1 += &format!("{line}\n");
+        groups[at].1 += &format!("{}{line}\n", std::mem::take(&mut blank));
     }
+    groups[0].1 += &blank;
     groups.into_iter().map(|(_, lines)| lines).collect::<Vec<_>>().join("\n")
 }
 
@@ -385,6 +392,16 @@ pub fn scrub(text: &str) -> String {
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
+            (r"(pidfd_open\(.*\) = )\d+", "${1}FD"),
+            (r"/proc/\d+/(status|maps)\b", "/proc/PID/$1"),
+            (r"= uid \d+, alive", "= uid USER, alive"),
+            (r"(?m)segment \d+ is (not there|there)$", "segment ID is $1"),
+            (
+                r"the pid in it, \d+, has not attached segment \d+",
+                "the pid in it, PID, has not attached segment ID",
+            ),
+            // A peer may have ended by the time that its last signal is let in.
+            (r"(ppoll\(.*\) = )(?:1|-1 EINTR.*)", "${1}1 or -1 EINTR"),
             (r"(\b(?:shm_)?open\(\x22.*\) = )\d+", "${1}FD"),
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::child::pidfd_open;
-use lablib::print::{note, traced};
+use lablib::print::{after, dim, note, traced};
 use lablib::{Failure, Result, exit, signals};
 use libc::c_int;
 use nix::errno::Errno;
@@ -38,15 +38,22 @@ impl Peer {
             _ => {}
         }
         let dead = format!("the pid in the segment, {pid}, is dead");
+        let says = |file: &str, what: &str| {
+            let line = format!("read(\"/proc/{pid}/{file}\")");
+            dim(|| after(Ok(format_args!("{what}")), |_| line).map(drop))
+        };
         // Before anything else: from here on it is this process and no heir of its number.
-        let Ok(pidfd) = pidfd_open(Pid::from_raw(pid)) else { return nobody(&dead) };
+        let Ok(pidfd) = open(pid) else { return nobody(&dead) };
         let Some(status) = status(pid).filter(|status| status.state != 'Z') else {
             return nobody(&dead);
         };
+        says("status", &format!("uid {}, alive", status.uid))?;
         if status.uid != geteuid().as_raw() {
             return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
-        if !has_attached(pid, shmid) {
+        let there = has_attached(pid, shmid);
+        says("maps", &format!("segment {shmid} is {}there", if there { "" } else { "not " }))?;
+        if !there {
             let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
             return other(why);
         }
@@ -71,22 +78,29 @@ impl Peer {
         }
     }
 
-    /// Waits, for at most `limit`, until `signal` would not be lost on it: it blocks the signal,
-    /// which then waits for it, or it is asleep in a call that signals end. One that calls bare
-    /// `pause` must be in it.
-    pub fn until_it_listens(&self, signal: Signal, limit: Duration) -> Result<()> {
-        let (pid, until) = (self.pid.as_raw(), Instant::now() + limit);
+    /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks the
+    /// signal, or it is asleep in a call that signals end. `None`: it does not, or is stopped, or has ended.
+    pub fn until_it_hears(&self, signal: Signal, limit: Duration) -> Result<Option<&'static str>> {
+        let (pid, until, mut nap) = (self.pid.as_raw(), Instant::now() + limit, 0);
         while Instant::now() < until && !self.has_ended() {
             let Some(status) = status(pid) else { break };
-            let blocks = status.blocked & (1 << (signal as u32 - 1)) != 0;
-            let waits = || asleep_in(pid).is_none_or(|call| WAITS.contains(&call));
-            if blocks || "TZ".contains(status.state) || status.state == 'S' && waits() {
+            if status.blocked & (1 << (signal as u32 - 1)) != 0 {
+                return Ok(Some("blocks it until it waits"));
+            }
+            let call = |call| WAITS.iter().find(|one| one.0 == call).map(|one| one.1);
+            if status.state == 'S'
+                && let Some(how) = asleep_in(pid).map_or(Some("is asleep"), call)
+            {
+                return Ok(Some(how));
+            }
+            if "TZ".contains(status.state) {
                 break;
             }
             signals::check()?;
-            thread::yield_now();
+            nap = (nap + 10).min(1000);
+            thread::park_timeout(Duration::from_micros(nap));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Has it ended?
@@ -106,14 +120,25 @@ impl Peer {
     }
 }
 
+/// pidfd_open(2), printed.
+fn open(pid: i32) -> Result<OwnedFd> {
+    let opened = pidfd_open(Pid::from_raw(pid));
+    let answer = match &opened {
+        Err(Failure::Call(_, errno)) => Err(*errno),
+        opened => Ok(opened.as_ref().map_or(-1, AsRawFd::as_raw_fd)),
+    };
+    let _ = dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")));
+    opened
+}
+
 /// Calls that a handled signal ends.
-const WAITS: [libc::c_long; 6] = [
-    SYS_PAUSE,
-    libc::SYS_rt_sigsuspend,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_ppoll,
-    libc::SYS_pselect6,
-    libc::SYS_read,
+const WAITS: [(libc::c_long, &str); 6] = [
+    (SYS_PAUSE, "is asleep in pause"),
+    (libc::SYS_rt_sigsuspend, "is asleep in sigsuspend"),
+    (libc::SYS_rt_sigtimedwait, "is asleep in sigtimedwait"),
+    (libc::SYS_ppoll, "is asleep in ppoll"),
+    (libc::SYS_pselect6, "is asleep in pselect"),
+    (libc::SYS_read, "is asleep in read"),
 ];
 
 /// Where both are seen, only the one that failed complains; that the other misses it is a note.
