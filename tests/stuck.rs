@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Run, Runner, bin, have, namespaces, repo, run};
+use common::{Load, Run, Runner, bin, have, namespaces, repo, run};
 
 /// A C file of the tests, compiled where the student may use it; once, for it may be running.
 fn compiled(source: &str, flags: &[&str]) -> PathBuf {
@@ -165,27 +165,6 @@ fn three_ctrl_c_end_a_trace_whose_program_does_not_listen() {
         wait $it; exit $?";
     let run = run(Path::new("bash")).args(&["-c", script, &bin("lab").display().to_string()]).go();
     assert_eq!(run.code, 130, "{run:#?}");
-}
-
-/// Processes that take every CPU.
-struct Load(Vec<Child>);
-
-impl Load {
-    fn new() -> Load {
-        let spin =
-            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
-        Load((0..2).map(|_| spin().expect("sh")).collect())
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        for busy in &mut self.0 {
-            // Our child and not reaped, so the number is its own.
-            let _ = busy.kill();
-            let _ = busy.wait();
-        }
-    }
 }
 
 /// The kernel's workers that sleep where no signal reaches them.

@@ -7,12 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::Duration;
 
-use common::scene::{did, scene};
+use common::scene::{did, scene, shell};
 use common::{Run, Runner, bin, have, lab, repo, run, scratch, sections};
-use expectrl::process::unix::{PtyStream, UnixProcess};
-use expectrl::{ControlCode, Expect, Session};
+use expectrl::{ControlCode, Expect};
 use regex::Regex;
 use serde_json::Value;
 
@@ -555,17 +553,6 @@ fn labs_run_under_trace() {
         assert!(trace.contains("\n-- left: none\n"), "{section}: {trace}");
         assert!(!trace.contains('\x1b'), "{section} has colours in a file");
     }
-}
-
-/// A shell with job control in a terminal of 80 columns, which does not echo what is typed.
-fn shell() -> (Session<UnixProcess, PtyStream>, tempfile::TempDir) {
-    let runner = run(Path::new("bash")).args(&["--norc", "-i"]).env("PS1", "ready> ");
-    let (command, dir) = runner.command(true);
-    let mut terminal = Session::spawn(command).expect("a terminal");
-    terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
-    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
-    terminal.expect("ready> ").expect("a prompt");
-    (terminal, dir)
 }
 
 #[test]

@@ -7,9 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use common::{Run, bin, have, lab, namespaces, repo, run};
+use common::scene::shell;
+use common::{Load, Run, bin, have, lab, namespaces, repo, run};
+use expectrl::{ControlCode, Expect};
 
 /// How often, where once would do if there were no doubt.
 fn times() -> usize {
@@ -132,26 +134,11 @@ fn every_defect_is_found_and_nothing_else() {
     }
 }
 
-/// Processes that take every CPU.
-struct Load(Vec<Child>);
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        for busy in &mut self.0 {
-            // Our child and not reaped, so the number is its own.
-            let _ = busy.kill();
-            let _ = busy.wait();
-        }
-    }
-}
-
 #[test]
 fn also_on_a_busy_machine() {
     let _turn = turn();
     if can_explore() {
-        let spin =
-            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
-        let _load = Load((0..2).map(|_| spin().expect("sh")).collect());
+        let _load = Load::new();
         all_are_judged_right(times().div_ceil(2));
     }
 }
@@ -282,5 +269,68 @@ fn an_exploration_that_is_killed_leaves_nothing() {
         let run = run(Path::new("bash")).args(&["-c", &script, &lab]).go();
         let expected = if signal == "-TERM" { 143 } else { 137 };
         assert!(run.code == expected && run.left.is_empty(), "{run:#?}");
+    }
+}
+
+#[test]
+fn the_first_finding_is_told_at_once_and_what_is_known_when_it_is_stopped() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let animal = zoo().iter().find(|animal| animal.name == "no-predicate").expect("it");
+    let first = explore(animal, &["--first"]);
+    assert_eq!((field(&first, "schedules"), first.code), (Some("1"), 1), "{first:#?}");
+    assert_eq!(field(&first, "complete"), Some("false"));
+    let (lab, path) = (bin("lab").display().to_string(), animal.program.display().to_string());
+    let (mut terminal, _dir) = shell();
+    let all = "explore --all --preemptions unbounded --max 1000000";
+    for (program, told) in
+        [(path, "found in schedule 1: deadlock"), (endless(), "none found so far")]
+    {
+        terminal.send_line(format!("{lab} {all} -- {program}")).expect("a command");
+        terminal.expect(told).expect("at once");
+        terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
+        terminal.expect("Stopped by SIGINT.").expect("what is known");
+        terminal.expect("ready> ").expect("a prompt");
+        terminal.send_line("echo code=$?").expect("a command");
+        let code = if told.starts_with("found") { "code=1\r\n" } else { "code=130\r\n" };
+        terminal.expect(code).expect(code);
+    }
+    terminal.send_line("exit").expect("a command");
+}
+
+/// A program without a defect whose orders are not all tried in a minute.
+fn endless() -> String {
+    let animal = zoo().iter().find(|animal| animal.name == "signal-thread").expect("it");
+    animal.program.display().to_string()
+}
+
+/// What nobody can say is said, and is no finding.
+#[test]
+fn what_sleeps_with_a_timer_that_is_not_ours_is_not_judged() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let dir = common::scratch();
+    let (source, program) = (dir.path().join("timer.c"), dir.path().join("timer"));
+    let text = "#include <stdint.h>\n#include <sys/timerfd.h>\n#include <unistd.h>\n\
+        int main(void)\n{\n    uint64_t ticks;\n    struct itimerspec soon = { { 0, 0 }, { 0, 1000 } };\n\
+            int timer = timerfd_create(0, 0);\n    timerfd_settime(timer, 0, &soon, NULL);\n\
+            return read(timer, &ticks, sizeof ticks) != sizeof ticks;\n}\n";
+    fs::write(&source, text).expect("a source");
+    let built = Command::new("cc").arg("-o").arg(&program).arg(&source).status().expect("cc");
+    assert!(built.success());
+    let run = explorer().args(&["explore", "--", &program.display().to_string()]).go();
+    assert!(run.code == 3 || run.code == 0, "{run:#?}");
+    assert!(!run.stdout.contains("deadlock"), "{run:#?}");
+    if run.code == 3 {
+        for part in [
+            "not judged: somebody sleeps, with a timer that is not ours",
+            "1 orders were not judged.",
+        ] {
+            assert!(run.stdout.contains(part), "{part}: {run:#?}");
+        }
     }
 }

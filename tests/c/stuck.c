@@ -3,10 +3,9 @@
  * what it forks. STUCK says what: "filter": prctl(PR_SET_SECCOMP) never returns; "unshare": unshare
  * never returns; "kill": SIGKILL ends nobody. With HURRY=N, time passes N times as fast.
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
+#include "preload.h"
+
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -34,30 +33,19 @@ static void for_ever(void)
 
 int prctl(int option, ...)
 {
-	static int (*real)(int, ...);
 	unsigned long a[4];
-	va_list list;
 
-	va_start(list, option);
-	for (int i = 0; i < 4; i++)
-		a[i] = va_arg(list, unsigned long);
-	va_end(list);
+	ARGUMENTS(option, a, 4);
 	if (option == PR_SET_SECCOMP && stuck("filter"))
 		for_ever();
-	if (!real)
-		real = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
-	return real(option, a[0], a[1], a[2], a[3]);
+	return NEXT(prctl)(option, a[0], a[1], a[2], a[3]);
 }
 
 int unshare(int flags)
 {
-	static int (*real)(int);
-
 	if (stuck("unshare"))
 		for_ever();
-	if (!real)
-		real = (int (*)(int))dlsym(RTLD_NEXT, "unshare");
-	return real(flags);
+	return NEXT(unshare)(flags);
 }
 
 int kill(pid_t pid, int sig)

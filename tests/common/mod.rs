@@ -9,7 +9,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -431,5 +431,27 @@ pub fn assert_same(what: &str, expected: &str, got: &str) {
     if expected != got {
         let diff = similar::TextDiff::from_lines(expected, got);
         panic!("{what}\n{}", diff.unified_diff().header("expected", "got"));
+    }
+}
+
+/// Processes that take every CPU, for as long as it lives.
+pub struct Load(Vec<Child>);
+
+impl Load {
+    /// Two of them.
+    pub fn new() -> Load {
+        let spin =
+            || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
+        Load((0..2).map(|_| spin().expect("sh")).collect())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        for busy in &mut self.0 {
+            // Our child and not reaped, so the number is its own.
+            let _ = busy.kill();
+            let _ = busy.wait();
+        }
     }
 }

@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
+
+use expectrl::process::unix::{PtyStream, UnixProcess};
+use expectrl::{Expect, Session};
 
 use super::{Run, Runner, bin, repo, run, scratch};
 
@@ -100,4 +104,15 @@ pub fn c_programs() -> &'static Path {
         dir
     });
     &DIR
+}
+
+/// A shell with job control in a terminal of 80 columns, which does not echo what is typed.
+pub fn shell() -> (Session<UnixProcess, PtyStream>, tempfile::TempDir) {
+    let runner = run(Path::new("bash")).args(&["--norc", "-i"]).env("PS1", "ready> ");
+    let (command, dir) = runner.command(true);
+    let mut terminal = Session::spawn(command).expect("a terminal");
+    terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    terminal.expect("ready> ").expect("a prompt");
+    (terminal, dir)
 }

@@ -21,6 +21,11 @@ pub fn to_stop() -> Option<c_int> {
     Some(ASKED.load(SeqCst)).filter(|signal| *signal != 0)
 }
 
+/// That was heard: only another signal asks us again.
+pub fn heard() {
+    ASKED.store(0, SeqCst);
+}
+
 /// From now on these signals ask us to stop, unless we were started so that we ignore them: nohup's
 /// SIGHUP, a background job's SIGINT. SIGALRM, the tick, only ends a wait.
 pub fn listen(signals: &[c_int]) {

@@ -11,6 +11,7 @@
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`verdict`] | what is found, and the moment that decided |
+//! | [`progress`] | what is told meanwhile, on a terminal |
 //! | [`report`] | the answer, for people and as JSON |
 
 use std::ffi::OsString;
@@ -22,6 +23,8 @@ use nix::errno::Errno;
 #[cfg(target_arch = "x86_64")]
 mod calls;
 mod footprint;
+#[cfg(target_arch = "x86_64")]
+mod progress;
 #[cfg(target_arch = "x86_64")]
 mod report;
 #[cfg(target_arch = "x86_64")]
@@ -50,6 +53,9 @@ pub struct Options {
     /// Start the programs N times at most
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     max: u64,
+    /// Stop at the first finding
+    #[arg(long)]
+    first: bool,
     /// Run one schedule, and tell what happens
     #[arg(long, value_name = "SCHEDULE")]
     replay: Option<Schedule>,

@@ -21,19 +21,33 @@ pub struct Answer {
     pub runs: u64,
     /// How many of these were new, and seen to their end.
     pub schedules: u64,
-    /// Name, how often, whether something was wrong, and the first schedule that had it.
-    pub outcomes: Vec<(String, u64, bool, String)>,
+    /// What came out, the bad ones first.
+    pub outcomes: Vec<Counted>,
     /// The shortest run in which something was wrong, with its story.
     pub worst: Option<Outcome>,
     /// Everything within the bound was tried.
     pub complete: bool,
+    /// The signal that ended it before that.
+    pub stopped: Option<i32>,
     /// More preemptions would have allowed more.
     pub cut: bool,
     /// Plans that were given up because the programs did something else each time.
     pub unstable: u64,
+    /// Orders of which nobody can say whether something is wrong.
+    pub not_judged: u64,
     /// The most moves of a run.
     pub longest: usize,
     pub seconds: f64,
+}
+
+/// An outcome, and how often it came.
+pub struct Counted {
+    pub name: String,
+    pub schedules: u64,
+    /// Something was wrong.
+    pub bad: bool,
+    /// The first schedule that had it.
+    pub first: String,
 }
 
 const ORDERED: &str = "Ordered were visible calls, signals and the passing of time, one process or \
@@ -46,8 +60,8 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         let outcomes: Vec<_> = answer
             .outcomes
             .iter()
-            .map(|(name, n, bad, one)| {
-                json!({"outcome": name, "schedules": n, "finding": bad, "first": one})
+            .map(|Counted { name, schedules, bad, first }| {
+                json!({"outcome": name, "schedules": schedules, "finding": bad, "first": first})
             })
             .collect();
         let preemptions = match options.bound() {
@@ -58,6 +72,7 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
             "event": "explored", "schedules": answer.schedules, "runs": answer.runs,
             "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
             "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
+            "not_judged": answer.not_judged,
             "outcomes": outcomes, "ordered": ORDERED,
         });
         text += &format!("{line}\n");
@@ -86,8 +101,8 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         ),
         0,
     );
-    for (name, n, bad, _) in &answer.outcomes {
-        let line = format!("  {n:>6}  {name}");
+    for Counted { name, schedules, bad, .. } in &answer.outcomes {
+        let line = format!("  {schedules:>6}  {name}");
         text += &format!("{}\n", if *bad { line.red() } else { line.green() });
     }
     text += &paragraph(&verdict(options, answer), 0);
@@ -109,11 +124,18 @@ fn verdict(options: &Options, answer: &Answer) -> String {
         (None, true) => "None found, and every order within the bound was tried.".to_string(),
         (None, false) => "None found so far, and not every order was tried.".to_string(),
     };
-    if answer.runs >= options.max && !answer.complete {
+    if let Some(signal) = answer.stopped {
+        text += &format!(" Stopped by {}.", names::signal(signal));
+    } else if options.first && answer.worst.is_some() && !answer.complete {
+        text += " --first: not looked further.";
+    } else if answer.runs >= options.max && !answer.complete {
         text += &format!(" --max {} was reached.", options.max);
     }
     if answer.complete && answer.cut && answer.worst.is_none() {
         text += " A wider bound would allow more orders.";
+    }
+    if answer.not_judged > 0 {
+        text += &format!(" {} orders were not judged.", answer.not_judged);
     }
     if answer.unstable > 0 {
         text += &format!(
@@ -139,7 +161,7 @@ pub fn replayed(options: &Options, outcome: &Outcome) -> Result<()> {
 
 /// `a 0, b SIGUSR1`: how each process ended.
 pub fn ends(ends: &[String]) -> String {
-    let one = |(i, end): (usize, &String)| format!("{} {end}", letter(i as u8));
+    let one = |(i, end): (usize, &String)| format!("{} {end}", letter(i));
     ends.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
 }
 

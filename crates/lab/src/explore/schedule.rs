@@ -1,7 +1,8 @@
 //! A schedule: who moved where more than one could, in a string short enough to be typed.
 //!
 //! `a3b2a` is three moves of a, two of b, one of a. Programs and their children are named a, b, c in
-//! the order of their births. `b!` is time passing for b: its sleep, its timeout or its alarm ends.
+//! the order of their births; after z come aa, ab, and so on, which are written `.aa1`: with a dot before
+//! them, and always with a number. `b!` is time passing for b: its sleep, its timeout or its alarm ends.
 //! Moves that nobody could have made otherwise are not written down; when the string is at its end,
 //! who moved last goes on as long as it can.
 
@@ -12,7 +13,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Turn {
     /// The name of who moves: 0 is a.
-    pub letter: u8,
+    pub letter: usize,
     /// Time passes for it, instead of a move of its own.
     pub time: bool,
 }
@@ -21,12 +22,20 @@ pub struct Turn {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Schedule(pub Vec<Turn>);
 
-/// As many processes and threads as there are letters.
-pub const MOST: usize = 26;
+/// The name of the n-th that was born: a to z, aa, ab, and so on.
+pub fn letter(n: usize) -> String {
+    let last = char::from(b'a' + (n % 26) as u8);
+    let before = if n < 26 { String::new() } else { letter(n / 26 - 1) };
+    format!("{before}{last}")
+}
 
-/// The name of the n-th that was born.
-pub fn letter(n: u8) -> char {
-    (b'a' + n.min(MOST as u8 - 1)) as char
+/// Whose name this is.
+fn number(name: &str) -> Option<usize> {
+    let digit = |all: usize, byte: u8| {
+        all.checked_add(1)?.checked_mul(26)?.checked_add(usize::from(byte - b'a'))
+    };
+    let (first, rest) = name.as_bytes().split_first()?;
+    rest.iter().try_fold(usize::from(first - b'a'), |all, byte| digit(all, *byte))
 }
 
 impl fmt::Display for Schedule {
@@ -36,8 +45,10 @@ impl fmt::Display for Schedule {
         }
         for run in self.0.chunk_by(|a, b| a == b) {
             let Turn { letter, time } = run[0];
-            write!(f, "{}{}", self::letter(letter), if time { "!" } else { "" })?;
-            if run.len() > 1 {
+            let name = self::letter(letter);
+            let long = name.len() > 1;
+            write!(f, "{}{name}{}", if long { "." } else { "" }, if time { "!" } else { "" })?;
+            if long || run.len() > 1 {
                 write!(f, "{}", run.len())?;
             }
         }
@@ -55,20 +66,22 @@ impl FromStr for Schedule {
         if rest == "-" {
             return Ok(Schedule(turns));
         }
-        while let Some(first) = rest.bytes().next() {
-            if !first.is_ascii_lowercase() {
-                return Err(wrong());
-            }
-            rest = &rest[1..];
+        while !rest.is_empty() {
+            let long = rest.strip_prefix('.');
+            rest = long.unwrap_or(rest);
+            let letters = rest.bytes().take_while(u8::is_ascii_lowercase).count();
+            let (name, tail) = rest.split_at(if long.is_some() { letters } else { letters.min(1) });
+            let letter = number(name).ok_or_else(wrong)?;
+            rest = tail;
             let time = rest.starts_with('!');
             rest = rest.strip_prefix('!').unwrap_or(rest);
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             let (number, tail) = rest.split_at(digits);
             let times: usize = if digits == 0 { 1 } else { number.parse().map_err(|_| wrong())? };
-            if times == 0 || turns.len() + times > 1_000_000 {
+            if times == 0 || turns.len() + times > 1_000_000 || long.is_some() && digits == 0 {
                 return Err(wrong());
             }
-            turns.extend(std::iter::repeat_n(Turn { letter: first - b'a', time }, times));
+            turns.extend(std::iter::repeat_n(Turn { letter, time }, times));
             rest = tail;
         }
         if turns.is_empty() { Err(wrong()) } else { Ok(Schedule(turns)) }
@@ -81,10 +94,10 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_read() {
-        for text in ["-", "a", "a3b2a", "b!a12", "a!2c"] {
+        for text in ["-", "a", "a3b2a", "b!a12", "a!2c", "z.aa1a", ".ab!3.zz1.aaa12b"] {
             assert_eq!(text.parse::<Schedule>().map(|s| s.to_string()), Ok(text.to_string()));
         }
-        for text in ["", "A", "a0", "3", "a-", "ä", "a99999999999999999999"] {
+        for text in ["", "A", "a0", "3", "a-", "ä", "a99999999999999999999", ".aa", ".1", "a."] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

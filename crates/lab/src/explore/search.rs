@@ -32,7 +32,7 @@ pub struct Place {
     /// Who can. Never empty.
     pub movers: Vec<Mover>,
     /// Their names in a schedule.
-    pub letters: Vec<u8>,
+    pub letters: Vec<usize>,
     /// Which of them moved last and would go on.
     pub current: Option<usize>,
     /// Nobody can move but time, and those who only look again at what they looked at before: then
@@ -357,7 +357,7 @@ mod tests {
             let current = movers.iter().position(|mover| Some(mover.id) == last && !mover.time);
             let idle = movers.iter().all(|mover| mover.time);
             let due = idle.then_some(0);
-            let letters = movers.iter().map(|mover| mover.id as u8).collect();
+            let letters = movers.iter().map(|mover| mover.id as usize).collect();
             let place = Place { movers, letters, current, due };
             let Mover { id, time } = place.movers[guide.choose(&place)?];
             let me = id as usize;

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::report::{self, Answer};
+use super::progress::Progress;
+use super::report::{self, Answer, Counted};
 use super::run::{Outcome, World};
 use super::search::{Replay, Search};
-use super::{Options, Result, Trouble, calls, complain, exit, room};
+use super::{Options, Result, Trouble, complain, exit, room};
 use crate::asked;
+use crate::syscalls;
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 
@@ -27,7 +29,7 @@ pub fn explore(options: &Options) -> Result<u8> {
         })
     };
     let programs = commands.map(find).collect::<Result<Vec<_>>>()?;
-    let filter = Filter::new(&calls::watched());
+    let filter = Filter::letting_through(&syscalls::harmless());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
@@ -45,69 +47,125 @@ pub fn explore(options: &Options) -> Result<u8> {
         report::replayed(options, &outcome)?;
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
-    let answer = search(options, &mut world)?;
-    let found = answer.worst.is_some();
+    let answer = Exploration::new(options, world).all()?;
     report::answer(options, &answer)?;
-    Ok(match (found, answer.complete) {
-        (true, _) => exit::FOUND,
-        (false, true) => exit::NONE,
-        (false, false) => exit::INCOMPLETE,
+    Ok(match (&answer.worst, answer.complete, answer.stopped) {
+        (Some(_), ..) => exit::FOUND,
+        (None, true, _) => exit::NONE,
+        (None, false, Some(signal)) => 128 + signal as u8,
+        (None, false, None) => exit::INCOMPLETE,
     })
 }
 
-fn search(options: &Options, world: &mut World) -> Result<Answer> {
-    let start = Instant::now();
-    let mut search = Search::new(options.bound(), !options.all);
-    let mut answer = Answer { complete: true, ..Answer::default() };
-    let mut outcomes: BTreeMap<String, (u64, bool, String)> = BTreeMap::new();
-    let mut again = 0;
-    loop {
-        answer.runs += 1;
-        let outcome = world.run(&mut search, false)?;
-        let more = if search.diverged {
-            again += 1;
-            if again < PATIENCE {
-                search.again();
-                true
-            } else {
-                answer.unstable += 1;
-                again = 0;
-                search.give_up()
+/// Run after run, as the search has them.
+struct Exploration<'a> {
+    options: &'a Options,
+    world: World,
+    search: Search,
+    answer: Answer,
+    outcomes: BTreeMap<String, Counted>,
+    /// How often in a row the programs did not do what they did before.
+    again: u32,
+    progress: Progress,
+}
+
+impl<'a> Exploration<'a> {
+    fn new(options: &'a Options, world: World) -> Exploration<'a> {
+        Exploration {
+            options,
+            world,
+            search: Search::new(options.bound(), !options.all),
+            answer: Answer { complete: true, ..Answer::default() },
+            outcomes: BTreeMap::new(),
+            again: 0,
+            progress: Progress::new(),
+        }
+    }
+
+    /// All of them, or as many as were wanted.
+    fn all(mut self) -> Result<Answer> {
+        let start = Instant::now();
+        loop {
+            self.answer.runs += 1;
+            let outcome = match self.world.run(&mut self.search, false) {
+                // What is known so far is told. A second signal ends that, too.
+                Err(Trouble::Signal(signal)) => {
+                    asked::heard();
+                    (self.answer.stopped, self.answer.complete) = (Some(signal), false);
+                    break;
+                }
+                outcome => outcome?,
+            };
+            if !self.ran(outcome) {
+                break;
             }
-        } else {
-            again = 0;
+            let enough = self.answer.worst.is_some() && self.options.first;
+            if enough || self.answer.runs >= self.options.max {
+                self.answer.complete = false;
+                break;
+            }
+            self.progress.show(&self.answer, start.elapsed());
+        }
+        self.progress.end();
+        self.answer.seconds = start.elapsed().as_secs_f64();
+        self.finish()
+    }
+
+    /// One run has ended. False: there is no other to be tried.
+    fn ran(&mut self, outcome: Outcome) -> bool {
+        if !self.search.diverged {
+            self.again = 0;
             if !outcome.dropped {
-                answer.schedules += 1;
-                answer.longest = answer.longest.max(outcome.moves);
-                let bad = !outcome.findings.is_empty();
-                let first = || (0, bad, outcome.schedule.to_string());
-                outcomes.entry(name(&outcome)).or_insert_with(first).0 += 1;
-                keep_shorter(&mut answer.worst, outcome);
+                self.count(outcome);
             }
-            search.next()
+            return self.search.next();
+        }
+        self.again += 1;
+        if self.again < PATIENCE {
+            self.search.again();
+            return true;
+        }
+        self.answer.unstable += 1;
+        self.again = 0;
+        self.search.give_up()
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        self.answer.schedules += 1;
+        self.answer.longest = self.answer.longest.max(outcome.moves);
+        self.answer.not_judged += u64::from(outcome.not_judged.is_some());
+        let (name, bad) = (name(&outcome), !outcome.findings.is_empty());
+        if bad && self.answer.worst.is_none() {
+            self.progress.found(&self.answer, &name, &outcome.schedule);
+        }
+        let new = || Counted {
+            name: name.clone(),
+            schedules: 0,
+            bad,
+            first: outcome.schedule.to_string(),
         };
-        if !more {
-            break;
-        }
-        if answer.runs >= options.max {
-            answer.complete = false;
-            break;
-        }
+        self.outcomes.entry(name.clone()).or_insert_with(new).schedules += 1;
+        keep_shorter(&mut self.answer.worst, outcome);
     }
-    answer.seconds = start.elapsed().as_secs_f64();
-    answer.complete &= answer.unstable == 0;
-    answer.cut = search.cut;
-    answer.outcomes =
-        outcomes.into_iter().map(|(name, (n, bad, one))| (name, n, bad, one)).collect();
-    answer.outcomes.sort_by_key(|(_, n, bad, _)| (!bad, std::cmp::Reverse(*n)));
-    if let Some(worst) = &mut answer.worst {
-        tell(world, worst)?;
+
+    fn finish(mut self) -> Result<Answer> {
+        let mut answer = self.answer;
+        answer.complete &= answer.unstable == 0 && answer.not_judged == 0;
+        answer.cut = self.search.cut;
+        answer.outcomes = self.outcomes.into_values().collect();
+        answer.outcomes.sort_by_key(|one| (!one.bad, std::cmp::Reverse(one.schedules)));
+        if let Some(worst) = &mut answer.worst {
+            tell(&mut self.world, worst)?;
+        }
+        Ok(answer)
     }
-    Ok(answer)
 }
 
 /// An outcome's name, by which they are counted.
 fn name(outcome: &Outcome) -> String {
+    if let Some(why) = outcome.not_judged {
+        return format!("not judged: {why}");
+    }
     if outcome.findings.is_empty() {
         return format!("ended: {}", report::ends(&outcome.ends));
     }

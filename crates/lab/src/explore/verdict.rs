@@ -26,26 +26,26 @@ pub enum Finding {
     /// Everybody who lives sleeps, in a call that only another of them could end.
     Deadlock { sleepers: Vec<Sleeper> },
     /// A signal that has no handler yet has killed it.
-    NoHandler { letter: u8, pid: i32, signal: c_int },
+    NoHandler { letter: usize, pid: i32, signal: c_int },
     /// SIGSEGV, SIGABRT, …
-    Crash { letter: u8, pid: i32, signal: c_int },
+    Crash { letter: usize, pid: i32, signal: c_int },
     /// Still there when all have ended.
     Left { kind: Kind, id: i32 },
     /// IPC_RMID for one that was removed before, by whom.
-    RemovedTwice { kind: Kind, id: i32, by: u8, letter: u8, pid: i32 },
+    RemovedTwice { kind: Kind, id: i32, by: usize, letter: usize, pid: i32 },
     /// A call on one that was removed before.
-    DeadId { kind: Kind, id: i32, by: u8, call: &'static str, letter: u8, pid: i32 },
+    DeadId { kind: Kind, id: i32, by: usize, call: &'static str, letter: usize, pid: i32 },
     /// A signal for a pid that is none of the program's.
-    Outsider { letter: u8, pid: i32, target: i32, signal: c_int },
+    Outsider { letter: usize, pid: i32, target: i32, signal: c_int },
     /// It goes on and on, and nothing changes.
-    Endless { letter: u8, pid: i32 },
+    Endless { letter: usize, pid: i32 },
 }
 
 /// One that sleeps for ever.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sleeper {
     /// Who.
-    pub letter: u8,
+    pub letter: usize,
     /// Its number.
     pub pid: i32,
     pub asleep: Asleep,
@@ -98,7 +98,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let who = |one: &u8, pid: &i32| format!("{} ({pid})", letter(*one));
+        let who = |one: &usize, pid: &i32| format!("{} ({pid})", letter(*one));
         match self {
             Finding::Deadlock { sleepers } => {
                 let list: Vec<String> = sleepers.iter().map(|one| one.to_string()).collect();
@@ -157,7 +157,7 @@ impl fmt::Display for Sleeper {
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Whose lane.
-    pub letter: u8,
+    pub letter: usize,
     /// Its number.
     pub pid: i32,
     /// What happened.
@@ -172,7 +172,7 @@ pub enum Moment {
     /// A call that has ended or never will, or one in which it sleeps now.
     Call { call: Call, asleep: bool },
     /// A signal is delivered.
-    Signal { signal: c_int, from: Option<u8>, handler: bool, ignored: bool },
+    Signal { signal: c_int, from: Option<usize>, handler: bool, ignored: bool },
     /// Time passes: an alarm, or a sleep or a wait with a limit.
     Time { alarm: bool },
     /// It makes no call any more, but computes.

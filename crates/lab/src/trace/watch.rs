@@ -201,7 +201,6 @@ impl Watch {
                 by_terminal = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal);
             }
             Stop::Started => self.teller.continued(tid),
-            Stop::Exiting => {}
         }
         let doing = self.teller.follows(tid);
         let usual = if doing || !self.filtered { How::Syscall } else { How::Cont };

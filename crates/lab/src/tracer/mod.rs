@@ -79,8 +79,6 @@ pub enum Stop {
     /// It runs another program now. A thread that called exec has become its process's main
     /// thread: this is the number that it had.
     Exec(Tid),
-    /// It is going to end, its memory still in place.
-    Exiting,
 }
 
 /// A call that is about to be made.
@@ -277,7 +275,6 @@ fn decode(tid: Tid, status: c_int) -> Option<Told> {
             Stop::Born(message(tid)?)
         }
         libc::PTRACE_EVENT_EXEC => Stop::Exec(message(tid)?),
-        libc::PTRACE_EVENT_EXIT => Stop::Exiting,
         _ => Stop::Started,
     };
     Some(Told::Stopped(Stopped::told(tid), stop))

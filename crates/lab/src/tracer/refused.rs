@@ -1,5 +1,6 @@
 //! Why a program could not be started, or not be traced, and what would allow it.
 
+use std::time::Duration;
 use std::{fmt, fs};
 
 use libc::c_int;
@@ -7,7 +8,9 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 use super::names;
-use super::starter::LIMIT;
+
+/// So long may pass without progress between the start and the program's own first instruction.
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Why a program could not be started.
 #[derive(Debug)]

@@ -19,6 +19,8 @@ pub struct Judge {
     pub ends: Vec<String>,
     /// What was found ends the run.
     pub over: bool,
+    /// Why it cannot be said whether something is wrong.
+    pub not_judged: Option<&'static str>,
     removed: Vec<Removed>,
 }
 
@@ -27,7 +29,7 @@ struct Removed {
     kind: Kind,
     id: i32,
     /// The letter of who removed it.
-    by: u8,
+    by: usize,
 }
 
 impl Judge {
@@ -47,7 +49,7 @@ impl Judge {
         self.ends = model.ends();
         let asleep = model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone);
         let sleepers = asleep.map(|(i, task)| Sleeper {
-            letter: model.letter(i),
+            letter: i,
             pid: model.pid(i),
             asleep: match (task.state, task.entry) {
                 (State::Stopped, _) => Asleep::Stopped,
@@ -57,6 +59,9 @@ impl Judge {
             alarm: model.process(i).alarm.is_some(),
         });
         let sleepers: Vec<Sleeper> = sleepers.collect();
+        if !sleepers.is_empty() && model.foreign_timer {
+            return self.not_judged("somebody sleeps, with a timer that is not ours");
+        }
         if !sleepers.is_empty() {
             return self.find(model, Finding::Deadlock { sleepers });
         }
@@ -71,20 +76,26 @@ impl Judge {
         }
     }
 
+    /// The run ends here, and nobody can say whether something is wrong with it.
+    pub fn not_judged(&mut self, why: &'static str) {
+        self.not_judged = Some(why);
+        self.over = true;
+    }
+
     /// It goes on and on, and nothing changes.
     pub fn endless(&mut self, model: &Model, i: usize) {
-        self.find_last(model, Finding::Endless { letter: model.letter(i), pid: model.pid(i) });
+        self.find_last(model, Finding::Endless { letter: i, pid: model.pid(i) });
     }
 
     /// A signal for a pid that is none of the program's.
     pub fn outsider(&mut self, model: &Model, i: usize, target: i32, signal: c_int) {
-        let (letter, pid) = (model.letter(i), model.pid(i));
+        let (letter, pid) = (i, model.pid(i));
         self.find_last(model, Finding::Outsider { letter, pid, target, signal });
     }
 
     /// A signal has killed one.
     pub fn death(&mut self, model: &Model, i: usize, signal: c_int) {
-        let (letter, pid) = (model.letter(i), model.pid(i));
+        let (letter, pid) = (i, model.pid(i));
         let finding = match signal {
             libc::SIGSEGV
             | libc::SIGBUS
@@ -118,7 +129,7 @@ impl Judge {
         };
         let (id, command) = (entry.args[0] as i32, row.command(entry));
         let gone = [-i64::from(libc::EINVAL), -i64::from(libc::EIDRM)].contains(&result);
-        let (letter, pid) = (model.letter(i), model.pid(i));
+        let (letter, pid) = (i, model.pid(i));
         let by = self.removed.iter().find(|one| one.kind == kind && one.id == id).map(|one| one.by);
         match (command, by) {
             (Some(Command::Remove), Some(by)) if gone || result == 0 => {

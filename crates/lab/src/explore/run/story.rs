@@ -21,7 +21,7 @@ impl Narrator {
     /// Something happens to a thread.
     pub fn tell(&mut self, model: &Model, i: usize, moment: Moment) {
         if self.wanted {
-            let (letter, pid) = (model.letter(i), model.pid(i));
+            let (letter, pid) = (i, model.pid(i));
             self.story.push(Line { letter, pid, moment });
         }
     }
