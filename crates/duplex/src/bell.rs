@@ -73,22 +73,15 @@ pub(crate) fn deadline(limit: Duration) -> timespec {
     *(now + TimeSpec::from_duration(limit)).as_ref()
 }
 
+/// A futex call, to be made.
+pub type Call<'a> = &'a dyn Fn() -> nix::Result<c_long>;
 /// A function that prints or counts the futex calls of a thread. Its arguments are the spelling of
 /// the call, whether it may sleep, and the call, which it makes.
-pub type Observer =
-    fn(&dyn Fn() -> String, bool, &dyn Fn() -> nix::Result<c_long>) -> nix::Result<c_long>;
+pub type Observer = fn(&dyn Fn() -> String, bool, Call) -> nix::Result<c_long>;
 
 thread_local! {
     /// The observer of this thread, if it has one.
     pub static OBSERVER: Cell<Option<Observer>> = const { Cell::new(None) };
-}
-
-fn observed(
-    line: &dyn Fn() -> String,
-    sleeps: bool,
-    call: &dyn Fn() -> nix::Result<c_long>,
-) -> nix::Result<c_long> {
-    OBSERVER.get().map_or_else(call, |observer| observer(line, sleeps, call))
 }
 
 /// Sleeps if `word` is `value`, until another thread wakes it, for at most `limit`: futex(2). It
@@ -100,18 +93,20 @@ pub fn futex_wait(word: &AtomicU32, value: u32, limit: Duration) -> nix::Result<
         let limit = format!("{{tv_sec={}, tv_nsec={}}}", limit.tv_sec(), limit.tv_nsec());
         format!("futex({word:p}, FUTEX_WAIT, {value}, {limit})")
     };
-    observed(&line, true, &|| {
+    let call = || {
         // SAFETY: the kernel reads an aligned word that outlives the call, and one timespec.
         Errno::result(unsafe {
             libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, value, limit.as_ref())
         })
-    })
+    };
+    OBSERVER.get().map_or_else(call, |observer| observer(&line, true, &call))
 }
 
 /// Wakes one thread that sleeps on `word`, and returns how many it has woken.
 pub fn futex_wake(word: &AtomicU32) -> nix::Result<c_long> {
-    observed(&|| format!("futex({word:p}, FUTEX_WAKE, 1)"), false, &|| {
-        // SAFETY: the kernel takes the address as a name, and reads nothing.
-        Errno::result(unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) })
-    })
+    let line = || format!("futex({word:p}, FUTEX_WAKE, 1)");
+    // SAFETY: the kernel takes the address as a name, and reads nothing.
+    let wake = || unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) };
+    let call = || Errno::result(wake());
+    OBSERVER.get().map_or_else(call, |observer| observer(&line, false, &call))
 }

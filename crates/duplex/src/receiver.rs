@@ -88,7 +88,7 @@ impl<'a> Receiver<'a> {
 
     /// The word on which it sleeps while there is no message.
     pub fn word(&self) -> &AtomicU32 {
-        self.end.messages.word()
+        &self.end.messages.bell.asleep
     }
 
     /// Has the writer said goodbye, and was everything before that read?

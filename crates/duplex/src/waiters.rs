@@ -17,7 +17,7 @@
 use std::cell::Cell;
 use std::hint::spin_loop;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use std::{mem, ptr, thread};
 
@@ -127,7 +127,7 @@ pub fn cpu() -> u16 {
 
 /// What one process knows of a bell: how to wait at it, or how to ring it.
 pub struct Line<'a> {
-    bell: &'a Bell,
+    pub(crate) bell: &'a Bell,
     way: Way,
     /// Which of the segment's two bells.
     number: u16,
@@ -157,16 +157,6 @@ impl<'a> Line<'a> {
             }
         }
         Line { bell, way, number, peer, patience, late: Cell::new(0) }
-    }
-
-    /// The word on which it sleeps.
-    pub fn word(&self) -> &AtomicU32 {
-        &self.bell.asleep
-    }
-
-    /// How it waits.
-    pub fn way(&self) -> Way {
-        self.way
     }
 
     /// How often a wait ended because it looked up by itself, and not because it was rung for: a

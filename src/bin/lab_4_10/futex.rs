@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use duplex::bell::OBSERVER;
+use duplex::bell::{Call, OBSERVER};
 use lablib::print::{after, before, begin, text};
 use libc::c_long;
 
@@ -34,11 +34,7 @@ pub fn count() {
     }
 }
 
-fn observe(
-    line: &dyn Fn() -> String,
-    sleeps: bool,
-    call: &dyn Fn() -> nix::Result<c_long>,
-) -> nix::Result<c_long> {
+fn observe(line: &dyn Fn() -> String, sleeps: bool, call: Call) -> nix::Result<c_long> {
     let kind = if sleeps { "wait" } else { "wake" };
     let first = ANSWERS.with_borrow(|answers| answers.keys().all(|(of, _)| *of != kind));
     // The line of a wake stands before any line of the one who is woken. When a signal asks the lab to

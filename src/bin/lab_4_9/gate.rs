@@ -36,7 +36,9 @@ impl Gate {
         dim(|| {
             begin(&line)?;
             signals::wait_readable(self.0.as_fd(), None)?;
-            after(read(&self.0, &mut [0]).map(|got| got as i32), |_| line)
+            let got = read(&self.0, &mut [0]).map(|got| got as i32);
+            signals::print_handlers();
+            after(got, |_| line)
         })
         .map(|got| got == 1)
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use duplex::peers::in_company;
-use lablib::print::text;
+use lablib::print::part;
 use lablib::{Failure, Result, exit, section};
 
 mod client;
@@ -48,26 +48,26 @@ fn main() -> ExitCode {
         (Some("server"), _) => server::serve(&options, None),
         (Some("client"), Some("a")) => part_a::talk(&options),
         (Some("client"), _) => client::talk(&options),
-        (Some("demo"), None) => part(&options, "c"),
-        (_, Some(one)) => part(&options, one),
-        (_, None) => ["a", "b", "c"].iter().try_for_each(|one| part(&options, one)),
+        (Some("demo"), None) => show(&options, "c"),
+        (_, Some(one)) => show(&options, one),
+        (_, None) => ["a", "b", "c"].iter().try_for_each(|one| show(&options, one)),
     };
     section(&words, "4.9  Two unrelated processes", story, &[])
 }
 
-fn part(options: &Options, part: &str) -> Result<()> {
-    match part {
+fn show(options: &Options, one: &str) -> Result<()> {
+    match one {
         "a" => {
-            text("A: the protocol of the source notes, with pause and kill");
+            part("A", "The protocol of the source notes, with pause and kill")?;
             demo(options, part_a::serve, part_a::talk)
         }
         "b" => {
-            text("B: what is wrong with it");
+            part("B", "What is wrong with it")?;
             part_b::before_pause()?;
             part_b::anybodys_pid()
         }
         _ => {
-            text("C: ours, with ppoll and its mask, and a pidfd");
+            part("C", "Ours: ppoll with a mask, and a pidfd")?;
             demo(options, server::serve, client::talk)
         }
     }

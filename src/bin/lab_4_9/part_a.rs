@@ -25,7 +25,7 @@ use crate::talk::{Came, Talk};
 use crate::wire::{Decision, SIZE, StShmbuf, decide, messages};
 
 /// What the demonstration sends.
-const LINES: &str = "hello\nfrom part A\n";
+const LINES: &str = "hello\n";
 /// How long one waits for the other to fall asleep, if there is no other limit: with STEP a reader
 /// stands in between.
 const DROWSY: Duration = Duration::from_secs(3600);

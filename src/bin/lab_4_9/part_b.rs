@@ -28,7 +28,7 @@ fn segment() -> Result<(i32, View<StShmbuf>)> {
 
 /// The server is between its check and its pause when the client's signal comes.
 pub fn before_pause() -> Result<()> {
-    step(10, "B: the signal comes before pause")?;
+    step(10, "B: the server is held before its pause")?;
     let (id, shared) = segment()?;
     let ((held, held_here), (pass, open)) = (gate()?, gate()?);
     let server = the_labs("server", || {
@@ -46,6 +46,7 @@ pub fn before_pause() -> Result<()> {
     if !held.pass()? {
         return server.finish();
     }
+    step(11, "B: the client signals meanwhile")?;
     let client = the_labs("client", || {
         dim(|| sigaction(SIGUSR1))?;
         let written = shared.pid.load(SeqCst);
@@ -59,6 +60,7 @@ pub fn before_pause() -> Result<()> {
         Ok(())
     })?;
     client.until_asleep_in(SYS_PAUSE)?;
+    step(12, "B: the server goes on, into its pause")?;
     open.open()?;
     server.until_asleep_in(SYS_PAUSE)?;
     for (name, side) in [("server", &server), ("client", &client)] {
@@ -75,7 +77,7 @@ pub fn before_pause() -> Result<()> {
 
 /// The pid in the segment is that of a process which never heard of it.
 pub fn anybodys_pid() -> Result<()> {
-    step(11, "B: the pid may be anybody's")?;
+    step(13, "B: the pid is that of a stranger")?;
     // Before there is a segment, so that it has not attached it.
     let stranger = the_labs("stranger", || {
         loop {
@@ -90,7 +92,8 @@ pub fn anybodys_pid() -> Result<()> {
         Some(Failure::Because(exit::NOT_A_PEER, why)) => note(&format!("✓ refused: {why}")),
         _ => return Err(Failure::because("a stranger was taken for a peer")),
     }
-    note("now without the check; the stranger is a child of the lab, made for this");
+    step(14, "B: and without the check")?;
+    note("the stranger is a child of the lab, made for this");
     stranger.until_asleep_in(SYS_PAUSE)?;
     kill(stranger.pid, SIGUSR2)?;
     let ended = stranger.wait()?;

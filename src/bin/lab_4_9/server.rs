@@ -26,7 +26,7 @@ use crate::talk::{Came, LOOK, Talk, handlers, sleep};
 use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration says when nobody gives it anything to say.
-const LINES: &str = "hello\na signal carries no words, memory no signal\ngrüße, 你好, здравствуй\n";
+const LINES: &str = "hello\ngrüße, 你好, здравствуй\n";
 
 /// Serves one client. `ready`, if there is one, is opened when a client may come.
 pub fn serve(options: &Options, ready: Option<Opener>) -> Result<()> {

@@ -61,6 +61,8 @@ pub fn sleep(
         }
         let ready = signals::wait(fds, Some(rest.unwrap_or(LOOK).min(LOOK)), || was_heard(signal))?;
         if !ready.is_empty() {
+            // The peer's last signal may have come with its death: it is let in.
+            signals::wait(&[], Some(Duration::ZERO), || was_heard(signal))?;
             break Ok(ready.len() as i32);
         }
         if heard(signal) > 0 {
@@ -68,6 +70,7 @@ pub fn sleep(
         }
         look()?;
     };
+    signals::print_handlers();
     // What it answered is for the caller to read.
     let _ = print::after(came, |_| line);
     Ok(came)
@@ -112,9 +115,7 @@ impl Talk {
                 }
                 Err(_) => note(&format!("{signal} from {}: ignored", whom(signal))),
                 Ok(0) => return Err(self.silence()),
-                // Its last signal may have come with its death: it is let in, and looked for.
                 Ok(_) => {
-                    signals::wait(&[], Some(Duration::ZERO), || was_heard(signal))?;
                     let last = heard(signal) > 0 && sender(signal) == self.peer.pid.as_raw();
                     return Ok(if last { Came::Signal } else { Came::Death });
                 }
