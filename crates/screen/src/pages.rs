@@ -3,10 +3,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-/// So many rows at most between two pauses. A table that begins when fewer are left than [`TABLE`] waits
-/// for the next page, and is not split.
-const PAGE: usize = 18;
+/// So many rows at most between two pauses, and a heading and its prompt. A table that begins when fewer are
+/// left than [`TABLE`] waits for the next page, and is not split.
+const PAGE: usize = 16;
 const TABLE: usize = 8;
+/// A longer table is split all the same: a terminal has 24 rows.
+const LONGEST: usize = 18;
 
 /// `STEP=1` stops at each heading, `STEP=call` before each call, too.
 pub fn stepping() -> Option<&'static str> {
@@ -72,7 +74,7 @@ impl Pages {
         let before = self.rows.fetch_add(rows, Relaxed);
         let goes_on = self.table.swap(table, Relaxed) && table;
         let most = if table { PAGE - TABLE } else { PAGE - rows.min(PAGE) };
-        before > most && !goes_on
+        before > if goes_on { LONGEST } else { most }
     }
 
     /// There was a pause, and `rows` rows come after it.

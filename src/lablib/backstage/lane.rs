@@ -87,12 +87,13 @@ pub fn show(rows: &str, table: bool) {
     }
     let _turn = turn();
     if let Some(pages) = pages().filter(|_| stepping().is_some()) {
-        let count = rows.matches('\n').count();
-        if pages.is_full(count, table) && wait_for_enter("Enter: more").is_ok() {
+        let heading = HEADING.with_borrow(String::clone);
+        let again = pages.changes_to(gettid().as_raw()) && !heading.is_empty();
+        let count = rows.matches('\n').count() + usize::from(again);
+        if pages.is_full(count, table && !again) && wait_for_enter("Enter: more").is_ok() {
             pages.turn(count + 1);
         }
-        let heading = HEADING.with_borrow(String::clone);
-        if pages.changes_to(gettid().as_raw()) && !heading.is_empty() {
+        if again {
             out(&LANE.with_borrow(|lane| lane.heading(&heading, true)));
         }
     }
