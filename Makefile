@@ -40,6 +40,7 @@ help:
 # |   make lab-4.4 ARGS=--list               the experiments that go beyond the story
 # |   make lab-4.4 ARGS='--experiment NAME'  one of them        ARGS=--experiments  all
 # |   make lab-4.4 STEP=1                    wait for Enter at each step; STEP=call: at each call
+# |   make lab-4.4 ARGS='--from 3'           show the story from step 3 on; --only 3: that alone
 # |
 # | The tool, for any program (target/debug/lab --help):
 # |

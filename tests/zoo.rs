@@ -305,3 +305,32 @@ fn endless() -> String {
     let animal = zoo().iter().find(|animal| animal.name == "signal-thread").expect("it");
     animal.program.display().to_string()
 }
+
+/// What nobody can say is said, and is no finding.
+#[test]
+fn what_sleeps_with_a_timer_that_is_not_ours_is_not_judged() {
+    let _turn = turn();
+    if !can_explore() {
+        return;
+    }
+    let dir = common::scratch();
+    let (source, program) = (dir.path().join("timer.c"), dir.path().join("timer"));
+    let text = "#include <stdint.h>\n#include <sys/timerfd.h>\n#include <unistd.h>\n\
+        int main(void)\n{\n    uint64_t ticks;\n    struct itimerspec soon = { { 0, 0 }, { 0, 1000 } };\n\
+            int timer = timerfd_create(0, 0);\n    timerfd_settime(timer, 0, &soon, NULL);\n\
+            return read(timer, &ticks, sizeof ticks) != sizeof ticks;\n}\n";
+    fs::write(&source, text).expect("a source");
+    let built = Command::new("cc").arg("-o").arg(&program).arg(&source).status().expect("cc");
+    assert!(built.success());
+    let run = explorer().args(&["explore", "--", &program.display().to_string()]).go();
+    assert!(run.code == 3 || run.code == 0, "{run:#?}");
+    assert!(!run.stdout.contains("deadlock"), "{run:#?}");
+    if run.code == 3 {
+        for part in [
+            "not judged: somebody sleeps, with a timer that is not ours",
+            "1 orders were not judged.",
+        ] {
+            assert!(run.stdout.contains(part), "{part}: {run:#?}");
+        }
+    }
+}

@@ -22,7 +22,7 @@ pub struct Experiment {
     pub rows: &'static str,
     /// What it asks.
     pub question: &'static str,
-    /// Asks it. `Err` when the kernel's answer is not the one that the notes teach.
+    /// Asks it. `Err` when the kernel's answer is not the one that the section's note teaches.
     pub run: fn() -> Result<()>,
 }
 

@@ -209,7 +209,7 @@ fn trace_a_child() -> nix::Result<()> {
 }
 
 fn seccomp() -> Checked {
-    let filter = match Filter::new(&syscalls::shown()) {
+    let filter = match Filter::stopping_at(&syscalls::shown()) {
         Ok(filter) => filter,
         Err(error) => return Bad(format!("the filter of calls: {error}")),
     };

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lablib::child::child;
-use lablib::print::{bulk, claim, step};
+use lablib::print::{bulk, claim, out, step};
 use lablib::shm::NULL;
 use lablib::signals::{self, kill, sigaction, sigprocmask, sigsuspend};
 use lablib::{Failure, Result, shm};
@@ -48,18 +48,21 @@ pub fn many(rounds: u64) -> Result<()> {
             })
         })?;
         let progress = ProgressBar::new(rounds);
-        let style = ProgressStyle::with_template("  {bar:40} {pos} of {len} rounds, {per_sec}");
+        let style = ProgressStyle::with_template("  {bar:40} {pos} of {len} rounds");
         progress.set_style(style.expect("a template"));
         bulk(|| {
             (1..=rounds).try_for_each(|round| {
                 asked.store(round, SeqCst);
-                kill(child.pid, SIGUSR1)?;
-                if round == rounds {
-                    // It stays on the screen, and what the child prints after its last round comes below.
-                    progress.finish();
-                }
-                wait_until_told(round)?;
                 progress.inc(1);
+                if round == rounds {
+                    // It stays on the screen; what the child prints after its last round stands below.
+                    progress.finish();
+                    if !progress.is_hidden() {
+                        out("\n");
+                    }
+                }
+                kill(child.pid, SIGUSR1)?;
+                wait_until_told(round)?;
                 check(answered.load(SeqCst), round)
             })
         })?;

@@ -67,6 +67,9 @@ pub fn heading(number: u32, text: String) -> Result<()> {
 pub fn wait_for_enter(what: &str) -> Result<()> {
     let label = LANE.with_borrow(|lane| lane.label.clone());
     let label = if label.is_empty() { label } else { label + " " };
+    if stop::is_cleaning() {
+        return Ok(());
+    }
     prompt(&format!("{label}{what}"))?;
     pages().inspect(|pages| pages.turn(1));
     Ok(())
@@ -85,7 +88,7 @@ pub fn show(rows: &str, table: bool) {
     let _turn = turn();
     if let Some(pages) = pages().filter(|_| stepping().is_some()) {
         let count = rows.matches('\n').count();
-        if pages.is_full(count, table) && wait_for_enter("Enter: go on").is_ok() {
+        if pages.is_full(count, table) && wait_for_enter("Enter: more").is_ok() {
             pages.turn(count + 1);
         }
         let heading = HEADING.with_borrow(String::clone);

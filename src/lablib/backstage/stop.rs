@@ -74,6 +74,11 @@ pub fn check() -> Result<()> {
     }
 }
 
+/// Does this process clean up? Then it waits for nobody.
+pub fn is_cleaning() -> bool {
+    CLEANING.load(SeqCst)
+}
+
 /// Runs the clean-up to its end, whatever signals arrive.
 pub fn undisturbed<T>(body: impl FnOnce() -> T) -> T {
     let before = CLEANING.swap(true, SeqCst);

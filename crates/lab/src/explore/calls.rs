@@ -2,6 +2,7 @@
 //! would wait, whom it signals, what it makes.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use libc::{c_int, timespec};
 use sysv::tables::Kind;
@@ -9,16 +10,20 @@ use sysv::tables::Kind;
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::cells::{
-    Addressee, Changes, Follow, Object, Point, Question, Since, TimeLimit, Unit,
+    Addressee, CallRow, Changes, Follow, LetsIn, Object, Point, Question, Since, Sleep, TimeLimit,
+    Unit,
 };
-use crate::tracer::memory::{record, string, write};
+use crate::tracer::memory::{record, records, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
-
-pub use crate::syscalls::watched;
 
 /// Can it sleep until somebody else does something?
 pub fn may_sleep(entry: &Entry) -> bool {
-    syscalls::row(entry.number).is_some_and(|row| row.may_sleep(entry))
+    known(entry).is_none_or(|row| row.may_sleep(entry))
+}
+
+/// The row of a call; `None`: it is unknown, and may do anything.
+pub fn known(entry: &Entry) -> Option<&'static CallRow> {
+    syscalls::row(entry.number).filter(|_| !entry.foreign)
 }
 
 /// The kind of object that a call finds or makes.
@@ -124,28 +129,28 @@ pub enum Visible {
 }
 
 /// Can others move before this call? Nobody can tell some from no call.
-pub fn visible(tid: Tid, entry: &Entry) -> Visible {
+pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
     const LOCKS: [c_int; 4] =
         [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
     let args = entry.args;
-    let Some(row) = syscalls::row(entry.number).filter(|_| !entry.foreign) else {
-        return Visible::No;
-    };
+    let Some(row) = known(entry) else { return Visible::Yes };
     let visible = match row.point {
         Point::Yes => true,
-        Point::No | Point::Passes => false,
+        Point::Passes => false,
         Point::IfSet => args[1] != 0,
         Point::Lock => LOCKS.contains(&(args[1] as c_int)),
         Point::Open { path } => {
             args[path + 1] & (libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR) as u64 != 0
                 || !string(tid, args[path], 256).is_some_and(|path| is_everybodys(&path))
         }
-        Point::Read | Point::Close => match descriptor(tid, args[0]) {
-            Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => true,
-            Some(link) if link.starts_with("anon_inode") => true,
-            Some(link) => row.point == Point::Read && !is_everybodys(link.as_bytes()),
+        Point::LookUp { path } => match string(tid, args[path], 256).as_deref() {
+            // Of the descriptor that stands before it.
+            Some(b"") if path > 0 => is_others_business(tid, args[path - 1], true),
+            Some(path) => !is_everybodys(path),
             None => false,
         },
+        Point::Read => is_others_business(tid, args[0], true),
+        Point::Close => is_others_business(tid, args[0], locks),
         Point::Mapping => return Visible::Mapping,
         Point::Clock(question) => return Visible::Question(question),
     };
@@ -159,6 +164,16 @@ pub fn has_to_be_followed(tid: Tid, entry: &Entry) -> bool {
         Follow::Yes => true,
         Follow::No => false,
         Follow::NotToNull => descriptor(tid, entry.args[0]).is_none_or(|link| link != "/dev/null"),
+    }
+}
+
+/// Can others see what is done with a descriptor? `files`: also if it is an ordinary file.
+fn is_others_business(tid: Tid, fd: u64, files: bool) -> bool {
+    match descriptor(tid, fd) {
+        Some(link) if link.starts_with("pipe:") || link.starts_with("socket:") => true,
+        Some(link) if link.starts_with("anon_inode") => true,
+        Some(link) => files && !is_everybodys(link.as_bytes()),
+        None => false,
     }
 }
 
@@ -241,6 +256,14 @@ pub fn alarm(tid: Tid, entry: &Entry, how: Changes) -> Option<u64> {
     Some(nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 }))
 }
 
+/// How often an alarm goes off again, in nanoseconds; `None`: it does not.
+pub fn interval(tid: Tid, entry: &Entry, how: Changes) -> Option<u64> {
+    let [seconds, micros]: [i64; 2] =
+        (how == Changes::Timer).then(|| record(tid, entry.args[1]))??;
+    let length = nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 });
+    (length > 0).then_some(length)
+}
+
 /// What a call that sets an alarm answers: what was left of the one before, in nanoseconds.
 pub fn alarm_answer(entry: &Entry, how: Changes, left: u64) -> Reply<4> {
     let (seconds, micros) = (left / 1_000_000_000, left / 1000 % 1_000_000);
@@ -266,6 +289,56 @@ pub fn size(shmid: c_int) -> usize {
     // SAFETY: IPC_STAT fills one record.
     let found = unsafe { libc::shmctl(shmid, libc::IPC_STAT, &mut ds) } == 0;
     if found { ds.shm_segsz } else { usize::MAX }
+}
+
+/// What a shared mapping maps.
+pub fn mapped_file(tid: Tid, entry: &Entry) -> Mapped {
+    if entry.args[3] & libc::MAP_ANONYMOUS as u64 != 0 {
+        return Mapped::Anonymous;
+    }
+    let fd = entry.args[4];
+    if descriptor(tid, fd).is_some_and(|link| is_everybodys(link.as_bytes())) {
+        return Mapped::Everybodys;
+    }
+    let found = fs::metadata(format!("/proc/{tid}/fd/{}", fd as i32));
+    found.map_or(Mapped::Anonymous, |found| {
+        Mapped::File(FileId { device: found.dev(), inode: found.ino() })
+    })
+}
+
+/// What a shared mapping maps.
+pub enum Mapped {
+    Anonymous,
+    File(FileId),
+    /// One that nobody changes.
+    Everybodys,
+}
+
+/// A file, whatever its name.
+#[derive(PartialEq, Eq, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// The set that a call on semaphores will undo something of when its process ends.
+pub fn to_be_undone(tid: Tid, entry: &Entry) -> Option<i32> {
+    let operations = records::<libc::sembuf>(tid, entry.args[1], entry.args[2].min(64) as usize);
+    let undone = operations.iter().any(|one| one.sem_flg as c_int & libc::SEM_UNDO != 0);
+    undone.then_some(entry.args[0] as i32)
+}
+
+/// Does a thread block a signal?
+pub fn blocks(tid: Tid, signal: c_int) -> bool {
+    let mask = field(&format!("{tid}/status"), "SigBlk:").unwrap_or_default();
+    u64::from_str_radix(&mask, 16).unwrap_or(0) >> (signal - 1) & 1 == 1
+}
+
+/// Does a call wait for this signal, to take it? While it sleeps the kernel does not show it as blocked.
+pub fn takes(tid: Tid, entry: &Entry, signal: c_int) -> bool {
+    let takes = known(entry).is_some_and(|row| row.sleep == Sleep::Signal(LetsIn::Taken));
+    let set = takes.then(|| record::<u64>(tid, entry.args[0])).flatten().unwrap_or(0);
+    set >> (signal - 1) & 1 == 1
 }
 
 /// The number that a process has in the room; 0 if it is gone.

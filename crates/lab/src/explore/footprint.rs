@@ -57,6 +57,11 @@ impl Footprint {
         self.add(thing, true);
     }
 
+    /// Has it changed anything?
+    pub fn changes(&self) -> bool {
+        self.everything || self.touched.iter().any(|(_, write)| *write)
+    }
+
     fn add(&mut self, thing: Thing, write: bool) {
         match self.touched.iter_mut().find(|(known, _)| *known == thing) {
             Some((_, known)) => *known |= write,

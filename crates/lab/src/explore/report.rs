@@ -33,6 +33,8 @@ pub struct Answer {
     pub cut: bool,
     /// Plans that were given up because the programs did something else each time.
     pub unstable: u64,
+    /// Orders of which nobody can say whether something is wrong.
+    pub not_judged: u64,
     /// The most moves of a run.
     pub longest: usize,
     pub seconds: f64,
@@ -70,6 +72,7 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
             "event": "explored", "schedules": answer.schedules, "runs": answer.runs,
             "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
             "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
+            "not_judged": answer.not_judged,
             "outcomes": outcomes, "ordered": ORDERED,
         });
         text += &format!("{line}\n");
@@ -130,6 +133,9 @@ fn verdict(options: &Options, answer: &Answer) -> String {
     }
     if answer.complete && answer.cut && answer.worst.is_none() {
         text += " A wider bound would allow more orders.";
+    }
+    if answer.not_judged > 0 {
+        text += &format!(" {} orders were not judged.", answer.not_judged);
     }
     if answer.unstable > 0 {
         text += &format!(

@@ -85,8 +85,6 @@ pub enum Shown {
 /// Is it a call before which `lab explore` lets others move?
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// It is not even stopped at.
-    No,
     Yes,
     /// It is made at once: nobody can tell it from no call.
     Passes,
@@ -98,9 +96,13 @@ pub enum Point {
     Open {
         path: usize,
     },
+    /// Not for such files. Where the path stands; an empty one means the descriptor before it.
+    LookUp {
+        path: usize,
+    },
     /// Not for such files.
     Read,
-    /// If the descriptor is one that others may wait on.
+    /// If the descriptor is one that others may wait on, or that may hold a lock.
     Close,
     /// It passes, and is stopped at only if what it maps may be shared.
     Mapping,
@@ -271,9 +273,15 @@ pub enum Touch {
     Descriptor,
     /// Any descriptor.
     Descriptors,
+    /// The same, which is only looked at.
+    Looked,
     /// Any descriptor, which is only looked at.
     Polled,
     Files,
+    /// Files, which are only looked at.
+    FilesLooked,
+    /// Whether the process's parent lives.
+    Parent,
     /// Anything, if the path in this argument is in /proc.
     Proc(usize),
     Futexes,
@@ -292,6 +300,8 @@ pub enum Changes {
     Namespace,
     /// It leaves its process group.
     Group,
+    /// The process in the first argument does; 0: its own.
+    GroupOf,
     /// Perhaps the signal that it gets when its parent ends.
     ParentDeath,
     /// Its alarm, in seconds.
@@ -302,6 +312,10 @@ pub enum Changes {
     Mapping,
     /// A pipe more.
     Pipe,
+    /// It may hold locks from now on.
+    Lock,
+    /// A timer that is not ours may go off from now on. Which argument is NULL or 0 if not.
+    ForeignTimer,
     /// The thread ends.
     Thread,
     /// The process ends.

@@ -4,6 +4,9 @@ use super::args::As::*;
 use super::cells::*;
 
 const ON_DESCRIPTOR: &[Touch] = &[Touch::Descriptor];
+const LOOK: &[Touch] = &[Touch::Looked];
+const LOOK_UP: &[Touch] = &[Touch::Proc(0), Touch::FilesLooked];
+const LOOK_UP_AT: &[Touch] = &[Touch::Proc(1), Touch::FilesLooked];
 const POLL: &[Touch] = &[Touch::Polled, Touch::Time];
 
 rows! {
@@ -45,11 +48,13 @@ rows! {
     SYS_flock flock(fd Int) {
         sleep: Sleep::Yes,
         touches: ON_DESCRIPTOR,
+        changes: Changes::Lock,
     }
     SYS_fcntl fcntl(fd Int) {
         point: Point::Lock,
         sleep: Sleep::Lock,
         touches: ON_DESCRIPTOR,
+        changes: Changes::Lock,
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -102,12 +107,74 @@ rows! {
     #[cfg(target_arch = "x86_64")]
     SYS_stat stat() {
         shown: Shown::File,
-        point: Point::No,
+        point: Point::LookUp { path: 0 },
+        touches: LOOK_UP,
     }
     SYS_newfstatat newfstatat() {
         shown: Shown::FileAt,
-        point: Point::No,
+        point: Point::LookUp { path: 1 },
+        touches: LOOK_UP_AT,
     }
+    #[cfg(target_arch = "x86_64")]
+    SYS_lstat lstat() {
+        point: Point::LookUp { path: 0 },
+        touches: LOOK_UP,
+    }
+    #[cfg(target_arch = "x86_64")]
+    SYS_access access() {
+        point: Point::LookUp { path: 0 },
+        touches: LOOK_UP,
+    }
+    SYS_faccessat faccessat() {
+        point: Point::LookUp { path: 1 },
+        touches: LOOK_UP_AT,
+    }
+    SYS_faccessat2 faccessat2() {
+        point: Point::LookUp { path: 1 },
+        touches: LOOK_UP_AT,
+    }
+    SYS_statx statx() {
+        point: Point::LookUp { path: 1 },
+        touches: LOOK_UP_AT,
+    }
+    #[cfg(target_arch = "x86_64")]
+    SYS_readlink readlink() {
+        point: Point::LookUp { path: 0 },
+        touches: LOOK_UP,
+    }
+    SYS_readlinkat readlinkat() {
+        point: Point::LookUp { path: 1 },
+        touches: LOOK_UP_AT,
+    }
+    SYS_fstat fstat(fd Int) {
+        point: Point::Read,
+        touches: LOOK,
+    }
+    SYS_lseek lseek(fd Int) {
+        point: Point::Read,
+        touches: ON_DESCRIPTOR,
+    }
+    SYS_ioctl ioctl(fd Int) {
+        point: Point::Read,
+        touches: ON_DESCRIPTOR,
+    }
+    SYS_getdents64 getdents64(fd Int) {
+        point: Point::Read,
+        touches: LOOK,
+    }
+    SYS_openat2 openat2() {
+        sleep: Sleep::Yes,
+        touches: &[Touch::Proc(1), Touch::Files, Touch::Descriptors],
+    }
+    #[cfg(target_arch = "x86_64")]
+    SYS_symlink symlink() { touches: &[Touch::Files] }
+    SYS_symlinkat symlinkat() { touches: &[Touch::Files] }
+    SYS_linkat linkat() { touches: &[Touch::Files] }
+    SYS_mkdirat mkdirat() { touches: &[Touch::Files] }
+    #[cfg(target_arch = "x86_64")]
+    SYS_chmod chmod() { touches: &[Touch::Files] }
+    SYS_fchmod fchmod() { touches: &[Touch::Files] }
+    SYS_fchmodat fchmodat() { touches: &[Touch::Files] }
 
     #[cfg(target_arch = "x86_64")]
     SYS_poll poll(fds Polled, nfds Size, timeout Int) {

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use libc::c_int;
 
-use crate::tracer::filter::Rules;
+use crate::tracer::filter::{Only, Rules};
 use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
@@ -103,12 +103,13 @@ pub fn shown() -> Rules {
     let rule = |row: &CallRow| {
         let only = match row.shown {
             Shown::Never => return None,
-            Shown::Output => Some((0, vec![1, 2])),
-            Shown::Handlers => {
-                Some((0, WAKE_UPS.into_iter().chain(REAL_TIME).map(|s| s as u32).collect()))
-            }
+            Shown::Output => Some(Only::one_of(0, vec![1, 2])),
+            Shown::Handlers => Some(Only::one_of(
+                0,
+                WAKE_UPS.into_iter().chain(REAL_TIME).map(|s| s as u32).collect(),
+            )),
             // An open file is looked up with another first argument.
-            Shown::FileAt => Some((0, vec![libc::AT_FDCWD as u32])),
+            Shown::FileAt => Some(Only::one_of(0, vec![libc::AT_FDCWD as u32])),
             _ => None,
         };
         Some((row.number, only))
@@ -128,20 +129,20 @@ pub fn looked_at(entry: &Entry) -> Option<&'static CallRow> {
     })
 }
 
-/// Mappings that other processes may share: the flags of mmap.
+/// The calls at which `lab explore` does not stop: nobody else can tell them from no call.
 #[cfg(target_arch = "x86_64")]
-const SHARED: [u32; 6] = [0x1, 0x3, 0x21, 0x8001, 0x8003, 0x8021];
-
-/// The calls at which `lab explore` stops.
-#[cfg(target_arch = "x86_64")]
-pub fn watched() -> Rules {
+pub fn harmless() -> Rules {
     use cells::Point;
     let rule = |row: &CallRow| match row.point {
-        Point::No => None,
-        Point::Mapping => Some((row.number, Some((3, SHARED.to_vec())))),
-        _ => Some((row.number, None)),
+        // A mapping of its own; others may share all the rest.
+        Point::Mapping => {
+            let private = Only { argument: 3, mask: 3, values: vec![libc::MAP_PRIVATE as u32] };
+            Some((row.number, Some(private)))
+        }
+        _ => None,
     };
-    rows().filter_map(rule).collect()
+    let named = unknown::HARMLESS.iter().map(|(number, _)| (*number, None));
+    rows().filter_map(rule).chain(named).collect()
 }
 
 /// The flags of a call that makes a process or a thread; 0 for any other.

@@ -95,9 +95,10 @@ rows! {
     }
     SYS_setpgid setpgid() {
         point: Point::Passes,
-        changes: Changes::Group,
+        changes: Changes::GroupOf,
     }
     SYS_pidfd_open pidfd_open() { point: Point::Passes }
+    SYS_getppid getppid() { touches: &[Touch::Parent] }
     SYS_sched_yield sched_yield() { touches: &[] }
     // Made by the kernel, in place of a sleep that a stop signal interrupted.
     SYS_restart_syscall restart_syscall() {

@@ -39,4 +39,9 @@ rows! {
         touches: ON_DESCRIPTOR,
     }
     SYS_shutdown shutdown(fd Int) { touches: ON_DESCRIPTOR }
+    // SO_RCVTIMEO and SO_SNDTIMEO are limits that are not ours.
+    SYS_setsockopt setsockopt(fd Int) {
+        touches: ON_DESCRIPTOR,
+        changes: Changes::ForeignTimer,
+    }
 }

@@ -32,6 +32,14 @@ rows! {
         touches: &[Touch::Time],
         changes: Changes::Timer,
     }
+    SYS_timer_settime timer_settime() {
+        touches: &[Touch::Time],
+        changes: Changes::ForeignTimer,
+    }
+    SYS_timerfd_settime timerfd_settime(fd Int) {
+        touches: &[Touch::Descriptor, Touch::Time],
+        changes: Changes::ForeignTimer,
+    }
     SYS_clock_gettime clock_gettime() { point: Point::Clock(Question::Named) }
     SYS_gettimeofday gettimeofday() { point: Point::Clock(Question::Day) }
     #[cfg(target_arch = "x86_64")]

@@ -104,7 +104,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     let filter = if trace.detach || !Filter::supported() {
         None
     } else {
-        let filter = Filter::new(&syscalls::shown());
+        let filter = Filter::stopping_at(&syscalls::shown());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
     let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);

@@ -10,31 +10,58 @@ use seccompiler::{
     SeccompRule,
 };
 
-/// Calls to stop at, by their number; with a list, only where one argument (from 0) is equal to
-/// one of the values, as 32 bits.
-pub type Rules = Vec<(i64, Option<(u8, Vec<u32>)>)>;
+/// Calls, by their number; with a condition, only where an argument is so.
+pub type Rules = Vec<(i64, Option<Only>)>;
+
+/// Where an argument (from 0) has one of the values, as 32 bits, in the bits of the mask.
+pub struct Only {
+    pub argument: u8,
+    pub mask: u32,
+    pub values: Vec<u32>,
+}
+
+impl Only {
+    /// Where the whole argument has one of the values.
+    pub fn one_of(argument: u8, values: Vec<u32>) -> Only {
+        Only { argument, mask: u32::MAX, values }
+    }
+}
 
 /// A compiled filter. It stays with the program that it was installed for, through fork and exec,
 /// also when its tracer has gone: then the calls that it stops fail with ENOSYS.
 pub struct Filter(BpfProgram);
 
 impl Filter {
-    /// Compiles a filter.
-    pub fn new(rules: &Rules) -> io::Result<Filter> {
+    /// Stops at these calls. Those of another architecture are not looked at.
+    pub fn stopping_at(calls: &Rules) -> io::Result<Filter> {
+        Filter::new(calls, SeccompAction::Allow, SeccompAction::Trace(0), libc::SECCOMP_RET_ALLOW)
+    }
+
+    /// Stops at all calls but these, and at all of another architecture.
+    pub fn letting_through(calls: &Rules) -> io::Result<Filter> {
+        Filter::new(calls, SeccompAction::Trace(0), SeccompAction::Allow, libc::SECCOMP_RET_TRACE)
+    }
+
+    fn new(
+        rules: &Rules,
+        others: SeccompAction,
+        these: SeccompAction,
+        foreign: u32,
+    ) -> io::Result<Filter> {
         let mut all = BTreeMap::new();
         for (number, only) in rules {
-            let conditions =
-                only.iter().flat_map(|(arg, values)| values.iter().map(|v| (*arg, *v)));
-            let rule = |(arg, value): (u8, u32)| {
-                let op = SeccompCmpOp::Eq;
-                let one = SeccompCondition::new(arg, SeccompCmpArgLen::Dword, op, value.into())?;
+            let rule = |only: &Only, value: &u32| {
+                let op = SeccompCmpOp::MaskedEq(only.mask.into());
+                let (length, value) = (SeccompCmpArgLen::Dword, u64::from(*value));
+                let one = SeccompCondition::new(only.argument, length, op, value)?;
                 SeccompRule::new(vec![one])
             };
-            let chain: Result<Vec<_>, _> = conditions.map(rule).collect();
+            let chain = only.iter().flat_map(|only| only.values.iter().map(|v| rule(only, v)));
+            let chain: Result<Vec<_>, _> = chain.collect();
             all.insert(*number, chain.map_err(io::Error::other)?);
         }
         let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
-        let filter = SeccompFilter::new(all, SeccompAction::Allow, SeccompAction::Trace(0), arch);
+        let filter = SeccompFilter::new(all, others, these, arch);
         let program: Result<BpfProgram, _> = filter.and_then(TryInto::try_into);
         let mut program = program.map_err(io::Error::other)?;
         // It would kill a program that makes a call of another architecture. We only look.
@@ -42,7 +69,7 @@ impl Filter {
             program.iter_mut().filter(|step| step.code == (libc::BPF_RET | libc::BPF_K) as u16)
         {
             if step.k == libc::SECCOMP_RET_KILL_PROCESS {
-                step.k = libc::SECCOMP_RET_ALLOW;
+                step.k = foreign;
             }
         }
         Ok(Filter(program))

@@ -1,5 +1,7 @@
 //! A tracee's memory: process_vm_readv(2) and process_vm_writev(2), one call a read or write.
 
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
@@ -87,6 +89,22 @@ pub fn string(tid: Tid, address: u64, limit: usize) -> Option<Vec<u8>> {
 pub fn strings(tid: Tid, address: u64, limit: usize) -> Vec<Vec<u8>> {
     let pointers = (0..limit).map_while(|i| record::<u64>(tid, address + 8 * i as u64));
     pointers.take_while(|&at| at != 0).filter_map(|at| string(tid, at, 4096)).collect()
+}
+
+/// A number that is the same when all that a process has written into memory of its own is.
+pub fn private_state(tid: Tid) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let maps = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    for line in maps.lines() {
+        // 7ffff7f9a000-7ffff7f9c000 rw-p …
+        let Some((range, rest)) = line.split_once(' ') else { continue };
+        let ends = range.split_once('-').map(|(from, to)| [from, to]);
+        let ends = ends.map(|ends| ends.map(|end| u64::from_str_radix(end, 16).unwrap_or(0)));
+        if let Some([from, to]) = ends.filter(|_| rest.starts_with("rw-p")) {
+            bytes(tid, from, (to - from) as usize).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
 }
 
 /// Writes numbers, as the kernel would where a call has it fill a record. NULL: nothing. An address

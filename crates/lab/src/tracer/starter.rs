@@ -27,7 +27,7 @@ use super::filter::Filter;
 use super::program::Program;
 use super::refused::{LIMIT, Refused};
 use super::{Death, Entry, How, Running, Stop, Stopped, Tid, Told, decode};
-use crate::asked::{Ended, Patience};
+use crate::asked::{self, Ended, Patience};
 
 /// So long may one that was killed take to end.
 pub const DEATH: Duration = Duration::from_secs(5);
@@ -162,7 +162,7 @@ impl Starter {
         if started.is_err() {
             end(child);
         }
-        started
+        started.map_err(unless_asked)
     }
 
     fn until_exec(&mut self, child: Tid) -> Result<(Stopped, Entry), Refused> {
@@ -195,7 +195,7 @@ impl Starter {
 
     /// Waits for what is next told of one that has been let go on into its exec.
     pub fn next_of(&self, child: Tid) -> Result<Told, Refused> {
-        next(child, &Patience::of(LIMIT))
+        next(child, &Patience::of(LIMIT)).map_err(unless_asked)
     }
 
     /// Why one that ended before it became a program did so. Ask once, when it has ended.
@@ -240,6 +240,11 @@ pub fn reap(pid: Tid) -> bool {
             Err(_) => return false,
         }
     }
+}
+
+/// A terminal's SIGINT is also for a child that is on its way to its program, and ends it.
+fn unless_asked(refused: Refused) -> Refused {
+    asked::to_stop().map_or(refused, Refused::Asked)
 }
 
 /// What is next told of one tracee.

@@ -19,6 +19,8 @@ pub struct Judge {
     pub ends: Vec<String>,
     /// What was found ends the run.
     pub over: bool,
+    /// Why it cannot be said whether something is wrong.
+    pub not_judged: Option<&'static str>,
     removed: Vec<Removed>,
 }
 
@@ -57,6 +59,9 @@ impl Judge {
             alarm: model.process(i).alarm.is_some(),
         });
         let sleepers: Vec<Sleeper> = sleepers.collect();
+        if !sleepers.is_empty() && model.foreign_timer {
+            return self.not_judged("somebody sleeps, with a timer that is not ours");
+        }
         if !sleepers.is_empty() {
             return self.find(model, Finding::Deadlock { sleepers });
         }
@@ -69,6 +74,12 @@ impl Judge {
                 self.find(model, Finding::Left { kind, id });
             }
         }
+    }
+
+    /// The run ends here, and nobody can say whether something is wrong with it.
+    pub fn not_judged(&mut self, why: &'static str) {
+        self.not_judged = Some(why);
+        self.over = true;
     }
 
     /// It goes on and on, and nothing changes.

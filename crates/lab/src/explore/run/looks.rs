@@ -4,10 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::tracer::Entry;
 
-/// So many times in a row when nobody else can move: then it spins for ever.
-const SPINS: u32 = 200;
-/// So often at one place, with the same in every register: it does.
-const CIRCLES: u32 = 6;
+/// So many times in a row when nobody else can move: longer we do not wait.
+const SPINS: u32 = 2000;
+/// So often in a state that it was in before: it does.
+const CIRCLES: u32 = 3;
 /// So often the same call from the same place: it polls.
 const POLLS: u32 = 2;
 /// So often one that sleeps in a loop may wake up although others could move.
@@ -33,7 +33,7 @@ enum At {
 }
 
 struct Spot {
-    registers: u64,
+    state: u64,
     times: u32,
 }
 
@@ -41,8 +41,10 @@ struct Spot {
 pub struct Spin {
     /// It did not before.
     pub new: bool,
-    /// It always will.
+    /// It always will: nothing changes.
     pub for_ever: bool,
+    /// Nobody knows.
+    pub too_long: bool,
 }
 
 impl Looks {
@@ -56,10 +58,16 @@ impl Looks {
         self.yields = self.times > POLLS && !sleeps;
     }
 
+    /// Its last call has changed something: the next is no look again.
+    pub fn changed(&mut self) {
+        self.times = 0;
+        self.yields = false;
+    }
+
     /// It used its time without a visible call: a loop, or a long computation. `alone`: nobody else
-    /// can move, and no time can pass. The same registers at the same place, again and again, are a
-    /// loop in which nothing changes.
-    pub fn at_memory(&mut self, registers: u64, alone: bool) -> Spin {
+    /// can move, and no time can pass. `state`: its registers and its memory. A state that it was in
+    /// before is a loop in which nothing changes.
+    pub fn at_memory(&mut self, state: u64, alone: bool) -> Spin {
         let known = self.at == Some(At::Memory);
         self.times = if known && alone { self.times + 1 } else { 1 };
         self.at = Some(At::Memory);
@@ -67,12 +75,12 @@ impl Looks {
         if self.times == 1 {
             self.spots.clear();
         }
-        match self.spots.iter_mut().find(|spot| spot.registers == registers) {
+        match self.spots.iter_mut().find(|spot| spot.state == state) {
             Some(spot) => spot.times += 1,
-            None => self.spots.push(Spot { registers, times: 1 }),
+            None => self.spots.push(Spot { state, times: 1 }),
         }
         let circle = self.spots.iter().any(|spot| spot.times >= CIRCLES);
-        Spin { new: !known, for_ever: circle || self.times > SPINS }
+        Spin { new: !known, for_ever: circle && alone, too_long: self.times > SPINS }
     }
 
     /// Something came: what it looks at next is new.

@@ -12,6 +12,9 @@
 //! | [`judge`] | what is wrong |
 //! | [`story`] | what is told |
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
 use super::search::{Guide, Mover, Place, cost};
@@ -30,16 +33,19 @@ mod touched;
 mod tracees;
 
 use super::footprint::Thing;
-use model::Ids;
+use crate::tracer::memory::private_state;
+use model::{Ids, Model, State};
 use moves::Moves;
 use programs::Programs;
+use tracees::Tracees;
 
-/// Time passes so often in a row, and nobody else can move: then it will always.
-const TICKS: u32 = 1000;
-/// A run with more moves than this does not end.
-const MOVES: usize = 20_000;
-/// Of so many moves in a row, each only looked again at what had not changed.
-const LOOKS: u32 = 300;
+/// A run with more moves than this is not seen to its end.
+const MOVES: usize = 100_000;
+/// So many moves in a row only looked again at what had not changed, or time passed and nobody else could
+/// move: then it may go on for ever, and does if everybody is in a state that came before.
+const NOWHERE: u32 = 300;
+/// So many states are looked at: where each was new, the next will be.
+const STATES: usize = 200;
 
 /// What stays from run to run: which process is which.
 pub struct World {
@@ -58,6 +64,8 @@ pub struct Outcome {
     pub schedule: Schedule,
     pub moves: usize,
     pub preemptions: u32,
+    /// Why it cannot be said whether something is wrong.
+    pub not_judged: Option<&'static str>,
     /// The guide let go of it.
     pub dropped: bool,
     /// What happened, if that was asked for.
@@ -81,12 +89,13 @@ impl World {
             last: None,
             ticks: 0,
             looks: 0,
+            states: HashSet::new(),
         };
         let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
         let Programs { judge, narrator, .. } = run.moves.all;
-        let (findings, ends, story) = (judge.findings, judge.ends, narrator.story);
-        Ok(Outcome { findings, ends, story, ..run.outcome })
+        let (findings, ends, not_judged) = (judge.findings, judge.ends, judge.not_judged);
+        Ok(Outcome { findings, ends, not_judged, story: narrator.story, ..run.outcome })
     }
 }
 
@@ -100,6 +109,8 @@ struct Run<'a> {
     ticks: u32,
     /// How many moves in a row only looked again at what had not changed.
     looks: u32,
+    /// Who moved, and the state afterwards, since then.
+    states: HashSet<(usize, u64)>,
 }
 
 /// One that can move: for the search, and among the tasks.
@@ -131,10 +142,7 @@ impl Run<'_> {
             self.note_choice(&place, chosen);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
-            if self.goes_nowhere(candidates[chosen], candidates.len(), idle) {
-                let Programs { judge, model, .. } = &mut self.moves.all;
-                judge.endless(model, candidates[chosen].task);
-            }
+            self.look_at_progress(candidates[chosen], candidates.len(), idle);
         }
         Ok(())
     }
@@ -219,13 +227,16 @@ impl Run<'_> {
         }
         self.moves.settle()?;
         let Programs { touched, model, .. } = &mut self.moves.all;
+        if std::mem::take(&mut touched.changed) {
+            model.tasks[task].looks.changed();
+        }
         touched.memory(model, task);
         self.last = Some(mover);
         Ok(())
     }
 
     /// After a move: does it go on and on, and nothing changes?
-    fn goes_nowhere(&mut self, moved: Candidate, candidates: usize, idle: bool) -> bool {
+    fn look_at_progress(&mut self, moved: Candidate, candidates: usize, idle: bool) {
         let model = &mut self.moves.all.model;
         let repeats = model.tasks[moved.task].looks.yields && !moved.mover.time;
         let movers = (0..model.tasks.len()).filter(|i| model.can_move(*i)).count();
@@ -240,6 +251,27 @@ impl Run<'_> {
             (true, false) => self.ticks,
             (false, _) => 0,
         };
-        self.looks > LOOKS || self.ticks > TICKS || self.outcome.moves > MOVES
+        let Programs { judge, model, tracees, .. } = &mut self.moves.all;
+        if self.looks.max(self.ticks) <= NOWHERE {
+            self.states.clear();
+        } else if self.states.len() < STATES
+            && !self.states.insert((moved.task, state(model, tracees)))
+        {
+            return judge.endless(model, moved.task);
+        }
+        if self.outcome.moves > MOVES {
+            judge.not_judged("it makes more moves than are followed");
+        }
     }
+}
+
+/// A number that is the same when everybody who lives has the same registers and memory.
+fn state(model: &Model, tracees: &Tracees) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
+        let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
+        (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
+        private_state(task.tid).hash(&mut hasher);
+    }
+    hasher.finish()
 }

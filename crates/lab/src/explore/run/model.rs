@@ -7,7 +7,7 @@ use libc::c_int;
 
 use super::looks::Looks;
 use crate::event::{Action, Call};
-use crate::explore::calls::{Limit, Named};
+use crate::explore::calls::{self, Limit, Named};
 use crate::tracer::{Entry, Tid};
 
 /// Where a thread is.
@@ -73,10 +73,14 @@ pub struct Process {
     pub maps: Vec<Map>,
     /// When its alarm goes off, in nanoseconds since the start.
     pub alarm: Option<u64>,
+    /// It goes off again and again, in so many nanoseconds.
+    pub interval: Option<u64>,
     /// The signal that it gets when its parent ends.
     pub follows: c_int,
     pub own_group: bool,
     pub threads: u32,
+    /// Sets of semaphores of which something is undone when it ends.
+    pub undone: Vec<i32>,
     /// `0`, `1`, `SIGTERM`; `None`: it lives.
     pub end: Option<String>,
 }
@@ -88,6 +92,13 @@ pub struct Map {
     pub len: usize,
     /// Which memory: a segment's id, or a number for a mapping.
     pub memory: u64,
+}
+
+impl Map {
+    /// Is it a segment, and not a mapping?
+    pub fn is_segment(&self) -> bool {
+        self.memory <= u64::from(u32::MAX)
+    }
 }
 
 /// Which thread is which, from run to run.
@@ -112,6 +123,10 @@ pub struct Heir {
 pub struct Model {
     pub tasks: Vec<Task>,
     pub processes: Vec<Process>,
+    /// Somebody has taken a lock on a file: what is closed may hold one.
+    pub locks: bool,
+    /// Somebody has set a timer that is not ours: it may wake who sleeps.
+    pub foreign_timer: bool,
 }
 
 impl Model {
@@ -126,9 +141,11 @@ impl Model {
             actions: [Action::Default; 65],
             maps: vec![],
             alarm: None,
+            interval: None,
             follows: 0,
             own_group: false,
             threads: 1,
+            undone: vec![],
             end: None,
         });
         self.add(ids, tid, process, vec![process as u32])
@@ -155,9 +172,11 @@ impl Model {
             actions: one.actions,
             maps: one.maps.clone(),
             alarm: None,
+            interval: None,
             follows: 0,
             own_group: one.own_group,
             threads: 1 + u32::from(borrows.is_some()),
+            undone: vec![],
             end: None,
         };
         self.processes.push(child);
@@ -253,9 +272,15 @@ impl Model {
         let process = &self.processes[task.process];
         let wait =
             task.wait.filter(|_| task.state == State::Asleep).map(|wait| (wait.until, false));
-        let heard = process.action(libc::SIGALRM) == Action::Handler;
-        let mine = process.main == i && task.state != State::Gone && heard;
-        let alarm = process.alarm.filter(|_| mine).map(|at| (at, true));
+        // One that has no handler is waited for where it is blocked, and else kills.
+        let heard = || {
+            let takes = |entry: &Entry| calls::takes(task.tid, entry, libc::SIGALRM);
+            process.action(libc::SIGALRM) == Action::Handler
+                || calls::blocks(process.tgid, libc::SIGALRM)
+                || task.state == State::Asleep && task.entry.as_ref().is_some_and(takes)
+        };
+        let mine = process.main == i && task.state != State::Gone;
+        let alarm = process.alarm.filter(|_| mine && heard()).map(|at| (at, true));
         wait.into_iter().chain(alarm).min()
     }
 

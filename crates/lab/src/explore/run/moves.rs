@@ -8,15 +8,19 @@
 //! into none, and the thread put back onto the instruction (`tracer::registers`): then the signal
 //! is delivered before the call, as it would have been.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use libc::{c_int, siginfo_t};
 
 use super::model::State;
 use super::programs::Programs;
 use super::tracees::{Heard, Moving};
 use super::{Result, Trouble};
+use crate::asked;
 use crate::event::Action;
 use crate::explore::calls;
 use crate::explore::verdict::Moment;
+use crate::tracer::memory::private_state;
 use crate::tracer::{Entry, How, Stop, registers, sender};
 
 /// A result of a call that the kernel will make again.
@@ -55,7 +59,10 @@ impl Moves<'_> {
                 Heard::End(_) => {
                     self.all.model.tasks[i].state = State::Gone;
                     self.all.model.end(self.all.model.tasks[i].process, "127".into());
-                    return Err(self.all.world.room.refusal());
+                    return match asked::to_stop() {
+                        Some(signal) => Err(Trouble::Signal(signal)),
+                        None => Err(self.all.world.room.refusal()),
+                    };
                 }
             }
         }
@@ -82,7 +89,7 @@ impl Moves<'_> {
         self.all.narrator.tell(&self.all.model, i, Moment::Time { alarm });
         if alarm {
             let process = self.all.model.process_mut(i);
-            process.alarm = None;
+            process.alarm = process.interval.map(|interval| at + interval);
             self.all.signals += 1;
             // SAFETY: a tracee that we have not reaped: the number is its own.
             unsafe { libc::kill(process.tgid, libc::SIGALRM) };
@@ -198,15 +205,20 @@ impl Moves<'_> {
         let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
         let alone =
             others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
-        let digest = registers::digest(self.all.tracees.standing(i)?).unwrap_or(0);
+        let thread = self.all.tracees.standing(i)?;
+        let mut hasher = DefaultHasher::new();
+        registers::digest(thread).unwrap_or(0).hash(&mut hasher);
+        private_state(thread.tid()).hash(&mut hasher);
         let task = &mut self.all.model.tasks[i];
         task.state = State::Start;
-        let spin = task.looks.at_memory(digest, alone);
+        let spin = task.looks.at_memory(hasher.finish(), alone);
         if spin.new {
             self.all.narrator.tell(&self.all.model, i, Moment::Spins);
         }
         if spin.for_ever {
             self.all.judge.endless(&self.all.model, i);
+        } else if spin.too_long {
+            self.all.judge.not_judged("it computes for too long without a call");
         }
         Ok(())
     }

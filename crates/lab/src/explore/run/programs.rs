@@ -10,9 +10,9 @@ use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
 use super::{Result, Trouble, World};
 use crate::event::Action;
-use crate::explore::calls::{self, Visible, descriptor};
+use crate::explore::calls::{self, Mapped, Visible, descriptor};
 use crate::explore::footprint::Thing;
-use crate::explore::verdict::Moment;
+use crate::explore::verdict::{Kind, Moment};
 use crate::syscalls;
 use crate::syscalls::cells::{CallRow, Changes, Object, Wakes};
 use crate::tracer::memory::{record, write};
@@ -86,7 +86,7 @@ impl<'a> Programs<'a> {
 
     /// A call that nobody else can tell from no call is made at once. False: it is visible.
     pub fn passes(&mut self, i: usize, entry: &Entry) -> Result<bool> {
-        let how = match calls::visible(self.model.tasks[i].tid, entry) {
+        let how = match calls::visible(self.model.tasks[i].tid, entry, self.model.locks) {
             Visible::Yes => return Ok(false),
             Visible::No => How::Cont,
             Visible::Mapping => {
@@ -114,6 +114,15 @@ impl<'a> Programs<'a> {
                 self.model.process_mut(i).follows = entry.args[1] as c_int;
             }
             Changes::Group => self.model.process_mut(i).own_group = true,
+            Changes::GroupOf => {
+                let process = match entry.args[0] as i32 {
+                    0 => Some(self.model.tasks[i].process),
+                    pid => self.model.with_pid(pid),
+                };
+                if let Some(process) = process {
+                    self.model.processes[process].own_group = true;
+                }
+            }
             _ => {}
         }
         self.tracees.go_on(i, how, 0)?;
@@ -133,8 +142,10 @@ impl<'a> Programs<'a> {
         if self.judge.over {
             return Ok(());
         }
-        let row = syscalls::row(entry.number);
+        let row = calls::known(&entry);
         match row.map_or(Changes::Nothing, |row| row.changes) {
+            Changes::Lock => self.model.locks = true,
+            Changes::ForeignTimer => self.model.foreign_timer = true,
             how @ (Changes::Alarm | Changes::Timer) => return self.set_alarm(i, &entry, how),
             Changes::Action => {
                 let action = calls::action(tid, &entry);
@@ -154,6 +165,8 @@ impl<'a> Programs<'a> {
         let follow = self.narrator.wanted || calls::has_to_be_followed(tid, &entry);
         if follow {
             self.take_limit(i, &entry)?;
+        } else {
+            self.touched.ended(&entry, 0);
         }
         self.model.tasks[i].in_call = follow;
         self.tracees.go_on(i, self.how(i), 0)
@@ -211,7 +224,8 @@ impl<'a> Programs<'a> {
         if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
             self.world.room.tables.after_get(kind, result as c_int);
         }
-        let Some(row) = syscalls::row(entry.number) else { return Ok(()) };
+        self.touched.ended(&entry, result);
+        let Some(row) = calls::known(&entry) else { return Ok(()) };
         if !(-4095..0).contains(&result) {
             self.succeeded(i, &entry, row, result);
         }
@@ -238,11 +252,14 @@ impl<'a> Programs<'a> {
                 self.model.process_mut(i).maps.retain(|map| map.start != args[0]);
             }
             (_, Changes::Mapping) => {
-                let memory = 1 << 40 | self.model.name_for_product(i);
+                let product = self.model.name_for_product(i);
+                let memory = match calls::mapped_file(tid, entry) {
+                    Mapped::Anonymous => 1 << 40 | product,
+                    Mapped::File(file) => self.touched.name_of(file, 1 << 41 | product),
+                    Mapped::Everybodys => return,
+                };
                 let map = Map { start: result as u64, len: args[1] as usize, memory };
-                if args[2] & libc::PROT_WRITE as u64 != 0 {
-                    self.model.process_mut(i).maps.push(map);
-                }
+                self.model.process_mut(i).maps.push(map);
             }
             (_, Changes::Pipe) => {
                 let ends: Option<[i32; 2]> = record(tid, args[0]);
@@ -251,6 +268,10 @@ impl<'a> Programs<'a> {
                 if let Some(link) = link {
                     self.touched.add_pipe(link, name);
                 }
+            }
+            (Object::Use(Kind::Sem), _) => {
+                let undone = calls::to_be_undone(tid, entry);
+                self.model.process_mut(i).undone.extend(undone);
             }
             _ if row.makes_child() && result > 0 => self.model.child_is_known(i, result as i32),
             _ => {}
@@ -262,10 +283,8 @@ impl<'a> Programs<'a> {
     pub fn is_heard(&self, i: usize, result: i64) -> bool {
         let shares = self.model.process(i).shares();
         let entry = self.model.tasks[i].entry.filter(|_| shares && result >= 0);
-        let Some((entry, row)) = entry.and_then(|one| Some((one, syscalls::row(one.number)?)))
-        else {
-            return false;
-        };
+        let Some(entry) = entry else { return false };
+        let Some(row) = calls::known(&entry) else { return true };
         match row.wakes {
             Wakes::Nobody => false,
             Wakes::Waiters | Wakes::Child(_) | Wakes::Addressee(_) => true,
@@ -286,6 +305,8 @@ impl<'a> Programs<'a> {
         let left = self.clock.left(self.model.process(i).alarm);
         let at = (length > 0).then(|| self.clock.now() + length);
         self.model.process_mut(i).alarm = at;
+        self.model.process_mut(i).interval =
+            calls::interval(self.model.tasks[i].tid, entry, how).filter(|_| at.is_some());
         if !self.skip(i)? {
             return Ok(());
         }
@@ -379,10 +400,16 @@ impl<'a> Programs<'a> {
         made.writes(Thing::Process(process as u32));
         made.writes(Thing::Descriptors);
         made.writes(Thing::Futexes);
+        self.model.processes[process].undone.iter().for_each(|id| made.writes(Thing::Sem(*id)));
+        if self.model.locks {
+            made.writes(Thing::Files);
+        }
         if let Some(parent) = self.model.processes[process].parent {
             made.writes(Thing::Children(parent as u32));
-            if self.model.processes[parent].action(libc::SIGCHLD) == Action::Handler {
-                made.writes(Thing::Process(parent as u32));
+            let parent = (parent as u32, &self.model.processes[parent]);
+            let heard = parent.1.action(libc::SIGCHLD) == Action::Handler;
+            if heard || calls::blocks(parent.1.tgid, libc::SIGCHLD) {
+                made.writes(Thing::Process(parent.0));
             }
         }
     }

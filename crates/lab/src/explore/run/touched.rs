@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::model::{Map, Model, State};
 use crate::event::Command;
-use crate::explore::calls::descriptor;
+use crate::explore::calls::{FileId, descriptor, known};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::verdict::Kind;
 use crate::syscalls;
@@ -21,20 +21,39 @@ const COMPARED: usize = 1 << 20;
 pub struct Touched {
     /// What the move has touched so far.
     pub made: Footprint,
+    /// A call of this move has changed something.
+    pub changed: bool,
     /// What shared memory held after the last move.
-    contents: HashMap<u64, u64>,
+    contents: HashMap<Part, u64>,
     /// Pipes by what their descriptors are links to.
     pipes: HashMap<String, u64>,
+    /// Files that are mapped.
+    files: HashMap<FileId, u64>,
+}
+
+/// A part of shared memory, as somebody has mapped it.
+#[derive(PartialEq, Eq, Hash)]
+struct Part {
+    memory: u64,
+    len: usize,
 }
 
 impl Touched {
     /// What the call that is about to be made can touch: what its row says, of the things at hand. Whom
     /// a signal reaches is not looked at here.
     pub fn call(&mut self, model: &Model, i: usize, entry: &Entry) {
-        let row = syscalls::row(entry.number);
+        let row = known(entry);
         for touch in row.map_or(&[Touch::Everything][..], |row| row.touches) {
             self.touch(model, i, entry, *touch);
         }
+    }
+
+    /// A call has ended, with this result. One that failed, and a wait that found no child, have changed
+    /// nothing.
+    pub fn ended(&mut self, entry: &Entry, result: i64) {
+        let waits = |row: &CallRow| row.touches.contains(&Touch::Children);
+        let in_vain = result < 0 || result == 0 && known(entry).is_some_and(waits);
+        self.changed |= !in_vain && self.made.changes();
     }
 
     fn touch(&mut self, model: &Model, i: usize, entry: &Entry, touch: Touch) {
@@ -46,10 +65,17 @@ impl Touched {
             Touch::Addressee => {}
             Touch::Children => self.made.writes(Thing::Children(process)),
             Touch::Pids => self.made.writes(Thing::Pids),
-            Touch::Descriptor => self.descriptor(tid, entry.args[0]),
+            Touch::Descriptor => self.descriptor(tid, entry.args[0], true),
+            Touch::Looked => self.descriptor(tid, entry.args[0], false),
             Touch::Descriptors => self.made.writes(Thing::Descriptors),
             Touch::Polled => self.made.reads(Thing::Descriptors),
             Touch::Files => self.made.writes(Thing::Files),
+            Touch::FilesLooked => self.made.reads(Thing::Files),
+            Touch::Parent => {
+                if let Some(parent) = model.process(i).parent {
+                    self.made.reads(Thing::Process(parent as u32));
+                }
+            }
             Touch::Proc(path) => {
                 let path = string(tid, entry.args[path], 256).unwrap_or_default();
                 if path.starts_with(b"/proc/") {
@@ -87,24 +113,30 @@ impl Touched {
 
     /// The segments that a process has attached, as the kernel's rows.
     pub fn maps(&mut self, maps: &[Map]) {
-        for map in maps {
+        for map in maps.iter().filter(|map| map.is_segment()) {
             self.made.writes(Thing::Shm(map.memory as i32));
         }
     }
 
-    fn descriptor(&mut self, tid: Tid, fd: u64) {
-        match descriptor(tid, fd) {
+    fn descriptor(&mut self, tid: Tid, fd: u64, write: bool) {
+        let thing = match descriptor(tid, fd) {
             // What is only printed is nobody's to read.
-            Some(link) if link == "/dev/null" => {}
-            None => {}
+            Some(link) if link == "/dev/null" => return,
+            None => return,
             Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {
-                Some(&name) => self.made.writes(Thing::Pipe(name)),
-                None => self.made.writes(Thing::Descriptors),
+                Some(&name) => Thing::Pipe(name),
+                None => Thing::Descriptors,
             },
-            Some(link) if link.starts_with("/proc/") => self.made.add_everything(),
-            Some(link) if link.starts_with('/') => self.made.writes(Thing::Files),
-            Some(_) => self.made.writes(Thing::Descriptors),
-        }
+            Some(link) if link.starts_with("/proc/") => return self.made.add_everything(),
+            Some(link) if link.starts_with('/') => Thing::Files,
+            Some(_) => Thing::Descriptors,
+        };
+        if write { self.made.writes(thing) } else { self.made.reads(thing) }
+    }
+
+    /// A number for a file that is mapped, the same in every run; `new` if it was not mapped before.
+    pub fn name_of(&mut self, file: FileId, new: u64) -> u64 {
+        *self.files.entry(file).or_insert(new)
     }
 
     /// A pipe is new: what its descriptors are links to, and a number that it has in every run.
@@ -129,7 +161,7 @@ impl Touched {
             let mut hasher = DefaultHasher::new();
             bytes(model.tasks[i].tid, map.start, map.len).hash(&mut hasher);
             let now = hasher.finish();
-            match self.contents.insert(map.memory, now) {
+            match self.contents.insert(Part { memory: map.memory, len: map.len }, now) {
                 Some(before) if before != now => self.made.writes(Thing::Memory(map.memory)),
                 _ => self.made.reads(Thing::Memory(map.memory)),
             }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use crate::asked;
 use crate::explore::{Result, Trouble};
 use crate::tracer::starter::{self, whereabouts};
-use crate::tracer::{Death, How, Running, Stop, Stopped, Tid, Told, Tracer};
+use crate::tracer::{Death, How, Running, Stop, Stopped, Tid, Told, Tracer, registers};
 
 /// Processor time after which a program that makes no visible call is taken to be spinning: it is
 /// interrupted, and others may move. In nanoseconds.
@@ -79,6 +79,15 @@ impl Tracees {
         match &self.threads[i].hold {
             Hold::Standing(thread) => Ok(thread),
             _ => Err(self.not_still(i)),
+        }
+    }
+
+    /// A number that is the same when its registers are; `None` for one that sleeps, in a call that it has
+    /// begun: they do not change.
+    pub fn registers(&self, i: usize) -> Option<u64> {
+        match &self.threads[i].hold {
+            Hold::Standing(thread) => registers::digest(thread).ok(),
+            _ => None,
         }
     }
 
