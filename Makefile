@@ -124,7 +124,7 @@ soak:
 	@SOAK=1 tests/run
 
 golden:
-	@GOLDEN=write tests/run --test golden
+	@GOLDEN=write tests/run --test golden --test coverage
 
 bench-trace:
 	@$(CARGO) build --quiet --release -p lab

@@ -87,7 +87,10 @@ pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
 /// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
 /// root of. What is made in it goes with its last process.
 pub fn enter_own_ipc() -> Result<()> {
-    let done = apart::own_ipc();
+    let user = if geteuid().is_root() { "" } else { "|CLONE_NEWUSER" };
+    let line = format!("unshare(CLONE_NEWIPC{user})");
+    let call = || if apart::own_ipc() { 0 } else { -1 };
+    let done = print::dim(|| print::traced(line, call)).is_ok();
     ledger::RUN.store(-1, Relaxed);
     let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
     if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
@@ -95,8 +98,8 @@ pub fn enter_own_ipc() -> Result<()> {
 
 /// In a child: another user, without any privilege. Only root may.
 pub fn become_user(id: u32) -> Result<()> {
-    apart::other_user(id)
-        .map_err(|_| Failure::Needs("a second user".into(), "run it as root, with sudo"))?;
+    let needs = |_| Failure::Needs("a second user".into(), "run it as root, with sudo");
+    apart::other_user(id).map_err(needs)?;
     // A change of user has taken it back.
     let _ = set_pdeathsig(SIGKILL);
     Ok(())

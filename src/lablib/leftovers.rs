@@ -1,9 +1,7 @@
 //! Nothing stays behind: what the workbook made and did not remove is found by the ledger, and removed.
 
-use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::process;
 use std::sync::atomic::Ordering::Relaxed;
+use std::{fs::File, os::fd::AsRawFd, process};
 
 use libc::{c_int, key_t};
 use sysv::process::runs;

@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::ops::{Deref, Range};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
 use std::{mem, ptr};
 
@@ -247,6 +247,8 @@ fn show(bytes: &[u8]) -> String {
 pub unsafe trait Shared {}
 
 // SAFETY: atomics.
+unsafe impl Shared for AtomicU32 {}
+// SAFETY: as above.
 unsafe impl Shared for AtomicU64 {}
 // SAFETY: as its elements.
 unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}

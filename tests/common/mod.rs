@@ -380,6 +380,11 @@ pub fn scrub(text: &str) -> String {
         let rules = [
             (&*named, "$1 PID"),
             (r"\) += ", ") = "),
+            // Whether a wait looks up by itself before somebody wakes it is not fixed.
+            (r"(?m)^.*futex\(.*(tv_nsec=100000000|FUTEX_WAKE).*\n", ""),
+            (r"(?m)^.*  futex (wait|wake) x .*\n", ""),
+            (r"\bpipe2\(\[\d+, \d+\]", "pipe2([FD, FD]"),
+            (r"\bst_dev=0x\w+, st_ino=\d+", "st_dev=DEVICE, st_ino=INODE"),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.

@@ -104,7 +104,7 @@ impl Segment {
     /// is taken. Other errors: those of [`Segment::look`].
     pub fn open(shmid: c_int, role: Role) -> Result<Segment> {
         let segment = Segment::look(shmid, role)?;
-        match segment.take_place() {
+        match segment.take_place().map(|()| segment.announce()) {
             Ok(()) => Ok(segment),
             Err(failure) => segment.detach().and(Err(failure)),
         }
@@ -163,8 +163,12 @@ impl Segment {
         shm::dt(self.addr)
     }
 
-    /// Writes who we are into our place, and wakes who waits for us in [`Segment::meet`]. BUSY: it
-    /// is taken.
+    /// Wakes who waits for us in [`Segment::meet`], if anybody does.
+    pub fn announce(&self) {
+        let _ = futex_wake(&self.header.parties[self.role as usize].pid);
+    }
+
+    /// Writes who we are into our place. BUSY: it is taken.
     pub fn take_place(&self) -> Result<()> {
         let (me, place) = (std::process::id(), &self.header.parties[self.role as usize]);
         if let Err(other) = place.pid.compare_exchange(0, me, SeqCst, SeqCst) {
@@ -172,7 +176,6 @@ impl Segment {
             return Err(Failure::Because(exit::BUSY, why.to_lowercase()));
         }
         place.start.store(process::start(me as i32).unwrap_or(0), SeqCst);
-        futex_wake(&place.pid);
         Ok(())
     }
 
@@ -207,7 +210,8 @@ impl Segment {
                 let why = format!("nobody has come to segment {}", self.shmid);
                 return Err(Failure::Because(exit::NO_PEER, why));
             }
-            futex_wait(&self.header.parties[1 - self.role as usize].pid, 0, LOOK);
+            // Whatever ended it: look again.
+            let _ = futex_wait(&self.header.parties[1 - self.role as usize].pid, 0, LOOK);
         }
     }
 

@@ -24,7 +24,10 @@ use std::{mem, ptr, thread};
 use lablib::{Failure, Patience, Result, exit, signals};
 use libc::{c_int, sem_t, timespec};
 use nix::errno::Errno;
+use nix::poll::ppoll;
+use nix::sched::sched_getcpu;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::time::TimeSpec;
 
 use crate::bell::{Bell, LOOK, deadline, futex_wait, futex_wake};
 use crate::peers::Peer;
@@ -68,40 +71,6 @@ pub enum Way {
 }
 
 impl Way {
-    /// All of them, for the experiment; `SemOp` of no set.
-    pub const ALL: [Way; 12] = [
-        Way::Suspend,
-        Way::HandlerPost,
-        Way::SigWait,
-        Way::Semaphore,
-        Way::SemOp(-1, 0),
-        Way::Mutex,
-        Way::Condition,
-        Way::Futex,
-        Way::Spin,
-        Way::Yield,
-        Way::Adaptive,
-        Way::CpuAware,
-    ];
-
-    /// Its name on a command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Suspend => "suspend",
-            Way::HandlerPost => "handler-post",
-            Way::SigWait => "sigwait",
-            Way::Semaphore => "semaphore",
-            Way::SemOp(..) => "semop",
-            Way::Mutex => "mutex",
-            Way::Condition => "condition",
-            Way::Futex => "futex",
-            Way::Spin => "spin",
-            Way::Yield => "yield",
-            Way::Adaptive => "adaptive",
-            Way::CpuAware => "cpu-aware",
-        }
-    }
-
     /// Does a waiter ever sleep, so that there is somebody to wake?
     pub fn sleeps(self) -> bool {
         !matches!(self, Way::Mutex | Way::Spin | Way::Yield)
@@ -152,13 +121,12 @@ extern "C" fn post(signal: c_int) {
 
 /// The CPU on which this thread runs; it may have left it when this returns.
 pub fn cpu() -> u16 {
-    // SAFETY: sched_getcpu takes nothing.
-    unsafe { libc::sched_getcpu() as u16 }
+    sched_getcpu().unwrap_or(0) as u16
 }
 
 /// What one process knows of a bell: how to wait at it, or how to ring it.
 pub struct Line<'a> {
-    bell: &'a Bell,
+    pub(crate) bell: &'a Bell,
     way: Way,
     /// Which of the segment's two bells.
     number: u16,
@@ -188,11 +156,6 @@ impl<'a> Line<'a> {
             }
         }
         Line { bell, way, number, peer, patience, late: Cell::new(0) }
-    }
-
-    /// How it waits.
-    pub fn way(&self) -> Way {
-        self.way
     }
 
     /// How often a wait ended because it looked up by itself, and not because it was rung for: a
@@ -279,13 +242,15 @@ impl<'a> Line<'a> {
                     self.bell.unlock();
                 }
             }
-            Way::Futex | Way::Adaptive | Way::CpuAware => futex_wait(&self.bell.asleep, 1, LOOK),
+            Way::Futex | Way::Adaptive | Way::CpuAware => {
+                // Whatever ended it: look again.
+                let _ = futex_wait(&self.bell.asleep, 1, LOOK);
+            }
             Way::Suspend => {
                 let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
                 open.remove(signal);
-                let limit = timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
-                // SAFETY: no descriptors; the kernel reads a timespec and a mask.
-                unsafe { libc::ppoll(ptr::null_mut(), 0, &limit, open.as_ref()) };
+                // Whatever ended it: look again.
+                let _ = ppoll(&mut [], Some(TimeSpec::from_duration(LOOK)), Some(open));
             }
             Way::SigWait => {
                 let only: SigSet = [signal].into_iter().collect();
@@ -355,7 +320,7 @@ impl<'a> Line<'a> {
                     unsafe { libc::sem_post(self.bell.semaphore.get()) };
                 }
                 Way::SemOp(..) => drop(self.semop(1)),
-                _ => futex_wake(&self.bell.asleep),
+                _ => drop(futex_wake(&self.bell.asleep)),
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.1-how-ipc-works.md
 //! Run:     make lab-4.1            (ARGS=--list for the experiments)
-//! Compare: strace -f -v -e trace=msgget,msgsnd,msgrcv,msgctl target/debug/lab_4_1
+//! Compare: strace -f -v -e trace=/msg,clone,wait4 target/debug/lab_4_1
 //!
 //! Two processes share no memory: what one writes, the other cannot see. So there is an object in
 //! the kernel that both can reach. A copies a message into it, B copies it out, and neither has to

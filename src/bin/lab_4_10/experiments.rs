@@ -108,7 +108,10 @@ fn killed_server() -> Result<()> {
     let nobody = Input::Script(Script { lines: &[], first: true, to_other, from_other });
     let first = child("server", || server::serve(&options, &nobody, Some(ready)))?;
     match told(&from) {
-        Ok(()) => kill_and_wait(first)?,
+        Ok(()) => {
+            first.until_asleep_in(libc::SYS_futex)?;
+            kill_and_wait(first)?;
+        }
         ended => return finish(first, ended),
     }
     let left = tables::table(Kind::Shm);

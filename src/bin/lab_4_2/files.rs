@@ -106,6 +106,7 @@ pub fn chmod(fd: &OwnedFd, mode: u32) -> Result<()> {
 
 /// `fcntl(F_GETFD)` on a number that may be no descriptor: EBADF.
 pub fn fd_flags(fd: RawFd) -> Result<c_int> {
+    // Not by nix, which takes none but open descriptors.
     // SAFETY: F_GETFD takes a number, which need not be a descriptor, and changes nothing.
     let call = || Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) });
     printed(format!("fcntl({fd}, F_GETFD)"), call, |flags| match *flags {
@@ -116,6 +117,7 @@ pub fn fd_flags(fd: RawFd) -> Result<c_int> {
 
 /// poll(2) on one number that may be no descriptor, without waiting: its `revents`.
 pub fn poll(fd: RawFd) -> Result<i16> {
+    // Not by nix, as above.
     let mut one = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: poll reads and writes one pollfd; the number in it need not be a descriptor.
     let call = || Errno::result(unsafe { libc::poll(&mut one, 1, 0) }).map(|_| one.revents);

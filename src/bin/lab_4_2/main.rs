@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.2-ipc-beside-files.md
 //! Run:     make lab-4.2            (ARGS=--list for the experiments)
-//! Compare: strace -e trace=/open,read,write,close,unlink,/shm,/msg,/sem target/debug/lab_4_2
+//! Compare: strace -e trace=/open,read,write,lseek,close,unlink,/shm,/msg,/sem target/debug/lab_4_2
 //!
 //! Whoever knows files knows half of System V IPC: something is opened or made, it is read and
 //! written, and in the end it is got rid of. The story makes the calls of both in pairs. The

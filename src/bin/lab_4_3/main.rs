@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.3-what-shared-memory-saves.md
 //! Run:     make lab-4.3            (ARGS=--measure for the figures, ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,write,read,msgsnd,msgrcv target/debug/lab_4_3
+//! Compare: strace -f -e trace=/shm,clone,wait4,write,read,/msg target/debug/lab_4_3
 //!
 //! A segment is made once and mapped into two processes. From then on a store of the one is a load
 //! of the other, and the kernel is not asked. A pipe or a queue is asked twice for each message, and

@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.5-shmat.md
 //! Run:     make lab-4.5            (ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_5
+//! Compare: strace -f -e trace=/shm,clone,wait4 target/debug/lab_4_5
 //!
 //! An id is not memory. `shmat` puts the segment into the address space of the process that calls
 //! it, and answers where. From then on no call is needed: a store is the write, a load is the read.

@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.6-shmdt.md
 //! Run:     make lab-4.6            (ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_6
+//! Compare: strace -f -e trace=/shm,clone,wait4 target/debug/lab_4_6
 //!
 //! `shmdt` takes an attachment back: the address is dead, and the kernel counts one less. It does
 //! nothing to the segment, which keeps its bytes, its key and its id until IPC_RMID. The only

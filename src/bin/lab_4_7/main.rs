@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.7-shmctl.md
 //! Run:     make lab-4.7            (ARGS=--list for the experiments)
-//! Compare: strace -v -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_7
+//! Compare: strace -v -e trace=/shm target/debug/lab_4_7
 //!
 //! IPC_STAT copies the kernel's record of a segment to us, IPC_SET copies three fields of ours
 //! back, IPC_RMID removes. While somebody is attached, to remove means: no key finds it any more,

@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.8-parent-and-child.md
 //! Run:     make lab-4.8            (ARGS='--part b', ARGS='--part c --rounds 1000000', ARGS=--list)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,clone,kill,pause,rt_sigsuspend target/debug/lab_4_8
+//! Compare: strace -f -e trace=/shm,clone,wait4,kill,pause,/rt_sig target/debug/lab_4_8
 //!
 //! A segment that is made before fork is shared by parent and child without a word. What fork does
 //! not give them is an order, and the source notes make one of kill and pause: write, kill, pause;

@@ -2,7 +2,7 @@
 //!
 //! Note:    notes/4.9-two-processes.md
 //! Run:     make lab-4.9            (or, in two terminals, make lab-4.9-server, make lab-4.9-client)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,clone,pause,kill,ppoll,pidfd_open,pidfd_send_signal target/debug/lab_4_9
+//! Compare: strace -f -e trace=/shm,clone,wait4,kill,pause,/rt_sig,ppoll,/pidfd,flock target/debug/lab_4_9
 //!
 //! A server and a client meet at a key. To wake each other by signals each needs the other's pid,
 //! and finds it in the segment: the server writes its own and waits; the client reads it, writes its

@@ -169,7 +169,7 @@ pub fn put_to_the_test(options: &Options) -> Result<()> {
     print::bulk(run)
 }
 
-/// A way that did not do what the notes teach is a failure of the lab.
+/// A way that did not do what the note of section 4.10 teaches is a failure of the lab.
 fn undecided(outcomes: &[Outcome]) -> Result<()> {
     match outcomes.iter().find(|outcome| outcome.verdict == UNDECIDED) {
         None => Ok(()),
