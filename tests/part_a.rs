@@ -4,7 +4,7 @@ mod common;
 use std::fs;
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, repo, run_lab};
+use common::{Run, run_lab};
 use regex::Regex;
 
 /// The scene ended as it should, and left nothing in the kernel.
@@ -208,32 +208,4 @@ fn part_b_shows_both_flaws_every_time() {
     }
     let run = run_lab("4.9").args(&["server", "--part", "b"]).go();
     assert_eq!(run.code, 2, "{}", run.stderr);
-}
-
-/// The line under `Compare:` in the lab is run, and shows each call that the lab printed.
-#[test]
-fn the_compare_line_shows_what_the_lab_printed() {
-    if !have("strace", "the line under Compare:") {
-        return;
-    }
-    let source = fs::read_to_string(repo().join("src/bin/lab_4_9/main.rs")).expect("the lab");
-    let line = source.lines().find_map(|line| line.strip_prefix("//! Compare: ")).expect("a line");
-    let words: Vec<&str> = line.split(' ').collect();
-    assert_eq!((words[0], words[words.len() - 1]), ("strace", "target/debug/lab_4_9"), "{line}");
-    let strace = [&words[..words.len() - 1], &["-o", "{dir}/strace"]].concat();
-    let run = run_lab("4.9").under(&strace).go().clean();
-    let log = fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
-    let count = |rule: String, text: &str| Regex::new(&rule).expect("rule").find_iter(text).count();
-    let names = words.iter().find_map(|word| word.strip_prefix("trace=")).expect("names");
-    for name in names.split(',') {
-        let lab = if name == "clone" { "fork" } else { name };
-        let printed = count(format!(r"(?m)^(?:\w+ \d+ │)?  {lab}\(.*( = | …$)"), &run.stdout);
-        let seen = count(format!(r"(?m)^\d+ +{name}\("), &log);
-        assert!(printed > 0 && printed <= seen, "{name}: printed {printed}, strace {seen}");
-        if ["pause", "kill", "shmget", "shmat", "shmdt", "shmctl", "pidfd_send_signal"]
-            .contains(&name)
-        {
-            assert_eq!(printed, seen, "{name}");
-        }
-    }
 }
