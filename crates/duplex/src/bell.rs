@@ -45,8 +45,7 @@ impl Bell {
         }
     }
 
-    /// Takes the mutex, for at most [`LOOK`]; false if another thread keeps it. If its holder has
-    /// died, this takes it over.
+    /// Takes the mutex, for at most [`LOOK`], also from a dead holder; false if another keeps it.
     pub(crate) fn lock(&self) -> bool {
         // SAFETY: the mutex was initialised by `init`; it guards a word that is valid at any time.
         unsafe {

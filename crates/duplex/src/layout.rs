@@ -1,6 +1,5 @@
-//! The segments of 4.10: the header before the ring, which process is at which end, and the check
-//! that the two are the processes that they claim to be. The ring itself, and the rules by which it
-//! is used, are in `ring.rs`.
+//! The segments of 4.10: the header before the ring, the process at each end, and whether it is the
+//! one that it claims to be. The ring itself, and the rules by which it is used, are in `ring.rs`.
 
 use std::mem;
 use std::ops::RangeInclusive;

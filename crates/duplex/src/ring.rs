@@ -29,8 +29,7 @@
 //! ```
 //!
 //! A [`crate::sender::Sender`] and a [`crate::receiver::Receiver`] may go to threads of their own.
-//! Dropped, they say goodbye; when both are gone, [`crate::layout::Segment::detach`], and the
-//! process that made the segments removes them.
+//! Dropped, they say goodbye. Then detach both segments; the process that made them removes them.
 //!
 //! Nothing in a segment is trusted: every process that has attached it can write anything. A number
 //! is loaded once, checked, and the checked copy is used; what fails is an error with exit code
@@ -107,8 +106,7 @@ impl End<'_> {
     }
 
     /// The longest message, in bytes. Two such records fit into seven eighths of the ring, so that
-    /// one always fits into an empty ring, with what is skipped before it and what was not reported
-    /// yet.
+    /// one always fits into an empty ring, with what is skipped before it and not yet reported.
     pub(crate) fn most(&self) -> usize {
         self.ring / 4
     }

@@ -1,5 +1,4 @@
-//! Leftovers. If the server that made a segment is gone, a new server with the same key removes the
-//! segment and makes a new one.
+//! Leftovers: if a segment's server is gone, a new one removes the segment and makes another.
 
 use std::fs::File;
 use std::time::Duration;
