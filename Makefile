@@ -23,34 +23,36 @@ sides := $(labs:=-server) $(labs:=-client)
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
 
-# | The sections of the workbook, each with a lab:
+# | The sections of the workbook. Each has a lab:
 # |
 # |   make lab-4.1    how IPC works: a message queue between two processes
 # |   make lab-4.2    IPC calls beside file calls
 # |   make lab-4.3    how shared memory works, and what it saves
 # |   make lab-4.4    shmget and ftok: making and finding a segment
 # |   make lab-4.5    shmat: the segment in our address space
-# |   make lab-4.6    shmdt: and out of it
-# |   make lab-4.7    shmctl: looking at it, changing it, removing it
+# |   make lab-4.6    shmdt: taking the segment out of our address space again
+# |   make lab-4.7    shmctl: the record of a segment, its mode, its removal
 # |   make lab-4.8    parent and child: fork, kill and pause, and the lost wake-up
 # |   make lab-4.9    two unrelated processes; in two terminals: lab-4.9-server, lab-4.9-client
+# |                   (ARGS='--part a': with pause and kill, as the source notes have it)
 # |   make lab-4.10   full duplex, with threads; a chat: lab-4.10-server, lab-4.10-client
 # |
-# |   make lab-4.4 ARGS=--list               the experiments that go beyond the story
-# |   make lab-4.4 ARGS='--experiment NAME'  one of them        ARGS=--experiments  all
+# |   make lab-4.4 ARGS=--list               list the experiments of a lab
+# |   make lab-4.4 ARGS='--experiment NAME'  run one of them; ARGS=--experiments runs all
 # |   make lab-4.4 STEP=1                    wait for Enter at each step; STEP=call: at each call
+# |   make lab-4.4 ARGS='--from 3'           show the story from step 3 on; --only 3: that alone
 # |
 # | The tool, for any program (target/debug/lab --help):
 # |
-# |   make trace-4.8    what a lab does, seen from outside
-# |   make explore-4.8  every order in which its calls can happen: a minute or two
-# |   make doctor       what this machine allows, and how to mend it
+# |   make trace-4.8    print every call of a lab, seen from outside
+# |   make explore-4.8  try every order in which its calls can happen: a minute or two
+# |   make doctor       check what this machine allows, and how to mend it
 # |
-# | Around them:
+# | More:
 # |
-# |   make ipcs       what is in the kernel's tables now
-# |   make sweep      what the workbook left behind there; asks, then removes it
-# |   make wakeups    4.10's experiment: every way to wake the other side
+# |   make ipcs       list what is in the kernel's tables now
+# |   make sweep      list what the workbook left behind there; ask, then remove it
+# |   make wakeups    the experiment of 4.10: every way to wake the other side
 # |   make bench      the channel of 4.10 beside others       make bench-trace  lab trace beside strace
 # |   make test       all tests, with reduced counts          make soak    with the full ones
 # |   make lint       formatting and lints                    make golden  write labs/*/expected.txt
@@ -122,7 +124,7 @@ soak:
 	@SOAK=1 tests/run
 
 golden:
-	@GOLDEN=write tests/run --test golden
+	@GOLDEN=write tests/run --test golden --test coverage
 
 bench-trace:
 	@$(CARGO) build --quiet --release -p lab

@@ -11,28 +11,42 @@ use serde_json::Value;
 
 const CALLS: &str = "shmget|shmat|shmdt|shmctl|msgget|msgsnd|msgrcv|msgctl|semget|semop|semctl";
 
-/// A call and its result, or, in a bulk run, how often a call had an outcome.
+/// A call and its result; one that began and never ended; or, in a bulk run, how often a call had an
+/// outcome.
 #[derive(Debug, Clone, PartialEq)]
 enum Seen {
     Call { name: String, args: String, result: String },
+    Begun { name: String },
     Bulk { name: String, outcomes: BTreeMap<String, usize> },
 }
 
 type ByProcess = BTreeMap<String, Vec<Seen>>;
 
-/// What the lab printed. Lines without a lane are the first process's, `main`.
+/// What the lab printed. Lines without a lane are the first process's, `main`. A call that may sleep has
+/// two lines, `msgrcv(…) …` and `… msgrcv(…) = 5`: one call.
 fn printed(stdout: &str, main: &str) -> ByProcess {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  ({CALLS})\((.*)\) += (.*)$")).expect("line")
+        Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  (… )?({CALLS})\((.*)\) += (.*)$"))
+            .expect("line")
+    });
+    static BEGIN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  ({CALLS})\(.*\) …$")).expect("begin")
     });
     static BULK: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(&format!(r"^(?:[\w ]+ (\d+) │)?  ({CALLS}) x \d+: (.*)$")).expect("bulk")
     });
-    let mut seen = ByProcess::new();
+    let (mut seen, mut begun) = (ByProcess::new(), BTreeMap::new());
     for line in stdout.lines() {
-        let (pid, one) = if let Some(found) = LINE.captures(line) {
+        let (pid, one) = if let Some(found) = BEGIN.captures(line) {
+            let pid = found.get(1).map_or(main, |pid| pid.as_str());
+            let other = begun.insert(pid.to_string(), found[2].to_string());
+            assert_eq!(other, None, "{line} begins in the middle of another call");
+            continue;
+        } else if let Some(found) = LINE.captures(line) {
             let part = |i| found.get(i).map_or("", |part| part.as_str()).to_string();
-            (found.get(1), Seen::Call { name: part(2), args: part(3), result: part(4) })
+            let name = begun.remove(found.get(1).map_or(main, |pid| pid.as_str()));
+            assert_eq!(name, found.get(2).map(|_| part(3)), "{line} has not begun, or another has");
+            (found.get(1), Seen::Call { name: part(3), args: part(4), result: part(5) })
         } else if let Some(found) = BULK.captures(line) {
             let outcomes = found[3].split(", ").filter_map(|one| one.split_once(' '));
             let outcomes = outcomes.map(|(n, what)| (what.into(), n.parse().expect("a count")));
@@ -41,6 +55,9 @@ fn printed(stdout: &str, main: &str) -> ByProcess {
             continue;
         };
         seen.entry(pid.map_or(main, |pid| pid.as_str()).into()).or_default().push(one);
+    }
+    for (pid, name) in begun {
+        seen.entry(pid).or_default().push(Seen::Begun { name });
     }
     seen
 }
@@ -76,6 +93,14 @@ fn traced(log: &str) -> (String, ByProcess) {
             seen.entry(pid).or_default().push(call);
         }
     }
+    let name = Regex::new(r"^\w+").expect("name");
+    for (pid, call) in begun.into_iter().filter(|(pid, _)| !elsewhere.contains(pid)) {
+        let name =
+            name.find(&call).map_or("", |found| found.as_str()).replace("semtimedop", "semop");
+        if CALLS.split('|').any(|known| known == name) {
+            seen.entry(pid).or_default().push(Seen::Begun { name });
+        }
+    }
     (main, seen)
 }
 
@@ -99,7 +124,8 @@ fn same_args(name: &str, ours: &str, theirs: &str) -> bool {
         let record = Regex::new(r"\{.*\}|&\w+|0x7[0-9a-f]{8,}").expect("record");
         record.replace(text, "RECORD").into_owned()
     };
-    let decoded = ours.contains('{') && theirs.contains('{');
+    // Of a record whose table follows, the line says `{…}`.
+    let decoded = ours.contains('{') && !ours.contains("{…}") && theirs.contains('{');
     let message = Regex::new(r#"mtype=(\d+), mtext="(.*)""#).expect("message");
     match (message.captures(ours), message.captures(&theirs)) {
         (Some(o), Some(t)) if name == "msgrcv" => {
@@ -118,12 +144,15 @@ fn compare(what: &str, printed: &[Seen], traced: &[Seen]) {
                     if n == name && r == result && same_args(name, args, a) => {}
                 other => panic!("{what}, call {i}:\nprinted {ours:?}\nstrace  {other:?}"),
             },
+            Seen::Begun { .. } => {
+                assert_eq!(theirs.next(), Some(ours), "{what}, call {i}, which never ended");
+            }
             // The calls of a bulk run stand together, in any order of names.
             Seen::Bulk { .. } if i > 0 && matches!(printed[i - 1], Seen::Bulk { .. }) => {}
             Seen::Bulk { .. } => {
                 let bulk = printed[i..].iter().map_while(|one| match one {
                     Seen::Bulk { name, outcomes } => Some((name.clone(), outcomes.clone())),
-                    Seen::Call { .. } => None,
+                    _ => None,
                 });
                 let bulk: BTreeMap<_, _> = bulk.collect();
                 let total = bulk.values().flat_map(BTreeMap::values).sum();
@@ -219,6 +248,7 @@ fn outcomes(seen: &ByProcess) -> Vec<Vec<String>> {
             let failed = result.strip_prefix("-1 ").and_then(|errno| errno.split(' ').next());
             format!("{name} {}", failed.unwrap_or("ok"))
         }
+        Seen::Begun { name } => format!("{name} …"),
         Seen::Bulk { .. } => unreachable!("only a lab prints in bulk"),
     };
     let mut all: Vec<Vec<String>> =

@@ -1,6 +1,5 @@
-//! The drawn pictures have one style: the same colours, each with its counterpart for a dark page,
-//! a title for those who cannot see them, and a place in a note. Those that a lab makes of its
-//! figures (`--svg`) are not meant.
+//! The pictures, drawn or made by a lab of its figures (`--svg`), have one style: the same colours, each
+//! with its counterpart for a dark page, a title for those who cannot see them, and a place in a note.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,14 +7,12 @@ use std::path::Path;
 
 use regex::Regex;
 
-const MADE_BY_LABS: [&str; 2] = ["4.3-measured.svg", "4.10-wakeups.svg"];
-
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 #[test]
-fn the_drawn_pictures_have_one_style() {
+fn the_pictures_have_one_style() {
     let repo = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = fs::read_dir(repo.join("notes")).expect("notes").filter_map(Result::ok);
     let pages: String = pages
@@ -29,10 +26,10 @@ fn the_drawn_pictures_have_one_style() {
     let mut seen = 0;
     for picture in fs::read_dir(repo.join("images")).expect("images").filter_map(Result::ok) {
         let name = picture.file_name().to_string_lossy().into_owned();
-        assert!(pages.contains(&format!("](../images/{name})")), "{name} stands in no note");
-        if MADE_BY_LABS.contains(&name.as_str()) {
+        if !name.ends_with(".svg") {
             continue;
         }
+        assert!(pages.contains(&format!("](../images/{name})")), "{name} stands in no note");
         let svg = read(&picture.path());
         let (before, rest) =
             svg.split_once("<style>").unwrap_or_else(|| panic!("{name}: no style"));
@@ -44,8 +41,12 @@ fn the_drawn_pictures_have_one_style() {
         for used in colour.find_iter(after) {
             assert!(known.contains(used.as_str()), "{name}: {} is not in the style", used.as_str());
         }
-        styles.insert(style.to_string());
+        styles.insert(style.trim().to_string());
         seen += 1;
     }
+    let file = read(&repo.join("images/style.css"));
+    styles.insert(
+        file.trim().trim_start_matches("<style>").trim_end_matches("</style>").trim().into(),
+    );
     assert!(seen > 10 && styles.len() == 1, "{seen} pictures with {} styles", styles.len());
 }

@@ -70,12 +70,18 @@ fn no_color_means_none() {
 fn step_waits_at_each_step_at_the_terminal() {
     for shell in [r#""$@""#, r#"echo no | "$@""#, r#""$@" < /dev/null"#] {
         let (mut terminal, dir) = start("4.4", shell, &[("STEP", "1")]);
-        for step in 1..=7 {
-            let before = terminal.expect("[Enter: go on]").expect("a prompt");
+        // The heading first, then the wait, then the calls; and a wait where a page is full.
+        let (mut step, mut rows, mut all) = (0, vec![], String::new());
+        while step < 7 {
+            let before = terminal.expect("Enter: ").expect("a prompt");
             let before = String::from_utf8_lossy(before.before()).into_owned();
-            assert_eq!(before.contains(&format!("── {} ", step - 1)), step > 1, "{step}: {before}");
+            rows.push(before.lines().count());
+            all += &before;
+            step += usize::from(before.contains(&format!("── {} ", step + 1)));
+            assert!(before.contains(&format!("── {step} ")) || before.contains(") "), "{before}");
             terminal.send_line("").expect("Enter");
         }
+        assert!(rows.iter().all(|rows| *rows <= 24), "rows between two pauses: {rows:?}: {all}");
         let (text, code) = rest(terminal);
         assert!(code == 0 && text.contains("left behind: none") && left(&dir).is_empty(), "{text}");
     }
@@ -84,7 +90,7 @@ fn step_waits_at_each_step_at_the_terminal() {
 #[test]
 fn step_call_waits_before_each_call() {
     let (mut terminal, _dir) = start("4.4", r#""$@""#, &[("STEP", "call")]);
-    terminal.expect("[Enter: go on]").expect("the first step");
+    terminal.expect("Enter: ").expect("the first step");
     terminal.send_line("").expect("Enter");
     terminal.expect("[next: ftok(").expect("the call is told before it is made");
     terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
@@ -96,10 +102,10 @@ fn ctrl_c_at_any_step_leaves_nothing() {
     for stop in 1..=7 {
         let (mut terminal, dir) = start("4.7", r#""$@""#, &[("STEP", "1")]);
         for _ in 1..stop {
-            terminal.expect("[Enter: go on]").expect("a prompt");
+            terminal.expect("Enter: ").expect("a prompt");
             terminal.send_line("").expect("Enter");
         }
-        terminal.expect("[Enter: go on]").expect("a prompt");
+        terminal.expect("Enter: ").expect("a prompt");
         terminal.send(ControlCode::EndOfText).expect("Ctrl-C");
         let (text, code) = rest(terminal);
         assert!(code == 130 && text.contains("stopped by SIGINT"), "{code} {text}");
@@ -129,9 +135,9 @@ fn a_terminal_that_is_closed_ends_every_lab() {
                  cat /proc/sysvipc/* > table; mv table ended";
     for section in sections() {
         let (mut terminal, dir) = start(&section, shell, &[("STEP", "1")]);
-        terminal.expect("[Enter: go on]").expect("a prompt");
+        terminal.expect("Enter: ").expect("a prompt");
         terminal.send_line("").expect("Enter");
-        terminal.expect("[Enter: go on]").expect("the next prompt");
+        terminal.expect("Enter: ").expect("the next prompt");
         drop(terminal);
         let file = |name| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
         let until = std::time::Instant::now() + Duration::from_secs(60);

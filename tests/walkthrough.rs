@@ -163,7 +163,7 @@ fn note(section: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no note for {section}")).path()
 }
 
-/// The listings of the notes are for students who write C: each is compiled, and run.
+/// The C listings of the sections are for students who write C: each is compiled, and run.
 #[test]
 fn every_c_listing_compiles_runs_and_leaves_nothing() {
     for section in sections() {

@@ -193,7 +193,7 @@ fn the_answer_says_what_was_ordered_and_which_moment_decided() {
         "deadlock",
         "Found, and every order within the bound was tried.",
         "plain loads and stores between calls are not interleaved",
-        "before pause: nobody will send another",
+        "before pause: no other signal will come",
         "SCHEDULE ",
         "lab explore --replay ",
     ] {
@@ -327,7 +327,7 @@ fn what_sleeps_with_a_timer_that_is_not_ours_is_not_judged() {
     assert!(!run.stdout.contains("deadlock"), "{run:#?}");
     if run.code == 3 {
         for part in [
-            "not judged: somebody sleeps, with a timer that is not ours",
+            "not judged: a process sleeps with a timer that the explorer does not control",
             "1 orders were not judged.",
         ] {
             assert!(run.stdout.contains(part), "{part}: {run:#?}");

@@ -1,8 +1,9 @@
 //! make sweep: shows what the workbook left in the kernel, asks, and removes exactly that.
 //!
-//! What it may remove stands in the ledger that every lab keeps (src/lablib/leftovers.rs). An object
-//! is removed only if the kernel's row of it is the one in the ledger, field by field, if who made
-//! it is gone, and if nobody is attached. Anything else is somebody else's, or still in use.
+//! The ledger lists what it may remove; every lab keeps it (src/lablib/leftovers.rs). An object is
+//! removed only if the kernel's row equals the one in the ledger, field by field, if its maker is
+//! gone, and if no process is attached. Anything else belongs to another program, or is still in
+//! use.
 
 use std::io::{BufRead, stdin};
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
 }
 
 fn sweep(yes: bool) -> Result<()> {
-    // Lines of this namespace whose object somebody else has removed, ipcrm for one.
+    // Lines of this namespace whose object another program has removed, for example ipcrm.
     leftovers::edit(|lines| {
         lines.retain(|line| line.row().is_some() || !line.here() || process::runs(line.cpid))
     })?;
@@ -47,7 +48,7 @@ fn sweep(yes: bool) -> Result<()> {
         print::text("nothing was removed; answer y, or use make sweep ARGS=--yes");
         return Ok(());
     }
-    // Looked at again directly before: an id may have come to mean another object meanwhile.
+    // Checked again directly before: the id may belong to another object by now.
     let still = |line: &Line| line.row().filter(|row| in_use(line, row).is_none());
     left.iter()
         .filter_map(|line| Some((line, still(line)?)))

@@ -1,24 +1,23 @@
 //! Child processes: made, and waited for.
 
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use libc::{c_int, c_long};
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, unshare};
+use nix::fcntl::OFlag;
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SIGKILL, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, getegid, geteuid, getppid};
-use nix::unistd::{setgroups, setresgid, setresuid};
-use sysv::process;
+use nix::unistd::{self, ForkResult, Pid, fork, geteuid, getppid};
+use sysv::{apart, process};
 
 use crate::backstage::failure::{Failure, Result};
-use crate::backstage::turn::turn;
-use crate::backstage::{ledger, stop};
-use crate::print;
+use crate::backstage::{lane, ledger, stop};
 use crate::run::conclude;
+use crate::{print, signals};
 
 /// A child process. Killed and reaped when it is dropped unfinished.
 pub struct Child {
@@ -32,8 +31,7 @@ pub struct Child {
 /// Forks a child that runs `body` in the lane `name` and exits: with 0, or with its failure's code after
 /// telling it. Like [`apart`] it dies with its parent, and fails while other threads run here.
 pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
-    stop::check()?;
-    let turn = turn();
+    let turn = print::before("fork()")?;
     let pid = apart(|| {
         print::name(name);
         conclude(body, false)
@@ -48,50 +46,51 @@ pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Ch
 /// process would have what they had locked, and not them.
 pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
     // One that was waited for may be on its way out for a moment.
-    let looks = (0..1000).inspect(|look| {
-        if *look > 0 {
-            thread::yield_now()
-        }
-    });
-    if looks.map(|_| process::threads()).all(|threads| threads > 1) {
+    let alone = || process::threads() == 1 || (thread::yield_now(), false).1;
+    if !(0..1000).any(|_| alone()) {
         return Err(Failure::because("a fork while other threads run here"));
     }
     let parent = Pid::this();
     // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
     // meanwhile. So the child may run any code.
     if let ForkResult::Parent { child } = unsafe { fork() }.map_err(Failure::of("fork()"))? {
-        print::forked(false);
+        lane::forked(false);
         return Ok(child);
     }
     stop::unwatch();
-    print::forked(true);
-    die_with_parent();
+    print::forked();
+    lane::forked(true);
+    // It fails only for a signal that does not exist.
+    let _ = set_pdeathsig(SIGKILL);
     let code = if getppid() == parent { body() } else { 1 };
     // SAFETY: ends the process at once: what the parent's destructors own stays its own.
     unsafe { libc::_exit(code.into()) }
 }
 
+/// A pipe by which one process of a lab waits for another: where it is read, and where it is written to.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let ends = unistd::pipe2(OFlag::O_CLOEXEC).map_err(Failure::of("pipe2"))?;
+    let line = format!("pipe2([{}, {}], O_CLOEXEC)", ends.0.as_raw_fd(), ends.1.as_raw_fd());
+    print::dim(|| print::after(Ok(0), |_| line))?;
+    Ok(ends)
+}
+
 /// A descriptor for a process, which means it alone even when its number is used again.
 pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
-    // SAFETY: pidfd_open takes two numbers and answers a new descriptor that nobody else owns.
-    unsafe {
-        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0));
-        let fd = fd.map_err(Failure::of(format!("pidfd_open({pid}, 0)")))?;
-        Ok(OwnedFd::from_raw_fd(fd as c_int))
-    }
+    // SAFETY: pidfd_open takes two numbers.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) });
+    let fd = fd.map_err(Failure::of(format!("pidfd_open({pid}, 0)")))?;
+    // SAFETY: a new descriptor, that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
 /// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
 /// root of. What is made in it goes with its last process.
 pub fn enter_own_ipc() -> Result<()> {
-    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
-    let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
-    let map =
-        |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
-    let done = unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
-        && map("setgroups", "deny".into())
-        && map("uid_map", format!("0 {uid} 1"))
-        && map("gid_map", format!("0 {gid} 1"));
+    let user = if geteuid().is_root() { "" } else { "|CLONE_NEWUSER" };
+    let line = format!("unshare(CLONE_NEWIPC{user})");
+    let call = || if apart::own_ipc() { 0 } else { -1 };
+    let done = print::dim(|| print::traced(line, call)).is_ok();
     ledger::RUN.store(-1, Relaxed);
     let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
     if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }
@@ -99,30 +98,24 @@ pub fn enter_own_ipc() -> Result<()> {
 
 /// In a child: another user, without any privilege. Only root may.
 pub fn become_user(id: u32) -> Result<()> {
-    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-    let done = setgroups(&[]).and_then(|()| setresgid(gid, gid, gid));
-    done.and_then(|()| setresuid(uid, uid, uid))
-        .map_err(|_| Failure::Needs("a second user".into(), "run it as root, with sudo"))?;
-    die_with_parent();
+    let needs = |_| Failure::Needs("a second user".into(), "run it as root, with sudo");
+    apart::other_user(id).map_err(needs)?;
+    // A change of user has taken it back.
+    let _ = set_pdeathsig(SIGKILL);
     Ok(())
 }
 
-/// In a child: an ordinary user. Root is one to whom nothing is forbidden.
+/// In a child: becomes an ordinary user, because the kernel refuses nothing to root.
 pub fn become_ordinary() -> Result<()> {
     if geteuid().is_root() { become_user(65534) } else { Ok(()) }
-}
-
-/// SIGKILL for this process when its parent ends. A change of user takes it back.
-fn die_with_parent() {
-    // SAFETY: PR_SET_PDEATHSIG takes one number and sets a flag of this process.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, SIGKILL) };
 }
 
 impl Child {
     /// Waits until it has ended, however. A signal to us ends the wait, and then the child.
     pub fn wait(mut self) -> Result<WaitStatus> {
-        stop::wait_readable(self.pidfd.as_fd(), None)?;
         let call = format!("waitpid({})", self.pid);
+        print::begin(&call)?;
+        stop::wait_readable(self.pidfd.as_fd(), None)?;
         let status = waitpid(self.pid, None).map_err(Failure::of(&call))?;
         self.reaped = true;
         let how = match status {
@@ -155,12 +148,11 @@ impl Child {
 
     /// Kills it with SIGKILL: it runs no clean-up, and the kernel detaches what it attached.
     pub fn kill(&self) -> Result<()> {
-        let call = || kill(self.pid, SIGKILL).map_or(-1, |()| 0);
-        print::traced(format!("kill({}, SIGKILL)", self.pid), call).map(drop)
+        signals::kill(self.pid, SIGKILL)
     }
 
-    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. One that has
-    /// ended instead is for [`Child::finish`] to tell.
+    /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. If it has
+    /// ended instead, [`Child::finish`] reports it.
     pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
         let pid = self.pid.as_raw();
         for look in 0..5000 {

@@ -8,7 +8,7 @@ use sysv::spell;
 use sysv::tables::{self, Kind, Row};
 
 use crate::backstage::failure::{Failure, Result};
-use crate::print::{note, text};
+use crate::print::{brief, note, text};
 use crate::shm;
 
 /// Runs the real `ipcs`; `None` if this machine has none. By posix_spawn: a fork would attach a
@@ -22,9 +22,9 @@ pub fn ipcs(arguments: &[&str]) -> Option<String> {
 /// for it, and `ipcs -m -i`. `Err` if a field differs, unless somebody attached or detached
 /// meanwhile: then both are asked again.
 pub fn segment(shmid: c_int) -> Result<()> {
-    let (source, ours) = match shm::ctl_stat(shmid) {
+    let (source, ours) = match brief(|| shm::ctl_stat(shmid)) {
         Err(Failure::Call(_, Errno::EACCES)) => {
-            note("IPC_STAT is refused: our row is the one of /proc, open to everybody");
+            note("IPC_STAT is refused: our row is from /proc, which every user may read");
             ("/proc", tables::segment(shmid))
         }
         stat => ("IPC_STAT", Some(Row::of(shmid, &stat?))),
@@ -35,7 +35,7 @@ pub fn segment(shmid: c_int) -> Result<()> {
             if tables::segment(shmid)
                 .is_some_and(|now| fields(SEGMENT, &now) != fields(SEGMENT, &ours)) =>
         {
-            note("somebody attached or detached meanwhile: once more");
+            note("another process attached or detached meanwhile: compared again");
             segment(shmid)
         }
         compared => compared,
@@ -70,11 +70,14 @@ pub fn object(kind: Kind, names: &'static str, source: &str, ours: &Row) -> Resu
             let width = ours.0.len().max(ours.1.len()).max(theirs.1.len());
             format!(" {:<width$}", cell(field))
         });
-        text(format!("{label:<8} {}", cells.collect::<String>()).trim_end());
+        format!("{label:<8} {}", cells.collect::<String>()).trim_end().to_string()
     };
-    line("", |field| field.0, &ours);
-    line(source, |field| &field.1, &ours);
-    line(&reader, |field| &field.1, &theirs);
+    let rows = [
+        line("", |field| field.0, &ours),
+        line(source, |field| &field.1, &ours),
+        line(&reader, |field| &field.1, &theirs),
+    ];
+    text(&rows.join("\n"));
     if let Some(((name, ours), (_, theirs))) = ours.iter().zip(&theirs).find(|(o, t)| o != t) {
         let why = format!("{name} is {theirs} for {reader}, {ours} for {source}");
         return Err(Failure::because(format!("{} {id}: {why}", kind.noun())));
@@ -87,7 +90,7 @@ pub fn object(kind: Kind, names: &'static str, source: &str, ours: &Row) -> Resu
 /// A row in the words of `ipcs`, without what this row does not have.
 fn fields(names: &'static str, row: &Row) -> Vec<Field> {
     let pairs = names.split(' ').filter_map(|pair| pair.split_once('='));
-    pairs.filter_map(|(name, column)| Some((name, spelled(name, row.find(column)?)))).collect()
+    pairs.filter_map(|(name, column)| Some((name, spell::ipcs(name, row.find(column)?)))).collect()
 }
 
 /// What `ipcs` prints for these fields; `None` if this machine has no `ipcs`.
@@ -106,17 +109,4 @@ fn of_ipcs(kind: Kind, id: i64, columns: usize, fields: &[Field]) -> Option<Vec<
         (*name, word.unwrap_or("nothing".into()))
     };
     Some(fields.iter().enumerate().map(said).collect())
-}
-
-fn spelled(name: &str, number: i64) -> String {
-    match name {
-        "key" => format!("{:#010x}", number as i32),
-        "owner" => spell::user(number),
-        "perms" => format!("{:o}", number & 0o777),
-        "mode" => format!("{}{number:o}", if number == 0 { "" } else { "0" }),
-        // The bits SHM_DEST and SHM_LOCKED.
-        "status" => ["", "dest", "locked", "dest locked"][number as usize >> 9 & 3].into(),
-        _ if name.ends_with("_time") => spell::time(number),
-        _ => number.to_string(),
-    }
 }

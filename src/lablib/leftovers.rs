@@ -1,8 +1,7 @@
 //! Nothing stays behind: what the workbook made and did not remove is found by the ledger, and removed.
 
-use std::fs::File;
-use std::process;
 use std::sync::atomic::Ordering::Relaxed;
+use std::{fs::File, os::fd::AsRawFd, process};
 
 use libc::{c_int, key_t};
 use sysv::process::runs;
@@ -70,8 +69,10 @@ pub fn inherit(key: key_t) -> Result<()> {
 /// An empty file of this user, for `ftok`, which needs one that exists.
 pub fn key_file(name: &str) -> Result<String> {
     let path = runtime_dir()?.join(name);
-    File::options().append(true).create(true).open(&path).map_err(|error| {
+    let file = File::options().append(true).create(true).open(&path).map_err(|error| {
         Failure::because(format!("cannot make the key file {}: {error}", path.display()))
     })?;
+    let line = format!("open({path:?}, O_WRONLY|O_CREAT|O_APPEND|O_CLOEXEC, 0666)");
+    print::dim(|| print::after(Ok(file.as_raw_fd()), |_| line))?;
     Ok(path.display().to_string())
 }

@@ -9,7 +9,7 @@ use sysv::{records, spell};
 
 use crate::backstage::failure::Result;
 use crate::backstage::ledger;
-use crate::print::{after, before, traced};
+use crate::print::{after, before, begin, traced};
 
 /// The longest message these functions carry, in bytes: the kernel's default limit (msgmax).
 pub const MAX: usize = 8192;
@@ -51,22 +51,25 @@ pub fn snd(msqid: c_int, mtype: c_long, mtext: &[u8], msgflg: c_int) -> Result<(
 pub fn rcv(msqid: c_int, size: usize, msgtyp: c_long, msgflg: c_int) -> Result<(c_long, Vec<u8>)> {
     let mut buffer = Buffer { mtype: 0, mtext: [0; MAX] };
     let (to, room) = ((&raw mut buffer).cast(), size.min(MAX));
-    before(&format!("msgrcv({msqid}, &buffer, {room}, {msgtyp}, …)"))?;
+    let how = spell::join(msgflg, spell::MESSAGE);
+    let line = format!("msgrcv({msqid}, &buffer, {room}, {msgtyp}, {how})");
+    let _turn = match msgflg & libc::IPC_NOWAIT {
+        0 => begin(&line).map(|()| None)?,
+        _ => Some(before(&line)?),
+    };
     // SAFETY: the kernel writes a type and at most `room` bytes, all inside the buffer.
     let taken = Errno::result(unsafe { libc::msgrcv(msqid, to, room, msgtyp, msgflg) });
     let text = buffer.mtext[..taken.unwrap_or(0) as usize].to_vec();
-    let how = spell::join(msgflg, spell::MESSAGE);
     after(taken.map(|n| n as c_int), |ok| {
         let message = format!("{{mtype={}, mtext={}}}", buffer.mtype, spell::bytes(&text));
-        let message = if ok { message } else { "&buffer".into() };
-        format!("msgrcv({msqid}, {message}, {room}, {msgtyp}, {how})")
+        if ok { line.replace("&buffer", &message) } else { line }
     })?;
     Ok((buffer.mtype, text))
 }
 
 /// `msgctl(IPC_STAT)`: the kernel's record of a queue. EINVAL, EACCES.
 pub fn ctl_stat(msqid: c_int) -> Result<msqid_ds> {
-    before(&format!("msgctl({msqid}, IPC_STAT, &ds)"))?;
+    let _turn = before(&format!("msgctl({msqid}, IPC_STAT, &ds)"))?;
     // SAFETY: msqid_ds is plain numbers, and the kernel writes one whole record or nothing.
     let mut ds: msqid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.
@@ -76,7 +79,7 @@ pub fn ctl_stat(msqid: c_int) -> Result<msqid_ds> {
     Ok(ds)
 }
 
-/// `msgctl(IPC_RMID)`: removes the queue at once, and wakes who is blocked on it with EIDRM.
+/// `msgctl(IPC_RMID)`: removes the queue at once; calls that are blocked on it fail with EIDRM.
 pub fn ctl_rmid(msqid: c_int) -> Result<()> {
     // SAFETY: IPC_RMID touches no buffer.
     traced(format!("msgctl({msqid}, IPC_RMID, NULL)"), || unsafe {

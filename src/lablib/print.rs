@@ -5,73 +5,57 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fmt::{Debug, Write as _};
-use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::fmt::Debug;
+use std::thread::LocalKey;
 
-use colored::{Color, ColoredString, Colorize};
 use nix::errno::{Errno, ErrnoSentinel};
+use screen::pages::stepping;
 use sysv::spell;
 
 use crate::backstage::failure::{Failure, Result};
-use crate::backstage::stop;
-use crate::backstage::terminal::{columns, complain, prompt, stepping, wrap};
+pub use crate::backstage::lane::name;
+use crate::backstage::terminal::complain;
 pub use crate::backstage::turn::out;
-use crate::backstage::turn::turn;
-
-/// Where `= result` starts.
-const RESULT_COLUMN: usize = 52;
-const BLANKS: &str = "                                                    ";
-/// A heading's rule ends here.
-const PAGE: usize = 80;
+use crate::backstage::turn::{Turn, turn};
+use crate::backstage::{lane, stop};
 
 /// In a bulk run: how often each call had each outcome.
 type Counts = BTreeMap<String, BTreeMap<String, usize>>;
 
 thread_local! {
-    /// As it is printed, and its width in columns.
-    static LANE: RefCell<(String, usize)> = const { RefCell::new((String::new(), 0)) };
     static DIM: Cell<bool> = const { Cell::new(false) };
+    static BRIEF: Cell<bool> = const { Cell::new(false) };
     static BULK: RefCell<Option<Counts>> = const { RefCell::new(None) };
+    /// The call that this thread makes has its line: what follows is its result.
+    static BEGUN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The section's title.
 pub fn title(title: &str) {
-    out(&format!("{}\n{}\n", title.bold(), "═".repeat(title.chars().count()).cyan()));
+    out(&screen::title(title));
 }
 
 /// A numbered step of the section: heading, comment and printed line at once. With `STEP=1` it
 /// waits for Enter. `Err` when a signal has asked the lab to stop.
 pub fn step(number: u32, heading: &str) -> Result<()> {
-    heading_line(&format!("── {number}  {heading} "))
+    lane::heading(number, format!("{number}  {heading}"))
+}
+
+/// The heading of a part, above its steps: `A  The protocol`.
+pub fn part(name: &str, heading: &str) -> Result<()> {
+    lane::heading(0, format!("{name}  {heading}"))
 }
 
 /// The heading of an experiment, and its question.
 pub(crate) fn experiment(name: &str, question: &str, rows: &str) -> Result<()> {
-    heading_line(&format!("── {name} ({rows}) "))?;
+    lane::heading(0, format!("{name} ({rows})"))?;
     note(question);
-    Ok(())
-}
-
-fn heading_line(text: &str) -> Result<()> {
-    stop::check()?;
-    let _turn = turn();
-    if stepping().is_some() {
-        prompt("Enter: go on")?;
-    }
-    let (lane, width) = lane();
-    let rule = "─".repeat(PAGE.saturating_sub(width + text.chars().count()));
-    out(&format!("\n{lane}{}\n", format!("{text}{rule}").cyan()));
     Ok(())
 }
 
 /// What the line above means here.
 pub fn note(text: &str) {
-    let (lane, width) = lane();
-    let text = format!("· {text}");
-    let (rows, last) = wrap(&text, columns().saturating_sub(width + 4), 2);
-    let rows = rows.iter().map(String::as_str).chain([&*last]);
-    out(&rows.map(|row| format!("{lane}    {}\n", row.dimmed())).collect::<String>());
+    lane::show(&lane::mine(|lane| lane.note(text, DIM.get())), false);
 }
 
 /// A note that is asserted: what it says holds, or the lab fails saying that it does not.
@@ -102,40 +86,30 @@ pub fn tell(failure: &Failure) {
     }
 }
 
-/// A line that is neither call nor note: a row of a table, what was read from memory.
-pub fn text(line: &str) {
-    out(&format!("{}  {line}\n", lane().0));
+/// Rows that are neither call nor note: of a table, what was read from memory.
+pub fn text(rows: &str) {
+    lane::show(&lane::mine(|lane| lane.rows(rows)), true);
 }
 
-/// One colour a process, in the order in which they are made. Readable on black and on white.
-const COLORS: [Color; 3] = [Color::Blue, Color::Magenta, Color::Yellow];
-/// Which one is ours, and which one the next process gets.
-static COLOR: AtomicUsize = AtomicUsize::new(0);
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-/// After a fork, in both processes.
-pub(crate) fn forked(is_child: bool) {
-    match is_child {
-        true => COLOR.store(NEXT.load(Relaxed), Relaxed),
-        false => _ = NEXT.fetch_add(1, Relaxed),
-    }
+/// In a child, whose fork may have been dim: its calls are not.
+pub(crate) fn forked() {
+    DIM.set(false);
 }
 
-/// Names this thread's lines and gives them its process's colour: `parent 4242 │ …`, `server reader
-/// 4243 │ …`. The number is the thread's, as strace tells threads apart; a process of one thread has
-/// the same.
-pub fn name(name: &str) {
-    let color = COLOR.load(Relaxed);
-    NEXT.fetch_max(color + 1, Relaxed);
-    let label = format!("{name} {} │", nix::unistd::gettid());
-    LANE.set((label.color(COLORS[color % COLORS.len()]).to_string(), label.chars().count()));
-}
-
-/// Runs `body` with its calls printed dim: guards, polls and the safety net.
+/// Runs `body` with its calls printed dim: guards, polls, the safety net, the lab's own forks.
 pub fn dim<T>(body: impl FnOnce() -> T) -> T {
-    let before = DIM.replace(true);
+    with(&DIM, body)
+}
+
+/// Runs `body` with records printed as `{…}`: a table follows that says the same.
+pub fn brief<T>(body: impl FnOnce() -> T) -> T {
+    with(&BRIEF, body)
+}
+
+fn with<T>(how: &'static LocalKey<Cell<bool>>, body: impl FnOnce() -> T) -> T {
+    let before = how.replace(true);
     let result = body();
-    DIM.set(before);
+    how.set(before);
     result
 }
 
@@ -157,20 +131,36 @@ pub fn traced<T: Debug + ErrnoSentinel + PartialEq>(
     line: String,
     call: impl FnOnce() -> T,
 ) -> Result<T> {
-    before(&line)?;
-    let _turn = turn();
+    let _turn = before(&line)?;
     after(Errno::result(call()), |_| line)
 }
 
-/// What [`traced`] does before its call. With [`after`], for a call that may block, and so must not
-/// keep the lock, and for one that is spelled with what it wrote.
-pub fn before(line: &str) -> Result<()> {
+/// What [`traced`] does before its call: takes the lock, and with `STEP=call` waits for Enter. With
+/// [`after`], for a call that is spelled with what it wrote.
+pub fn before(line: &str) -> Result<Turn> {
     stop::check()?;
-    if stepping() == Some("call") && !DIM.get() && BULK.with_borrow(Option::is_none) {
-        let _turn = turn();
-        prompt(&format!("next: {line}"))?;
+    BEGUN.set(false);
+    let turn = turn();
+    if stepping() == Some("call") && !DIM.get() && !counting() && !lane::hidden() {
+        lane::wait_for_enter(&format!("next: {line}"))?;
+    }
+    Ok(turn)
+}
+
+/// Before a call that may sleep: prints that it begins, `pause() …`, and gives back the lock, so that
+/// others can print while it sleeps. [`after`] prints its result, `… pause() = -1 EINTR`.
+pub fn begin(line: &str) -> Result<()> {
+    let _turn = before(line)?;
+    if !counting() {
+        call_rows(&format!("{line} …"), None);
+        BEGUN.set(true);
     }
     Ok(())
+}
+
+/// Are calls counted, and not printed?
+pub(crate) fn counting() -> bool {
+    BULK.with_borrow(Option::is_some)
 }
 
 /// Prints, or counts, the line of a call that has returned. `line` is told whether it succeeded.
@@ -196,33 +186,12 @@ pub fn after<T: Debug>(result: nix::Result<T>, line: impl FnOnce(bool) -> String
 
 /// Prints the line of a call: what was asked, and what was answered.
 pub fn call_line(call: &str, answer: &str, good: bool) {
-    let (lane, width) = lane();
-    let room = columns().saturating_sub(width + 2);
-    let tail = [" = ", answer].concat();
-    let (mut rows, mut last) = wrap(call, room, 4);
-    let used = last.chars().count();
-    let fits = |column: &usize| column + tail.chars().count() <= room;
-    let column = [used.max(RESULT_COLUMN.saturating_sub(width + 2)), used].into_iter().find(fits);
-    if column.is_none() {
-        rows.push(mem::take(&mut last).into_owned());
-    }
-    let gap = &BLANKS[..column.map_or(3, |column| column - used)];
-    let mut text = String::with_capacity(2 * PAGE * (rows.len() + 1));
-    let paint = |piece: &str| if DIM.get() { piece.dimmed() } else { piece.into() };
-    // Nothing fails that writes into a string.
-    let _ = rows.iter().try_for_each(|row| writeln!(text, "{lane}  {}", paint(row)));
-    text.extend([&*lane, "  "]);
-    let _ = if DIM.get() {
-        writeln!(text, "{}", [&*last, gap, &tail].concat().dimmed())
-    } else {
-        text.extend([&*last, gap]);
-        let tail = ColoredString::from(tail);
-        writeln!(text, "{}", if good { tail.green() } else { tail.red() })
-    };
-    out(&text);
+    let call = if BEGUN.replace(false) { &format!("… {call}") } else { call };
+    call_rows(call, Some((answer, good)));
 }
 
-/// This thread's lane, coloured, and its width in columns.
-fn lane() -> (String, usize) {
-    LANE.with_borrow(Clone::clone)
+fn call_rows(call: &str, answer: Option<(&str, bool)>) {
+    let record = call.find('{').zip(call.rfind('}')).filter(|_| BRIEF.get());
+    let call = record.map_or(call.into(), |(a, z)| format!("{}{{…{}", &call[..a], &call[z..]));
+    lane::show(&lane::mine(|lane| lane.call(&call, answer, DIM.get())), false);
 }

@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use screen::pages::{Pages, stepping};
 
 use crate::backstage::failure::{Failure, Result, exit};
-use crate::backstage::terminal::{complain, stepping};
-use crate::backstage::turn::{lost_output, out, share_turn};
+use crate::backstage::terminal::complain;
+use crate::backstage::turn::{lost_output, out, pages, share_turn};
 use crate::backstage::{ledger, stop};
 use crate::{leftovers, print};
 
@@ -21,7 +22,7 @@ pub struct Experiment {
     pub rows: &'static str,
     /// What it asks.
     pub question: &'static str,
-    /// Asks it. `Err` when the kernel's answer is not the one that the notes teach.
+    /// Asks it. `Err` when the kernel's answer is not the one that the section's note teaches.
     pub run: fn() -> Result<()>,
 }
 
@@ -41,11 +42,18 @@ pub fn command(about: &'static str) -> Command {
     let one = one.help("Run one experiment, by its name").conflicts_with("experiments");
     let all = flag("experiments", "Run every experiment of this section, instead of its story");
     let list = list.conflicts_with_all(["experiment", "experiments"]);
-    Command::new("lab").about(about).args([list, one, all])
+    let number = |name, help| {
+        let steps = value_parser!(u32).range(1..);
+        Arg::new(name).long(name).value_name("N").value_parser(steps).global(true).help(help)
+    };
+    let from =
+        number("from", "Show the story from step N on; what comes before is made all the same");
+    let only = number("only", "Show step N of the story alone").conflicts_with("from");
+    Command::new("lab").about(about).args([list, one, all, from, only])
 }
 
-/// Reads a program's arguments. `Err`: help was asked for, or one is wrong, which is told in one
-/// line; what to exit with.
+/// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
+/// what to exit with.
 pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
     command.try_get_matches().map_err(|error| {
         let text = error.render().to_string();
@@ -81,7 +89,7 @@ pub fn section(
         }
         let chosen = words.get_one::<String>("experiment").map(|name| {
             let known = experiments.iter().find(|one| one.name == name);
-            let why = || format!("no experiment '{name}' here; --list names those there are");
+            let why = || format!("no experiment '{name}' here; --list shows all names");
             known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
         });
         ledger::start();
@@ -90,7 +98,15 @@ pub fn section(
             None if words.get_flag("experiments") => experiments.iter().try_for_each(ask),
             None => {
                 print::title(title);
-                story()
+                let [from, only] = ["from", "only"].map(|name| words.get_one(name).copied());
+                let pages = pages().inspect(|pages| pages.choose(from, only));
+                if from.or(only).is_some() {
+                    out("  (the other steps are made, too, and not shown)\n");
+                }
+                story()?;
+                let missed = pages.and_then(Pages::missed);
+                let why = |number| format!("this story has no step {number}");
+                missed.map_or(Ok(()), |number| Err(Failure::Because(exit::USAGE, why(number))))
             }
         }
     })
@@ -105,11 +121,11 @@ fn ask(experiment: &Experiment) -> Result<()> {
     Ok(())
 }
 
-/// A limit on waiting for somebody who owes an answer; `None`: no limit.
+/// A limit on the wait for an answer of the peer; `None`: no limit.
 pub type Patience = Option<Duration>;
 
-/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP
-/// nobody is hurried.
+/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP there
+/// is no limit.
 pub fn patience(text: &str) -> std::result::Result<Patience, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
     let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;

@@ -7,7 +7,7 @@ use sysv::tables::Kind;
 
 use crate::backstage::failure::Result;
 use crate::backstage::ledger;
-use crate::print::{after, before, traced};
+use crate::print::{after, begin, traced};
 
 /// Creates or opens a set of `nsems` semaphores, all 0: semget(2). ENOENT, EEXIST, EACCES,
 /// EINVAL (size), ENOSPC (semmni, semmns).
@@ -29,10 +29,10 @@ pub fn op(semid: c_int, sem_num: u16, sem_op: i16, sem_flg: c_int) -> Result<()>
     let mut operation = libc::sembuf { sem_num, sem_op, sem_flg: sem_flg as i16 };
     // SAFETY: the kernel reads one sembuf.
     let mut call = || unsafe { libc::semop(semid, &mut operation, 1) };
-    if sem_op > 0 {
+    if sem_op > 0 || sem_flg & libc::IPC_NOWAIT != 0 {
         traced(line, call)?;
     } else {
-        before(&line)?;
+        begin(&line)?;
         after(Errno::result(call()), |_| line)?;
     }
     Ok(())
@@ -55,7 +55,7 @@ pub fn ctl_setval(semid: c_int, semnum: c_int, value: c_int) -> Result<()> {
     Ok(())
 }
 
-/// `semctl(IPC_RMID)`: removes the set at once, and wakes who is blocked on it with EIDRM.
+/// `semctl(IPC_RMID)`: removes the set at once; calls that are blocked on it fail with EIDRM.
 pub fn ctl_rmid(semid: c_int) -> Result<()> {
     // SAFETY: IPC_RMID takes no further argument.
     traced(format!("semctl({semid}, 0, IPC_RMID, NULL)"), || unsafe {

@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::ops::{Deref, Range};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
 use std::{mem, ptr};
 
@@ -38,10 +38,10 @@ pub fn ftok(path: &str, proj_id: c_int) -> Result<key_t> {
     // Printed as an address is: in hexadecimal. A key is negative or not, and fails as -1 alone.
     let key = traced(format!("ftok(\"{path}\", {id})"), || {
         // SAFETY: the path is a NUL-terminated string that outlives the call.
-        match unsafe { libc::ftok(file.as_ptr(), proj_id) } {
-            -1 => ptr::without_provenance_mut::<c_void>(usize::MAX),
-            key => ptr::without_provenance_mut(key as u32 as usize),
-        }
+        let key = Errno::result(unsafe { libc::ftok(file.as_ptr(), proj_id) });
+        // What ftok asks the kernel; it fails when and as this call does.
+        let _ = print::dim(|| after(key.map(|_| 0), |_| format!("stat(\"{path}\", &st)")));
+        key.inspect_err(|errno| errno.set()).map_or(usize::MAX as Addr, |key| key as u32 as Addr)
     })?;
     Ok(key.addr() as key_t)
 }
@@ -59,7 +59,7 @@ pub fn get(key: key_t, size: usize, shmflg: c_int) -> Result<c_int> {
 
 /// Attaches a segment and answers where: shmop(2). With [`NULL`] the kernel chooses. The error is
 /// `(void *) -1`, not NULL. EINVAL (id, address), EACCES, ENOMEM. SHM_REMAP may replace memory of
-/// segments that are attached here and that nobody has in a [`View`]; anything else is refused.
+/// segments that are attached here and have no [`View`]; anything else is refused.
 pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
     let (mut list, how) = (attached(), spell::join(shmflg, spell::ATTACH));
     // At page 0 there is nothing to be replaced, and the kernel says so.
@@ -67,7 +67,7 @@ pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
         list.idle((shmaddr as usize / page() * page()) as Addr, bytes(shmid))?;
     }
     let line = format!("shmat({shmid}, {}, {how})", spell::pointer(shmaddr));
-    // SAFETY: shmat maps where nothing is mapped; with SHM_REMAP, over a segment that nobody looks into.
+    // SAFETY: shmat maps where nothing is mapped; with SHM_REMAP, over a segment without a view.
     let addr = traced(line, || unsafe { libc::shmat(shmid, shmaddr, shmflg) })?;
     let (base, writable) = (addr as usize, shmflg & libc::SHM_RDONLY == 0);
     let range = base..base + bytes(shmid);
@@ -82,15 +82,15 @@ fn bytes(shmid: c_int) -> usize {
     size.next_multiple_of(page())
 }
 
-/// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address. Refused
-/// while somebody has a [`View`] of it.
+/// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address.
+/// Refused while there is a [`View`] of it.
 pub fn dt(shmaddr: Addr) -> Result<()> {
     let (mut list, base) = (attached(), shmaddr as usize);
     if list.0.iter().any(|one| one.base == base && one.views > 0) {
-        return Err(Failure::because(format!("somebody looks into what is at {shmaddr:p}")));
+        return Err(Failure::because(format!("a View still uses the memory at {shmaddr:p}")));
     }
-    // SAFETY: there is no view of it, and `read` and `write` copy while they hold the list. Who makes a
-    // reference into a segment otherwise answers for it that nobody detaches it meanwhile.
+    // SAFETY: there is no view of it, and `read` and `write` copy while they hold the list. Code
+    // that makes a reference into a segment by other means must make sure that it stays attached.
     traced(format!("shmdt({})", spell::pointer(shmaddr)), || unsafe { libc::shmdt(shmaddr) })?;
     list.0.retain(|one| one.base != base);
     Ok(())
@@ -105,7 +105,7 @@ pub fn ctl_stat(shmid: c_int) -> Result<shmid_ds> {
 /// kernel's table for the id and answer the id. EINVAL, EACCES (not for SHM_STAT_ANY).
 pub fn stat(shmid: c_int, cmd: c_int) -> Result<(c_int, shmid_ds)> {
     let spell = |record: &str| format!("shmctl({shmid}, {}, {record})", spell::command(cmd));
-    before(&spell("&ds"))?;
+    let _turn = before(&spell("&ds"))?;
     // SAFETY: shmid_ds is plain numbers, and the kernel writes one whole record or nothing.
     let mut ds: shmid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.
@@ -169,11 +169,11 @@ impl List {
         Err(Failure::because(why))
     }
 
-    /// Fails unless all of the range lies in one attachment, which nobody has a view of.
+    /// Fails unless all of the range lies in one attachment, and there is no view of it.
     fn idle(&mut self, addr: Addr, len: usize) -> Result<()> {
         match self.find(addr, len, false)?.views {
             0 => Ok(()),
-            _ => Err(Failure::because(format!("somebody looks into what is at {addr:p}"))),
+            _ => Err(Failure::because(format!("a View still uses the memory at {addr:p}"))),
         }
     }
 
@@ -189,8 +189,8 @@ impl List {
     }
 }
 
-/// Lets `call` do with attached memory what can be done with any: mprotect(2), munmap(2). Fails unless
-/// all of it is attached here, and nobody has a [`View`] of it. `stays`: it is attached afterwards, too.
+/// Lets `call` change attached memory: mprotect(2), munmap(2). Fails unless all of it is attached
+/// here, and there is no [`View`] of it. `stays`: it is attached afterwards, too.
 pub fn pages<F: FnOnce() -> Result<()>>(
     addr: Addr,
     len: usize,
@@ -211,7 +211,9 @@ pub fn pages<F: FnOnce() -> Result<()>>(
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
     let mut list = attached();
     list.find(addr, bytes.len(), true)?;
-    print::text(&format!("memory at {addr:p} <- {}", show(bytes)));
+    let line = format!("memory at {addr:p} <- {}", show(bytes));
+    let _turn = before(&line)?;
+    print::text(&line);
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr.cast(), bytes.len()) };
@@ -223,8 +225,9 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
     let mut list = attached();
     list.find(addr, len, false)?;
+    let _turn = before(&format!("memory at {addr:p} -> {len} bytes"))?;
     let mut bytes = vec![0; len];
-    // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
+    // SAFETY: as in `write`; the bytes are copied out before they are used.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };
     print::text(&format!("memory at {addr:p} -> {}", show(&bytes)));
     Ok(bytes)
@@ -244,6 +247,8 @@ fn show(bytes: &[u8]) -> String {
 pub unsafe trait Shared {}
 
 // SAFETY: atomics.
+unsafe impl Shared for AtomicU32 {}
+// SAFETY: as above.
 unsafe impl Shared for AtomicU64 {}
 // SAFETY: as its elements.
 unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
@@ -251,7 +256,7 @@ unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
 /// A record in attached memory. While it lives, the segment is not detached, and not replaced.
 pub struct View<T: Shared>(*const T);
 
-/// Looks at what lies at `addr` as a `T`. Fails unless all of it is attached here, writable, and aligned.
+/// Uses the memory at `addr` as a `T`. Fails unless all of it is attached, writable, aligned.
 pub fn view<T: Shared>(addr: Addr) -> Result<View<T>> {
     let mut list = attached();
     let one = list.find(addr, size_of::<T>(), true)?;

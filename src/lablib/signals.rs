@@ -8,24 +8,28 @@ use nix::unistd::{self, Pid};
 
 use crate::backstage::failure::Result;
 pub use crate::backstage::stop::{check, undisturbed, wait, wait_readable, watch};
-use crate::print::{after, before, traced};
+use crate::print::{after, begin, counting, dim, note, traced};
 
-/// How often each signal was heard, and from which process last.
-static HEARD: [AtomicI32; 32] = [const { AtomicI32::new(0) }; 32];
-static FROM: [AtomicI32; 32] = [const { AtomicI32::new(0) }; 32];
+/// A number for each signal: how often its handler has run, how many of these were asked for by [`heard`]
+/// and printed, and from which process the last one came.
+type Numbers = [AtomicI32; 32];
+static COUNT: Numbers = [const { AtomicI32::new(0) }; 32];
+static HEARD: Numbers = [const { AtomicI32::new(0) }; 32];
+static PRINTED: Numbers = [const { AtomicI32::new(0) }; 32];
+static FROM: Numbers = [const { AtomicI32::new(0) }; 32];
 
 extern "C" fn hear(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo; for a signal that was sent, si_pid is its sender.
-    FROM[signal as usize].store(unsafe { (*info).si_pid() }, SeqCst);
-    HEARD[signal as usize].fetch_add(1, SeqCst);
+    // SAFETY: the kernel passes a valid siginfo. Who sends by `kill` cannot choose si_pid; by `sigqueue`, yes.
+    let from = unsafe { if (*info).si_code == libc::SI_USER { (*info).si_pid() } else { 0 } };
+    FROM[signal as usize].store(from, SeqCst);
+    COUNT[signal as usize].fetch_add(1, SeqCst);
 }
 
 /// Installs a handler that counts the signal and keeps its sender: sigaction(2). It interrupts
 /// `pause` and `sigsuspend`; other calls go on after it.
 pub fn sigaction(signal: Signal) -> Result<()> {
-    HEARD[signal as usize].store(0, SeqCst);
-    let handler = SigHandler::SigAction(hear);
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    [&COUNT, &HEARD, &PRINTED].iter().for_each(|all| all[signal as usize].store(0, SeqCst));
+    let action = SigAction::new(SigHandler::SigAction(hear), SaFlags::SA_RESTART, SigSet::empty());
     traced(format!("sigaction({signal}, {{hear, SA_SIGINFO|SA_RESTART}}, NULL)"), || {
         // SAFETY: the handler only stores to atomics, which is async-signal-safe.
         unsafe { signal::sigaction(signal, &action) }.map_or(-1, |_| 0)
@@ -33,19 +37,36 @@ pub fn sigaction(signal: Signal) -> Result<()> {
     Ok(())
 }
 
-/// How often the signal was heard since this was asked last.
-pub fn heard(signal: Signal) -> i32 {
-    HEARD[signal as usize].swap(0, SeqCst)
+/// How often the handler of this signal has run.
+pub fn count(signal: Signal) -> i32 {
+    COUNT[signal as usize].load(SeqCst)
 }
 
-/// Which process sent the signal that was heard last.
+/// How often the signal was heard since this was asked last.
+pub fn heard(signal: Signal) -> i32 {
+    let count = count(signal);
+    count - HEARD[signal as usize].swap(count, SeqCst)
+}
+
+/// Which process sent the signal that was heard last; 0 if it did not do so by `kill`.
 pub fn sender(signal: Signal) -> i32 {
     FROM[signal as usize].load(SeqCst)
 }
 
 /// Has the signal been heard since [`heard`] was asked last?
 pub fn was_heard(signal: Signal) -> bool {
-    HEARD[signal as usize].load(SeqCst) > 0
+    count(signal) > HEARD[signal as usize].load(SeqCst)
+}
+
+/// Prints, dim, which handlers have run since this was called last: they cannot print themselves.
+pub fn print_handlers() {
+    for signal in [Signal::SIGUSR1, Signal::SIGUSR2] {
+        let (count, from) = (count(signal), sender(signal));
+        if PRINTED[signal as usize].swap(count, SeqCst) < count && !counting() {
+            let line = format!("hear({signal}) has run: sent by {from}");
+            dim(|| note(&line));
+        }
+    }
 }
 
 /// Blocks a signal, or lets it in again: sigprocmask(2). A blocked one waits, once.
@@ -64,8 +85,9 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 
 /// Sleeps until a handler has run: pause(2). One that ran before the call does not count.
 pub fn pause() -> Result<()> {
-    before("pause()")?;
+    begin("pause()")?;
     unistd::pause();
+    print_handlers();
     // It never answers anything else.
     let _ = after::<i32>(Err(Errno::EINTR), |_| "pause()".into());
     Ok(())
@@ -76,8 +98,10 @@ pub fn pause() -> Result<()> {
 pub fn sigsuspend(signal: Signal) -> Result<()> {
     let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
     open.remove(signal);
-    before("sigsuspend(~[…])")?;
+    let line = format!("sigsuspend(mask without {signal})");
+    begin(&line)?;
     let _ = open.suspend();
-    let _ = after::<i32>(Err(Errno::EINTR), |_| format!("sigsuspend(mask without {signal})"));
+    print_handlers();
+    let _ = after::<i32>(Err(Errno::EINTR), |_| line);
     Ok(())
 }

@@ -327,14 +327,21 @@ fn machine() -> (MutexGuard<'static, ()>, fs::File) {
 pub fn per_process(text: &str) -> String {
     let lane = Regex::new(r"^\w[\w ]* \d+ │").expect("lane");
     let mut groups: Vec<(String, String)> = vec![(String::new(), String::new())];
+    // The blank line above a heading goes with the heading: it is one write.
+    let mut blank = String::new();
     for line in text.lines() {
+        if line.is_empty() {
+            blank += "\n";
+            continue;
+        }
         let name = lane.find(line).map_or("", |found| found.as_str());
         let at = groups.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
             groups.push((name.into(), String::new()));
             groups.len() - 1
         });
-        groups[at].1 += &format!("{line}\n");
+        groups[at].1 += &format!("{}{line}\n", std::mem::take(&mut blank));
     }
+    groups[0].1 += &blank;
     groups.into_iter().map(|(_, lines)| lines).collect::<Vec<_>>().join("\n")
 }
 
@@ -373,8 +380,11 @@ pub fn scrub(text: &str) -> String {
         let rules = [
             (&*named, "$1 PID"),
             (r"\) += ", ") = "),
-            // Whether a process has to sleep at all before a signal comes is not fixed.
-            (r"(?m)^.*(pause\(\)|sigsuspend\(.*\)) = -1 EINTR.*\n", ""),
+            // Whether a wait looks up by itself before somebody wakes it is not fixed.
+            (r"(?m)^.*futex\(.*(tv_nsec=100000000|FUTEX_WAKE).*\n", ""),
+            (r"(?m)^.*  futex (wait|wake) x .*\n", ""),
+            (r"\bpipe2\(\[\d+, \d+\]", "pipe2([FD, FD]"),
+            (r"\bst_dev=0x\w+, st_ino=\d+", "st_dev=DEVICE, st_ino=INODE"),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
             (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
@@ -382,10 +392,21 @@ pub fn scrub(text: &str) -> String {
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),
             (r"\b((?:wait|kill|pid)\w*)\(\d+", "$1(PID"),
             (r"pidfd_send_signal\(\d+", "pidfd_send_signal(FD"),
+            (r"(pidfd_open\(.*\) = )\d+", "${1}FD"),
+            (r"/proc/\d+/(status|maps)\b", "/proc/PID/$1"),
+            (r"= uid \d+, alive", "= uid USER, alive"),
+            (r"(?m)segment \d+ is (not there|there)$", "segment ID is $1"),
+            (
+                r"the pid in it, \d+, has not attached segment \d+",
+                "the pid in it, PID, has not attached segment ID",
+            ),
+            // A peer may have ended by the time that its last signal is let in.
+            (r"(ppoll\(.*\) = )(?:1|-1 EINTR.*)", "${1}1 or -1 EINTR"),
             (r"(\b(?:shm_)?open\(\x22.*\) = )\d+", "${1}FD"),
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
+            (r"has run: sent by \d+", "has run: sent by PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\band \d+ is gone", "and PID is gone"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),

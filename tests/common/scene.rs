@@ -94,7 +94,7 @@ pub fn did(run: &Run, name: &str) -> Did {
 pub fn c_programs() -> &'static Path {
     static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
         let dir = scratch().keep();
-        for name in ["server", "client", "plant", "naive"] {
+        for name in ["server", "client", "plant", "naive", "forge"] {
             let source = repo().join(format!("tests/c/{name}.c"));
             let flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-o"];
             let cc = Command::new("cc").args(flags).arg(dir.join(name)).arg(source).output();

@@ -82,7 +82,7 @@ impl Talk for Slots {
             ptr::copy_nonoverlapping(message.as_ptr(), (&raw mut (*self.theirs).bytes).cast(), 64);
             if self.futex {
                 (*self.theirs).word.store(1, SeqCst);
-                futex_wake(&(*self.theirs).word);
+                let _ = futex_wake(&(*self.theirs).word);
             } else {
                 libc::sem_post(&raw mut (*self.theirs).semaphore);
             }
@@ -94,7 +94,7 @@ impl Talk for Slots {
         unsafe {
             if self.futex {
                 while (*self.mine).word.swap(0, SeqCst) == 0 {
-                    futex_wait(&(*self.mine).word, 0, Duration::from_secs(1));
+                    let _ = futex_wait(&(*self.mine).word, 0, Duration::from_secs(1));
                 }
             } else {
                 while libc::sem_wait(&raw mut (*self.mine).semaphore) != 0 {}

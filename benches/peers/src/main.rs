@@ -88,18 +88,18 @@ fn page(machine: &str, command: &str, rounds: usize, results: &Results) -> Strin
     let verdicts = verdicts(results);
     let truths = include_str!("truths.md");
     let class = if FIFO.load(SeqCst) {
-        "\n\n`--fifo`: the processes that are measured go before all others (SCHED_FIFO), since other \
-         work was going on: the load is above. The CPU time of a row on one CPU then holds the start \
-         of its two processes, too, which may be a second."
+        "\n\n`--fifo`: the measured processes run before all others (SCHED_FIFO), because other work was \
+         running: the load is above.\nThe CPU time of a row on one CPU then includes the start of its two \
+         processes, which may be a second."
     } else {
         ""
     };
     format!(
         "# What the channel costs, beside others\n\n\
          Written by `make bench`; edit benches/peers, not this page.\n\n\
-         Machine: {machine}.\n\nCommand: `{command}`. {rounds} rounds; a row is measured \
-         once in each. Two processes, unless a row says otherwise. A ratio is the median of the \
-         ratios within the rounds.{class}\n\n## Figures\n\n{verdicts}\n## All rows\n{tables}\n{truths}"
+         Machine: {machine}.\n\nCommand: `{command}`. {rounds} rounds; each row is measured once in \
+         each round.\nTwo processes, unless a row says otherwise. A ratio is the median of the ratios \
+         within the rounds.{class}\n\n## Figures\n\n{verdicts}\n## All rows\n{tables}\n{truths}"
     )
 }
 

@@ -117,7 +117,7 @@ impl Results {
     }
 }
 
-/// The machine, in one line.
+/// The machine, in two lines.
 pub fn machine() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -132,7 +132,7 @@ pub fn machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "{} (family {}, model {}), {cpus} CPUs{virtual_}; Linux {}; {}; load before the run {}",
+        "{} (family {}, model {}), {cpus} CPUs{virtual_}; Linux {};\n{}; load before the run {}",
         field("model name"),
         field("cpu family"),
         field("model\t"),

@@ -1,11 +1,14 @@
 //! Where one side sleeps, in shared memory, and the calls that are made there.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use libc::{pthread_cond_t, pthread_mutex_t, sem_t, timespec};
+use libc::{c_long, pthread_cond_t, pthread_mutex_t, sem_t, timespec};
+use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
 
 /// Time between two looks at what rings no bell: signals, a death, the end of the patience.
 pub const LOOK: Duration = Duration::from_millis(100);
@@ -26,10 +29,10 @@ const _: () = assert!(size_of::<Bell>() == 128);
 unsafe impl Sync for Bell {}
 
 impl Bell {
-    /// Makes a bell usable by two processes. Before anybody knows of it.
+    /// Makes a bell usable by two processes. Call it before another process uses the bell.
     pub(crate) fn init(&self) {
-        // SAFETY: the memory is zeroed or stale and nobody uses it yet; each object is initialised
-        // once, in place, for sharing between processes, and never moved.
+        // SAFETY: the memory is zeroed or stale and no process uses it yet; each object is
+        // initialised once, in place, for sharing between processes, and never moved.
         unsafe {
             self.asleep.store(0, Relaxed);
             libc::sem_init(self.semaphore.get(), 1, 0);
@@ -45,7 +48,7 @@ impl Bell {
         }
     }
 
-    /// Takes the mutex, for at most [`LOOK`]; false if somebody keeps it. A dead holder's is taken over.
+    /// Takes the mutex, for at most [`LOOK`], also from a dead holder; false if another keeps it.
     pub(crate) fn lock(&self) -> bool {
         // SAFETY: the mutex was initialised by `init`; it guards a word that is valid at any time.
         unsafe {
@@ -64,25 +67,45 @@ impl Bell {
 
 /// `limit` from now, as the timed calls of POSIX want it.
 pub(crate) fn deadline(limit: Duration) -> timespec {
-    let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills one timespec.
-    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
-    let nanoseconds = now.tv_nsec + i64::from(limit.subsec_nanos());
-    now.tv_sec += limit.as_secs() as i64 + nanoseconds / 1_000_000_000;
-    timespec { tv_nsec: nanoseconds % 1_000_000_000, ..now }
+    // This clock is there on every machine.
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).unwrap_or(TimeSpec::new(0, 0));
+    *(now + TimeSpec::from_duration(limit)).as_ref()
 }
 
-/// Sleeps while `word` is `value`, until somebody wakes it, for at most `limit`: futex(2). Between
-/// processes: the kernel knows the word by its page, not by its address.
-pub fn futex_wait(word: &AtomicU32, value: u32, limit: Duration) {
-    let limit = timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
-    // SAFETY: the kernel reads an aligned word that outlives the call, and one timespec. EAGAIN,
-    // EINTR and ETIMEDOUT all mean: look again.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, value, &limit) };
+/// A futex call, to be made.
+pub type Call<'a> = &'a dyn Fn() -> nix::Result<c_long>;
+/// A function that prints or counts the futex calls of a thread. Its arguments are the spelling of
+/// the call, whether it may sleep, and the call, which it makes.
+pub type Observer = fn(&dyn Fn() -> String, bool, Call) -> nix::Result<c_long>;
+
+thread_local! {
+    /// The observer of this thread, if it has one.
+    pub static OBSERVER: Cell<Option<Observer>> = const { Cell::new(None) };
 }
 
-/// Wakes who sleeps on `word`, one of them.
-pub fn futex_wake(word: &AtomicU32) {
+/// Sleeps if `word` is `value`, until another thread wakes it, for at most `limit`: futex(2). It
+/// works between processes: the kernel knows the word by its page, not by its address. EAGAIN (the
+/// word is another), EINTR and ETIMEDOUT all mean: look again.
+pub fn futex_wait(word: &AtomicU32, value: u32, limit: Duration) -> nix::Result<c_long> {
+    let limit = TimeSpec::from_duration(limit);
+    let line = || {
+        let limit = format!("{{tv_sec={}, tv_nsec={}}}", limit.tv_sec(), limit.tv_nsec());
+        format!("futex({word:p}, FUTEX_WAIT, {value}, {limit})")
+    };
+    let call = || {
+        // SAFETY: the kernel reads an aligned word that outlives the call, and one timespec.
+        Errno::result(unsafe {
+            libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAIT, value, limit.as_ref())
+        })
+    };
+    OBSERVER.get().map_or_else(call, |observer| observer(&line, true, &call))
+}
+
+/// Wakes one thread that sleeps on `word`, and returns how many it has woken.
+pub fn futex_wake(word: &AtomicU32) -> nix::Result<c_long> {
+    let line = || format!("futex({word:p}, FUTEX_WAKE, 1)");
     // SAFETY: the kernel takes the address as a name, and reads nothing.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) };
+    let wake = || unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) };
+    let call = || Errno::result(wake());
+    OBSERVER.get().map_or_else(call, |observer| observer(&line, false, &call))
 }

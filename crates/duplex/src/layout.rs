@@ -1,5 +1,5 @@
-//! The segments of 4.10: what stands before the ring, who is at which end, and that the two are those
-//! they say. The ring itself, and the rules by which it is used, are in `ring.rs`.
+//! The segments of 4.10: the header before the ring, the process at each end, and whether it is the
+//! one that it claims to be. The ring itself, and the rules by which it is used, are in `ring.rs`.
 
 use std::mem;
 use std::ops::RangeInclusive;
@@ -47,7 +47,7 @@ pub struct Header {
 /// One of the two processes. A pid is used again; a pid and a start time are not.
 #[repr(C)]
 struct Party {
-    /// 0 until somebody takes the place.
+    /// 0 until a process takes the place.
     pid: AtomicU32,
     _padding: u32,
     /// In clock ticks since boot: /proc/PID/stat. 0 until it is written, which is after the pid.
@@ -94,25 +94,25 @@ impl Segment {
             header.version.store(VERSION, Relaxed);
             header.ring.store(segment.ring as u32, Relaxed);
             segment.take_place()?;
-            // Release: who finds the magic number finds what was stored before it.
+            // Release: a process that loads the magic number also sees what was stored before it.
             header.magic.store(MAGIC, Release);
             Ok(())
         })
     }
 
-    /// Attaches a segment that somebody else has created, and takes the free place at it: BUSY if it
-    /// is taken. Other errors: those of [`Segment::look`].
+    /// Attaches a segment that another process has created, and takes the free place in it: BUSY if
+    /// it is taken. Other errors: those of [`Segment::look`].
     pub fn open(shmid: c_int, role: Role) -> Result<Segment> {
         let segment = Segment::look(shmid, role)?;
-        match segment.take_place() {
+        match segment.take_place().map(|()| segment.announce()) {
             Ok(()) => Ok(segment),
             Err(failure) => segment.detach().and(Err(failure)),
         }
     }
 
-    /// Attaches a segment that somebody else has created, and takes no place yet: who needs two
-    /// segments leaves no pid in the one while the other may be missing. NO_PEER: it is not laid
-    /// out yet; REFUSED: of another kind, version or size.
+    /// Attaches a segment that another process has created, and takes no place yet. A process that
+    /// needs two segments writes no pid into the first while the second may be missing. NO_PEER: it
+    /// is not laid out yet; REFUSED: of another kind, version or size.
     pub fn look(shmid: c_int, role: Role) -> Result<Segment> {
         Segment::attach(shmid, role, |segment| {
             let header = &segment.header;
@@ -163,8 +163,12 @@ impl Segment {
         shm::dt(self.addr)
     }
 
-    /// Writes who we are into our place, and wakes who waits for us in [`Segment::meet`]. BUSY: it
-    /// is taken.
+    /// Wakes the peer, if it waits in [`Segment::meet`].
+    pub fn announce(&self) {
+        let _ = futex_wake(&self.header.parties[self.role as usize].pid);
+    }
+
+    /// Writes our pid and start time into our place. BUSY: it is taken.
     pub fn take_place(&self) -> Result<()> {
         let (me, place) = (std::process::id(), &self.header.parties[self.role as usize]);
         if let Err(other) = place.pid.compare_exchange(0, me, SeqCst, SeqCst) {
@@ -172,12 +176,11 @@ impl Segment {
             return Err(Failure::Because(exit::BUSY, why.to_lowercase()));
         }
         place.start.store(process::start(me as i32).unwrap_or(0), SeqCst);
-        futex_wake(&place.pid);
         Ok(())
     }
 
     /// The process at the other place; `None` if there is none yet. NO_PEER: it has died;
-    /// NOT_A_PEER: whose pid stands there has not attached this segment, or was started later.
+    /// NOT_A_PEER: the process with this pid has not attached this segment, or was started later.
     pub fn peer(&self) -> Result<Option<Peer>> {
         let place = &self.header.parties[1 - self.role as usize];
         let pid = place.pid.load(Acquire);
@@ -195,7 +198,7 @@ impl Segment {
         }
     }
 
-    /// Waits until somebody has taken the other place.
+    /// Waits until a process has taken the other place.
     pub fn meet(&self, patience: Patience) -> Result<Peer> {
         let began = Instant::now();
         loop {
@@ -207,7 +210,8 @@ impl Segment {
                 let why = format!("nobody has come to segment {}", self.shmid);
                 return Err(Failure::Because(exit::NO_PEER, why));
             }
-            futex_wait(&self.header.parties[1 - self.role as usize].pid, 0, LOOK);
+            // Whatever ended it: look again.
+            let _ = futex_wait(&self.header.parties[1 - self.role as usize].pid, 0, LOOK);
         }
     }
 

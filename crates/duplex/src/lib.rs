@@ -2,14 +2,14 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`layout`] | a segment: what stands before its ring, and who is at which end |
+//! | [`layout`] | a segment: the header before its ring, and which process is at which end |
 //! | [`ring`] | the records in a ring, seen from either end |
 //! | [`sender`], [`receiver`] | the two ends |
 //! | [`bell`] | where a side sleeps, in shared memory |
 //! | [`waiters`] | every way to wake the other side |
 //! | [`peers`] | is this pid our peer? |
 //! | [`speech`] | text as messages, and what may be printed of them |
-//! | [`takeover`] | whose leftover is this? |
+//! | [`takeover`] | which segments are leftovers, and their removal |
 
 pub mod bell;
 pub mod layout;

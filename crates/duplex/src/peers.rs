@@ -1,15 +1,16 @@
 //! Is this pid our peer?
 //!
-//! A pid that stands in shared memory is a claim. It may be 0, be years old, mean somebody else by
-//! now, or have been planted. So nothing is sent to it before the kernel agrees: the process exists
-//! (a pidfd means it alone from then on), belongs to our user, and has this very segment attached.
+//! A pid in shared memory is only a claim. It may be 0 or very old, it may belong to another
+//! process by now, or an attacker may have written it. So no signal is sent to it before the kernel
+//! confirms it: the process exists (a pidfd means it alone from then on), belongs to our user, and
+//! has this very segment attached.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::child::pidfd_open;
-use lablib::print::{note, traced};
+use lablib::print::{after, dim, note, traced};
 use lablib::{Failure, Result, exit, signals};
 use libc::c_int;
 use nix::errno::Errno;
@@ -27,7 +28,7 @@ pub struct Peer {
 
 impl Peer {
     /// Makes sure that `pid`, read from the segment `shmid`, is a peer. The failure's exit code is
-    /// NO_PEER if there is nobody, NOT_A_PEER if there is somebody else.
+    /// NO_PEER if there is no such process, NOT_A_PEER if it is another one.
     pub fn of(pid: i32, shmid: c_int) -> Result<Peer> {
         let nobody = |why: &str| Err(Failure::Because(exit::NO_PEER, why.into()));
         let other = |why: String| Err(Failure::Because(exit::NOT_A_PEER, why));
@@ -38,22 +39,29 @@ impl Peer {
             _ => {}
         }
         let dead = format!("the pid in the segment, {pid}, is dead");
+        let says = |file: &str, what: &str| {
+            let line = format!("read(\"/proc/{pid}/{file}\")");
+            dim(|| after(Ok(format_args!("{what}")), |_| line).map(drop))
+        };
         // Before anything else: from here on it is this process and no heir of its number.
-        let Ok(pidfd) = pidfd_open(Pid::from_raw(pid)) else { return nobody(&dead) };
+        let Ok(pidfd) = open(pid) else { return nobody(&dead) };
         let Some(status) = status(pid).filter(|status| status.state != 'Z') else {
             return nobody(&dead);
         };
+        says("status", &format!("uid {}, alive", status.uid))?;
         if status.uid != geteuid().as_raw() {
             return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
-        if !has_attached(pid, shmid) {
+        let there = has_attached(pid, shmid);
+        says("maps", &format!("segment {shmid} is {}there", if there { "" } else { "not " }))?;
+        if !there {
             let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
             return other(why);
         }
         Ok(Peer { pid: Pid::from_raw(pid), pidfd })
     }
 
-    /// Sends it a signal: pidfd_send_signal(2), which cannot reach anybody else.
+    /// Sends it a signal: pidfd_send_signal(2), which cannot reach another process.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let fd = self.pidfd.as_raw_fd();
         let line = format!("pidfd_send_signal({fd}, {signal}, NULL, 0)");
@@ -71,22 +79,29 @@ impl Peer {
         }
     }
 
-    /// Waits, for at most `limit`, until `signal` would not be lost on it: it blocks the signal,
-    /// which then waits for it, or it is asleep in a call that signals end. One that calls bare
-    /// `pause` must be in it.
-    pub fn until_it_listens(&self, signal: Signal, limit: Duration) -> Result<()> {
-        let (pid, until) = (self.pid.as_raw(), Instant::now() + limit);
+    /// Waits, for at most `limit`, until `signal` would not be lost on it, and answers why: it blocks the
+    /// signal, or it is asleep in a call that signals end. `None`: it does not, or is stopped, or has ended.
+    pub fn until_it_hears(&self, signal: Signal, limit: Duration) -> Result<Option<&'static str>> {
+        let (pid, until, mut nap) = (self.pid.as_raw(), Instant::now() + limit, 0);
         while Instant::now() < until && !self.has_ended() {
             let Some(status) = status(pid) else { break };
-            let blocks = status.blocked & (1 << (signal as u32 - 1)) != 0;
-            let waits = || asleep_in(pid).is_none_or(|call| WAITS.contains(&call));
-            if blocks || "TZ".contains(status.state) || status.state == 'S' && waits() {
+            if status.blocked & (1 << (signal as u32 - 1)) != 0 {
+                return Ok(Some("blocks it until it waits"));
+            }
+            let call = |call| WAITS.iter().find(|one| one.0 == call).map(|one| one.1);
+            if status.state == 'S'
+                && let Some(how) = asleep_in(pid).map_or(Some("is asleep"), call)
+            {
+                return Ok(Some(how));
+            }
+            if "TZ".contains(status.state) {
                 break;
             }
             signals::check()?;
-            thread::yield_now();
+            nap = (nap + 10).min(1000);
+            thread::park_timeout(Duration::from_micros(nap));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Has it ended?
@@ -95,7 +110,7 @@ impl Peer {
         poll(&mut one, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
-    /// Is it stopped, by SIGSTOP or Ctrl-Z? A pidfd does not tell.
+    /// Is it stopped, by SIGSTOP or Ctrl-Z? A pidfd does not show it.
     pub fn is_stopped(&self) -> bool {
         status(self.pid.as_raw()).is_some_and(|status| status.state == 'T')
     }
@@ -106,14 +121,25 @@ impl Peer {
     }
 }
 
+/// pidfd_open(2), printed.
+fn open(pid: i32) -> Result<OwnedFd> {
+    let opened = pidfd_open(Pid::from_raw(pid));
+    let answer = match &opened {
+        Err(Failure::Call(_, errno)) => Err(*errno),
+        opened => Ok(opened.as_ref().map_or(-1, AsRawFd::as_raw_fd)),
+    };
+    let _ = dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")));
+    opened
+}
+
 /// Calls that a handled signal ends.
-const WAITS: [libc::c_long; 6] = [
-    SYS_PAUSE,
-    libc::SYS_rt_sigsuspend,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_ppoll,
-    libc::SYS_pselect6,
-    libc::SYS_read,
+const WAITS: [(libc::c_long, &str); 6] = [
+    (SYS_PAUSE, "is asleep in pause"),
+    (libc::SYS_rt_sigsuspend, "is asleep in sigsuspend"),
+    (libc::SYS_rt_sigtimedwait, "is asleep in sigtimedwait"),
+    (libc::SYS_ppoll, "is asleep in ppoll"),
+    (libc::SYS_pselect6, "is asleep in pselect"),
+    (libc::SYS_read, "is asleep in read"),
 ];
 
 /// Where both are seen, only the one that failed complains; that the other misses it is a note.

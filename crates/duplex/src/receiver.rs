@@ -2,6 +2,7 @@
 
 use std::hint::spin_loop;
 use std::mem;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 use lablib::{Patience, Result};
@@ -83,6 +84,11 @@ impl<'a> Receiver<'a> {
     pub fn try_peek(&mut self) -> Result<Option<Place<'_>>> {
         self.look()?;
         Ok(self.place())
+    }
+
+    /// The word on which it sleeps while there is no message.
+    pub fn word(&self) -> &AtomicU32 {
+        &self.end.messages.bell.asleep
     }
 
     /// Has the writer said goodbye, and was everything before that read?

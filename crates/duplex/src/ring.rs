@@ -18,7 +18,7 @@
 //!
 //! The reader's position, `tail`, goes back through the header, and seldom: when an eighth of the
 //! ring was read. It is stored with Release and loaded with Acquire, so the reader's loads are over
-//! before the writer stores to the same bytes again. Where somebody may sleep, both stores are
+//! before the writer stores to the same bytes again. Where a side may sleep, both stores are
 //! sequentially consistent: see `waiters.rs`.
 //!
 //! How the two sides come to it (the server has made both segments, of [`crate::layout::segment_size`]):
@@ -28,13 +28,13 @@
 //!     client  open(0, Reader)    open(1, Writer)    meet, meet   receiver of 0, sender of 1
 //! ```
 //!
-//! A [`crate::sender::Sender`] and a [`crate::receiver::Receiver`] may go to threads of their own. Dropped, they say goodbye; when
-//! both are gone, [`crate::layout::Segment::detach`], and who made the segments removes them.
+//! A [`crate::sender::Sender`] and a [`crate::receiver::Receiver`] may go to threads of their own.
+//! Dropped, they say goodbye. Then detach both segments; the process that made them removes them.
 //!
-//! Nothing in a segment is believed: whoever has it attached can write what it likes. A number is
-//! loaded once, checked, and the checked copy is used; what fails is an error with exit code HOSTILE.
-//! Nobody makes a reference to shared bytes, only to atomics. Bytes are copied through raw
-//! pointers; a peer that changes them meanwhile spoils a message, its own.
+//! Nothing in a segment is trusted: every process that has attached it can write anything. A number
+//! is loaded once, checked, and the checked copy is used; what fails is an error with exit code
+//! HOSTILE. No code makes a reference to shared bytes, only to atomics. Bytes are copied through
+//! raw pointers; a peer that changes them during the copy damages only its own message.
 
 use std::marker::PhantomData;
 use std::ptr::copy_nonoverlapping;
@@ -57,7 +57,7 @@ pub(crate) const END: u64 = 3 << 32;
 pub(crate) const KIND: u64 = 0xffff << 32;
 pub(crate) const CPU: u32 = 48;
 
-/// What the reader tells the writer.
+/// What the reader reports to the writer.
 #[repr(C, align(64))]
 pub(crate) struct Progress {
     /// How many bytes of the ring have been read, in all.
@@ -106,12 +106,12 @@ impl End<'_> {
     }
 
     /// The longest message, in bytes. Two such records fit into seven eighths of the ring, so that
-    /// one always fits into an empty ring, with what is skipped before it and what was not told yet.
+    /// one always fits into an empty ring, with what is skipped before it and not yet reported.
     pub(crate) fn most(&self) -> usize {
         self.ring / 4
     }
 
-    /// How much is gathered before the other side is told.
+    /// How many bytes are collected before they are reported to the other side.
     pub(crate) fn eighth(&self) -> u64 {
         self.ring as u64 / 8
     }

@@ -1,4 +1,4 @@
-//! Whose leftover is this? A server that finds its key taken by a server that is gone takes over.
+//! Leftovers: if a segment's server is gone, a new one removes the segment and makes another.
 
 use std::fs::File;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use sysv::tables::{self, Kind, Row};
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 20;
 
-/// A server's segment, made with IPC_EXCL. One that was left by a server that is gone is removed
-/// first; one in use is BUSY, one of somebody else's REFUSED. Other errors: those of shmget(2).
+/// A server's segment, made with IPC_EXCL. A segment left by a server that is gone is removed
+/// first; one in use is BUSY, one of another user REFUSED. Other errors: those of shmget(2).
 pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
     let refuse = |code, why: String| Err(Failure::Because(code, why));
     let make = || shm::get(key, size, libc::IPC_CREAT | libc::IPC_EXCL | mode);
@@ -52,7 +52,7 @@ pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
     refuse(exit::BUSY, "busy: somebody else makes segments with our key".into())
 }
 
-/// IPC_RMID, unless somebody else was faster: then what we wanted is done.
+/// IPC_RMID. If another process was faster, the segment is already removed.
 pub fn remove(shmid: c_int) -> Result<()> {
     match shm::ctl_rmid(shmid) {
         Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) if is_removed(shmid) => Ok(()),
@@ -69,11 +69,11 @@ pub fn is_removed(shmid: c_int) -> bool {
 enum Leftover {
     /// It has gone meanwhile.
     Absent,
-    /// Of our user and our size, nobody attached, its maker gone: may be removed.
+    /// Our user's, of our size, not attached, and its maker is gone: it may be removed.
     Ours(Row),
     /// In use, or its maker may be about to use it: why.
     InUse(String),
-    /// Somebody else's, or for something else: why.
+    /// Another user's, or of another kind: why.
     Foreign(String),
 }
 
@@ -99,7 +99,7 @@ fn leftover(key: key_t, size: usize) -> Leftover {
     }
 }
 
-/// Locks a file for as long as we live, however we end: flock(2). BUSY if somebody has it.
+/// Locks a file for as long as we live, however we end: flock(2). BUSY if another process has it.
 pub fn lock(path: &str) -> Result<Flock<File>> {
     let file = File::open(path).map_err(|error| Failure::because(format!("{path}: {error}")))?;
     let line = format!("flock(\"{path}\", LOCK_EX|LOCK_NB)");

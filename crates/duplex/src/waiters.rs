@@ -1,18 +1,18 @@
 //! Every way to wake the other side: the ladder of 4.10, from a signal to a wait that knows where
 //! the other side runs.
 //!
-//! All ways share one protocol. Who waits looks, says in shared memory that he is about to sleep,
-//! looks **once more**, and sleeps. Who has something writes it first and then looks whether
-//! anybody sleeps; only then is there a call to make. The four steps are sequentially consistent:
+//! All ways share one protocol. The waiter checks the ring, sets `asleep`, checks the ring
+//! **again**, and sleeps. The ringer writes the ring first, then checks `asleep`, and makes a call
+//! only if it is set. The four steps are sequentially consistent,
 //!
 //! ```text
 //!   waiter   asleep = 1;   look at the ring        ringer   write the ring;   look at asleep
 //! ```
 //!
-//! so at least one of the two sees what the other has stored, and no wake-up is lost. A wait ends
-//! all the same when nobody rings: it looks up every [`LOOK`] for a signal that asks the lab to
-//! stop, for the death of the peer and for the end of the patience. A hostile or half-dead peer
-//! can make a wait late, never endless.
+//! so at least one of the two sees what the other has stored, and no wake-up is lost. A wait also
+//! ends without a wake-up: every [`LOOK`] it checks for a signal that stops the lab, for the death
+//! of the peer and for the end of the patience. A hostile or half-dead peer can make a wait late,
+//! never endless.
 
 use std::cell::Cell;
 use std::hint::spin_loop;
@@ -24,7 +24,10 @@ use std::{mem, ptr, thread};
 use lablib::{Failure, Patience, Result, exit, signals};
 use libc::{c_int, sem_t, timespec};
 use nix::errno::Errno;
+use nix::poll::ppoll;
+use nix::sched::sched_getcpu;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::time::TimeSpec;
 
 use crate::bell::{Bell, LOOK, deadline, futex_wait, futex_wake};
 use crate::peers::Peer;
@@ -52,7 +55,7 @@ pub enum Way {
     /// must take it again and again.
     Mutex,
     /// A condition variable in the segment, with its mutex. The only way that trusts the peer: a
-    /// robust mutex is part of a list, whose pointers stand in the segment.
+    /// robust mutex is part of a list, and the pointers of this list are in the segment.
     Condition,
     /// futex(2): sleep unless a word has changed.
     Futex,
@@ -68,47 +71,14 @@ pub enum Way {
 }
 
 impl Way {
-    /// All of them, for the experiment; `SemOp` of no set.
-    pub const ALL: [Way; 12] = [
-        Way::Suspend,
-        Way::HandlerPost,
-        Way::SigWait,
-        Way::Semaphore,
-        Way::SemOp(-1, 0),
-        Way::Mutex,
-        Way::Condition,
-        Way::Futex,
-        Way::Spin,
-        Way::Yield,
-        Way::Adaptive,
-        Way::CpuAware,
-    ];
-
-    /// Its name on a command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Suspend => "suspend",
-            Way::HandlerPost => "handler-post",
-            Way::SigWait => "sigwait",
-            Way::Semaphore => "semaphore",
-            Way::SemOp(..) => "semop",
-            Way::Mutex => "mutex",
-            Way::Condition => "condition",
-            Way::Futex => "futex",
-            Way::Spin => "spin",
-            Way::Yield => "yield",
-            Way::Adaptive => "adaptive",
-            Way::CpuAware => "cpu-aware",
-        }
-    }
-
-    /// Does a waiter ever sleep, so that there is somebody to wake?
+    /// Can a waiter sleep, so that a wake-up is needed?
     pub fn sleeps(self) -> bool {
         !matches!(self, Way::Mutex | Way::Spin | Way::Yield)
     }
 
-    /// Before any thread is made and before the peer knows our pid: handlers, and the signals
-    /// blocked in every thread to come. `HandlerPost` wants them let in: somebody must take them.
+    /// Call it before any thread is made and before the peer knows our pid. It installs handlers
+    /// and blocks the signals in every later thread. `HandlerPost` needs them unblocked: one thread
+    /// must take them.
     pub fn prepare(self) -> Result<()> {
         let signals: SigSet = SIGNALS.into_iter().collect();
         let handler = match self {
@@ -152,13 +122,12 @@ extern "C" fn post(signal: c_int) {
 
 /// The CPU on which this thread runs; it may have left it when this returns.
 pub fn cpu() -> u16 {
-    // SAFETY: sched_getcpu takes nothing.
-    unsafe { libc::sched_getcpu() as u16 }
+    sched_getcpu().unwrap_or(0) as u16
 }
 
 /// What one process knows of a bell: how to wait at it, or how to ring it.
 pub struct Line<'a> {
-    bell: &'a Bell,
+    pub(crate) bell: &'a Bell,
     way: Way,
     /// Which of the segment's two bells.
     number: u16,
@@ -188,11 +157,6 @@ impl<'a> Line<'a> {
             }
         }
         Line { bell, way, number, peer, patience, late: Cell::new(0) }
-    }
-
-    /// How it waits.
-    pub fn way(&self) -> Way {
-        self.way
     }
 
     /// How often a wait ended because it looked up by itself, and not because it was rung for: a
@@ -244,7 +208,7 @@ impl<'a> Line<'a> {
             }
             let slept = Instant::now();
             self.sleep(ready);
-            // Who rings takes the word back. If it still stands, nobody has.
+            // The ringer clears the word. If it is still set, no side has rung.
             let unrung = self.bell.asleep.swap(0, SeqCst) == 1;
             if ready() {
                 let late = unrung && self.way.sleeps() && slept.elapsed() >= LOOK;
@@ -268,7 +232,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Sleeps once, at most for [`LOOK`], or less: whoever comes back looks again.
+    /// Sleeps once, at most for [`LOOK`], or less: the caller checks again afterwards.
     fn sleep(&self, ready: &dyn Fn() -> bool) {
         let signal = SIGNALS[usize::from(self.number & 1)];
         match self.way {
@@ -279,13 +243,15 @@ impl<'a> Line<'a> {
                     self.bell.unlock();
                 }
             }
-            Way::Futex | Way::Adaptive | Way::CpuAware => futex_wait(&self.bell.asleep, 1, LOOK),
+            Way::Futex | Way::Adaptive | Way::CpuAware => {
+                // Whatever ended it: look again.
+                let _ = futex_wait(&self.bell.asleep, 1, LOOK);
+            }
             Way::Suspend => {
                 let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
                 open.remove(signal);
-                let limit = timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
-                // SAFETY: no descriptors; the kernel reads a timespec and a mask.
-                unsafe { libc::ppoll(ptr::null_mut(), 0, &limit, open.as_ref()) };
+                // Whatever ended it: look again.
+                let _ = ppoll(&mut [], Some(TimeSpec::from_duration(LOOK)), Some(open));
             }
             Way::SigWait => {
                 let only: SigSet = [signal].into_iter().collect();
@@ -355,7 +321,7 @@ impl<'a> Line<'a> {
                     unsafe { libc::sem_post(self.bell.semaphore.get()) };
                 }
                 Way::SemOp(..) => drop(self.semop(1)),
-                _ => futex_wake(&self.bell.asleep),
+                _ => drop(futex_wake(&self.bell.asleep)),
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What asks us to stop, and the tick that ends our waits, so that we can look whether it did.
+//! The signals that ask us to stop, and a tick that ends our waits, so that we can check whether
+//! one has come.
 //!
 //! A wait of ours is a waitpid(2) that a signal interrupts. One that comes just before the wait
 //! begins ends nothing; the next tick does. setitimer(2), sigaction(2)
@@ -21,7 +22,7 @@ pub fn to_stop() -> Option<c_int> {
     Some(ASKED.load(SeqCst)).filter(|signal| *signal != 0)
 }
 
-/// That was heard: only another signal asks us again.
+/// Forgets the signal that has come: only another one asks us again.
 pub fn heard() {
     ASKED.store(0, SeqCst);
 }
@@ -97,9 +98,9 @@ pub fn tick_every(micros: i64) {
 /// A wait for something that comes at once, unless the kernel or the machine is stuck.
 pub struct Patience {
     until: Instant,
-    /// Nobody ticked before: the tick ends with this.
+    /// There was no tick before: it ends with this.
     ticks: bool,
-    /// Also who is asked to stop waits to the end: for what is cleared away then.
+    /// A signal that asks us to stop does not end this wait: it is for clearing away.
     deaf: bool,
 }
 
@@ -130,7 +131,7 @@ impl Patience {
         Patience { until: Instant::now() + length, ticks, deaf: false }
     }
 
-    /// The same for what has to be cleared away, whoever asks us to stop meanwhile.
+    /// The same for what must be cleared away, even if a signal asks us to stop meanwhile.
     pub fn to_clear_away(length: Duration) -> Patience {
         Patience { deaf: true, ..Patience::of(length) }
     }

@@ -49,7 +49,7 @@ pub fn run() -> ExitCode {
         ("namespaces", namespaces),
         ("pidfd", pidfd),
         ("ipcs", || program("ipcs", "-V", "the labs show /proc/sysvipc instead", "util-linux")),
-        ("strace", || program("strace", "-V", "the tests have one witness less", "strace")),
+        ("strace", || program("strace", "-V", "the tests that need it are skipped", "strace")),
         ("CPUs", cpus),
     ];
     let mut code = ExitCode::SUCCESS;
@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
         };
         let text = text.replace('\n', &format!("\n{:21}", ""));
         if writeln!(std::io::stdout(), "{mark} {name:<15} {text}").is_err() {
-            // Nobody reads on.
+            // The reader has gone.
             return code;
         }
     }
@@ -84,8 +84,8 @@ enum Tried {
     Odd(String),
 }
 
-/// Tries something in a child, which ends with it: what it does to itself is gone then, and what does
-/// not answer keeps nobody but the child.
+/// Tries something in a child, which ends afterwards. So its effects on the process end, too, and a
+/// call that never returns blocks only the child.
 fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
     // SAFETY: this process has one thread.
     let child = match unsafe { fork() } {
@@ -113,7 +113,7 @@ fn attempt(what: impl Fn() -> nix::Result<()>) -> Tried {
     }
 }
 
-/// What is said of a kernel that does not answer.
+/// The line for a kernel that does not answer.
 fn stuck(place: &str) -> Checked {
     Bad(format!(
         "does not answer; this kernel is stuck, restart the machine\n\
@@ -133,7 +133,7 @@ fn ipc() -> Checked {
         Tried::Answered(Ok(())) => {}
         Tried::Answered(Err(Errno::ENOSYS)) => {
             return Bad("this kernel or sandbox has no System V IPC: no lab works\n\
-                        a virtual machine, or a container with the host's kernel, has it"
+                        use a virtual machine, or a container that uses the host's kernel"
                 .into());
         }
         Tried::Answered(Err(errno)) => {
@@ -157,7 +157,7 @@ fn limits() -> Checked {
     let sizes = format!("shmmax {}, shmall {}", tables::limit("shmmax"), tables::limit("shmall"));
     if used + 16 > most {
         return Bad(format!(
-            "{used} of at most {most} segments are in use: shmget may answer ENOSPC\n\
+            "{used} of at most {most} segments are in use: shmget may fail with ENOSPC\n\
              ipcs -m shows whose they are; sudo sysctl kernel.shmmni=4096"
         ));
     }
@@ -169,10 +169,10 @@ fn limits() -> Checked {
 
 fn forced_removal() -> Checked {
     if tables::limit("shm_rmid_forced") == 0 {
-        return Good("off: a segment stays until it is removed, as the notes say".into());
+        return Good("off: a segment stays until it is removed, as section 4.4 says".into());
     }
-    Bad("kernel.shm_rmid_forced is 1: a segment goes with its last detach, removed or not,\n\
-         and what the notes say of leftovers is not so; sudo sysctl kernel.shm_rmid_forced=0"
+    Bad("kernel.shm_rmid_forced is 1: the last detach destroys a segment, removed or not,\n\
+         and what sections 4.4 and 4.7 say of leftovers is not so; sudo sysctl kernel.shm_rmid_forced=0"
         .into())
 }
 
@@ -214,12 +214,10 @@ fn seccomp() -> Checked {
         Err(error) => return Bad(format!("the filter of calls: {error}")),
     };
     match attempt(|| filter.install()) {
-        Tried::Answered(Ok(())) => {
-            Good("calls that lab trace does not show cost next to nothing".into())
-        }
+        Tried::Answered(Ok(())) => Good("lab trace stops only the calls that it shows".into()),
         Tried::Answered(Err(errno)) => Limited(format!(
             "lab trace stops every call, which is slow; lab explore does not run: {errno:?}\n\
-             a kernel with CONFIG_SECCOMP_FILTER has it"
+             needs a kernel with CONFIG_SECCOMP_FILTER"
         )),
         Tried::Stuck(place) => stuck(&place),
         Tried::Odd(why) => Bad(why),
@@ -230,11 +228,9 @@ fn namespaces() -> Checked {
     let flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
     let user = if geteuid().is_root() { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
     match attempt(|| unshare(flags | user)) {
-        Tried::Answered(Ok(())) => {
-            Good("tests and lab explore run apart from the machine's own tables".into())
-        }
+        Tried::Answered(Ok(())) => Good("tests and lab explore use IPC tables of their own".into()),
         Tried::Answered(Err(errno)) => Limited(format!(
-            "none of our own ({errno:?}): tests run in the machine's tables, lab explore does not run\n\
+            "cannot be made ({errno:?}): tests use the machine's IPC tables, lab explore does not run\n\
              sudo sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1,\n\
              in a container: docker run --security-opt seccomp=unconfined; or be root"
         )),
@@ -250,12 +246,10 @@ fn pidfd() -> Checked {
         Errno::result(pidfd).map(drop)
     });
     match opened {
-        Tried::Answered(Ok(())) => {
-            Good("lab 4.9 signals nobody but the peer that it checked".into())
-        }
+        Tried::Answered(Ok(())) => Good("lab 4.9 signals only the peer that it has checked".into()),
         Tried::Answered(Err(errno)) => Bad(format!(
             "pidfd_open: {errno:?}: lab 4.9 does not work\n\
-             Linux 5.3 has it; a sandbox may forbid it"
+             needs Linux 5.3; a sandbox may forbid it"
         )),
         Tried::Stuck(place) => stuck(&place),
         Tried::Odd(why) => Bad(why),
@@ -275,9 +269,9 @@ fn program(name: &str, version: &str, without: &str, package: &str) -> Checked {
 
 fn cpus() -> Checked {
     match std::thread::available_parallelism() {
-        Ok(n) if n.get() > 1 => Good(format!("{n}: what two processes do at once is at once")),
+        Ok(n) if n.get() > 1 => Good(format!("{n}: two processes can run at the same time")),
         _ => Limited(
-            "one: two processes take turns, and some races show less often\n\
+            "one: two processes take turns, so some races appear less often\n\
              lab explore finds them all the same"
                 .into(),
         ),

@@ -13,9 +13,9 @@ use sysv::tables::Kind;
 /// One event, in the lane of the thread that it happened to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
-    /// Counts from 1 in each run, in the order in which the tracer was told.
+    /// Counts from 1 in each run, in the order in which the tracer learned of the events.
     pub n: u64,
-    /// When the tracer was told: microseconds since the trace began.
+    /// When the tracer learned of it: microseconds since the trace began.
     pub us: u64,
     /// The process; 0 for the run as a whole.
     pub pid: i32,
@@ -26,7 +26,7 @@ pub struct Event {
     /// What happened.
     #[serde(flatten)]
     pub what: What,
-    /// What it means, and the section of the notes that explains it.
+    /// What it means, and the section of the workbook that explains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
 }
@@ -115,7 +115,7 @@ pub enum What {
         id: i32,
         row: Row,
     },
-    /// The end of the trace: how many of what it has told.
+    /// The end of the trace: how many events of each kind it has shown.
     Summary { processes: u64, threads: u64, calls: u64, signals: u64, left: u64 },
 }
 
@@ -145,7 +145,7 @@ pub struct Call {
     pub interrupted: bool,
 }
 
-/// `EEXIST`; one that has no name is told by `answer`.
+/// `EEXIST`; `answer` shows one that has no name.
 fn by_symbol<S: Serializer>(errno: &Option<Errno>, out: S) -> Result<S::Ok, S::Error> {
     match errno {
         None => out.serialize_none(),
@@ -168,7 +168,7 @@ pub struct Arg {
     pub means: Option<Meaning>,
 }
 
-/// What an argument means: for whoever would else have to read its spelling.
+/// What an argument means, so that no code has to read its spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
@@ -231,9 +231,9 @@ pub enum Futex {
     Wait,
     /// Sleeps until the lock is free.
     Lock,
-    /// Wakes who sleeps.
+    /// Wakes sleepers.
     Wake,
-    /// Moves who sleeps to another word, unlocks, tries.
+    /// Moves sleepers to another word, unlocks, tries.
     Other,
 }
 

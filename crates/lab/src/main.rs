@@ -7,9 +7,9 @@
 //! | [`event`] | what happens in the programs that are watched |
 //! | [`tracer`] | the low level, over ptrace: stops in, resumes out |
 //! | [`syscalls`] | what is known of each call, in one table |
-//! | [`trace`] | `lab trace`: everybody moves, and everything is shown |
+//! | [`trace`] | `lab trace`: all processes run, and everything is shown |
 //! | [`view`] | events as text and as JSON |
-//! | [`explore`] | `lab explore`: one moves at a time, and every order is tried |
+//! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
 use std::io::Write;
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Ok(Verb::Explore(options)) => explore::explore(&options),
         Ok(Verb::Doctor) => doctor::run(),
         Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Nobody is left to be told when this fails; nor below.
+            // If this fails, there is no place left for a message; the same holds below.
             let _ = help.print();
             ExitCode::from(2)
         }

@@ -2,7 +2,10 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`spell`] | numbers to the words that `strace` uses |
+//! | [`spell`] | numbers to the words that `strace` and `ipcs` use |
+//! | [`apart`] | another IPC namespace, another user |
+//! | [`line`] | an object as it was when it was made |
+//! | [`hint`] | what a refused call means beyond its errno |
 //! | [`records`] | what the kernel fills for IPC_STAT and its relatives |
 //! | [`tables`] | /proc/sysvipc and the limits |
 //! | [`process`] | /proc/PID: does it run, where does it sleep, what has it attached |
@@ -10,6 +13,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("the workbook needs Linux: it looks through /proc, pidfds and namespaces");
 
+pub mod apart;
+pub mod hint;
+pub mod line;
 pub mod process;
 pub mod records;
 pub mod spell;

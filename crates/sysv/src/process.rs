@@ -61,7 +61,7 @@ pub fn start(pid: i32) -> Option<u64> {
 }
 
 /// When a process was started, in seconds since 1970; `None` if there is none, or only a zombie
-/// that nobody has waited for.
+/// that was not waited for.
 pub fn started_at(pid: i32) -> Option<i64> {
     status(pid).filter(|status| status.state != 'Z')?;
     let boot = fs::read_to_string("/proc/stat").ok()?;
@@ -79,8 +79,16 @@ pub const SYS_PAUSE: c_long = libc::SYS_ppoll;
 
 /// The number of the system call in which a process sleeps, if it does and we may know.
 pub fn asleep_in(pid: i32) -> Option<c_long> {
+    asleep_at(pid).map(|call| call.0)
+}
+
+/// That number, and the call's first argument: of futex, the address on which the thread sleeps.
+pub fn asleep_at(pid: i32) -> Option<(c_long, usize)> {
     let line = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
-    line.split(' ').next()?.parse().ok()
+    let mut words = line.split(' ');
+    let number = words.next()?.parse().ok()?;
+    let first = words.next()?.trim_start_matches("0x");
+    Some((number, usize::from_str_radix(first, 16).ok()?))
 }
 
 /// How many threads this process has: the links of /proc/self/task, one for each and two more.

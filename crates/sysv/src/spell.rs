@@ -135,7 +135,7 @@ pub fn perm(name: &str, p: &libc::ipc_perm) -> String {
 
 /// A user's name as `ipcs` prints it: at most 10 letters, or the number.
 pub fn user(uid: i64) -> String {
-    // A signal that comes while the list of users is read makes somebody unknown.
+    // A signal that comes while the list of users is read makes a user unknown.
     let known = (0..3).find_map(|_| User::from_uid((uid as u32).into()).ok().flatten());
     known.map_or(uid.to_string(), |user| user.name.chars().take(10).collect())
 }
@@ -153,4 +153,18 @@ pub fn time(seconds: i64) -> String {
         libc::strftime(text.as_mut_ptr().cast(), text.len(), c"%a %b %e %H:%M:%S %Y".as_ptr(), &tm)
     };
     String::from_utf8_lossy(&text[..n]).into_owned()
+}
+
+/// A field as `ipcs` spells it, by the name that `ipcs` has for it.
+pub fn ipcs(name: &str, number: i64) -> String {
+    match name {
+        "key" => format!("{:#010x}", number as i32),
+        "owner" => user(number),
+        "perms" => format!("{:o}", number & 0o777),
+        "mode" => format!("{}{number:o}", if number == 0 { "" } else { "0" }),
+        // The bits SHM_DEST and SHM_LOCKED.
+        "status" => ["", "dest", "locked", "dest locked"][number as usize >> 9 & 3].into(),
+        _ if name.ends_with("_time") => time(number),
+        _ => number.to_string(),
+    }
 }

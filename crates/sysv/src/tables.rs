@@ -96,7 +96,7 @@ impl Row {
     }
 }
 
-/// The kernel's table of one kind, whole. Open to everybody, unlike IPC_STAT; 20 us a read.
+/// The kernel's table of one kind, whole. Every user may read it, unlike IPC_STAT; 20 us a read.
 pub fn table(kind: Kind) -> Vec<Row> {
     let text = fs::read_to_string(format!("/proc/sysvipc/{}", kind.name())).unwrap_or_default();
     let mut lines = text.lines();

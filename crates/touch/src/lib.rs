@@ -4,12 +4,12 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::{mem, ptr};
 
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{note, text};
 use lablib::shm::Addr;
 use lablib::{Failure, Result};
 use libc::{c_int, c_void};
-use nix::unistd::{self, pipe};
+use nix::unistd;
 use sysv::{process, spell};
 
 /// What a child is to do with one byte: load it, store to it, or call it as a function.
@@ -56,7 +56,7 @@ extern "C" fn report(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c
 /// Lets a child touch the byte at `addr`, and says what became of it. Fails where something else
 /// than a segment is mapped: what Rust has there must not change, not even in a child.
 pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let addr = addr as usize;
     let there = |one: &process::Mapping| (one.start..one.end).contains(&addr);
     if process::mappings("self").iter().any(|one| there(one) && one.shmid().is_none()) {

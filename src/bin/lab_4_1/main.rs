@@ -2,12 +2,12 @@
 //!
 //! Note:    notes/4.1-how-ipc-works.md
 //! Run:     make lab-4.1            (ARGS=--list for the experiments)
-//! Compare: strace -f -v -e trace=msgget,msgsnd,msgrcv,msgctl target/debug/lab_4_1
+//! Compare: strace -f -v -e trace=/msg,clone,wait4 target/debug/lab_4_1
 //!
-//! Two processes share no memory: what one writes, the other cannot see. So there is an object in
-//! the kernel that both can reach. A copies a message into it, B copies it out, and neither has to
-//! know the other, or to be there when the other is. The object here is a message queue; the four
-//! steps are the same for every kind.
+//! Two processes share no memory: one cannot see what the other writes. So they use an object in
+//! the kernel that both can reach. A copies a message into it, and B copies it out. Neither has to
+//! know the other, and they need not run at the same time. The object here is a message queue; the
+//! four steps are the same for every kind of object.
 
 use std::process::ExitCode;
 

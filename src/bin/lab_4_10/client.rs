@@ -10,6 +10,7 @@ use libc::key_t;
 use nix::errno::Errno;
 use sysv::tables;
 
+use crate::futex;
 use crate::input::Input;
 use crate::options::Options;
 use crate::server::DIRECTIONS;
@@ -23,7 +24,10 @@ const TAKEN: Duration = Duration::from_millis(600);
 /// Talks to one server, until one of the two says goodbye.
 pub fn call(options: &Options, input: &Input) -> Result<()> {
     print::name("client");
-    let Found { mut back, mut out, server } = find(options)?;
+    futex::aloud();
+    let found = find(options);
+    futex::count();
+    let Found { mut back, mut out, server } = found?;
     let ids = [back.shmid, out.shmid];
     let ended = talk(&Talk::of("client", "server", &server, options), &mut out, &mut back, input);
     let detached = signals::undisturbed(|| back.detach().and(out.detach()));
@@ -73,7 +77,7 @@ fn find(options: &Options) -> Result<Found> {
 /// One look; the first is told step by step.
 fn attempt(options: &Options, first: bool) -> Result<Found> {
     if first {
-        step(5, "Client: find both, and take the free place in each")?;
+        step(6, "Client: find both, and take the free place in each")?;
     }
     let file = options.key_file()?;
     let absent = |failure: &Failure| matches!(failure, Failure::Call(_, Errno::ENOENT));
@@ -100,6 +104,8 @@ fn attempt(options: &Options, first: bool) -> Result<Found> {
             if first {
                 text(&format!("memory: pid <- {}, in both", std::process::id()));
             }
+            back.announce();
+            out.announce();
             note(&format!("server {}: alive, and at the other end of both", server.pid));
             Ok(Found { back, out, server })
         }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use duplex::peers::in_company;
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::{Failure, Result, exit, signals};
 use nix::unistd::read;
 use std::os::fd::AsFd;
 
 use crate::input::{Input, Script};
 use crate::options::Options;
-use crate::turns::pair;
 use crate::{client, server};
 
 /// Time between two looks at the two.
@@ -38,8 +37,8 @@ pub fn converse(
     server_says: &'static [&'static str],
     client_says: &'static [&'static str],
 ) -> Result<()> {
-    let (from, ready) = pair()?;
-    let ((from_client, to_server), (from_server, to_client)) = (pair()?, pair()?);
+    let (from, ready) = pipe()?;
+    let ((from_client, to_server), (from_server, to_client)) = (pipe()?, pipe()?);
     let part = |lines, first, to_other, from_other| {
         Input::Script(Script { lines, first, to_other, from_other })
     };

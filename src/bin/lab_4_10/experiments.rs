@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lablib::child::{Child, child};
+use lablib::child::{Child, child, pipe};
 use lablib::print::{claim, note, text};
 use lablib::signals::{heard, kill, sigaction, sigprocmask};
 use lablib::{Experiment, Failure, Result, leftovers, sem};
@@ -15,7 +15,7 @@ use sysv::tables::Kind;
 
 use crate::input::{Input, Script};
 use crate::options::Options;
-use crate::turns::{finish, pair, tell, told};
+use crate::turns::{finish, tell, told};
 use crate::{demo, server};
 
 /// All of them.
@@ -42,7 +42,7 @@ pub const ALL: &[Experiment] = &[
 
 fn coalesce() -> Result<()> {
     const TIMES: u32 = 10;
-    let ((from_child, to_us), (from_us, to_child)) = (pair()?, pair()?);
+    let ((from_child, to_us), (from_us, to_child)) = (pipe()?, pipe()?);
     let other = child("child", move || {
         sigaction(SIGUSR1)?;
         sigprocmask(SIG_BLOCK, SIGUSR1)?;
@@ -82,7 +82,7 @@ fn sem_undo() -> Result<()> {
 
 /// A child that changes the semaphore, with SEM_UNDO, and is killed.
 fn killed_after(id: i32, sem_op: i16) -> Result<()> {
-    let ((from_child, to_us), (from_us, _to_child)) = (pair()?, pair()?);
+    let ((from_child, to_us), (from_us, _to_child)) = (pipe()?, pipe()?);
     let other = child("child", move || {
         sem::op(id, 0, sem_op, SEM_UNDO)?;
         tell(&to_us)?;
@@ -103,12 +103,15 @@ fn killed_server() -> Result<()> {
     let key_file = Some(leftovers::key_file("lab-4.10-killed.key")?);
     let options =
         Options { key_file, proj_id: 10, patience: Some(Duration::from_secs(2)), panic: None };
-    let (from, ready) = pair()?;
-    let ((from_other, _one), (_two, to_other)) = (pair()?, pair()?);
+    let (from, ready) = pipe()?;
+    let ((from_other, _one), (_two, to_other)) = (pipe()?, pipe()?);
     let nobody = Input::Script(Script { lines: &[], first: true, to_other, from_other });
     let first = child("server", || server::serve(&options, &nobody, Some(ready)))?;
     match told(&from) {
-        Ok(()) => kill_and_wait(first)?,
+        Ok(()) => {
+            first.until_asleep_in(libc::SYS_futex)?;
+            kill_and_wait(first)?;
+        }
         ended => return finish(first, ended),
     }
     let left = tables::table(Kind::Shm);

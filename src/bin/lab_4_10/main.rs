@@ -3,7 +3,7 @@
 //! Note:    notes/4.10-full-duplex.md
 //! Run:     make lab-4.10           (in two terminals: make lab-4.10-server, make lab-4.10-client)
 //!          make wakeups            (every way to wake a reader thread, each put to the test)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,futex target/debug/lab_4_10
+//! Compare: strace -f -e trace=/shm,/clone,wait4,kill,pause,rt_sigaction,futex,flock target/debug/lab_4_10
 //!
 //! With one segment two sides cannot both speak: the second message overwrites the first, or the
 //! protocol says whose turn it is. With two, one for each direction, nobody waits for a turn. In each
@@ -17,6 +17,8 @@ use lablib::{print, section};
 mod client;
 mod demo;
 mod experiments;
+mod futex;
+mod handshake;
 mod input;
 mod one;
 mod options;
@@ -42,7 +44,9 @@ fn main() -> ExitCode {
         (_, Some(wanted)) => wakeups::put_to_the_test(&wanted),
         (Some("server"), _) => server::serve(&options, &input::Input::User, None),
         (Some("client"), _) => client::call(&options, &input::Input::User),
-        _ => one::not_enough().and_then(|()| demo::both(&options)),
+        _ => one::not_enough()
+            .and_then(|()| handshake::of_the_source_notes(&options))
+            .and_then(|()| demo::both(&options)),
     };
     section(&words, "4.10  Full duplex: two segments, threads", story, experiments::ALL)
 }

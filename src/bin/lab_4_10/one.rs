@@ -2,13 +2,13 @@
 
 use std::os::fd::OwnedFd;
 
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{claim, note, step};
 use lablib::shm::{Addr, NULL};
 use lablib::{Result, shm};
 use libc::IPC_PRIVATE;
 
-use crate::turns::{finish, pair, tell, told};
+use crate::turns::{finish, tell, told};
 
 /// A byte that says whose turn it is, and room for a line.
 const SIZE: usize = 128;
@@ -32,7 +32,7 @@ pub fn not_enough() -> Result<()> {
 /// A writes, B writes, and only then anybody reads.
 fn overwritten(addr: Addr) -> Result<()> {
     step(1, "One segment: both speak at once, one message is left")?;
-    let ((from_a, to_b), (from_b, to_a)) = (pair()?, pair()?);
+    let ((from_a, to_b), (from_b, to_a)) = (pipe()?, pipe()?);
     let b = child("B", move || {
         told(&from_a)?;
         shm::write(addr, B_SAYS)?;
@@ -55,7 +55,7 @@ fn overwritten(addr: Addr) -> Result<()> {
 /// must say it.
 fn turns(addr: Addr) -> Result<()> {
     step(2, "One segment: with turns, nobody may say two things")?;
-    let ((from_a, to_b), (from_b, to_a)) = (pair()?, pair()?);
+    let ((from_a, to_b), (from_b, to_a)) = (pipe()?, pipe()?);
     let message = addr.wrapping_byte_add(1);
     let b = child("B", move || {
         for _ in 0..2 {

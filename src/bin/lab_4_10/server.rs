@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use crate::futex;
 use crate::input::Input;
 use crate::options::Options;
 use crate::talk::{Talk, talk};
@@ -28,7 +29,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// Serves one client. `ready`, if anybody waits for it, is told when a client may come.
 pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Result<()> {
     print::name("server");
-    step(3, "Server: two segments, one for each direction")?;
+    step(4, "Server: two segments, one for each direction")?;
     let file = options.key_file()?;
     let _lock = takeover::lock(&file)?;
     let keys = [options.proj_id, options.proj_id + 1].map(|id| shm::ftok(&file, id.into()));
@@ -40,10 +41,13 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
         let mut out = Segment::create(ids[0], Role::Writer)?;
         let mut back = Segment::create(ids[1], Role::Reader)?;
         ids.iter().try_for_each(|&id| compare::segment(id))?;
-        step(4, "Server: its pid is in both; it waits for a client")?;
+        step(5, "Server: its pid is in both; it waits for a client")?;
         text(&format!("memory: pid <- {}, in both", std::process::id()));
+        futex::aloud();
         let met =
             ready.take().map_or(Ok(()), |ready| tell(&ready)).and_then(|()| meet(&out, &back));
+        futex::count();
+        let nobody_came = met.is_err();
         let again = matches!(met, Err(Failure::Because(exit::NO_PEER, _)));
         let ended = match met {
             Ok(peer) => {
@@ -58,7 +62,11 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
             Err(failure) => Err(failure),
         };
         let gone = signals::undisturbed(|| {
-            step_unless_stopped(8, "Server: both have said goodbye; detach, then remove");
+            match &ended {
+                _ if nobody_came => note("no conversation: detach, then remove"),
+                Err(_) => note("the conversation has ended early: detach, then remove"),
+                Ok(()) => step(9, "Server: both have said goodbye; detach, then remove")?,
+            }
             let detached = out.detach().and(back.detach());
             let removed = ids.map(remove);
             let [one, other] = removed;
@@ -69,11 +77,6 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
             return Ok(());
         }
     }
-}
-
-/// The heading of the clean-up, which a signal must not keep from being done.
-fn step_unless_stopped(number: u32, heading: &str) {
-    let _ = step(number, heading);
 }
 
 /// Waits until one client has taken its place in both segments. NO_PEER: one came and died.

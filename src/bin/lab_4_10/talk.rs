@@ -3,10 +3,11 @@
 //! The signals that ask us to stop are the main thread's: the others block them, so that they end
 //! its wait and no other. All of them look at the flag that the handler sets.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver as Lines};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::{self, Builder, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use duplex::layout::Segment;
@@ -16,15 +17,16 @@ use duplex::sender::Sender;
 use duplex::speech::{pieces, printable};
 use duplex::takeover::is_removed;
 use duplex::waiters::Way;
-use lablib::print::{self, claim, note, step, text};
+use lablib::print::{self, note, step, text, traced};
 use lablib::{Failure, Patience, Result, exit, signals};
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::gettid;
+use nix::unistd::{gettid, pipe};
 use sysv::process;
 
+use crate::futex;
 use crate::input::{Input, Print, Reach};
 use crate::options::{Options, Thread};
-use crate::turns::pair;
 
 /// How a reader waits, and a writer for room: the winner of `make wakeups`.
 const WAY: Way = Way::CpuAware;
@@ -60,9 +62,11 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
     let ids = [out.shmid, back.shmid];
     let sender = Sender::new(out, WAY, Some(talk.peer), talk.patience)?;
     let receiver = Receiver::new(back, WAY, Some(talk.peer), Some(LOOK))?;
+    let (script, word) = (input.is_script(), receiver.word().as_ptr() as usize);
     let typing = input.editor();
     let reach = typing.as_ref().map(|typing| typing.reach.clone());
     let of_writer = reach.clone();
+    let pair = || pipe().map_err(Failure::of("pipe"));
     let ((reads, reader_end), (writes, writer_end)) = (pair()?, pair()?);
     let (to_writer, lines) = mpsc::channel();
     let (said_goodbye, other_left) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -76,19 +80,20 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
                 None => Box::new(|line| text(&line)),
             };
             tid.store(gettid().as_raw(), SeqCst);
-            read_all(talk, ids, receiver, print, [said_goodbye, other_left])
+            aloud(script, || read_all(talk, ids, receiver, print, [said_goodbye, other_left]))
         };
         let (up, writer_is_up) = mpsc::channel::<()>();
         let writing = move || {
             let _end = End(writer_end, of_writer);
-            write_all(talk, sender, lines, up, input.is_script())
+            aloud(script, || write_all(talk, sender, lines, up, script))
         };
         let threads = undisturbed_by_signals(|| {
-            let reader = scope.spawn(reading);
-            if input.is_script() {
-                until_asleep(tid)?;
+            let reader = pthread_create("reader", || Builder::new().spawn_scoped(scope, reading))?;
+            if script {
+                until_asleep(tid, word)?;
             }
-            Ok((reader, scope.spawn(writing)))
+            let writer = pthread_create("writer", || Builder::new().spawn_scoped(scope, writing))?;
+            Ok((reader, writer))
         });
         let (reader, writer) = threads?;
         // It has said so, or ended.
@@ -135,14 +140,43 @@ fn join(thread: ScopedJoinHandle<Result<()>>) -> Result<()> {
     thread.join().unwrap_or(Err(Failure::Told(101)))
 }
 
-/// Waits until the reader thread sleeps, and says in which call: the kernel's word for "blocked".
-fn until_asleep(tid: &AtomicI32) -> Result<()> {
+/// Makes a thread, and prints the call: to the kernel, one more task of this process. pthread_create(3)
+fn pthread_create<T>(name: &str, spawn: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    let (mut made, line) = (None, format!("pthread_create(&{name}, NULL, {name}_thread, NULL)"));
+    traced(line, || match spawn() {
+        Ok(thread) => {
+            made = Some(thread);
+            0
+        }
+        Err(error) => {
+            Errno::from_raw(error.raw_os_error().unwrap_or(0)).set();
+            -1
+        }
+    })?;
+    made.ok_or_else(|| Failure::because(format!("no {name} thread")))
+}
+
+/// Runs a thread, with its futex calls printed if they are a part of the demonstration.
+fn aloud(script: bool, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    if script {
+        futex::aloud();
+    }
+    let ended = run();
+    futex::count();
+    ended
+}
+
+/// Waits until the reader thread sleeps in futex(2), on the word in the segment; as the kernel says.
+fn until_asleep(tid: &AtomicI32, word: usize) -> Result<()> {
     let until = Instant::now() + SOON;
     while Instant::now() < until {
         match tid.load(SeqCst) {
             0 => {}
-            tid if process::asleep_in(tid) == Some(libc::SYS_futex) => {
-                return claim(true, "the reader thread is asleep, in futex(2)");
+            tid if process::asleep_at(tid) == Some((libc::SYS_futex, word)) => {
+                note(&format!(
+                    "✓ the reader thread is asleep, in futex(2), on the word at {word:#x}"
+                ));
+                return Ok(());
             }
             tid if process::status(tid).is_none() => break,
             _ => {}
@@ -164,7 +198,7 @@ fn read_all(
 ) -> Result<()> {
     let Talk { who, other, .. } = talk;
     print::name(&format!("{who} reader"));
-    step(6, "A reader thread: it sleeps until there is something")?;
+    step(7, "A reader thread: it sleeps until there is something")?;
     let (mut message, mut looks) = (vec![], Looks::default());
     loop {
         match receiver.recv(&mut message) {
@@ -235,7 +269,7 @@ fn write_all(
     aloud: bool,
 ) -> Result<()> {
     print::name(&format!("{} writer", talk.who));
-    step(7, "A writer thread: it never waits for an answer")?;
+    step(8, "A writer thread: it never waits for an answer")?;
     drop(up);
     let mut sent = 0;
     for line in lines {

@@ -5,12 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use lablib::child::Child;
 use lablib::{Failure, Result, signals};
 use nix::errno::Errno;
-use nix::unistd::{pipe, read, write};
-
-/// A pipe: its reading end, and its writing end.
-pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
-    pipe().map_err(Failure::of("pipe()"))
-}
+use nix::unistd::{read, write};
 
 /// Gives the turn to the other. When the other has ended instead, it has said why.
 pub fn tell(to: &OwnedFd) -> Result<()> {

@@ -2,12 +2,12 @@
 
 use std::os::fd::AsFd;
 
-use lablib::child::{self, child};
+use lablib::child::{self, child, pipe};
 use lablib::print::{bulk, claim, note};
 use lablib::{Experiment, Failure, Result, expect_errno, leftovers, msg, sem, shm, signals};
 use libc::{IPC_NOWAIT, IPC_PRIVATE, O_CREAT, O_EXCL, O_RDWR, POLLNVAL};
 use nix::errno::Errno;
-use nix::unistd::{getppid, pipe, read, write};
+use nix::unistd::{getppid, read, write};
 use sysv::tables;
 use sysv::tables::Kind;
 
@@ -79,7 +79,7 @@ fn opened_twice() -> Result<()> {
 fn guessed_id() -> Result<()> {
     child("A", || {
         child::become_ordinary()?;
-        let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
+        let (gate, open_gate) = pipe()?;
         let stranger = child("B", || {
             signals::wait_readable(gate.as_fd(), None)?;
             read(&gate, &mut [0]).map_err(Failure::of("read"))?;
@@ -99,7 +99,7 @@ fn guessed_id() -> Result<()> {
     .finish()
 }
 
-/// B: the numbers of all queues stand in /proc/sysvipc/msg, for everybody to read.
+/// B: /proc/sysvipc/msg lists the ids of all queues, and every user may read it.
 fn use_what_is_listed(sender: i64) -> Result<()> {
     let rows = tables::table(Kind::Msg);
     let row =

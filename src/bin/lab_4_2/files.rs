@@ -20,7 +20,7 @@ pub fn printed<T>(
     call: impl FnOnce() -> nix::Result<T>,
     answer: impl FnOnce(&T) -> String,
 ) -> Result<T> {
-    print::before(&line)?;
+    let _turn = print::before(&line)?;
     answered(line, call(), answer)
 }
 
@@ -71,7 +71,7 @@ pub fn write(fd: &OwnedFd, bytes: &[u8]) -> Result<()> {
 
 /// read(2): at most `room` bytes from where the descriptor stands; none at the end.
 pub fn read(fd: &OwnedFd, room: usize) -> Result<Vec<u8>> {
-    print::before(&format!("read({}, &buffer, {room})", number(fd)))?;
+    let _turn = print::before(&format!("read({}, &buffer, {room})", number(fd)))?;
     let mut bytes = vec![0; room];
     let got = unistd::read(fd, &mut bytes);
     bytes.truncate(got.unwrap_or(0));
@@ -106,6 +106,7 @@ pub fn chmod(fd: &OwnedFd, mode: u32) -> Result<()> {
 
 /// `fcntl(F_GETFD)` on a number that may be no descriptor: EBADF.
 pub fn fd_flags(fd: RawFd) -> Result<c_int> {
+    // Not by nix, which takes none but open descriptors.
     // SAFETY: F_GETFD takes a number, which need not be a descriptor, and changes nothing.
     let call = || Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) });
     printed(format!("fcntl({fd}, F_GETFD)"), call, |flags| match *flags {
@@ -116,6 +117,7 @@ pub fn fd_flags(fd: RawFd) -> Result<c_int> {
 
 /// poll(2) on one number that may be no descriptor, without waiting: its `revents`.
 pub fn poll(fd: RawFd) -> Result<i16> {
+    // Not by nix, as above.
     let mut one = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: poll reads and writes one pollfd; the number in it need not be a descriptor.
     let call = || Errno::result(unsafe { libc::poll(&mut one, 1, 0) }).map(|_| one.revents);

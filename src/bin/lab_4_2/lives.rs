@@ -2,13 +2,14 @@
 
 use std::os::fd::AsFd;
 
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, expect_errno, leftovers, msg, sem, shm, signals};
 use libc::{IPC_PRIVATE, O_CREAT, O_EXCL, O_RDWR};
 use nix::errno::Errno;
-use nix::unistd::{pause, pipe, read, write};
+use nix::unistd::{read, write};
+use sysv::process::SYS_PAUSE;
 
 use crate::{HELLO, NEW, SIZE, files, scrap};
 
@@ -36,13 +37,13 @@ pub const ALL: &[Experiment] = &[
 fn outlives() -> Result<()> {
     let key = shm::ftok(&leftovers::key_file("lab-4.2.key")?, 'A' as i32)?;
     leftovers::inherit(key)?;
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let maker = child("B", || {
         let id = msg::get(key, NEW)?;
         msg::snd(id, 1, HELLO, 0)?;
         write(&to, b"!").map_err(Failure::of("write"))?;
         loop {
-            pause();
+            signals::pause()?;
         }
     })?;
     drop(to);
@@ -52,6 +53,7 @@ fn outlives() -> Result<()> {
         return Err(Failure::because("the maker has ended early"));
     }
     let pid = maker.pid.as_raw();
+    maker.until_asleep_in(SYS_PAUSE)?;
     maker.kill()?;
     maker.wait()?;
     claim(files::read(&from, 1)?.is_empty(), "its end of a pipe was closed for it: end of file")?;

@@ -2,12 +2,12 @@
 //!
 //! Note:    notes/4.2-ipc-beside-files.md
 //! Run:     make lab-4.2            (ARGS=--list for the experiments)
-//! Compare: strace -e trace=/open,read,write,close,unlink,/shm,/msg,/sem target/debug/lab_4_2
+//! Compare: strace -e trace=/open,read,write,lseek,close,unlink,/shm,/msg,/sem target/debug/lab_4_2
 //!
-//! Whoever knows files knows half of System V IPC: something is opened or made, it is read and
-//! written, and in the end it is got rid of. The story makes the calls of both in pairs. The
-//! other half is where the likeness ends, and that is what the experiments are about: an id is no
-//! file descriptor, nothing is closed when a process ends, and IPC_RMID is not close but unlink.
+//! If you know the file calls, you know half of System V IPC: there are calls that open or create,
+//! that read and write, and that remove. The story makes the calls of both in pairs. The
+//! experiments show where the similarity ends: an id is not a file descriptor, nothing is closed
+//! when a process ends, and IPC_RMID is like unlink, not like close.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ mod posix;
 const HELLO: &[u8] = b"hello";
 /// Of a segment the size must be said in advance.
 const SIZE: usize = 4096;
-/// To make one, and to be the one who made it: this user, and nobody else.
+/// Create it, fail if it exists, and allow only this user.
 const NEW: i32 = IPC_CREAT | IPC_EXCL | 0o600;
 
 fn main() -> ExitCode {

@@ -118,7 +118,7 @@ impl Mapping {
         let line = format!("mmap(NULL, {SIZE}, PROT_READ|PROT_WRITE, MAP_SHARED, {fd_number}, 0)");
         let size = NonZeroUsize::new(SIZE).unwrap_or(NonZeroUsize::MIN);
         let call = || {
-            // SAFETY: without an address mmap takes only what is free; nobody else has it.
+            // SAFETY: without an address mmap takes only free memory; no other code uses it.
             unsafe {
                 mman::mmap(
                     None, // the kernel chooses, as with shmat's NULL
@@ -144,7 +144,7 @@ impl Mapping {
     fn read(&self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len.min(SIZE)];
         let to = bytes.as_mut_ptr();
-        // SAFETY: as in `write`; the bytes are copied out before anybody looks at them.
+        // SAFETY: as in `write`; the bytes are copied out before they are used.
         unsafe { ptr::copy_nonoverlapping(self.0.as_ptr().cast(), to, bytes.len()) };
         text(&format!("memory at {:p} -> {}", self.0, spell::bytes(&bytes)));
         bytes

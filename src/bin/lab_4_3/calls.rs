@@ -27,7 +27,7 @@ pub struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// A, whose B this is. B itself dies with A, and need not look.
+    /// A, the parent of this B. B itself dies with A, and need not check.
     pub fn with(child: &'a Child) -> Side<'a> {
         Side { child: Some(child), ..Side::default() }
     }

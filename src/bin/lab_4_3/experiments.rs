@@ -1,14 +1,15 @@
 //! Is it a copy or the same? Which page is it? Where does a way end?
 
-use lablib::print::{claim, note, text};
+use lablib::child::pipe;
+use lablib::print::{after, call_line, claim, dim, note, text, traced};
 use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, expect_errno, msg, shm};
-use libc::{F_GETPIPE_SZ, IPC_NOWAIT, IPC_PRIVATE};
+use libc::{IPC_NOWAIT, IPC_PRIVATE};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::unistd::{pipe, pipe2, read, write};
-use std::os::fd::AsRawFd;
-use sysv::tables;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{pipe2, read, write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use sysv::{spell, tables};
 
 use crate::{SIZE, pages};
 
@@ -35,16 +36,14 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn copy_or_same() -> Result<()> {
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let mut message = *b"first";
-    write(&to, &message).map_err(Failure::of("write"))?;
+    written(&to, &message)?;
     message.copy_from_slice(b"later");
+    text(&format!("A changes its message to {}", spell::bytes(&message)));
     let mut got = [0; 5];
-    read(&from, &mut got).map_err(Failure::of("read"))?;
-    text(&format!(
-        "written \"first\", changed to {:?}, then read",
-        String::from_utf8_lossy(&message)
-    ));
+    let n = read(&from, &mut got).map(|n| n as isize);
+    after(n, |_| format!("read({}, {}, 5)", from.as_raw_fd(), spell::bytes(&got)))?;
     claim(&got == b"first", "a pipe: \"first\"; the kernel had copied it")?;
     let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
     let (one, two) = (shm::at(id, NULL, 0)?, shm::at(id, NULL, 0)?);
@@ -55,6 +54,12 @@ fn copy_or_same() -> Result<()> {
     shm::dt(two)?;
     shm::dt(one)?;
     shm::ctl_rmid(id)
+}
+
+/// write(2), printed.
+fn written(to: &OwnedFd, bytes: &[u8]) -> Result<isize> {
+    let line = format!("write({}, {}, {})", to.as_raw_fd(), spell::bytes(bytes), bytes.len());
+    traced(line, || write(to, bytes).map_or(-1, |n| n as isize))
 }
 
 fn frames() -> Result<()> {
@@ -91,12 +96,16 @@ fn limits() -> Result<()> {
     expect_errno(full, Errno::EAGAIN)?;
     claim(waiting <= room, "then EAGAIN, or the sender sleeps")?;
     msg::ctl_rmid(queue)?;
-    let (_from, to) = pipe2(OFlag::O_NONBLOCK).map_err(Failure::of("pipe2(O_NONBLOCK)"))?;
-    // SAFETY: F_GETPIPE_SZ takes a descriptor and answers a number.
-    let room = unsafe { libc::fcntl(to.as_raw_fd(), F_GETPIPE_SZ) } as usize;
-    let sent = write(&to, &vec![b'x'; 2 * room]).map_err(Failure::of("write"))?;
-    text(&format!("a pipe: {room} bytes; of {} a write took {sent}", 2 * room));
-    claim(sent == room, "it takes what there is room for; a blocking one sleeps for the rest")?;
+    let (from, to) = pipe2(OFlag::O_NONBLOCK).map_err(Failure::of("pipe2(O_NONBLOCK)"))?;
+    let line = format!("pipe2([{}, {}], O_NONBLOCK)", from.as_raw_fd(), to.as_raw_fd());
+    dim(|| call_line(&line, "0", true));
+    let line = format!("fcntl({}, F_GETPIPE_SZ)", to.as_raw_fd());
+    let room = traced(line, || fcntl(&to, FcntlArg::F_GETPIPE_SZ).unwrap_or(-1))?;
+    let sent = written(&to, &vec![b'x'; 2 * room as usize])?;
+    claim(
+        sent == room as isize,
+        "a pipe takes what there is room for; a blocking one sleeps for the rest",
+    )?;
     let id = shm::get(IPC_PRIVATE, 1 << 24, 0o600)?;
     claim(tables::segment(id).is_some(), "a segment has the size you asked for: 16 MiB, say")?;
     shm::ctl_rmid(id)

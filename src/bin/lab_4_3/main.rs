@@ -2,24 +2,27 @@
 //!
 //! Note:    notes/4.3-what-shared-memory-saves.md
 //! Run:     make lab-4.3            (ARGS=--measure for the figures, ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl,write,read,msgsnd,msgrcv target/debug/lab_4_3
+//! Compare: strace -f -e trace=/shm,clone,wait4,write,read,/msg target/debug/lab_4_3
 //!
-//! A segment is made once and mapped into two processes. From then on a store of the one is a load
-//! of the other, and the kernel is not asked. A pipe or a queue is asked twice for each message, and
-//! copies it twice. What that saves is counted here, and measured with --measure: less than one
-//! hopes for small messages that somebody must be woken for, and much for large ones.
+//! A segment is made once and mapped into two processes. From then on one process stores and the
+//! other loads, without a system call. A pipe or a queue needs two calls for each message, and
+//! copies it twice. The lab counts what that saves, and measures it with --measure: it is little
+//! for small messages with a wake-up, and much for large messages.
 
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::{Duration, Instant};
 
-use lablib::child::{Child, child};
+use lablib::child::{Child, child, pipe};
 use lablib::print::{self, claim, note, step};
 use lablib::shm::{Addr, NULL};
 use lablib::{Failure, Result, compare, expect_errno, section, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
-use nix::unistd::{pipe, read, write};
+use nix::unistd::{read, write};
 
 mod calls;
 mod experiments;
@@ -38,6 +41,14 @@ use options::Options;
 const SIZE: usize = 1 << 20;
 /// What A writes.
 const HELLO: &[u8] = b"written by A";
+/// Where it lies. Before it stands how far the two are: [`STORED`], [`LOADED`].
+const MESSAGE: usize = 8;
+const STORED: u64 = 1;
+const LOADED: u64 = 2;
+/// For so long a side looks at memory and makes no call.
+const AWAKE: Duration = Duration::from_secs(1);
+/// Then the time between two looks.
+const LOOK: Duration = Duration::from_millis(10);
 
 fn main() -> ExitCode {
     let command = lablib::command("4.3: one memory in two processes, and what that saves");
@@ -53,13 +64,13 @@ fn main() -> ExitCode {
 
 /// Two pipes by which A and B take turns. The messages themselves go through the segment.
 fn story() -> Result<()> {
-    let ((from_a, to_b), (from_b, to_a)) = (pair()?, pair()?);
     print::name("A");
     step(1, "Create the segment")?;
     let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
     note("memory in the kernel's keeping, and nobody has it mapped");
+    let ((from_a, to_b), (from_b, to_a)) = (pipe()?, pipe()?);
     let b = child("B", move || side_b(id, &from_a, &to_a))?;
-    let ended = side_a(id, &to_b, &from_b);
+    let ended = side_a(id, &b, &to_b, &from_b);
     finish(b, ended)?;
     step(4, "Both have unmapped it: remove it")?;
     shm::ctl_rmid(id)?;
@@ -73,16 +84,21 @@ fn story() -> Result<()> {
     Ok(())
 }
 
-fn side_a(id: i32, to_b: &OwnedFd, from_b: &OwnedFd) -> Result<()> {
+fn side_a(id: i32, b: &Child, to_b: &OwnedFd, from_b: &OwnedFd) -> Result<()> {
     step(2, "Map it into A")?;
     let addr = shm::at(id, NULL, 0)?;
     tell(to_b, 0)?;
     let address = told(from_b)?;
     claim(address != addr as u64, &format!("{addr:p} in A, {address:#x} in B"))?;
     compare::segment(id)?;
-    shm::write(addr, HELLO)?;
     tell(to_b, 0)?;
     told(from_b)?;
+    // B looks at the memory now. From here until B has the message, no side makes a call.
+    let progress = shm::view::<AtomicU64>(addr)?;
+    shm::write(addr.wrapping_byte_add(MESSAGE), HELLO)?;
+    progress.store(STORED, Release);
+    until(&progress, LOADED, || b.has_ended(Duration::ZERO))?;
+    drop(progress);
     same_frame(addr, told(from_b)?)?;
     tell(to_b, 0)?;
     told(from_b)?;
@@ -97,13 +113,37 @@ fn side_b(id: i32, from_a: &OwnedFd, to_a: &OwnedFd) -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     tell(to_a, addr as u64)?;
     told(from_a)?;
-    claim(shm::read(addr, HELLO.len())? == HELLO, "stored by A, loaded by B: no call, no copy")?;
+    let progress = shm::view::<AtomicU64>(addr)?;
     tell(to_a, 0)?;
+    // B dies with A.
+    until(&progress, STORED, || Ok(false))?;
+    let found = shm::read(addr.wrapping_byte_add(MESSAGE), HELLO.len())?;
+    progress.store(LOADED, Release);
+    drop(progress);
+    claim(found == HELLO, "what A stored, B has loaded")?;
+    note("in between no process made a call, and nothing was copied");
     tell(to_a, pages::frame(addr)?.unwrap_or(0))?;
     told(from_a)?;
     shm::dt(addr)?;
     drop(in_its_place);
     tell(to_a, 0)
+}
+
+/// Looks at the memory, and makes no call, until the other side is so far. When that takes long, it is
+/// stopped, or has `ended`.
+fn until(progress: &AtomicU64, there: u64, ended: impl Fn() -> Result<bool>) -> Result<()> {
+    let began = Instant::now();
+    while progress.load(Acquire) < there {
+        signals::check()?;
+        spin_loop();
+        if began.elapsed() > AWAKE {
+            signals::wait(&[], Some(LOOK), || false)?;
+            if ended()? {
+                return Err(Failure::Told(1));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Two addresses, one physical page: the kernel's word for it, where we may ask.
@@ -118,10 +158,6 @@ fn same_frame(addr: Addr, of_b: u64) -> Result<()> {
             Ok(())
         }
     }
-}
-
-fn pair() -> Result<(OwnedFd, OwnedFd)> {
-    pipe().map_err(Failure::of("pipe()"))
 }
 
 /// Gives the turn to the other, with a number for it. When the other has ended instead, it has

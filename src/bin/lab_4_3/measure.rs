@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{note, step, text};
 use lablib::shm::NULL;
 use lablib::{Failure, Result, msg, shm};
@@ -19,11 +19,11 @@ use crate::figures::{Figure, Row, SIZES, size};
 use crate::options::Options;
 use crate::ring::{self, Wake};
 use crate::ways::{self, Ends, Way};
-use crate::{finish, pair, picture, tell, told};
+use crate::{finish, picture, tell, told};
 
 /// The value of the message that ends a cell.
 const END: u8 = 0x7f;
-/// Bytes of a round: eight times what a pipe holds, so that who is slower sets the pace.
+/// Bytes of a round: eight times what a pipe holds, so that the slower side sets the pace.
 const LONG: usize = 1 << 19;
 /// What a round may take, on average, before a cell is ended early.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -119,7 +119,7 @@ fn pin(cpu: usize) -> Result<()> {
 
 /// Runs every cell: A here, B in a child, which goes through the same list.
 fn run(ways: Vec<(&'static str, Ends)>, options: &Options, places: [usize; 2]) -> Result<Vec<Row>> {
-    let (from_b, to_a) = pair()?;
+    let (from_b, to_a) = pipe()?;
     let (names, ends): (Vec<_>, Vec<Ends>) = ways.into_iter().unzip();
     let (mut of_a, mut of_b): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
     let b = child("B", move || {

@@ -16,16 +16,16 @@ use crate::ways::{Ends, MOST, Way, fill, look_at};
 /// How a side that has to wait is woken.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Wake {
-    /// By a futex call for each message, whether anybody sleeps or not.
+    /// By a futex call for each message, even if the other side does not sleep.
     Each,
     /// By a futex call if the other side has said that it sleeps.
     Sleepers,
-    /// Not at all: who waits looks again and again.
+    /// Not at all: the waiter checks in a loop.
     Never,
 }
 
-/// How many bytes have gone through so far, modulo 2^32; and does anybody sleep until it changes?
-/// On a cache line of its own: its two users are on two CPUs.
+/// How many bytes have gone through so far, modulo 2^32; and does the other side sleep until it
+/// changes? On a cache line of its own: its two users are on two CPUs.
 #[repr(C, align(64))]
 struct Position {
     at: AtomicU32,
@@ -116,7 +116,8 @@ impl Shared {
                 }
                 continue;
             }
-            // First say so, then look again: who moves on sees that we sleep, or we see that it did.
+            // First set the flag, then check again: either the other side sees that we sleep, or we
+            // see its change.
             other.sleeps.store(1, SeqCst);
             if other.at.load(SeqCst) == now {
                 side.count(Call::Futex);

@@ -1,6 +1,6 @@
 //! A hundred messages, and how many system calls each way makes for them.
 
-use lablib::child::child;
+use lablib::child::{child, pipe};
 use lablib::print::{claim, text};
 use lablib::shm::NULL;
 use lablib::{Result, msg, shm};
@@ -9,9 +9,9 @@ use libc::IPC_PRIVATE;
 use crate::calls::Side;
 use crate::ring::{self, Wake};
 use crate::ways::{self, Ends, print_calls};
-use crate::{finish, pair, tell, told};
+use crate::{finish, tell, told};
 
-/// So few, and so small, that all of them fit into every buffer: nobody has to wait for room.
+/// So few, and so small, that all of them fit into every buffer: no side has to wait for room.
 const MESSAGES: u64 = 100;
 const BYTES: usize = 64;
 
@@ -40,7 +40,7 @@ pub fn count_calls() -> Result<()> {
 
 /// How many calls A and B made between them.
 fn send_all((mut a, mut b): Ends) -> Result<u64> {
-    let (from_b, to_a) = pair()?;
+    let (from_b, to_a) = pipe()?;
     let receiver = child("B", move || {
         let mut side = Side::default();
         for _ in 0..MESSAGES {

@@ -1,16 +1,17 @@
 //! The ways to move a message, each seen from one of the two processes. All do the same work: the
-//! sender makes every byte of the message, the receiver looks at every byte.
+//! sender makes every byte of the message, the receiver reads every byte.
 
 use std::ptr;
 use std::rc::Rc;
 
+use lablib::child::pipe;
 use lablib::{Failure, Result, print};
 use libc::{c_int, c_long};
 use nix::errno::Errno;
 use nix::mqueue::{MQ_OFlag, MqAttr, MqdT, mq_open, mq_receive, mq_send, mq_unlink};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
-use nix::unistd::{pipe, read, write};
+use nix::unistd::{read, write};
 use std::os::fd::OwnedFd;
 
 use crate::calls::{Call, Side};
@@ -22,7 +23,7 @@ pub const MOST: usize = 1 << 20;
 pub trait Way {
     /// Makes a message of `len` bytes of this value, below 0x80, and sends it.
     fn send(&mut self, len: usize, value: u8, side: &mut Side) -> Result<()>;
-    /// Receives a message of `len` bytes, looks at all of them, and answers their value.
+    /// Receives a message of `len` bytes, reads all of them, and returns their value.
     fn receive(&mut self, len: usize, side: &mut Side) -> Result<u8>;
 }
 
@@ -41,7 +42,7 @@ pub unsafe fn fill(at: *mut u8, len: usize, value: u8) {
     }
 }
 
-/// Looks at a piece of a message, every byte of it, with the fastest function there is: libc's.
+/// Reads every byte of a piece of a message, with the fastest function there is: libc's.
 ///
 /// # Safety
 /// `len` bytes at `at`, at least one, must be readable.
@@ -109,8 +110,8 @@ impl Way for Stream {
 
 /// Two pipes, one for each direction. Each holds 64 KiB.
 pub fn pipes() -> Result<Ends> {
-    let (from_a, to_b) = pipe().map_err(Failure::of("pipe()"))?;
-    let (from_b, to_a) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from_a, to_b) = pipe()?;
+    let (from_b, to_a) = pipe()?;
     let end = |to, from| Box::new(Stream { to, from, own: vec![0; MOST] });
     Ok((end(to_b, from_b), end(to_a, from_a)))
 }
@@ -219,15 +220,15 @@ impl Way for Posix {
     }
 }
 
-/// Two POSIX queues whose messages have at most `most` bytes. Their names are taken away at once:
-/// they are descriptors, and go when both processes have ended.
+/// Two POSIX queues whose messages have at most `most` bytes. Their names are removed at once; they
+/// are descriptors, and the kernel destroys them when both processes have ended.
 pub fn posix_queues(most: usize) -> Result<Ends> {
     let make = |name: &str| -> Result<Rc<MqdT>> {
         let name = format!("/shm-workbook-{}-{name}", std::process::id());
         let how = MQ_OFlag::O_CREAT | MQ_OFlag::O_EXCL | MQ_OFlag::O_RDWR;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let line = format!("mq_open(\"{name}\", O_RDWR|O_CREAT|O_EXCL, 0600, …)");
-        // At most 10 messages wait in a queue, unless somebody privileged allows more.
+        // At most 10 messages wait in a queue, unless the administrator allows more.
         let made = mq_open(name.as_str(), how, mode, Some(&MqAttr::new(0, 10, most as c_long, 0)));
         let queue = made.map_err(Failure::of(line))?;
         mq_unlink(name.as_str()).map_err(Failure::of(format!("mq_unlink(\"{name}\")")))?;

@@ -78,7 +78,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Only a folder that somebody else took away cannot be removed.
+        // Only a folder that another program has removed cannot be removed.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -5,18 +5,17 @@
 //! Compare: strace -e trace=shmget,shmctl target/debug/lab_4_4
 //!
 //! A segment is found by a key, as a file is found by a path. `ftok` makes a key from a file, so
-//! that programs which agree on a file agree on a key; IPC_PRIVATE is a key that nobody can look
-//! up. The flags say whether to find, to make, or to insist on making. The id that comes back is
-//! a number of the whole system, not of this process.
+//! that programs which agree on a file agree on a key; no process can find a segment by the key
+//! IPC_PRIVATE. The flags say whether to find a segment, to create one, or to fail if it exists.
+//! The id that shmget returns is valid in the whole system, not only in this process.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
-use lablib::print::{claim, note, step, text};
+use lablib::print::{after, claim, note, step, text};
 use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE};
 use nix::errno::Errno;
+use nix::sys::stat::stat;
 use sysv::spell;
 
 mod ftok;
@@ -35,14 +34,23 @@ fn main() -> ExitCode {
     lablib::lab("4.4  shmget and ftok", story, &experiments)
 }
 
+/// What `ftok` takes from a file: the numbers of its device and of its inode, of each the low 32 bits.
+fn files_own(file: &str) -> Result<(u32, u32)> {
+    let seen = stat(file);
+    let numbers = seen.map(|seen| (seen.st_dev as u32, seen.st_ino as u32));
+    let (device, inode) = numbers.unwrap_or_default();
+    let spelled = format!("stat(\"{file}\", {{st_dev={device:#x}, st_ino={inode}}})");
+    after(seen.map(|_| 0), |_| spelled)?;
+    Ok((device, inode))
+}
+
 fn story() -> Result<()> {
     step(1, "A key from a file: ftok")?;
     let file = leftovers::key_file("lab-4.4.key")?;
     let key = shm::ftok(&file, PROJECT)?;
     leftovers::inherit(key)?;
-    let seen = fs::metadata(&file).map_err(|error| Failure::because(format!("{file}: {error}")))?;
-    let parts =
-        (PROJECT << 24) as u32 | (seen.dev() as u32 & 0xff) << 16 | seen.ino() as u32 & 0xffff;
+    let (device, inode) = files_own(&file)?;
+    let parts = (PROJECT << 24) as u32 | (device & 0xff) << 16 | inode & 0xffff;
     claim(key as u32 == parts, "8 bits of the letter, 8 of the device, 16 of the inode")?;
 
     step(2, "Four ways to ask, while nothing has this key")?;

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use lablib::child::{self, child};
+use lablib::child::{self, child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Uid, geteuid, pipe, read, write};
+use nix::unistd::{Uid, geteuid, read, write};
 use sysv::tables;
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
@@ -113,7 +113,7 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn private_stranger() -> Result<()> {
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let stranger = child("stranger", || {
         let mut told = [0; 4];
         read(&from, &mut told).map_err(Failure::of("read"))?;
@@ -135,7 +135,7 @@ fn flags() -> Result<()> {
     let key = free_key()?;
     expect_errno(shm::get(key, 1, 0o600), Errno::ENOENT)?;
     expect_errno(shm::get(key, 1, IPC_EXCL | 0o600), Errno::ENOENT)?;
-    note("IPC_EXCL without IPC_CREAT is ignored, as O_EXCL without O_CREAT is");
+    note("IPC_EXCL without IPC_CREAT is ignored");
     let id = shm::get(key, 1, IPC_CREAT | 0o600)?;
     let again = shm::get(key, 1, IPC_CREAT | 0o600)?;
     let excl = shm::get(key, 1, IPC_EXCL | 0o600)?;
@@ -359,7 +359,7 @@ fn lazy() -> Result<()> {
     shm::ctl_rmid(id)
 }
 
-/// A key that nobody uses: it is somebody else's experiment that would be disturbed.
+/// A key that no segment has; otherwise we would disturb another program.
 fn free_key() -> Result<libc::key_t> {
     let file = leftovers::key_file("lab-4.4.key")?;
     let key = shm::ftok(&file, 'B' as i32)?;

@@ -157,7 +157,7 @@ fn mprotect(addr: Addr, access: c_int) -> Result<()> {
         &[(PROT_READ, "PROT_READ"), (PROT_WRITE, "PROT_WRITE"), (PROT_EXEC, "PROT_EXEC")];
     let line = format!("mprotect({addr:p}, {}, {})", page(), spell::join(access, NAMES));
     shm::pages(addr, page(), true, || {
-        // SAFETY: a segment's page, and nobody here looks at it.
+        // SAFETY: a segment's page, and no code here uses it.
         traced(line, || unsafe { libc::mprotect(addr, page(), access) }).map(drop)
     })
 }

@@ -6,13 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lablib::child::{Child, child};
+use lablib::child::{Child, child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, shm};
 use libc::IPC_PRIVATE;
-use nix::fcntl::OFlag;
-use nix::unistd::{pipe2, read, write};
+use nix::unistd::{read, write};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -34,7 +33,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// A child that waits until it can read a byte, and the end to write it to.
 fn waiting() -> Result<(Child, OwnedFd)> {
-    let (from, to) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::of("pipe2"))?;
+    let (from, to) = pipe()?;
     let child = child("child", || read(&from, &mut [0]).map(drop).map_err(Failure::of("read")))?;
     Ok((child, to))
 }
@@ -87,8 +86,8 @@ fn exit_exec_kill() -> Result<()> {
 
 /// A child that has become `cat`, and its standard input: `cat` ends when that is closed.
 fn becomes_cat() -> Result<(Child, OwnedFd)> {
-    let (from, to) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::of("pipe2"))?;
-    let (closed, open) = pipe2(OFlag::O_CLOEXEC).map_err(Failure::of("pipe2"))?;
+    let (from, to) = pipe()?;
+    let (closed, open) = pipe()?;
     let child = child("child", || {
         note("execve(\"cat\"): the same process, a new program, a new address space");
         let failed: Error = Command::new("cat").stdin(Stdio::from(from)).exec();

@@ -2,12 +2,12 @@
 //!
 //! Note:    notes/4.5-shmat.md
 //! Run:     make lab-4.5            (ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_5
+//! Compare: strace -f -e trace=/shm,clone,wait4 target/debug/lab_4_5
 //!
-//! An id is not memory. `shmat` puts the segment into the address space of the process that calls
-//! it, and answers where. From then on no call is needed: a store is the write, a load is the read.
-//! The kernel chooses the address; the flags say whether it may be written to; and each success
-//! is one more attachment in the kernel's count, nattch.
+//! An id is not memory. `shmat` maps the segment into the address space of the calling process and
+//! returns the address. From then on no call is needed: a store writes, a load reads. The kernel
+//! chooses the address; the flags say whether the process may write; and each successful call adds
+//! one to the kernel's count of attachments, nattch.
 
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ mod life;
 
 /// One page: what the kernel would map anyway.
 const SIZE: usize = 4096;
-/// For one use: this user, and nobody else.
+/// For one use: only this user.
 const NEW: i32 = IPC_CREAT | IPC_EXCL | 0o600;
 
 fn main() -> ExitCode {

@@ -3,12 +3,12 @@
 use std::process::{Command, Stdio};
 use std::thread;
 
-use lablib::child::child;
-use lablib::print::{self, bulk, claim, note};
+use lablib::child::{child, pipe};
+use lablib::print::{self, bulk, claim, note, traced};
 use lablib::shm::{NULL, page};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::{IPC_PRIVATE, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
-use nix::unistd::{pipe, read, write};
+use nix::unistd::{read, write};
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 use crate::mapping::{self, Advice};
@@ -40,15 +40,27 @@ pub const ALL: &[Experiment] = &[
     },
 ];
 
+/// Runs `body` in a second thread, and waits for it: pthread_create(3), pthread_join(3).
+pub fn in_a_thread(body: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    let mut thread = None;
+    traced("pthread_create(&thread, NULL, body, NULL)".into(), || {
+        thread = Some(thread::spawn(|| {
+            print::name("thread");
+            body()
+        }));
+        0
+    })?;
+    let ended = thread.map(|thread| thread.join());
+    ended
+        .and_then(std::result::Result::ok)
+        .ok_or_else(|| Failure::because("the thread panicked"))?
+}
+
 fn threads_and_spawn() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     let count = move |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
-    let thread = thread::spawn(move || {
-        print::name("thread");
-        claim(count(1)?, "a second thread, one address space, one attachment")
-    });
-    thread.join().map_err(|_| Failure::because("the thread has panicked"))??;
+    in_a_thread(move || claim(count(1)?, "a second thread, one address space, one attachment"))?;
     let cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
     let mut cat = cat.map_err(|error| Failure::because(format!("cat: {error}")))?;
     claim(count(1)?, "a program started by posix_spawn has never had a copy of ours")?;
@@ -63,7 +75,7 @@ fn dontfork() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     mapping::advise(addr, page(), Advice::DontFork)?;
-    let (from, to) = pipe().map_err(Failure::of("pipe()"))?;
+    let (from, to) = pipe()?;
     let waiting = child("child", || read(&from, &mut [0]).map(drop).map_err(Failure::of("read")))?;
     claim(shm::ctl_stat(id)?.shm_nattch == 1, "two processes after the fork, one attachment")?;
     write(&to, b"!").map_err(Failure::of("write"))?;
@@ -96,7 +108,7 @@ fn two_loops() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     shm::write(addr, b"x")?;
-    // What makes both fail is told once, by us.
+    // If both fail for the same reason, only we print it.
     let quietly = |failure: Failure| Failure::Told(failure.code());
     let other = child("B", || attach_and_detach(id).map_err(quietly))?;
     attach_and_detach(id)?;

@@ -1,10 +1,9 @@
 //! What detaches, and what does not.
 
-use std::thread;
 use std::time::Duration;
 
 use lablib::child::child;
-use lablib::print::{self, bulk, claim, note};
+use lablib::print::{after, bulk, call_line, claim, note};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, expect_errno, shm, signals};
 use libc::{IPC_PRIVATE, PROT_READ, SIGSEGV};
@@ -14,6 +13,7 @@ use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
+use crate::counting::in_a_thread;
 use crate::mapping::{self, Advice};
 
 pub const ALL: &[Experiment] = &[
@@ -153,11 +153,7 @@ fn by_a_thread() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     let start = addr as usize;
-    let thread = thread::spawn(move || {
-        print::name("thread");
-        shm::dt(start as Addr)
-    });
-    thread.join().map_err(|_| Failure::because("the thread has panicked"))??;
+    in_a_thread(move || shm::dt(start as Addr))?;
     claim(shm::ctl_stat(id)?.shm_nattch == 0, "a thread detached what another had attached")?;
     let killed = Fate::Killed(SIGSEGV, SEGV_MAPERR, start);
     claim(touch_in_child(addr, Touch::Read)? == killed, "and it is gone for the whole process")?;
@@ -189,9 +185,14 @@ fn signals_do_not_end_it() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, LARGE, 0o600)?;
     signals::sigaction(SIGUSR1)?;
     let every = SigEvent::new(SigevNotify::SigevSignal { signal: SIGUSR1, si_value: 0 });
-    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, every).map_err(Failure::of("timer"))?;
+    let timer = Timer::new(ClockId::CLOCK_MONOTONIC, every);
+    let signal = "{sigev_signo=SIGUSR1, sigev_notify=SIGEV_SIGNAL}";
+    let line = format!("timer_create(CLOCK_MONOTONIC, {signal}, &timer)");
+    after(timer.as_ref().map(|_| 0).map_err(|errno| *errno), |_| line)?;
+    let mut timer = timer.map_err(Failure::of("timer_create"))?;
     let millisecond = Expiration::Interval(Duration::from_millis(1).into());
-    timer.set(millisecond, TimerSetTimeFlags::empty()).map_err(Failure::of("timer_settime"))?;
+    let set = timer.set(millisecond, TimerSetTimeFlags::empty());
+    after(set.map(|()| 0), |_| "timer_settime(timer, 0, {every millisecond}, NULL)".into())?;
     note("a timer sends SIGUSR1, and a handler takes it, every millisecond");
     let mut met = 0;
     bulk(|| {
@@ -205,6 +206,7 @@ fn signals_do_not_end_it() -> Result<()> {
         })
     })?;
     drop(timer);
+    call_line("timer_delete(timer)", "0", true);
     shm::ctl_rmid(id)?;
     if met == 0 {
         let grant = "make LARGE in detaching.rs larger";

@@ -2,12 +2,12 @@
 //!
 //! Note:    notes/4.6-shmdt.md
 //! Run:     make lab-4.6            (ARGS=--list for the experiments)
-//! Compare: strace -f -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_6
+//! Compare: strace -f -e trace=/shm,clone,wait4 target/debug/lab_4_6
 //!
-//! `shmdt` takes an attachment back: the address is dead, and the kernel counts one less. It does
-//! nothing to the segment, which keeps its bytes, its key and its id until IPC_RMID. The only
-//! argument is the address that `shmat` answered; the end of a process does the same for all that
-//! it had attached.
+//! `shmdt` removes an attachment: the address becomes invalid, and the kernel counts one less. It
+//! does not change the segment, which keeps its bytes, its key and its id until IPC_RMID. The only
+//! argument is the address that `shmat` returned. When a process ends, the kernel detaches
+//! everything that it had attached.
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ mod namespaces;
 
 /// One page: what the kernel would map anyway.
 const SIZE: usize = 4096;
-/// For one use: this user, and nobody else.
+/// For one use: only this user.
 const NEW: i32 = IPC_CREAT | IPC_EXCL | 0o600;
 
 fn main() -> ExitCode {

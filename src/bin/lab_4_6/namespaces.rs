@@ -1,4 +1,4 @@
-//! What the pids in a record are worth: seen from another PID namespace, and after reuse.
+//! How reliable the pids in a record are: seen from another pid namespace, and after reuse.
 
 use std::process::Command;
 
@@ -68,8 +68,8 @@ fn pid_namespace() -> Result<()> {
     shm::ctl_rmid(id)
 }
 
-/// Lets a process make a segment and end, and another one have its number: who is root of a PID
-/// namespace may write which number was given last in it.
+/// Lets a process make a segment and end, and another process get its pid: root of a pid namespace
+/// may set the last pid that was used in it.
 const REUSE: &str = "echo 1000 > /proc/sys/kernel/ns_last_pid
     ipcmk -M 1
     echo 1000 > /proc/sys/kernel/ns_last_pid

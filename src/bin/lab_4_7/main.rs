@@ -2,12 +2,12 @@
 //!
 //! Note:    notes/4.7-shmctl.md
 //! Run:     make lab-4.7            (ARGS=--list for the experiments)
-//! Compare: strace -v -e trace=shmget,shmat,shmdt,shmctl target/debug/lab_4_7
+//! Compare: strace -v -e trace=/shm target/debug/lab_4_7
 //!
-//! IPC_STAT copies the kernel's record of a segment to us, IPC_SET copies three fields of ours
-//! back, IPC_RMID removes. While somebody is attached, to remove means: no key finds it any more,
-//! and the last detach takes it away. Until then it is there, for all who have it and, on Linux,
-//! for all who know its id.
+//! IPC_STAT copies the kernel's record of a segment to us, IPC_SET copies three of our fields back,
+//! IPC_RMID removes the segment. If a process is attached, no key finds the segment after IPC_RMID,
+//! and the last detach destroys it. Until then all attached processes can use it, and on Linux a
+//! process that knows its id can still attach it.
 
 use std::process::ExitCode;
 
@@ -24,7 +24,7 @@ mod tables;
 
 /// Not a multiple of a page, so that the record shows which size it keeps.
 const SIZE: usize = 5000;
-/// What everybody gives who makes a segment for one use: this user, and nobody else.
+/// For one use: only this user.
 const NEW: i32 = IPC_CREAT | IPC_EXCL | 0o600;
 
 fn main() -> ExitCode {

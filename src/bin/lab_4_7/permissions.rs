@@ -1,4 +1,4 @@
-//! Who may do what: owner, group, others, and the capabilities that overrule them.
+//! What owner, group and others may do, and the capabilities that overrule the mode.
 
 use lablib::print::{bulk, claim, note, text};
 use lablib::shm::NULL;
@@ -40,7 +40,7 @@ pub const ALL: &[Experiment] = &[
     },
 ];
 
-/// The user that stands for somebody else when root runs this.
+/// The user that plays another user when root runs this.
 const OTHER: u32 = 65534;
 
 fn owner_may() -> Result<()> {

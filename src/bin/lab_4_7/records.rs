@@ -91,7 +91,7 @@ fn set_nobody() -> Result<()> {
 fn bad_buffer() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     for (name, command) in [("IPC_STAT", IPC_STAT), ("IPC_SET", IPC_SET)] {
-        // SAFETY: the kernel looks at the address itself, and answers EFAULT for this one.
+        // SAFETY: the kernel checks the address itself, and returns EFAULT for this one.
         let call = || unsafe {
             libc::shmctl(
                 id,              // of ours

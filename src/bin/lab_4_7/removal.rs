@@ -5,9 +5,10 @@ use std::process::Command;
 
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm};
+use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
+use sysv::process::SYS_PAUSE;
 use sysv::tables;
 use sysv::tables::Kind;
 
@@ -133,19 +134,20 @@ fn rmid_forced() -> Result<()> {
         shm::dt(addr)?;
         expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
         note("the last detach destroys it, though nobody has removed it");
-        let (from, to) = nix::unistd::pipe().map_err(Failure::of("pipe()"))?;
+        let (from, to) = child::pipe()?;
         let maker = child::child("maker", || {
             let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
             shm::at(id, NULL, 0)?;
             nix::unistd::write(&to, &id.to_ne_bytes()).map_err(Failure::of("write"))?;
             loop {
-                nix::unistd::pause();
+                signals::pause()?;
             }
         })?;
         let mut told = [0; 4];
         nix::unistd::read(&from, &mut told).map_err(Failure::of("read"))?;
         let id = i32::from_ne_bytes(told);
         let addr = shm::at(id, NULL, 0)?;
+        maker.until_asleep_in(SYS_PAUSE)?;
         maker.kill()?;
         maker.wait()?;
         claim(shm::ctl_stat(id)?.shm_nattch == 1, "its maker was killed, we hold it: it lives")?;

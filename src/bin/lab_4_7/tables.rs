@@ -1,4 +1,4 @@
-//! The limits, the totals and the walk through the kernel's table: what `ipcs` is made of.
+//! The limits, the totals and the walk through the kernel's table, which `ipcs` can use.
 
 use std::mem;
 
@@ -48,7 +48,7 @@ pub const ALL: &[Experiment] = &[
 
 /// IPC_INFO: the highest used slot, and the limits.
 fn ipc_info() -> Result<(c_int, ShmInfo)> {
-    before("shmctl(0, IPC_INFO, &info)")?;
+    let _turn = before("shmctl(0, IPC_INFO, &info)")?;
     // SAFETY: both structs are plain numbers, as the kernel lays them out for these commands.
     let (answer, info) = unsafe {
         let mut info: ShmInfo = mem::zeroed();
@@ -61,7 +61,7 @@ fn ipc_info() -> Result<(c_int, ShmInfo)> {
 
 /// SHM_INFO: the highest used slot, and what is in use.
 fn shm_info() -> Result<(c_int, ShmTotals)> {
-    before("shmctl(0, SHM_INFO, &info)")?;
+    let _turn = before("shmctl(0, SHM_INFO, &info)")?;
     // SAFETY: see ipc_info.
     let (answer, info) = unsafe {
         let mut info: ShmTotals = mem::zeroed();

@@ -1,13 +1,14 @@
 //! What else a program of this kind meets.
 
-use lablib::child::child;
-use lablib::print::{claim, note};
-use lablib::signals::{heard, kill, sigaction, sigprocmask, sigsuspend};
+use lablib::child::{child, pipe};
+use lablib::print::{claim, note, traced};
+use lablib::signals::{count, kill, sigaction, sigprocmask, sigsuspend};
 use lablib::{Experiment, Failure, Result};
 use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::{self, SIGUSR1};
+use nix::sys::signal::raise;
 use nix::sys::wait::WaitStatus;
-use nix::unistd::{pipe, read, write};
+use nix::unistd::{read, write};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -25,7 +26,7 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn handler_late() -> Result<()> {
-    let (gate, open_gate) = pipe().map_err(Failure::of("pipe()"))?;
+    let (gate, open_gate) = pipe()?;
     let late = child("child", || {
         read(&gate, &mut [0]).map_err(Failure::of("read"))?;
         sigaction(SIGUSR1)
@@ -40,9 +41,9 @@ fn mask_inherited() -> Result<()> {
     sigprocmask(SIG_BLOCK, SIGUSR1)?;
     let heir = child("child", || {
         sigaction(SIGUSR1)?;
-        nix::sys::signal::raise(SIGUSR1).map_err(Failure::of("raise"))?;
-        claim(heard(SIGUSR1) == 0, "blocked by who started it: the handler does not run")?;
-        while heard(SIGUSR1) == 0 {
+        traced("raise(SIGUSR1)".into(), || raise(SIGUSR1).map_or(-1, |()| 0))?;
+        claim(count(SIGUSR1) == 0, "blocked by who started it: the handler does not run")?;
+        while count(SIGUSR1) == 0 {
             sigsuspend(SIGUSR1)?;
         }
         note("so a program sets the mask itself, and does not trust the one it was given");

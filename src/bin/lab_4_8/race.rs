@@ -1,96 +1,94 @@
-//! Part B: the lost wake-up, forced. The child is held by a pipe in the very place where a busy
-//! machine holds it one time in some hundred thousand, until the signal has been sent.
-
-use std::os::fd::OwnedFd;
+//! Parts B and C: the same two processes, in the same order, with three ways to wait. The child is
+//! held in the very place where a busy machine holds it one time in some hundred thousand, until the
+//! signal has been sent. Two ways lose it, and the third, in which one line differs, does not.
 
 use lablib::child::child;
 use lablib::print::{claim, note, step};
-use lablib::shm::{Addr, NULL};
-use lablib::signals::{heard, kill, pause, sigaction};
-use lablib::{Failure, Patience, Result, shm};
+use lablib::shm::NULL;
+use lablib::signals::{kill, pause, sigaction, sigprocmask, sigsuspend};
+use lablib::{Result, shm};
 use libc::IPC_PRIVATE;
+use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::SIGUSR1;
-use nix::unistd::{Pid, pipe, read, write};
+use nix::unistd::Pid;
 
-use crate::watch::{Ending, reap, watch};
-use crate::{HELLO, SIZE};
+use crate::gate::Gate;
+use crate::onlooker::{Ending, reap, watched};
+use crate::{HELLO, SIZE, told};
 
-/// The child calls pause, and looks at nothing before.
-pub fn before_pause(patience: Patience) -> Result<()> {
-    step(7, "B: the signal comes before pause")?;
-    let ending = forced(patience, |parent, gate, addr| {
-        gate.hold()?;
+/// A way to wait until told. `held` is what happens between the check and the sleep.
+type Wait = fn(held: &dyn Fn() -> Result<()>) -> Result<()>;
+
+/// In C: `pause();`
+fn pause_once(held: &dyn Fn() -> Result<()>) -> Result<()> {
+    held()?;
+    pause()
+}
+
+/// In C: `while (!told) pause();`
+fn pause_until_told(held: &dyn Fn() -> Result<()>) -> Result<()> {
+    while !told() {
+        held()?;
         pause()?;
-        answer(parent, addr)
-    })?;
+    }
+    Ok(())
+}
+
+/// In C: `while (!told) sigsuspend(&open);`
+fn sigsuspend_until_told(held: &dyn Fn() -> Result<()>) -> Result<()> {
+    while !told() {
+        held()?;
+        sigsuspend(SIGUSR1)?;
+    }
+    Ok(())
+}
+
+/// The child calls pause, and checks nothing before.
+pub fn before_pause() -> Result<()> {
+    step(7, "B: the signal comes before pause")?;
+    let ending = forced(false, pause_once)?;
     claim(ending == Ending::Asleep, "lost: pause waits for the next signal, and there is none")
 }
 
-/// The child looks at a flag that the handler sets, and calls pause only if it is not set.
-pub fn between_check_and_pause(patience: Patience) -> Result<()> {
+/// The child checks a flag that the handler sets, and calls pause only if it is not set.
+pub fn between_check_and_pause() -> Result<()> {
     step(8, "B: the signal comes between the check and pause")?;
-    let ending = forced(patience, |parent, gate, addr| {
-        while heard(SIGUSR1) == 0 {
-            note("not told yet: it is going to pause");
-            gate.hold()?;
-            pause()?;
-        }
-        answer(parent, addr)
-    })?;
-    claim(ending == Ending::Asleep, "lost again: the flag is set, and nobody looks at it any more")
+    let ending = forced(false, pause_until_told)?;
+    claim(ending == Ending::Asleep, "lost again: the flag is set, and nobody checks it any more")
 }
 
-/// A place where one process waits until the other has done something.
-struct Gate {
-    here: (OwnedFd, OwnedFd),
-    open: (OwnedFd, OwnedFd),
+/// The signal is blocked, and sigsuspend lets it in and sleeps in one step: one that comes early waits.
+pub fn blocked() -> Result<()> {
+    step(9, "C: block the signal before fork, wait in sigsuspend")?;
+    note("as in step 8, but for two lines: sigprocmask before fork, and sigsuspend for pause");
+    let ending = forced(true, sigsuspend_until_told)?;
+    claim(ending == Ending::Well, "held as in part B, and not lost: both have ended")
 }
 
-impl Gate {
-    fn new() -> Result<Gate> {
-        let pipe = || pipe().map_err(Failure::of("pipe()"));
-        Ok(Gate { here: pipe()?, open: pipe()? })
-    }
-
-    /// In the child: says that it is here, and waits. What was sent before the gate opens has
-    /// come when it is open: a signal is delivered before the read returns.
-    fn hold(&self) -> Result<()> {
-        write(&self.here.1, b"!").map_err(Failure::of("write"))?;
-        read(&self.open.0, &mut [0]).map_err(Failure::of("read"))?;
-        note("held here until the signal was sent: its handler has run, and now comes pause");
-        Ok(())
-    }
-
-    /// In the parent: waits until the child is held, does something, and lets it go on.
-    fn meanwhile(&self, body: impl FnOnce() -> Result<()>) -> Result<()> {
-        read(&self.here.0, &mut [0]).map_err(Failure::of("read"))?;
-        body()?;
-        write(&self.open.1, b"!").map(drop).map_err(Failure::of("write"))
-    }
-}
-
-/// Runs the parent of part A against a child that is held until the parent has sent its signal.
-fn forced(patience: Patience, the_child: fn(Pid, &Gate, Addr) -> Result<()>) -> Result<Ending> {
-    let pair = child("parent", || {
+/// Parent and child of part A; the child is held when it has checked, until the parent has signalled.
+fn forced(block: bool, wait: Wait) -> Result<Ending> {
+    watched(|| {
         let gate = Gate::new()?;
         sigaction(SIGUSR1)?;
+        if block {
+            sigprocmask(SIG_BLOCK, SIGUSR1)?;
+        }
         let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
         let parent = Pid::this();
-        let child = child("child", || the_child(parent, &gate, addr))?;
+        let child = child("child", || {
+            wait(&|| gate.hold())?;
+            claim(shm::read(addr, HELLO.len())? == HELLO, "told, and there it is")?;
+            kill(parent, SIGUSR1)?;
+            shm::dt(addr)
+        })?;
         shm::ctl_rmid(id)?;
         note("removed as soon as both have it: whatever happens now, nothing stays");
         shm::write(addr, HELLO)?;
-        gate.meanwhile(|| kill(child.pid, SIGUSR1))?;
-        while heard(SIGUSR1) == 0 {
-            pause()?;
-        }
-        reap(child)
-    })?;
-    watch(pair, patience)
-}
-
-fn answer(parent: Pid, addr: Addr) -> Result<()> {
-    shm::read(addr, HELLO.len())?;
-    kill(parent, SIGUSR1)
+        gate.when_held(|| kill(child.pid, SIGUSR1))?;
+        wait(&|| Ok(()))?;
+        note("the child has read");
+        reap(child)?;
+        shm::dt(addr)
+    })
 }

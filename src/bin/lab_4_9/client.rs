@@ -30,7 +30,7 @@ pub fn talk(options: &Options) -> Result<()> {
 /// Which look for a server it is. The first is told step by step; only the last looks into a segment
 /// that nobody has attached, to say what is in it: a starting server might take us for its user.
 #[derive(Clone, Copy, PartialEq)]
-enum Look {
+pub enum Look {
     First,
     Again,
     Last,
@@ -98,7 +98,7 @@ fn because<T>(code: u8, why: String) -> Result<T> {
 }
 
 /// Opens the segment of our key, which a server has made.
-fn open(options: &Options) -> Result<i32> {
+pub fn open(options: &Options) -> Result<i32> {
     let file = options.key_file()?;
     let key = match shm::ftok(&file, options.proj_id.into()) {
         Err(failure) if absent(&failure) => {
@@ -120,7 +120,7 @@ fn open(options: &Options) -> Result<i32> {
 }
 
 /// How many have attached it, before we do: one, unless this is no server's, or not for us.
-fn count(shmid: i32, look: Look) -> Result<i64> {
+pub fn count(shmid: i32, look: Look) -> Result<i64> {
     let Some(row) = tables::segment(shmid) else {
         return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
     };
@@ -149,6 +149,17 @@ fn absent(failure: &Failure) -> bool {
     matches!(failure, Failure::Call(_, Errno::ENOENT))
 }
 
+/// The process whose pid stands in the segment, if it is the server: who has made it.
+pub fn the_server(written: i32, shmid: i32) -> Result<Peer> {
+    let peer = Peer::of(written, shmid)?;
+    let maker = tables::segment(shmid).map_or(0, |row| row.get("cpid"));
+    if maker == i64::from(written) {
+        return Ok(peer);
+    }
+    let why = format!("{written} has it attached, but {maker} made it: another client, left alone");
+    because(exit::NOT_A_PEER, why)
+}
+
 /// Is there one server, and nobody else? Then the pid in the segment becomes ours.
 fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> Result<Talk> {
     let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
@@ -158,14 +169,8 @@ fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> R
     if look == Look::First {
         text(&format!("memory: pid -> {written}"));
     }
-    let peer = Peer::of(written, shmid)?;
-    let (after, maker) =
-        tables::segment(shmid).map_or((0, 0), |row| (row.get("nattch"), row.get("cpid")));
-    if maker != i64::from(written) {
-        let why =
-            format!("{written} has it attached, but {maker} made it: another client, left alone");
-        return because(exit::NOT_A_PEER, why);
-    }
+    let peer = the_server(written, shmid)?;
+    let after = tables::segment(shmid).map_or(0, |row| row.get("nattch"));
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,
@@ -197,9 +202,7 @@ fn listen(talk: &Talk, bulk: bool) -> Result<()> {
             if is_removed(talk.shmid) {
                 return Ok(());
             }
-            let left = format!("segment {} is left, and the next server takes it over", talk.shmid);
-            let why = format!("{} died without a word; its {left}", talk.peer.pid);
-            return Err(Failure::Because(exit::PEER_DIED, why));
+            return Err(talk.death());
         }
         if first {
             step(7, "Client: read buf")?;

@@ -14,6 +14,7 @@ pub struct Options {
     pub mode: i32,
     pub patience: Patience,
     pub count: bool,
+    pub part: Option<String>,
 }
 
 /// The command line: which side this process is, and what both can be told.
@@ -24,6 +25,8 @@ pub fn command() -> Command {
                     server; 0: no limit";
     let count = "Count the calls of the conversation instead of printing them";
     let messages = "A file whose lines are the messages, instead of standard input";
+    let part = "Which protocol: that of the source notes, with pause and kill (a), what is wrong with it \
+                (b), ours (c) [default: all; of server, client and demo: c]";
     let proj_id = long("proj-id", "The project id of the key, 1 to 255").value_name("N");
     let patience = long("patience", patience).value_name("PATIENCE");
     let mode = long("mode", "The segment's mode, in octal").value_name("MODE");
@@ -41,6 +44,7 @@ pub fn command() -> Command {
         .arg(mode.default_value("0600").value_parser(octal))
         .arg(patience.default_value("2").value_parser(lablib::patience))
         .arg(long("count", count).action(ArgAction::SetTrue))
+        .arg(long("part", part).value_name("PART").value_parser(["a", "b", "c"]))
 }
 
 impl Options {
@@ -53,6 +57,7 @@ impl Options {
             mode: value(words, "mode"),
             patience: value(words, "patience"),
             count: words.get_flag("count"),
+            part: words.get_one("part").cloned(),
         }
     }
 

@@ -12,24 +12,26 @@ use duplex::takeover;
 use duplex::takeover::{is_removed, remove};
 use lablib::print::{self, note, step, text};
 use lablib::shm::NULL;
-use lablib::signals::{self, heard, sender, was_heard};
+use lablib::signals::{self, sender, was_heard};
 use lablib::{Failure, Result, compare, exit, shm};
 use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
-use nix::unistd::{read, write};
+use nix::unistd::read;
+use sysv::process::runs;
 
+use crate::gate::Opener;
 use crate::options::Options;
-use crate::talk::{Came, LOOK, Talk, handlers};
+use crate::talk::{Came, LOOK, Talk, handlers, sleep};
 use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration says when nobody gives it anything to say.
-const LINES: &str = "hello\na signal carries no words, memory no signal\ngrüße, 你好, здравствуй\n";
+const LINES: &str = "hello\ngrüße, 你好, здравствуй\n";
 
-/// Serves one client. `ready`, if anybody waits for it, is written to when a client may come.
-pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
+/// Serves one client. `ready`, if there is one, is opened when a client may come.
+pub fn serve(options: &Options, ready: Option<Opener>) -> Result<()> {
     print::name("server");
-    let lines = Lines::open(options, ready.is_some())?;
+    let lines = Lines::open(options, ready.is_some().then_some(LINES))?;
     handlers("Server")?;
     step(1, "Server: create the segment")?;
     let file = options.key_file()?;
@@ -61,22 +63,16 @@ pub fn serve(options: &Options, ready: Option<OwnedFd>) -> Result<()> {
 }
 
 /// Writes our pid, and waits for a client that has put its own in the place.
-fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&OwnedFd>) -> Result<Peer> {
+fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&Opener>) -> Result<Peer> {
     let me = std::process::id() as i32;
     step(3, "Server: write our pid into it")?;
     shared.pid.store(me, SeqCst);
     text(&format!("memory: pid <- {me}"));
     step(4, "Server: wait until a client rings")?;
-    match ready {
-        Some(ready) => drop(write(ready, b"!").map_err(Failure::of("write"))?),
-        None => note("make lab-4.9-client is one; or a program of yours, in C"),
-    }
+    say_ready(ready, "make lab-4.9-client is one; or a program of yours, in C")?;
     loop {
-        while !was_heard(SIGUSR2) {
-            signals::wait(&[], Some(LOOK), || was_heard(SIGUSR2))?;
-            look_around(shmid, shared, me)?;
-        }
-        heard(SIGUSR2);
+        // Without a limit, so it is the signal that ended it.
+        let _ = sleep(&[], SIGUSR2, None, || look_around(shmid, shared, me))?;
         let from = sender(SIGUSR2);
         let written = shared.pid.load(SeqCst);
         note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
@@ -94,6 +90,17 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&OwnedFd>) -> Result<Peer> 
     }
 }
 
+/// In the demonstration, lets the client come; otherwise names one.
+pub fn say_ready(ready: Option<&Opener>, client: &str) -> Result<()> {
+    match ready {
+        Some(ready) => ready.open(),
+        None => {
+            note(client);
+            Ok(())
+        }
+    }
+}
+
 /// While nobody rings: is there still a segment to be found, and does our pid stand in it?
 fn look_around(shmid: i32, shared: &StShmbuf, me: i32) -> Result<()> {
     if is_removed(shmid) {
@@ -101,7 +108,7 @@ fn look_around(shmid: i32, shared: &StShmbuf, me: i32) -> Result<()> {
         return Err(Failure::Because(exit::REFUSED, why.into()));
     }
     let written = shared.pid.load(SeqCst);
-    let died = matches!(Peer::of(written, shmid), Err(Failure::Because(exit::NO_PEER, _)));
+    let died = written == 0 || written > 0 && !runs(written);
     if written != me && died && !was_heard(SIGUSR2) {
         // By compare-exchange: another client may be just there.
         if shared.pid.compare_exchange(written, me, SeqCst, SeqCst).is_ok() {
@@ -152,14 +159,16 @@ fn say_goodbye(talk: &Talk) -> Result<()> {
 }
 
 /// The lines to be sent, from wherever they come.
-struct Lines {
+pub struct Lines {
     from: Option<OwnedFd>,
     bytes: Vec<u8>,
-    typed: bool,
+    /// Somebody types them at a terminal.
+    pub typed: bool,
 }
 
 impl Lines {
-    fn open(options: &Options, demo: bool) -> Result<Lines> {
+    /// Those of a file, or `given`, or standard input.
+    pub fn open(options: &Options, given: Option<&str>) -> Result<Lines> {
         if let Some(path) = &options.messages {
             let trouble = |error| Failure::because(format!("{}: {error}", path.display()));
             // A pipe that nobody writes to yet would keep open() waiting, deaf to signals.
@@ -167,8 +176,8 @@ impl Lines {
             let from = Some(file.map_err(trouble)?.into());
             return Ok(Lines { from, bytes: vec![], typed: false });
         }
-        if demo {
-            return Ok(Lines { from: None, bytes: LINES.into(), typed: false });
+        if let Some(given) = given {
+            return Ok(Lines { from: None, bytes: given.into(), typed: false });
         }
         let stdin = std::io::stdin();
         let from = stdin.as_fd().try_clone_to_owned();
@@ -177,7 +186,7 @@ impl Lines {
     }
 
     /// The next line, without its newline; `None` at the end. Notices what becomes of the client.
-    fn next(&mut self, talk: &Talk) -> Result<Option<Vec<u8>>> {
+    pub fn next(&mut self, talk: &Talk) -> Result<Option<Vec<u8>>> {
         let (mut stopped, mut removed) = (false, false);
         loop {
             if let Some(end) = self.bytes.iter().position(|&byte| byte == b'\n') {

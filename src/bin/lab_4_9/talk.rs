@@ -1,14 +1,16 @@
 //! What both sides do: wait for the other's signal, and notice when none can come.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use duplex::peers::Peer;
 use duplex::takeover::is_removed;
-use lablib::print::{note, step};
+use lablib::print::{self, note, step};
 use lablib::shm::View;
 use lablib::signals::{self, heard, sender, sigaction, sigprocmask, was_heard};
 use lablib::{Failure, Patience, Result, exit};
+use nix::errno::Errno;
 use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
 
@@ -28,7 +30,50 @@ pub fn handlers(who: &str) -> Result<()> {
         sigaction(signal)?;
         sigprocmask(SIG_BLOCK, signal)?;
     }
+    note("the mask of ppoll lets both in, and only while ppoll sleeps");
     Ok(())
+}
+
+/// Who sent a signal, for a note.
+pub fn whom(signal: Signal) -> String {
+    match sender(signal) {
+        0 => "nobody who can be known (its si_code is not SI_USER)".into(),
+        pid => format!("{pid}, who is not our peer"),
+    }
+}
+
+/// `ppoll` with a mask that lets the signals in: until `signal` is heard, which is EINTR, or one of
+/// `fds` can be read, or it is late, which is 0. It wakes four times a second to `look` at what no
+/// event tells, and is printed once for all of these.
+pub fn sleep(
+    fds: &[BorrowedFd],
+    signal: Signal,
+    until: Option<Instant>,
+    mut look: impl FnMut() -> Result<()>,
+) -> Result<nix::Result<i32>> {
+    let polled: Vec<String> = fds.iter().map(|fd| format!("{{fd={}}}", fd.as_raw_fd())).collect();
+    let line = format!("ppoll([{}], mask)", polled.join(", "));
+    print::begin(&line)?;
+    let came = loop {
+        let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if rest == Some(Duration::ZERO) {
+            break Ok(0);
+        }
+        let ready = signals::wait(fds, Some(rest.unwrap_or(LOOK).min(LOOK)), || was_heard(signal))?;
+        if !ready.is_empty() {
+            // The peer's last signal may have come with its death: it is let in.
+            signals::wait(&[], Some(Duration::ZERO), || was_heard(signal))?;
+            break Ok(ready.len() as i32);
+        }
+        if heard(signal) > 0 {
+            break Err(Errno::EINTR);
+        }
+        look()?;
+    };
+    signals::print_handlers();
+    // What it answered is for the caller to read.
+    let _ = print::after(came, |_| line);
+    Ok(came)
 }
 
 /// One conversation.
@@ -51,7 +96,7 @@ pub enum Came {
 impl Talk {
     /// Rings: the signal goes to the peer, when it can hear it.
     pub fn ring(&self, signal: Signal) -> Result<()> {
-        self.peer.until_it_listens(signal, DROWSY)?;
+        self.peer.until_it_hears(signal, DROWSY)?;
         self.peer.signal(signal)
     }
 
@@ -60,34 +105,41 @@ impl Talk {
         let until = self.patience.filter(|_| owed).map(|limit| Instant::now() + limit);
         let (mut stopped, mut removed) = (false, false);
         loop {
-            match heard(signal) {
-                0 => {}
-                _ if sender(signal) == self.peer.pid.as_raw() => return Ok(Came::Signal),
-                _ => {
-                    let from = sender(signal);
-                    note(&format!("{signal} from {from}, who is not our peer: ignored"));
-                }
-            }
-            let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if rest == Some(Duration::ZERO) {
-                let why =
-                    if self.peer.is_stopped() { "it is stopped (state T)" } else { "it lives" };
-                let why = format!("{} is silent: {why}, and owes an answer", self.peer.pid);
-                return Err(Failure::Because(exit::PEER_SILENT, why));
-            }
-            let limit = rest.unwrap_or(LOOK).min(LOOK);
-            let ready = signals::wait(&[self.peer.fd()], Some(limit), || was_heard(signal))?;
-            if !ready.is_empty() {
-                // Its last signal may have come with its death: let it in, and look once more.
-                signals::wait(&[], Some(Duration::ZERO), || was_heard(signal))?;
-                if !was_heard(signal) {
-                    return Ok(Came::Death);
-                }
-            }
-            if ready.is_empty() && !was_heard(signal) {
+            let look = || {
                 self.look(&mut stopped, &mut removed);
+                Ok(())
+            };
+            match sleep(&[self.peer.fd()], signal, until, look)? {
+                Err(Errno::EINTR) if sender(signal) == self.peer.pid.as_raw() => {
+                    return Ok(Came::Signal);
+                }
+                Err(_) => note(&format!("{signal} from {}: ignored", whom(signal))),
+                Ok(0) => return Err(self.silence()),
+                Ok(_) => {
+                    let last = heard(signal) > 0 && sender(signal) == self.peer.pid.as_raw();
+                    return Ok(if last { Came::Signal } else { Came::Death });
+                }
             }
         }
+    }
+
+    /// The peer lives and does not answer.
+    pub fn silence(&self) -> Failure {
+        let why = if self.peer.is_stopped() { "it is stopped (state T)" } else { "it lives" };
+        let why = format!("{} is silent: {why}, and owes an answer", self.peer.pid);
+        Failure::Because(exit::PEER_SILENT, why)
+    }
+
+    /// The peer has ended. A server leaves its segment behind, if it has not removed it.
+    pub fn death(&self) -> Failure {
+        let (pid, id) = (self.peer.pid, self.shmid);
+        let left = match is_removed(id) {
+            true => String::new(),
+            false => format!(
+                " without a word; its segment {id} is left, and the next server takes it over"
+            ),
+        };
+        Failure::Because(exit::PEER_DIED, format!("{pid} died{left}"))
     }
 
     /// Says what has become of the peer and the segment, once.

@@ -1,6 +1,7 @@
 //! What stands in the segment, and what may be believed of it. Nothing here makes a call.
 //!
-//! The layout is the notes', as C lays it out: `struct st_shmbuf { pid_t pid; char buf[124]; }`.
+//! The layout is that of the source notes, as C lays it out:
+//! `struct st_shmbuf { pid_t pid; char buf[124]; }`.
 
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering::SeqCst};
 

@@ -3,9 +3,7 @@
 use std::fmt;
 
 use nix::errno::Errno;
-use nix::unistd::geteuid;
-use sysv::spell;
-use sysv::tables::{Kind, Row, limit, table};
+use sysv::{hint, spell};
 
 /// What the exit codes mean, in every lab. 128 + n: stopped by signal n.
 #[expect(missing_docs, reason = "the names say it")]
@@ -65,38 +63,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Failure::Call(call, errno) => {
-                write!(f, "{call} failed: {}{}", spell::errno(*errno), hint(call, *errno))
+                write!(f, "{call} failed: {}{}", spell::errno(*errno), hint::of(call, *errno))
             }
             Failure::Because(_, why) => f.write_str(why),
             Failure::Needs(what, grant) => write!(f, "needs {what}; {grant}"),
             Failure::Signal(signal) => write!(f, "stopped by {}", spell::signal(*signal)),
             Failure::Told(code) => write!(f, "a child ended with exit code {code}"),
         }
-    }
-}
-
-/// What a refused call means beyond its errno: which limit is reached, or who is in the way.
-fn hint(call: &str, errno: Errno) -> String {
-    match (call.split('(').next().unwrap_or_default(), errno) {
-        (_, Errno::ENOSYS) => "; this kernel or sandbox has no System V IPC".into(),
-        ("shmget", Errno::ENOSPC) => {
-            let (used, most) = (table(Kind::Shm).len(), limit("shmmni"));
-            let what = format!("{used} of at most {most} segments are in use, or shmall pages");
-            format!("; this is not about disk space: {what}; see ipcs -mu and ipcs -ml")
-        }
-        ("shmget" | "shmat", Errno::EACCES) | ("shmctl", Errno::EPERM) => {
-            let first = call.split(['(', ',']).nth(1).unwrap_or_default().to_string();
-            let names = |row: &Row| [row.id().to_string(), spell::key(row.key())];
-            let named = |row: &Row| names(row).contains(&first);
-            table(Kind::Shm).into_iter().find(named).map_or(String::new(), |row| {
-                let (id, mode, owner) = (row.id(), row.get("perms") & 0o777, row.get("uid"));
-                let (whose, who) = match owner == geteuid().as_raw().into() {
-                    true => ("yours".into(), "you"),
-                    false => (format!("{}'s", spell::user(owner)), "they"),
-                };
-                format!("; segment {id} is {whose}, mode {mode:04o}; {who} may type ipcrm -m {id}")
-            })
-        }
-        _ => String::new(),
     }
 }

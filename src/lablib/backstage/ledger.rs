@@ -9,79 +9,16 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{fmt, io, process};
+use std::{io, process};
 
 use libc::{c_int, key_t};
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
+pub use sysv::line::Line;
 use sysv::process::ipc_namespace;
-use sysv::tables::{self, Kind, Row};
+use sysv::tables::{self, Kind};
 
 use super::failure::{Failure, Result};
-
-/// One creation, as the ledger keeps it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Line {
-    /// What was made.
-    pub kind: Kind,
-    /// Its id; -1 while it is being made.
-    pub id: i64,
-    /// Its key when it was made.
-    pub key: key_t,
-    /// Who made it.
-    pub cpid: i32,
-    /// When it was made or last set, in seconds since 1970.
-    pub ctime: i64,
-    /// Bytes, or semaphores; a queue has 0.
-    pub size: i64,
-    /// The IPC namespace it lives in.
-    namespace: u64,
-    /// The first process of the lab that made it.
-    pub run: i32,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Line { kind, id, key, cpid, ctime, size, namespace, run } = self;
-        write!(f, "{} {id} {key} {cpid} {ctime} {size} {namespace} {run}", kind.name())
-    }
-}
-
-impl Line {
-    fn parse(text: &str) -> Option<Line> {
-        let mut words = text.split(' ');
-        let name = words.next()?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
-        let numbers: Vec<i64> = words.map_while(|word| word.parse().ok()).collect();
-        let [id, key, cpid, ctime, size, namespace, run] = numbers[..] else { return None };
-        let (key, cpid, namespace, run) = (key as key_t, cpid as i32, namespace as u64, run as i32);
-        Some(Line { kind, id, key, cpid, ctime, size, namespace, run })
-    }
-
-    /// Is it in the IPC namespace of this process?
-    pub fn here(&self) -> bool {
-        Some(self.namespace) == ipc_namespace("self")
-    }
-
-    /// The kernel's row of this very object, if it is there, visible from here, and not removed:
-    /// one that waits for its last detach will go without us.
-    pub fn row(&self) -> Option<Row> {
-        if !self.here() {
-            return None;
-        }
-        tables::table(self.kind).into_iter().find(|row| {
-            let made = row.get("ctime");
-            let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
-            let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
-            (known || (self.id < 0 && made >= self.ctime))
-                && !row.is_dest()
-                && row.key() == self.key
-                && size == self.size
-                && row.get("cuid") == geteuid().as_raw().into()
-                && (self.kind != Kind::Shm || row.get("cpid") == self.cpid.into())
-        })
-    }
-}
 
 /// The first process of this lab; -1 in a namespace that goes with what is made in it.
 pub static RUN: AtomicI32 = AtomicI32::new(0);

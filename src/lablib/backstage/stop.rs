@@ -1,8 +1,8 @@
 //! Signals that ask a lab to stop, and waits that they can end.
 //!
-//! The handler stores the number and nothing else. Straight-line code looks at it before each
-//! call ([`check`]); a wait lets the signals in only while it sleeps (`ppoll`), so none is lost
-//! between the look and the sleep.
+//! The handler stores the number and nothing else. Straight-line code checks it before each call
+//! ([`check`]); a wait unblocks the signals only while it sleeps (`ppoll`), so none is lost between
+//! the check and the sleep.
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
@@ -72,6 +72,11 @@ pub fn check() -> Result<()> {
         _ if CLEANING.load(SeqCst) => Ok(()),
         signal => Err(Failure::Signal(signal)),
     }
+}
+
+/// Does this process clean up? Then it waits for nobody.
+pub fn is_cleaning() -> bool {
+    CLEANING.load(SeqCst)
 }
 
 /// Runs the clean-up to its end, whatever signals arrive.

@@ -1,5 +1,5 @@
-//! What the explorer reads of a call beyond its row: whether others can move before it, how long it
-//! would wait, whom it signals, what it makes.
+//! What the explorer knows of a call beyond its row: whether others can move before it, how long it
+//! would wait, which processes it signals, what it makes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use crate::syscalls::cells::{
 use crate::tracer::memory::{record, records, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
 
-/// Can it sleep until somebody else does something?
+/// Can it sleep until another process does something?
 pub fn may_sleep(entry: &Entry) -> bool {
     known(entry).is_none_or(|row| row.may_sleep(entry))
 }
@@ -96,8 +96,8 @@ fn nanoseconds(time: &timespec) -> u64 {
 }
 
 impl Limit {
-    /// At the call's entry: it would wait for ever. One that does nothing but sleep sleeps for a time
-    /// that nobody lives to see.
+    /// At the call's entry: takes the limit away, so that it waits for ever. A pure sleep gets 2^32
+    /// seconds.
     pub fn take_away(&self, thread: &Stopped) -> nix::Result<()> {
         if !self.sleep {
             let for_ever = if self.unit == Unit::Millis { u64::MAX } else { 0 };
@@ -128,7 +128,7 @@ pub enum Visible {
     Question(Question),
 }
 
-/// Can others move before this call? Nobody can tell some from no call.
+/// Can others move before this call? Some calls have no effect that another process can see.
 pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
     const LOCKS: [c_int; 4] =
         [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
@@ -157,8 +157,7 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
     if visible { Visible::Yes } else { Visible::No }
 }
 
-/// Has its end to be seen? Not of a call that cannot sleep, and whose answer nobody but the caller
-/// needs.
+/// Must its end be seen? Not if the call cannot sleep and only the caller needs its result.
 pub fn has_to_be_followed(tid: Tid, entry: &Entry) -> bool {
     match syscalls::row(entry.number).map_or(Follow::Yes, |row| row.follow) {
         Follow::Yes => true,
@@ -208,7 +207,7 @@ pub struct Sent {
     pub target: i32,
     /// The process that it reaches, as the call names it.
     pub process: Option<Named>,
-    /// It can only reach who is in the room.
+    /// It can only reach processes in the room.
     pub is_surely_inside: bool,
 }
 
@@ -221,7 +220,7 @@ pub enum Named {
     Tgid(Tid),
 }
 
-/// What a call that sends a signal sends, and to whom.
+/// The signal that a call sends, and its target.
 pub fn sent(tid: Tid, entry: &Entry, to: Addressee) -> Sent {
     let target = entry.args[0] as i32;
     let process = match to {

@@ -1,5 +1,5 @@
-//! What a move touches. Two moves whose footprints do not conflict may change places, and nobody can
-//! tell the difference: only one of the two orders is tried.
+//! What a move touches. Two moves whose footprints do not conflict may change places without a
+//! visible difference, so only one of the two orders is tried.
 //!
 //! A footprint must never be too small, or an order is missed; if it is too large, one is tried twice.
 

@@ -11,7 +11,7 @@
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`verdict`] | what is found, and the moment that decided |
-//! | [`progress`] | what is told meanwhile, on a terminal |
+//! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
 
 use std::ffi::OsString;
@@ -44,10 +44,10 @@ use search::Bound;
 /// Try every order in which the calls of a program's processes can happen
 #[derive(Args)]
 pub struct Options {
-    /// Schedules may take the turn N times from who could go on; `unbounded`: as often as they like
+    /// Allow at most N preemptions in a schedule; `unbounded`: any number
     #[arg(long, value_name = "N", default_value = "2", value_parser = preemptions)]
     preemptions: Bound,
-    /// Instead: choose N times somebody else than the first in line; for programs with many threads
+    /// Instead: at most N times another process than the first in line moves; for programs with many threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..1000), conflicts_with = "preemptions")]
     delays: Option<u32>,
     /// Start the programs N times at most
@@ -56,7 +56,7 @@ pub struct Options {
     /// Stop at the first finding
     #[arg(long)]
     first: bool,
-    /// Run one schedule, and tell what happens
+    /// Run one schedule, and print what happens
     #[arg(long, value_name = "SCHEDULE")]
     replay: Option<Schedule>,
     /// One JSON object a line
@@ -65,7 +65,7 @@ pub struct Options {
     /// Another program that runs at the same time; may be given again
     #[arg(long = "and", value_name = "OTHER COMMAND", value_parser = words)]
     others: Vec<Words>,
-    /// Also try orders that cannot differ from one that was tried
+    /// Also try orders that cannot lead to another result
     #[arg(long)]
     all: bool,
     /// Let tracer and traced use all CPUs: slower
@@ -136,7 +136,7 @@ impl Trouble {
 /// One line on standard error.
 fn complain(text: &str) {
     use std::io::Write;
-    // Nobody is left to be told when this fails too.
+    // If this fails, too, there is no place left for a message.
     let _ = std::io::stderr().write_all(format!("lab explore: {text}\n").as_bytes());
 }
 
@@ -156,7 +156,7 @@ pub fn explore(options: &Options) -> ExitCode {
 /// Elsewhere the rewind is not tested.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn explore(_: &Options) -> ExitCode {
-    complain("works on x86-64 alone, so far; lab trace works here");
+    complain("works only on x86-64 so far; lab trace works here");
     ExitCode::from(exit::USAGE)
 }
 

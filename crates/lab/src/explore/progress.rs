@@ -1,4 +1,4 @@
-//! What is told while an exploration goes on, on a terminal: how far it is, and the first finding.
+//! What a terminal shows during an exploration: the progress, and the first finding.
 
 use std::time::{Duration, Instant};
 

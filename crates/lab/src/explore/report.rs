@@ -50,7 +50,7 @@ pub struct Counted {
     pub first: String,
 }
 
-const ORDERED: &str = "Ordered were visible calls, signals and the passing of time, one process or \
+const ORDERED: &str = "The search ordered visible calls, signals and the passing of time, one process or \
 thread at a time; plain loads and stores between calls are not interleaved.";
 
 /// Prints the answer of an exploration.
@@ -92,7 +92,7 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
     let cut_short = answer.runs - answer.schedules;
     let repetitions = match cut_short {
         0 => String::new(),
-        n => format!("; {n} more were cut short: they would only have repeated one"),
+        n => format!("; {n} more were cut short: they would only have repeated another"),
     };
     text += &paragraph(
         &format!(
@@ -127,7 +127,7 @@ fn verdict(options: &Options, answer: &Answer) -> String {
     if let Some(signal) = answer.stopped {
         text += &format!(" Stopped by {}.", names::signal(signal));
     } else if options.first && answer.worst.is_some() && !answer.complete {
-        text += " --first: not looked further.";
+        text += " --first: the search ended there.";
     } else if answer.runs >= options.max && !answer.complete {
         text += &format!(" --max {} was reached.", options.max);
     }
@@ -139,7 +139,7 @@ fn verdict(options: &Options, answer: &Answer) -> String {
     }
     if answer.unstable > 0 {
         text += &format!(
-            " {} times the program did not do again what it had done: it depends on more than order.",
+            " {} times the program did something else in the same order: it depends on more than order.",
             answer.unstable
         );
     }

@@ -1,9 +1,9 @@
-//! The room in which programs are explored: a pid, a mount and an IPC namespace and a /proc of their
-//! own. Nothing in it can reach anybody outside, and it goes with us: its first process ends when we
-//! do, and everybody else in it with that one.
+//! The room in which programs are explored: a pid, a mount and an IPC namespace and a /proc of
+//! their own. No process in it can reach a process outside. It ends with us: its first process ends
+//! when we do, and then the kernel ends all others in it.
 //!
-//! It is made once, by the starter, and emptied before each run: what is left of the System V tables
-//! and the message queues goes, limits are what they were, and ids count from 0 again.
+//! It is made once, by the starter, and emptied before each run: what is left in the System V
+//! tables and message queues is removed, limits are restored, and ids count from 0 again.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -27,7 +27,8 @@ use crate::tracer::starter::{self, Order, Plan, Starter};
 use crate::tracer::{Entry, Stopped, Tid, Told, cpu};
 
 /// The number that the first program of a run gets; the others follow. Always 100 in a run that is
-/// told, and three digits in all. (The kernel may need a moment more to give up the last one's.)
+/// printed, and of three digits in all runs. (The kernel may need a moment more to give up the last
+/// one's.)
 pub fn first_pid(run: i32) -> i32 {
     if run == 0 { 100 } else { 140 + 20 * (run % 42) }
 }
@@ -70,7 +71,7 @@ pub fn enter(
     let word = |at: usize| c_int::from_ne_bytes(answer[at..at + 4].try_into().unwrap_or([0; 4]));
     let (keeper, no_proc, queues) = (Pid::from_raw(word(0)), word(4), word(8));
     if no_proc != 0 {
-        complain("no /proc of their own for the programs: mount is refused");
+        complain("the programs cannot have their own /proc: mount is refused");
     }
     // From here on the keeper is ours to end.
     let mut room =
@@ -172,12 +173,12 @@ fn namespaces() -> Result<(), String> {
     Ok(())
 }
 
-/// The first process: mounts /proc, reaps who is left alone, and ends when we do, killed or not.
+/// The first process: mounts /proc, reaps orphans, and ends when we do, even if we are killed.
 fn keep(alive: &OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
     // SAFETY: a mount over /proc in a namespace of its own, and signals; the strings are literals.
     unsafe {
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
-        // A terminal's signals are for who started us, and our end follows theirs.
+        // The terminal's signals are for the process that started us; we end when it does.
         libc::setpgid(0, 0);
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         let proc = c"proc".as_ptr();
@@ -268,7 +269,7 @@ impl Room {
         self.starter.start(order).map_err(trouble)
     }
 
-    /// What is next told of one that was let go on into its exec.
+    /// The next report of a process that was resumed into its exec.
     pub fn next_of(&self, tid: Tid) -> Result<Told, Trouble> {
         self.starter.next_of(tid).map_err(trouble)
     }

@@ -1,10 +1,10 @@
-//! A schedule: who moved where more than one could, in a string short enough to be typed.
+//! A schedule: which process moved at each place where more than one could, in a short string.
 //!
-//! `a3b2a` is three moves of a, two of b, one of a. Programs and their children are named a, b, c in
-//! the order of their births; after z come aa, ab, and so on, which are written `.aa1`: with a dot before
-//! them, and always with a number. `b!` is time passing for b: its sleep, its timeout or its alarm ends.
-//! Moves that nobody could have made otherwise are not written down; when the string is at its end,
-//! who moved last goes on as long as it can.
+//! `a3b2a` is three moves of a, two of b, one of a. Programs and their children are named a, b, c
+//! in the order of their births; after z come aa, ab, and so on, which are written `.aa1`: with a
+//! dot before them, and always with a number. `b!` is time passing for b: its sleep, its timeout or
+//! its alarm ends. Moves without an alternative are not written down. At the end of the string, the
+//! process that moved last goes on as long as it can.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// One choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Turn {
-    /// The name of who moves: 0 is a.
+    /// The name of the process that moves: 0 is a.
     pub letter: usize,
     /// Time passes for it, instead of a move of its own.
     pub time: bool,
@@ -29,7 +29,7 @@ pub fn letter(n: usize) -> String {
     format!("{before}{last}")
 }
 
-/// Whose name this is.
+/// The process with this name.
 fn number(name: &str) -> Option<usize> {
     let digit = |all: usize, byte: u8| {
         all.checked_add(1)?.checked_mul(26)?.checked_add(usize::from(byte - b'a'))
@@ -60,7 +60,7 @@ impl FromStr for Schedule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Schedule, String> {
-        let wrong = || format!("'{text}' is no schedule; one looks like a3b2a or b!a");
+        let wrong = || format!("'{text}' is not a schedule; examples: a3b2a, b!a");
         let mut turns = vec![];
         let mut rest = text.trim();
         if rest == "-" {

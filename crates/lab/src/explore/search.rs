@@ -1,13 +1,13 @@
-//! The search: which order to try next. It knows nothing of processes; [`Guide`] is all it shows to
-//! who runs them, and a model in memory stands in for them in its tests.
+//! The search: which order to try next. It knows nothing of processes; [`Guide`] is all that the
+//! code that runs them sees of it, and a model in memory stands in for them in its tests.
 //!
-//! Depth first. The first try lets everybody go on as long as it can; each later one follows the one
-//! before up to the last place where something else was possible, and does that instead.
+//! Depth first. The first try lets each process go on as long as it can. Each later try repeats the
+//! one before up to the last place with another choice, and makes that choice.
 //!
-//! *Bound.* Taking the turn from somebody who could go on is a preemption; so is time that passes
-//! although somebody could move. A schedule has at most N. Most known races need one or two.
-//! *Delays* are stricter, for programs with many threads: also where whoever moved last sleeps, and
-//! somebody else has to move, anybody but the first in line counts.
+//! *Bound.* Taking the turn from a process that could go on is a preemption; so is time that passes
+//! although a process could move. A schedule has at most N. Most known races need one or two.
+//! *Delays* are stricter, for programs with many threads: when the process that moved last sleeps,
+//! choosing any other than the first in line also counts.
 //!
 //! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
 //! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
@@ -26,23 +26,23 @@ pub struct Mover {
     pub time: bool,
 }
 
-/// A place where somebody has to move.
+/// A place where one process must move.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// Who can. Never empty.
+    /// The processes that can. Never empty.
     pub movers: Vec<Mover>,
     /// Their names in a schedule.
     pub letters: Vec<usize>,
     /// Which of them moved last and would go on.
     pub current: Option<usize>,
-    /// Nobody can move but time, and those who only look again at what they looked at before: then
-    /// it passes for this one first.
+    /// Only time can move, and processes that only check again: then time passes for this one
+    /// first.
     pub due: Option<usize>,
 }
 
-/// Who decides.
+/// Decides which process moves.
 pub trait Guide {
-    /// Who of them moves now; `None`: this run leads to nothing new, let go of it.
+    /// Which of them moves now; `None`: this run leads to nothing new, so end it.
     fn choose(&mut self, place: &Place) -> Option<usize>;
     /// What the chosen move has touched.
     fn moved(&mut self, footprint: Footprint);
@@ -53,9 +53,10 @@ pub trait Guide {
 struct Tried {
     mover: Mover,
     footprint: Footprint,
-    /// The preemptions left to who tried it, had it then moved as we did.
+    /// The preemptions that the schedule that tried it would have left, if it had then moved as we
+    /// did.
     left: u32,
-    /// Who moved last in that schedule, and could it go on?
+    /// Which process moved last in that schedule, and could it go on?
     last: (Mover, bool),
 }
 
@@ -67,7 +68,7 @@ struct Node {
     chosen: usize,
     /// Of the chosen move, once it is known.
     footprint: Option<Footprint>,
-    /// Could who was chosen go on afterwards?
+    /// Could the chosen process go on afterwards?
     goes_on: bool,
     tried: Vec<Tried>,
 }
@@ -98,7 +99,7 @@ impl Bound {
         }
     }
 
-    /// What may have to be paid for a turn after somebody who could, or could not, go on.
+    /// The cost of a turn after a process that could, or could not, go on.
     fn turn(self, goes_on: bool) -> u32 {
         u32::from(goes_on || matches!(self, Bound::Delays(_)))
     }
@@ -156,7 +157,7 @@ impl Search {
         self.next()
     }
 
-    /// Who sleeps at the place that the chosen move of `node` leads to.
+    /// The moves that sleep at the place to which the chosen move of `node` leads.
     fn sleepers(&self, node: &Node) -> Vec<Tried> {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
@@ -226,7 +227,7 @@ pub fn cost(place: &Place, chosen: usize) -> u32 {
     u32::from(taken)
 }
 
-/// Who moves if nobody decides otherwise.
+/// Which process moves by default.
 fn first(place: &Place) -> usize {
     let idle = || (0..place.movers.len()).min_by_key(|&i| cost(place, i)).unwrap_or(0);
     place.current.unwrap_or_else(idle)
@@ -236,7 +237,8 @@ fn pay(left: u32, cost: u32) -> Option<u32> {
     if left == u32::MAX { Some(left) } else { left.checked_sub(cost) }
 }
 
-/// The next choice at a node: who was there last goes on first; then those who cost nothing.
+/// The next choice at a node: the process that moved last goes on first; then those that cost
+/// nothing.
 fn pick(node: &Node, bound: Bound, reduce: bool, cut: &mut bool) -> Option<usize> {
     let place = &node.place;
     let mut order: Vec<usize> = (0..place.movers.len()).collect();
@@ -250,8 +252,8 @@ fn pick(node: &Node, bound: Bound, reduce: bool, cut: &mut bool) -> Option<usize
             *cut = true;
             continue;
         };
-        // Who tried it before could do afterwards whatever we could, if it has enough left for the
-        // turn that it must take from whoever moved last.
+        // The schedule that tried it before could do afterwards everything that we could, if it has
+        // enough preemptions left to take the turn from the process that moved last.
         let covered = |sleeper: &Tried| {
             let turn = bound.turn(sleeper.last.1);
             sleeper.mover == mover && pay(sleeper.left, turn).is_some_and(|theirs| theirs >= left)
@@ -266,7 +268,7 @@ fn pick(node: &Node, bound: Bound, reduce: bool, cut: &mut bool) -> Option<usize
 /// A schedule that is known.
 pub struct Replay {
     turns: std::vec::IntoIter<Turn>,
-    /// A turn of somebody who could not move then.
+    /// A turn of a process that could not move then.
     pub wrong: Option<Turn>,
 }
 
@@ -328,7 +330,8 @@ mod tests {
         Ended,
     }
 
-    /// What can be told at the end: what each has loaded, what the variables hold, who sleeps.
+    /// What is known at the end: what each process has loaded, the values of the variables, which
+    /// processes sleep.
     type End = (Vec<Vec<u32>>, Vec<u32>, Vec<bool>);
 
     /// Runs the machine once; `None` if it was let go of.

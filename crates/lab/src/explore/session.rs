@@ -16,7 +16,7 @@ use crate::tracer::program::Program;
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;
 
-/// So often, in microseconds, a wait for one who spins ends.
+/// A wait for a process that spins ends after so many microseconds.
 const TICK: i64 = 4000;
 
 /// See [`super::explore`].
@@ -41,7 +41,7 @@ pub fn explore(options: &Options) -> Result<u8> {
         let outcome = world.run(&mut replay, true)?;
         if let Some(turn) = replay.wrong {
             let who = super::schedule::letter(turn.letter);
-            let why = format!("this schedule is not one of this program: {who} cannot move there");
+            let why = format!("this schedule does not fit this program: {who} cannot move there");
             return Err(Trouble::Because(exit::USAGE, why));
         }
         report::replayed(options, &outcome)?;
@@ -88,7 +88,7 @@ impl<'a> Exploration<'a> {
         loop {
             self.answer.runs += 1;
             let outcome = match self.world.run(&mut self.search, false) {
-                // What is known so far is told. A second signal ends that, too.
+                // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {
                     asked::heard();
                     (self.answer.stopped, self.answer.complete) = (Some(signal), false);
@@ -196,9 +196,7 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
             return Ok(());
         }
     }
-    complain(
-        "its schedule does not lead there every time: the program does not depend on order alone",
-    );
+    complain("this schedule does not always lead there: the program depends on more than order");
     Ok(())
 }
 

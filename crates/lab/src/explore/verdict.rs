@@ -23,7 +23,7 @@ fn word(kind: Kind) -> &'static str {
 /// What is wrong with a run. Processes are meant by their letters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Finding {
-    /// Everybody who lives sleeps, in a call that only another of them could end.
+    /// All processes that live sleep, each in a call that only another of them could end.
     Deadlock { sleepers: Vec<Sleeper> },
     /// A signal that has no handler yet has killed it.
     NoHandler { letter: usize, pid: i32, signal: c_int },
@@ -31,7 +31,7 @@ pub enum Finding {
     Crash { letter: usize, pid: i32, signal: c_int },
     /// Still there when all have ended.
     Left { kind: Kind, id: i32 },
-    /// IPC_RMID for one that was removed before, by whom.
+    /// IPC_RMID for one that `by` had removed before.
     RemovedTwice { kind: Kind, id: i32, by: usize, letter: usize, pid: i32 },
     /// A call on one that was removed before.
     DeadId { kind: Kind, id: i32, by: usize, call: &'static str, letter: usize, pid: i32 },
@@ -106,7 +106,7 @@ impl fmt::Display for Finding {
             }
             Finding::NoHandler { letter, pid, signal } => {
                 write!(f, "{} is killed by {}", who(letter, pid), names::signal(*signal))?;
-                f.write_str(": it had no handler for it when it came")
+                f.write_str(": the signal came before its handler was installed")
             }
             Finding::Crash { letter, pid, signal } => {
                 write!(f, "{} crashes: {}", who(letter, pid), names::signal(*signal))
@@ -114,7 +114,7 @@ impl fmt::Display for Finding {
             Finding::Left { kind, id } => {
                 write!(
                     f,
-                    "left behind: {} {id}; all have ended, and nobody removed it",
+                    "left behind: {} {id}; all processes have ended, and none removed it",
                     word(*kind)
                 )
             }
@@ -128,14 +128,18 @@ impl fmt::Display for Finding {
             }
             Finding::Outsider { letter, pid, target, signal } => {
                 let what = match target {
-                    0 => "pid 0, which is its whole process group".into(),
-                    -1 => "pid -1, which is everybody".into(),
-                    _ => format!("{target}, which is no process of this program"),
+                    0 => "pid 0, which means its whole process group".into(),
+                    -1 => "pid -1, which means all processes".into(),
+                    _ => format!("pid {target}, which is not a process of this program"),
                 };
                 write!(f, "{} sends {} to {what}", who(letter, pid), names::signal(*signal))
             }
             Finding::Endless { letter, pid } => {
-                write!(f, "{} goes round and round, and nobody can change that", who(letter, pid))
+                write!(
+                    f,
+                    "{} loops for ever: no other process can change what it checks",
+                    who(letter, pid)
+                )
             }
         }
     }
@@ -167,7 +171,7 @@ pub struct Line {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Moment {
-    /// Another one moves now. `taken`: whoever moved before could have gone on.
+    /// Another process moves now. `taken`: the one that moved before could have gone on.
     Turn { taken: bool },
     /// A call that has ended or never will, or one in which it sleeps now.
     Call { call: Call, asleep: bool },
@@ -197,7 +201,7 @@ pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
                 let who = letter(story[at].letter);
                 Some((
                     at,
-                    format!("with {who} the last one falls asleep: nobody is left to wake it"),
+                    format!("{who} is the last to fall asleep: no process is left to wake it"),
                 ))
             };
             lost.or_else(asleep)
@@ -210,8 +214,7 @@ pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
             })?;
             let (name, who) = (names::signal(*signal), letter(*one));
             let early = matches!(finding, Finding::NoHandler { .. });
-            let why =
-                if early { "which has no handler for it yet" } else { "which it does not survive" };
+            let why = if early { "which has no handler for it yet" } else { "which kills it" };
             Some((at, format!("{name} is delivered to {who}, {why}")))
         }
         Finding::RemovedTwice { by, id, kind, .. } | Finding::DeadId { by, id, kind, .. } => {
@@ -228,7 +231,7 @@ pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
             let at = story.iter().position(
                 |told| matches!(&told.moment, Moment::Call { call, .. } if opens(call, *kind, *id)),
             )?;
-            Some((at, format!("{} {id} is made here, and removed by nobody", word(*kind))))
+            Some((at, format!("{} {id} is made here, and no process removes it", word(*kind))))
         }
     }
 }
@@ -269,7 +272,7 @@ fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
     Some((
         at,
         format!(
-            "{} was delivered to {who} before {name}: nobody will send another",
+            "{} was delivered to {who} before {name}: no other signal will come",
             names::signal(signal)
         ),
     ))

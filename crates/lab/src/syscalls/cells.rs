@@ -1,4 +1,4 @@
-//! What the cells of a row can say. Each kind of cell is asked by whom its comment names.
+//! The possible values of a row's cells. The comment of each kind names the code that uses it.
 
 use libc::c_int;
 use sysv::tables::Kind;
@@ -29,7 +29,7 @@ pub struct CallRow {
     pub sleep: Sleep,
     /// Where the limit of its sleep stands, if it has one.
     pub limit: Option<TimeLimit>,
-    /// Whom it wakes or makes.
+    /// What it wakes or makes.
     pub wakes: Wakes,
     /// What it does with a System V object.
     pub object: Object,
@@ -72,7 +72,7 @@ pub enum Shown {
     Handlers,
     /// Not what the C library does for itself.
     Masks,
-    /// Not where the loader wakes whoever waits for a library: nobody does.
+    /// Not where the loader wakes waiters for a library: there are none.
     Futex,
     /// If it took long.
     Long,
@@ -86,7 +86,7 @@ pub enum Shown {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     Yes,
-    /// It is made at once: nobody can tell it from no call.
+    /// It is made at once: no other process can see an effect.
     Passes,
     /// Yes, unless the second argument is NULL, so that it only asks.
     IfSet,
@@ -110,7 +110,7 @@ pub enum Point {
     Clock(Question),
 }
 
-/// How a call is told what time it is.
+/// How a call returns the time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// On the clock in the first argument, where the second points.
@@ -125,13 +125,13 @@ pub enum Question {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Follow {
     Yes,
-    /// It cannot sleep, and nobody but the caller needs its answer.
+    /// It cannot sleep, and only the caller needs its result.
     No,
     /// Likewise if its descriptor is /dev/null.
     NotToNull,
 }
 
-/// May it sleep until somebody else does something, or some time has passed?
+/// May it sleep until another process does something, or some time has passed?
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
     Never,
@@ -193,7 +193,7 @@ pub enum Since {
     },
 }
 
-/// Whom does it wake or make? Those who hear of it may act before the caller goes on.
+/// Which processes does it wake or make? They may act before the caller goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wakes {
     Nobody,
@@ -201,11 +201,11 @@ pub enum Wakes {
     Addressee(Addressee),
     /// A process or a thread that it makes.
     Child(CloneFlags),
-    /// Who sleeps on its System V object.
+    /// Sleepers on its System V object.
     Waiters,
-    /// Who sleeps on a word, if this is no wait itself.
+    /// Sleepers on a word, if this call is not a wait itself.
     Futex,
-    /// Who reads what it writes, unless that is a file.
+    /// Readers of what it writes, unless that is a file.
     Reader,
 }
 

@@ -110,7 +110,7 @@ pub fn file_looked_up(tid: Tid, entry: &Entry) -> Option<KeyFile> {
     Some(KeyFile { path, device: found.st_dev, inode: found.st_ino })
 }
 
-/// Of what is written so much is told.
+/// At most so many bytes of a write are shown.
 const MOST: usize = 4096;
 
 /// What a call wrote that has written that many bytes: the beginning of it.

@@ -16,6 +16,6 @@ rows! {
         wakes: Wakes::Futex,
         touches: &[Touch::Futexes, Touch::Time],
         explain: notes::futex,
-        asleep: Some(say("sleeps while the word has this value, until somebody wakes it", "4.10")),
+        asleep: Some(say("sleeps if the word has this value, until another thread wakes it", "4.10")),
     }
 }

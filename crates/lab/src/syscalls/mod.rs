@@ -1,5 +1,5 @@
-//! What is known of system calls: one table, a row a call. Who wants to know something of a call asks
-//! its row; nobody keeps a list of calls of their own.
+//! All knowledge about system calls: one table, one row for each call. Code that needs a fact about
+//! a call reads its row; there is no other list of calls.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What a call means, in plain words, and which section of the notes explains it.
+//! What a call means, in plain words, and which section of the workbook explains it.
 
 use std::borrow::Cow;
 
@@ -19,10 +19,10 @@ pub struct Facts {
     pub target: Target,
 }
 
-/// What a process does to which a signal was sent.
+/// What the target of a signal is doing.
 #[derive(Default)]
 pub enum Target {
-    /// Nobody that we watch, or nothing worth a word.
+    /// A process that we do not watch, or nothing to say.
     #[default]
     Unknown,
     /// It waits in this call.
@@ -67,14 +67,14 @@ pub fn shmget(call: &Call, facts: &Facts) -> Option<Note> {
     let private = call.args[0].value == 0;
     let text = match call.errno {
         None if facts.made && private => {
-            "a new segment; IPC_PRIVATE: no key finds it, whoever knows the id may use it"
+            "a new segment; IPC_PRIVATE: no key finds it, a process that knows the id can attach it"
         }
         None if facts.made => "a new segment, because none had this key",
         None => "opened: the segment that has this key",
         Some(Errno::ENOENT) => "no segment has this key, and IPC_CREAT was not given",
         Some(Errno::EEXIST) => "a segment has this key already, and IPC_EXCL asks for a new one",
         Some(Errno::EINVAL) => {
-            "the size: 0 for a new segment, or more than it has, or than is allowed"
+            "the size: 0 or above shmmax for a new segment, or larger than the existing one"
         }
         Some(Errno::EACCES) => "its mode does not allow what was asked for",
         Some(Errno::ENOSPC) => {
@@ -100,11 +100,11 @@ pub fn shmat(call: &Call, facts: &Facts) -> Option<Note> {
                 if chosen { "an address the kernel chose" } else { "the address it asked for" };
             return note(format!("attached {how} at {at}{}", nattch(facts.after.as_ref())), "4.5");
         }
-        Some(Errno::EINVAL) => "no segment has this id, or the address will not do",
+        Some(Errno::EINVAL) => "no segment has this id, or the address cannot be used",
         Some(Errno::EACCES) => {
             "its mode does not allow that; root and its owner may change the mode"
         }
-        Some(Errno::ENOMEM) => "no room in this process's memory for it",
+        Some(Errno::ENOMEM) => "no room for it in this process's address space",
         _ => return None,
     };
     note(text, "4.5")
@@ -113,13 +113,13 @@ pub fn shmat(call: &Call, facts: &Facts) -> Option<Note> {
 pub fn shmdt(call: &Call, facts: &Facts) -> Option<Note> {
     match call.errno {
         None if facts.before.is_some() && facts.after.is_none() => {
-            note("the last detach of a removed segment: now it is gone", "4.7")
+            note("the last detach of a removed segment: now it is destroyed", "4.7")
         }
         None => {
             let now = nattch(facts.after.as_ref());
-            note(format!("detached; the memory and what is in it stay{now}"), "4.6")
+            note(format!("detached; the segment and its contents stay{now}"), "4.6")
         }
-        Some(Errno::EINVAL) => note("nothing is attached at this address (any more)", "4.6"),
+        Some(Errno::EINVAL) => note("no segment is attached at this address (any more)", "4.6"),
         _ => None,
     }
 }
@@ -127,18 +127,18 @@ pub fn shmdt(call: &Call, facts: &Facts) -> Option<Note> {
 pub fn shmctl(call: &Call, facts: &Facts) -> Option<Note> {
     let text = match (call.errno, call.command()?) {
         (None, Command::Remove) if facts.after.as_ref().is_some_and(Row::goes_with_last_detach) => {
-            "marked: it goes with its last detach, and its key is free from now on"
+            "marked: its last detach destroys it, and its key is free from now on"
         }
-        (None, Command::Remove) => "removed, at once, because nobody had it attached",
+        (None, Command::Remove) => "removed at once, because no process had it attached",
         (None, Command::Stat) => "the kernel's record of the segment: what ipcs -m -i shows",
-        (None, Command::Set) => "owner and mode can be set, and nothing else",
-        (None, Command::Lock) => "its pages stay in memory",
-        (None, Command::Walk) => "how ipcs walks the kernel's table",
+        (None, Command::Set) => "sets owner, group and mode; nothing else can be changed",
+        (None, Command::Lock) => "its pages are not swapped out from now on",
+        (None, Command::Walk) => "reads the kernel's table of segments, or its limits",
         (Some(Errno::EINVAL), _) => {
-            "no segment has this id (any more), or there is no such command"
+            "no segment has this id (any more), or the command or the new owner is not valid"
         }
-        (Some(Errno::EPERM), _) => "only its owner, its creator and root may",
-        (Some(Errno::EACCES), _) => "to look at it one must be allowed to read it",
+        (Some(Errno::EPERM), _) => "only the owner, the creator and root may do this",
+        (Some(Errno::EACCES), _) => "this needs permission to read the segment",
         _ => return None,
     };
     note(text, "4.7")
@@ -154,17 +154,19 @@ pub fn msgget(call: &Call, facts: &Facts) -> Option<Note> {
 
 pub fn msgsnd(call: &Call, _: &Facts) -> Option<Note> {
     match call.errno {
-        None => note("copied into the kernel; it stays there until somebody takes it", "4.1"),
-        Some(Errno::EAGAIN) => note("the queue is full, and IPC_NOWAIT: it does not wait", "4.1"),
+        None => note("copied into the kernel; it stays there until it is received", "4.1"),
+        Some(Errno::EAGAIN) => {
+            note("the queue is full; with IPC_NOWAIT the call does not wait", "4.1")
+        }
         Some(_) => no_queue(call),
     }
 }
 
 pub fn msgrcv(call: &Call, _: &Facts) -> Option<Note> {
     match call.errno {
-        None => note("copied out of the kernel, and taken from the queue", "4.1"),
+        None => note("copied out of the kernel, and removed from the queue", "4.1"),
         Some(Errno::ENOMSG) => {
-            note("no such message there, and IPC_NOWAIT: it does not wait", "4.1")
+            note("no such message is there; with IPC_NOWAIT the call does not wait", "4.1")
         }
         Some(_) => no_queue(call),
     }
@@ -172,22 +174,26 @@ pub fn msgrcv(call: &Call, _: &Facts) -> Option<Note> {
 
 pub fn msgctl(call: &Call, _: &Facts) -> Option<Note> {
     match (call.errno, call.command()?) {
-        (None, Command::Remove) => note("removed at once; who waits on it gets EIDRM", "4.1"),
+        (None, Command::Remove) => {
+            note("removed at once; calls that wait on it fail with EIDRM", "4.1")
+        }
         _ => no_queue(call),
     }
 }
 
 fn no_queue(call: &Call) -> Option<Note> {
     match call.errno? {
-        Errno::EIDRM => note("the queue was removed while it waited", "4.1"),
-        Errno::EINVAL => note("no queue has this id (any more)", "4.1"),
+        Errno::EIDRM => note("the queue was removed while the call waited", "4.1"),
+        Errno::EINVAL => {
+            note("no queue has this id (any more), or the type or size is not valid", "4.1")
+        }
         _ => None,
     }
 }
 
 pub fn semget(call: &Call, facts: &Facts) -> Option<Note> {
     match call.errno {
-        None if facts.made => note("a new set of semaphores; their values are 0", "4.10"),
+        None if facts.made => note("a new set of semaphores; Linux sets their values to 0", "4.10"),
         None => note("opened: the set that has this key", "4.10"),
         Some(_) => no_set(call),
     }
@@ -195,10 +201,14 @@ pub fn semget(call: &Call, facts: &Facts) -> Option<Note> {
 
 pub fn semop(call: &Call, _: &Facts) -> Option<Note> {
     let text = match (call.errno, call.operation()?) {
-        (None, Operation::Take) => "taken: it went down by so much, after waiting if it had to",
-        (None, Operation::Test) => "it was 0",
-        (None, Operation::Post) => "posted: it went up, and who waits for that goes on",
-        (Some(Errno::EAGAIN), _) => "it would have had to wait (longer)",
+        (None, Operation::Take) => {
+            "taken: the value is lower now; the call waited if it was too low"
+        }
+        (None, Operation::Test) => "the value was 0",
+        (None, Operation::Post) => {
+            "posted: the value is higher now; a call that waits for this can go on"
+        }
+        (Some(Errno::EAGAIN), _) => "the call would have to wait (longer)",
         _ => return no_set(call),
     };
     note(text, "4.10")
@@ -206,15 +216,19 @@ pub fn semop(call: &Call, _: &Facts) -> Option<Note> {
 
 pub fn semctl(call: &Call, _: &Facts) -> Option<Note> {
     match (call.errno, call.command()?) {
-        (None, Command::Remove) => note("removed at once; who waits on it gets EIDRM", "4.10"),
+        (None, Command::Remove) => {
+            note("removed at once; calls that wait on it fail with EIDRM", "4.10")
+        }
         _ => no_set(call),
     }
 }
 
 fn no_set(call: &Call) -> Option<Note> {
     match call.errno? {
-        Errno::EIDRM => note("the set was removed while it waited", "4.10"),
-        Errno::EINVAL => note("no set has this id (any more)", "4.10"),
+        Errno::EIDRM => note("the set was removed while the call waited", "4.10"),
+        Errno::EINVAL => {
+            note("no set has this id (any more), or the number of semaphores is not valid", "4.10")
+        }
         _ => None,
     }
 }
@@ -224,7 +238,10 @@ pub const SEMOP_SLEEPS: Sentence = say("sleeps until the semaphores allow it", "
 
 pub fn kill(call: &Call, facts: &Facts) -> Option<Note> {
     if call.args[0].value <= 0 && call.errno.is_none() {
-        return note("not one process: 0 is the sender's whole group, -1 everybody", "4.9");
+        return note(
+            "not one process: 0 means the sender's process group, -1 all processes",
+            "4.9",
+        );
     }
     sent(call, facts)
 }
@@ -233,17 +250,23 @@ pub fn kill(call: &Call, facts: &Facts) -> Option<Note> {
 pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
     let number = call.value("sig")?;
     match call.errno {
-        Some(Errno::ESRCH) => return note("there is no such process (any more)", "4.9"),
-        Some(Errno::EPERM) => return note("there is one, and it is somebody else's", "4.9"),
+        Some(Errno::ESRCH) => return note("no process has this pid (any more)", "4.9"),
+        Some(Errno::EPERM) => return note("the process belongs to another user", "4.9"),
         Some(_) => return None,
-        None if number == 0 => return note("no signal: only asks whether there is one", "4.9"),
+        None if number == 0 => {
+            return note("signal 0: only checks whether the process exists", "4.9");
+        }
         None => {}
     }
     match &facts.target {
-        Target::Waits(name) => note(format!("its target was in {name}: that ends it"), "4.8"),
-        Target::Blocks => note("its target blocks it: it waits until it is let in", "4.8"),
+        Target::Waits(name) => {
+            note(format!("its target was in {name}: the signal interrupts that"), "4.8")
+        }
+        Target::Blocks => {
+            note("its target blocks it: it stays pending until it is unblocked", "4.8")
+        }
         Target::Runs => note(
-            "its target did not wait: a handler that runs before pause does not end that pause",
+            "its target did not wait: if its handler runs before pause, it does not end that pause",
             "4.8",
         ),
         Target::Unknown => note("sent; it is delivered when its target runs next", "4.8"),
@@ -253,7 +276,7 @@ pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
 pub fn rt_sigaction(call: &Call, _: &Facts) -> Option<Note> {
     let text = match call.action() {
         Some(Action::Ignore) => "from now on this signal is ignored",
-        Some(Action::Default) => "from now on this signal does what it does by default",
+        Some(Action::Default) => "from now on this signal has its default action",
         _ => "from now on a handler runs when this signal is delivered",
     };
     note(text, "4.8")
@@ -263,36 +286,43 @@ pub fn rt_sigprocmask(call: &Call, _: &Facts) -> Option<Note> {
     if call.args[0].value != i64::from(libc::SIG_BLOCK) {
         return None;
     }
-    note("blocked: such a signal waits, once, until it is let in", "4.8")
+    note("blocked: such a signal stays pending, a standard signal only once", "4.8")
 }
 
 pub fn pause(_: &Call, _: &Facts) -> Option<Note> {
-    note("it slept until a handler was to run; the program gets EINTR", "4.8")
+    note("it slept until a signal with a handler came; the program gets EINTR", "4.8")
 }
 
 pub fn rt_sigsuspend(_: &Call, _: &Facts) -> Option<Note> {
-    note("it let the signals in and slept, in one step: none is lost", "4.8")
+    note(
+        "it unblocked signals and slept in one step: one that was blocked before is not lost",
+        "4.8",
+    )
 }
 
 pub fn rt_sigtimedwait(call: &Call, _: &Facts) -> Option<Note> {
     if call.errno.is_some() {
         return None;
     }
-    note("a signal taken without a handler", "4.10")
+    note("it received a signal without a handler", "4.10")
 }
 
 pub fn futex(call: &Call, _: &Facts) -> Option<Note> {
     match (call.errno, call.futex()?, call.result) {
-        (Some(Errno::EAGAIN), ..) => note("the word had changed already: no need to sleep", "4.10"),
-        (_, Futex::Wake, Some(0)) => note("wakes who sleeps on this word; nobody did", "4.10"),
-        (_, Futex::Wake, _) => note("wakes who sleeps on this word", "4.10"),
+        (Some(Errno::EAGAIN), ..) => {
+            note("the word had already changed, so the call did not sleep", "4.10")
+        }
+        (_, Futex::Wake, Some(0)) => {
+            note("wakes threads that sleep on this word; there were none", "4.10")
+        }
+        (_, Futex::Wake, _) => note("wakes threads that sleep on this word", "4.10"),
         _ => None,
     }
 }
 
 /// nanosleep and clock_nanosleep.
 pub fn slept(_: &Call, _: &Facts) -> Option<Note> {
-    note("time orders nothing: sleep is no wake-up", "4.8")
+    note("a sleep does not order two processes: the other one may be slower", "4.8")
 }
 
 pub fn unshare(call: &Call, _: &Facts) -> Option<Note> {
@@ -300,5 +330,5 @@ pub fn unshare(call: &Call, _: &Facts) -> Option<Note> {
     if !ipc || call.errno.is_some() {
         return None;
     }
-    note("a new IPC namespace: tables of its own, empty, which are not seen from here", "4.4")
+    note("a new IPC namespace with its own, empty tables; the trace cannot read them", "4.4")
 }

@@ -66,7 +66,7 @@ rows! {
         sleep: Sleep::Signal(LetsIn::Unblocked),
         touches: &[],
         explain: notes::pause,
-        asleep: Some(say("sleeps until a signal comes; one that came before does not count", "4.8")),
+        asleep: Some(say("sleeps until a signal comes; one that came before does not end it", "4.8")),
     }
     SYS_rt_sigsuspend rt_sigsuspend(mask Set, sigsetsize Size) {
         shown: Shown::Always,
@@ -82,6 +82,6 @@ rows! {
         limit: Some(TimeLimit { error: libc::EAGAIN, ..TimeLimit::new(2, Unit::Timespec) }),
         touches: &[Touch::Time],
         explain: notes::rt_sigtimedwait,
-        asleep: Some(say("sleeps until one of these signals is there to be taken", "4.10")),
+        asleep: Some(say("sleeps until one of these signals is pending", "4.10")),
     }
 }

@@ -63,12 +63,14 @@ fn unknown_calls_can_be_looked_up() {
     assert_eq!(name(libc::SYS_getpid), "getpid");
 }
 
-/// `notes/events.md` names every call that is told.
+/// `notes/events.md` names every call that is shown.
 #[test]
 fn calls_that_are_told_are_documented() {
     let notes = include_str!("../../../../notes/events.md");
-    let list =
-        notes.split("\nCalls that are told:").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let list = notes
+        .split("\nCalls that the trace shows:")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").next());
     let words: Vec<&str> = list
         .expect("a list of calls")
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))

@@ -1,5 +1,5 @@
-//! Calls that have no row: of each only its name is known, and of some that they are harmless: nobody
-//! else can tell them from no call, and they see nothing that others change.
+//! Calls that have no row. Only their names are known. Some are known to be harmless: they have no
+//! effect that another process can see, and they see nothing that others change.
 
 /// By number, in order. <asm/unistd_64.h> of Linux 6.17.
 #[cfg(target_arch = "x86_64")]
@@ -76,7 +76,7 @@ pub const NAMES: &[(i64, &str)] = &[
     (464, "getxattrat"), (465, "listxattrat"), (466, "removexattrat"), (467, "open_tree_attr"),
     (468, "file_getattr"), (469, "file_setattr"),
 ];
-/// Elsewhere they are told by their numbers.
+/// Elsewhere they are shown by their numbers.
 #[cfg(not(target_arch = "x86_64"))]
 pub const NAMES: &[(i64, &str)] = &[];
 /// See above.

@@ -164,7 +164,7 @@ impl Books {
         self.threads.get(&tid)?.doing.as_ref()
     }
 
-    /// Whom an event of this thread happens to; 0: the run as a whole.
+    /// The process, thread and lane of this thread's events; 0: the run as a whole.
     pub fn lane(&self, tid: Tid) -> Lane {
         let pid = self.threads.get(&tid).map_or(tid, |thread| thread.pid);
         let name = self.processes.get(&pid).map_or_else(|| "".into(), |one| one.name.clone());
@@ -175,18 +175,19 @@ impl Books {
         self.threads.iter().filter_map(|(tid, thread)| Some((*tid, thread.doing.as_ref()?)))
     }
 
-    /// Who may be asleep since before `moment`, and was not told of.
+    /// A thread that may be asleep since before `moment`, and was not reported yet.
     pub fn asleep_since(&self, moment: u64) -> Vec<Tid> {
         let asleep = |doing: &Doing| doing.may_be_asleep() && doing.began <= moment;
         self.all_doing().filter(|(_, doing)| asleep(doing)).map(|(tid, _)| tid).collect()
     }
 
-    /// May somebody be asleep who was not told of?
+    /// May a thread be asleep that was not reported yet?
     pub fn anybody_asleep(&self) -> bool {
         self.all_doing().any(|(_, doing)| doing.may_be_asleep())
     }
 
-    /// Whose calls are to be told of before an event of `tid`, in the order in which they began.
+    /// The threads whose calls must be shown before an event of `tid`, in the order in which the
+    /// calls began.
     pub fn before(&self, tid: Tid) -> Vec<Tid> {
         if self.threads.len() < 2 {
             return vec![];
@@ -197,7 +198,7 @@ impl Books {
         all.into_iter().map(|(tid, _)| tid).collect()
     }
 
-    /// The event that tells of the call that a thread is in as one that has begun, and what it means.
+    /// The event `enter` of the call that a thread is in, and what it means.
     pub fn enter(&mut self, tid: Tid) -> Option<(What, Option<Note>)> {
         let doing = self.threads.get_mut(&tid)?.doing.as_mut()?;
         doing.told = true;
@@ -279,7 +280,7 @@ impl Books {
         }
     }
 
-    /// A thread has made a child. `None`: its maker has ended before it could tell of it.
+    /// A thread has made a child. `None`: its maker ended before this could be reported.
     pub fn born(&mut self, tid: Tid, child: Tid) -> Option<Newborn> {
         let Some(parent) = self.threads.get(&tid) else {
             self.threads.insert(child, Thread::new(child));

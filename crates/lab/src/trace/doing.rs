@@ -15,7 +15,7 @@ pub struct Doing {
     pub call: Option<Call>,
     /// When, in microseconds since the trace began.
     pub began: u64,
-    /// Its beginning was told already.
+    /// Its beginning was already shown.
     pub told: bool,
     /// The segment that it changes.
     pub segment: Option<c_int>,
@@ -32,18 +32,18 @@ impl Doing {
         Doing { entry, row, call, began, told: false, segment, existed: false, here: false }
     }
 
-    /// Is it shown, and can it sleep until somebody else does something, or some time has passed?
+    /// Is it shown, and can it sleep until another process does something, or some time has passed?
     pub fn waits(&self) -> bool {
         self.call.is_some() && self.row.waits()
     }
 
-    /// Is it one that may sleep, of which nobody knows yet?
+    /// May it sleep, and was its beginning not shown yet?
     pub fn may_be_asleep(&self) -> bool {
         !self.told && self.waits()
     }
 
-    /// Is its beginning to be told before anything that happens to others? A cause stands before its
-    /// effect.
+    /// Must its beginning be shown before anything that happens to others? A cause stands before
+    /// its effect.
     pub fn comes_first(&self) -> bool {
         !self.told && self.call.is_some() && (self.row.waits() || self.row.sends_signal())
     }

@@ -1,4 +1,4 @@
-//! The journal: events, numbered in the order in which the tracer was told, and written.
+//! The journal: events, numbered in the order in which the tracer learned of them, and written.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,12 +10,12 @@ use crate::event::{Birth, Event, Note, What};
 use crate::tracer::Tid;
 use crate::view::{Out, View};
 
-/// A line is written, and a sleeper told of, at most so much later. Microseconds.
+/// A line is written, and a sleeper shown, at most so many microseconds later.
 pub const TICK: i64 = 20_000;
 /// Where nothing is due, a wait ends so often. Microseconds.
 const REST: i64 = 1_000_000;
 
-/// Whom an event happened to.
+/// The process and thread of an event.
 pub struct Lane {
     pub pid: i32,
     pub tid: Tid,
@@ -34,7 +34,7 @@ pub struct Journal {
     ticking: bool,
 }
 
-/// How many there were of what was told.
+/// How many processes, threads, calls and signals were shown.
 #[derive(Default)]
 struct Counts {
     processes: u64,

@@ -1,4 +1,4 @@
-//! `lab trace`: shows what programs do, from outside. Everybody moves at once.
+//! `lab trace`: shows what programs do, from outside. All processes run at the same time.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
 //! | [`roots`] | the programs that were started, and how they ended |
-//! | [`notes`] | what events mean that are no calls |
+//! | [`notes`] | what events mean that are not calls |
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,9 +43,7 @@ use watch::Watch;
 
 /// Show what a program does: System V IPC calls, signals, waits, forks, and what it writes
 #[derive(Args)]
-#[command(
-    after_help = "Ctrl-C is for the program; three within two seconds end the trace as well."
-)]
+#[command(after_help = "Ctrl-C goes to the program; three within two seconds also end the trace.")]
 pub struct Trace {
     /// One event a line, as JSON (notes/events.md)
     #[arg(long)]
@@ -53,17 +51,17 @@ pub struct Trace {
     /// Write the trace to FILE instead of standard error; - is standard output
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Another program beside it, with /dev/null as its input; may be given several times
+    /// Another program to run at the same time, with /dev/null as its input; may be given again
     #[arg(long = "and", value_name = "OTHER COMMAND")]
     others: Vec<String>,
-    /// What is traced goes on, untraced, when the trace is killed
+    /// If the trace is killed, the programs go on, untraced
     #[arg(long)]
     detach: bool,
-    /// Let tracer and traced use all CPUs: about 3 times slower, but the odds of races are
-    /// nearer to those without a trace
+    /// Let the tracer and the programs use all CPUs: about 3 times slower, but closer to a run
+    /// without a trace
     #[arg(long)]
     spread: bool,
-    /// Calls and signals alone, without what they mean
+    /// Print only calls and signals, without what they mean
     #[arg(long)]
     brief: bool,
     /// The program and its arguments
@@ -119,9 +117,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
         _ => {}
     }
     if let Some(cpu) = cpu {
-        watch.remark(format!(
-            "all on CPU {cpu}, about 3 times faster; --spread for the odds of several CPUs"
-        ));
+        watch.remark(format!("all on CPU {cpu}, about 3 times faster; --spread uses all CPUs"));
     }
     let plan = Plan {
         programs: &programs,

@@ -40,7 +40,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The event that tells of it; `None`: nothing has changed.
+    /// The event for it; `None`: nothing has changed.
     pub fn change(self) -> Option<What> {
         let Seen { id, before, after } = self;
         (before != after).then_some(What::Table { kind: Kind::Shm, id, before, after })
@@ -61,7 +61,7 @@ struct Stat {
 }
 
 impl Objects {
-    /// None yet. What has an older ctime than now was made by somebody else.
+    /// None yet. An object whose ctime is older than now was made by another program.
     pub fn new() -> Objects {
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
@@ -82,8 +82,8 @@ impl Objects {
         Seen { id, before, after }
     }
 
-    /// Is there an object already that this call will open? Asked before it. Of a segment the record
-    /// says afterwards who made it.
+    /// Is there an object already that this call will open? Ask before the call. For a segment the
+    /// record shows afterwards which process made it.
     pub fn has(doing: &Doing) -> bool {
         let Object::Get { kind, flags } = doing.row.object else { return false };
         let (key, flags) = (doing.entry.args[0] as c_int, doing.entry.args[flags] as c_int);

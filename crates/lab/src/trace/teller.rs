@@ -18,7 +18,7 @@ use crate::syscalls::{self, decode};
 use crate::tracer::{Entry, Tid, names, sender};
 use crate::view::{Out, View};
 
-/// Tells of what happens.
+/// Makes events of what happens.
 pub struct Teller {
     pub journal: Journal,
     books: Books,
@@ -43,12 +43,12 @@ impl Teller {
         self.books.remove(pid);
     }
 
-    /// Was this thread told of, and lives?
+    /// Was this thread reported, and does it live?
     pub fn knows(&self, tid: Tid) -> bool {
         self.books.thread(tid).is_some()
     }
 
-    /// Is the exit of the call that it is in to be told?
+    /// Must the exit of the call that it is in be shown?
     pub fn follows(&self, tid: Tid) -> bool {
         self.books.doing(tid).is_some()
     }
@@ -63,7 +63,7 @@ impl Teller {
         self.emit(0, What::Remark { text: text.into() }, None);
     }
 
-    /// Does what is due from time to time: writes lines, and tells who sleeps.
+    /// Does what is due from time to time: writes lines, and shows which threads sleep.
     pub fn tick(&mut self) {
         let before = self.journal.now().saturating_sub(TICK as u64);
         for tid in self.books.asleep_since(before) {
@@ -75,7 +75,7 @@ impl Teller {
         }
     }
 
-    /// A call is about to be made. True: its exit is to be told, too.
+    /// A call is about to be made. True: its exit must be shown, too.
     pub fn entry(&mut self, tid: Tid, entry: Entry) -> bool {
         let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return false };
         if entry.foreign {
@@ -227,7 +227,7 @@ impl Teller {
         }
     }
 
-    /// Tells how the segments that a process has attached have changed.
+    /// Shows how the segments that a process has attached have changed.
     fn tables(&mut self, pid: Tid) {
         let segments = self.books.process_of(pid).map(Process::segments).unwrap_or_default();
         for id in segments {
@@ -314,14 +314,14 @@ impl Teller {
         }
     }
 
-    /// Tells the beginning of a call that has not ended yet.
+    /// Shows the beginning of a call that has not ended yet.
     fn tell_enter(&mut self, tid: Tid) {
         let Some((enter, note)) = self.books.enter(tid) else { return };
         self.emit(tid, enter, note);
     }
 
-    /// An event. Whoever is in a call that may wait, or wake somebody, is told of first: a cause
-    /// stands before its effect.
+    /// An event. Calls that have begun, and that may wait or wake another process, are shown first:
+    /// a cause stands before its effect.
     fn emit(&mut self, tid: Tid, what: What, note: Option<Note>) {
         if !matches!(what, What::Enter { .. }) {
             self.books.before(tid).into_iter().for_each(|other| self.tell_enter(other));

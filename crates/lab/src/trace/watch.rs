@@ -1,4 +1,5 @@
-//! The policy of `lab trace`: everybody moves at once. Stops come in, are told of, and answered.
+//! The policy of `lab trace`: all processes run at the same time. Each stop is reported, and its
+//! thread resumed.
 
 use std::io::ErrorKind;
 use std::time::Instant;
@@ -85,7 +86,7 @@ impl Watch {
 
     /// Follows the programs until all have ended. Answers how the first one did.
     pub fn run(&mut self) -> End {
-        // What it costs to be traced is said before it is paid.
+        // The cost of the trace is shown before it begins.
         self.teller.journal.flush();
         let stopped = loop {
             let wait = self.tracer.wait();
@@ -106,9 +107,7 @@ impl Watch {
             self.kill_all();
             if signal != libc::SIGPIPE {
                 let signal = names::signal(signal);
-                self.remark(format!(
-                    "stopped by {signal}: what was traced is killed with the trace"
-                ));
+                self.remark(format!("stopped by {signal}: the traced programs are killed, too"));
             }
         }
         self.teller.summary();
@@ -116,7 +115,7 @@ impl Watch {
         if let Some(error) =
             self.teller.journal.lost().filter(|e| e.kind() != ErrorKind::BrokenPipe)
         {
-            complain(&format!("cannot write the trace: {error}; what was traced is killed"));
+            complain(&format!("cannot write the trace: {error}; the traced programs are killed"));
             return End::Exited(1);
         }
         match (stopped, self.roots.first_end()) {
@@ -131,13 +130,13 @@ impl Watch {
         asked::to_stop().or_else(|| self.teller.journal.lost().map(|_| libc::SIGPIPE))
     }
 
-    /// Ends everybody. They are our tracees and not reaped, so the numbers are their own.
+    /// Ends all processes. They are our tracees and not reaped, so their pids are still theirs.
     pub fn kill_all(&mut self) {
         let until = Instant::now() + starter::DEATH;
         asked::tick_every(TICK);
         let all: Vec<Tid> = self.tracer.tracees().collect();
         for tid in all {
-            // SAFETY: kill takes two numbers; see above for whose this one is.
+            // SAFETY: kill takes two numbers; for the pid see above.
             unsafe { libc::kill(tid, libc::SIGKILL) };
         }
         loop {
@@ -157,7 +156,7 @@ impl Watch {
         }
     }
 
-    /// Says who was killed and does not die.
+    /// Names a process that was killed and does not die.
     fn left_to_the_kernel(&mut self) {
         let all: Vec<Tid> = self.tracer.tracees().collect();
         for tid in all {
@@ -166,7 +165,7 @@ impl Watch {
         }
     }
 
-    /// What is told of one thread.
+    /// A report about one thread.
     fn told(&mut self, told: Told) {
         match told {
             Told::Stopped(thread, stop) => self.stop(thread, stop),
@@ -233,7 +232,7 @@ impl Watch {
         }
         self.teller.journal.flush();
         // SAFETY: raise, signal, kill and getpgid take numbers; these processes are our tracees and
-        // not reaped. In a group without a shell, where nobody could let us go on, the kernel
+        // not reaped. In a group without a shell, where no process could continue us, the kernel
         // ignores SIGTSTP.
         unsafe {
             libc::signal(libc::SIGTSTP, libc::SIG_DFL);

@@ -1,4 +1,4 @@
-//! What the kernel tells a new program on its stack, and how one part of it is taken away.
+//! What the kernel puts on the stack of a new program, and how one part of it is removed.
 //! getauxval(3), vdso(7)
 
 use nix::sys::ptrace;

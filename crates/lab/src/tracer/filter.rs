@@ -1,5 +1,5 @@
-//! A seccomp filter that stops a tracee at the calls we look at (RET_TRACE), and lets the kernel
-//! answer for all others, as if nobody looked. seccomp(2)
+//! A seccomp filter that stops a tracee at the calls we watch (RET_TRACE); all other calls run as
+//! if there were no tracer. seccomp(2)
 
 use std::collections::BTreeMap;
 use std::io;

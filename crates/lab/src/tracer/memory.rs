@@ -116,7 +116,7 @@ pub fn write(thread: &Stopped, address: u64, words: &[u64]) -> nix::Result<()> {
     let raw: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     let remote = [RemoteIoVec { base: address as usize, len: raw.len() }];
     match process_vm_writev(Pid::from_raw(thread.tid()), &[IoSlice::new(&raw)], &remote) {
-        // It was killed, which the next wait tells.
+        // It was killed, and the next wait reports that.
         Ok(_) | Err(Errno::EFAULT | Errno::ESRCH) => Ok(()),
         Err(errno) => Err(errno),
     }

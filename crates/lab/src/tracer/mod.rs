@@ -1,4 +1,4 @@
-//! The low level of tracing: stops in, resumes out. Who moves next is the caller's to say.
+//! The low level of tracing: stops in, resumes out. The caller decides which tracee moves next.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
 //! | [`memory`] | reads and writes what a call's arguments point at |
-//! | [`auxv`] | what the kernel tells a new program, and what it is not told here |
+//! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
 //! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
 //! Sources: ptrace(2), waitpid(2).
@@ -40,14 +40,14 @@ pub use thread::{How, Running, Stopped};
 /// A thread, as ptrace and the kernel's tables name it: the main thread's is its process's pid.
 pub type Tid = i32;
 
-/// What is told of a tracee.
+/// A report about a tracee.
 #[derive(Debug)]
 pub enum Told {
     /// It stands still, and why.
     Stopped(Stopped, Stop),
     /// It has ended.
     Ended(Tid, Death),
-    /// It is new, and whoever made it was killed before that could be told.
+    /// It is new, and its maker was killed before that could be reported.
     Orphan(Tid),
 }
 
@@ -94,20 +94,20 @@ pub struct Entry {
     pub place: u64,
 }
 
-/// Hears of tracees. Dropped, or dead, it leaves them as they were started: killed with it, or
-/// running on.
+/// Receives the reports about tracees. When it is dropped, or dies, they are killed with it or run
+/// on, depending on how they were started.
 #[derive(Default)]
 pub struct Tracer {
-    /// Who lives and has been told of.
+    /// The tracees that live and were reported.
     known: BTreeSet<Tid>,
     /// First statuses that came before their parents' word of a child.
     early: Vec<(Tid, c_int)>,
-    /// What is told before anything else is waited for.
+    /// Reports that come before the next wait.
     ready: VecDeque<Told>,
 }
 
 impl Tracer {
-    /// Waits for what is next told of any tracee; `None` when there is none left. EINTR when a
+    /// Waits for the next report about any tracee; `None` when there is none left. EINTR when a
     /// signal came to us.
     pub fn wait(&mut self) -> nix::Result<Option<Told>> {
         loop {
@@ -123,9 +123,9 @@ impl Tracer {
         }
     }
 
-    /// Waits for what is next told of one; with `block` false `None` when that is nothing yet. EINTR
-    /// when a signal came to us. One that is no more without a word (another thread of its process
-    /// has called exec) was killed.
+    /// Waits for the next report about one; with `block` false, `None` if there is none yet. EINTR
+    /// when a signal came to us. If one has disappeared without a report (another thread of its
+    /// process has called exec), it was killed.
     pub fn wait_for(&mut self, tid: Tid, block: bool) -> nix::Result<Option<Told>> {
         if let Some(at) = self.ready.iter().position(|told| told.tid() == tid) {
             return Ok(self.ready.remove(at));
@@ -146,7 +146,7 @@ impl Tracer {
         }
     }
 
-    /// Tells this next, before anything else of the same tracee.
+    /// Returns this report next, before any other about the same tracee.
     pub fn put_back(&mut self, told: Told) {
         self.ready.push_front(told);
     }
@@ -161,7 +161,7 @@ impl Tracer {
         self.ready.retain(|told| told.tid() != tid);
     }
 
-    /// Takes over a tracee that a [`starter::Starter`] has started. This is told of it next.
+    /// Takes over a tracee that a [`starter::Starter`] has started. This report comes next.
     pub fn adopt(&mut self, told: Told) {
         self.known.insert(told.tid());
         self.ready.push_back(told);
@@ -172,7 +172,7 @@ impl Tracer {
         self.known.iter().copied()
     }
 
-    /// Files one status of waitpid as what is told next.
+    /// Stores one status of waitpid as the next report.
     fn take(&mut self, tid: Tid, status: c_int) {
         if !self.known.contains(&tid) {
             // A child's first stop, even its end, may come before its parent's word of it.
@@ -200,7 +200,7 @@ impl Tracer {
         }
     }
 
-    /// A child has been told of: now its first stop may be, too.
+    /// A child was reported: now its first stop may be, too.
     fn meet(&mut self, child: Tid) {
         self.known.insert(child);
         let (its, others) = mem::take(&mut self.early).into_iter().partition(|one| one.0 == child);
@@ -209,14 +209,15 @@ impl Tracer {
         its.into_iter().for_each(|(tid, status)| self.take(tid, status));
     }
 
-    /// A parent that is killed before it can tell of its child never will: then we do.
+    /// If a parent is killed before its child is reported, the kernel never reports the child: then
+    /// we do.
     fn adopt_orphans(&mut self) {
         let orphans: Vec<Tid> = self.early.iter().map(|(tid, _)| *tid).collect();
         for child in orphans {
             let [group, parent] = parents(child);
             let maker = if group == child { parent } else { group };
             if group == 0 && !self.known.is_empty() {
-                // It has ended: nobody can say any more whose it was, but somebody may yet.
+                // It has ended: its parent cannot be found any more, but may still report it.
                 continue;
             }
             if !self.known.contains(&maker) && !self.known.contains(&parent) {
@@ -228,7 +229,7 @@ impl Tracer {
 }
 
 impl Told {
-    /// Whom it is about.
+    /// The thread that it is about.
     pub fn tid(&self) -> Tid {
         match self {
             Told::Stopped(stopped, _) => stopped.tid(),
@@ -255,7 +256,7 @@ pub fn parents(tid: Tid) -> [Tid; 2] {
     })
 }
 
-/// `None`: it is no more, and its end will be told.
+/// `None`: it has ended, and its end will be reported.
 fn decode(tid: Tid, status: c_int) -> Option<Told> {
     if libc::WIFEXITED(status) {
         return Some(Told::Ended(tid, Death::Exited(libc::WEXITSTATUS(status))));
@@ -303,8 +304,8 @@ fn message(tid: Tid) -> Option<c_int> {
     ptrace::getevent(Pid::from_raw(tid)).ok().map(|message| message as c_int)
 }
 
-/// Sender and reason of a signal: `si_code`, `si_pid`, `si_uid`; the latter two mean something
-/// only if the code says that somebody sent it.
+/// The sender of a signal and its reason: `si_code`, `si_pid`, `si_uid`; the latter two mean
+/// something only if the code says that a process sent it.
 pub fn sender(info: &siginfo_t) -> (c_int, Tid, u32) {
     // SAFETY: the fields are plain numbers in a union that the kernel filled.
     unsafe { (info.si_code, info.si_pid(), info.si_uid()) }

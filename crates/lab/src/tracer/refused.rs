@@ -60,10 +60,10 @@ pub fn why_no_ptrace(errno: Errno) -> String {
     match (field("TracerPid:"), scope.trim(), field("Seccomp:"), errno) {
         (1.., ..) => {
             let tracer = field("TracerPid:");
-            format!("process {tracer} traces us already, and so what we start; run lab without it")
+            format!("process {tracer} traces us already, and the programs that we start; run lab without it")
         }
         (_, "3", ..) => {
-            "kernel.yama.ptrace_scope is 3: nobody may trace; only a reboot with another value helps"
+            "kernel.yama.ptrace_scope is 3: no process may trace; only a reboot with another value helps"
                 .into()
         }
         (_, "2", ..) if !geteuid().is_root() => {
@@ -77,6 +77,6 @@ pub fn why_no_ptrace(errno: Errno) -> String {
                 .into()
         }
         (.., Errno::ENOSYS) => "this kernel or sandbox has no ptrace".into(),
-        _ => "a security module or sandbox forbids it; ask who runs this machine".into(),
+        _ => "a security module or sandbox forbids it; ask the administrator of this machine".into(),
     }
 }

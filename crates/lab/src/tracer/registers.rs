@@ -17,7 +17,7 @@ pub const ARCH: u32 = 0xc000_003e;
 /// See above.
 #[cfg(target_arch = "aarch64")]
 pub const ARCH: u32 = 0xc000_00b7;
-/// Neither: calls are told by their numbers alone, and the rewind is refused.
+/// Neither: calls are shown by their numbers alone, and the rewind is refused.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub const ARCH: u32 = 0;
 

@@ -71,7 +71,7 @@ pub struct Starter {
     filtered: bool,
 }
 
-/// What is told of the starter and of all that it starts.
+/// The reports about the starter and about all that it starts.
 const OPTIONS: Options = Options::PTRACE_O_TRACESYSGOOD
     .union(Options::PTRACE_O_TRACEFORK)
     .union(Options::PTRACE_O_TRACEVFORK)
@@ -118,7 +118,7 @@ impl Starter {
 
     /// Seizes it, and lets it prepare itself.
     fn begin(&mut self) -> Result<(), Refused> {
-        // It must not go on forking when nobody holds it any more.
+        // It must not go on forking when it is not held any more.
         Running::seize(self.pid, OPTIONS | Options::PTRACE_O_EXITKILL).map_err(Refused::Ptrace)?;
         self.send(Order { program: -1, number: 0 })?;
         self.until_ready().map(drop)
@@ -193,7 +193,7 @@ impl Starter {
         }
     }
 
-    /// Waits for what is next told of one that has been let go on into its exec.
+    /// Waits for the next report about one that was resumed into its exec.
     pub fn next_of(&self, child: Tid) -> Result<Told, Refused> {
         next(child, &Patience::of(LIMIT)).map_err(unless_asked)
     }
@@ -220,10 +220,10 @@ impl Drop for Starter {
     }
 }
 
-/// Ends a child or tracee of ours that we have not reaped, so that the number is its own. One that
-/// does not die in time is left to the kernel: it was told.
+/// Ends a child or tracee of ours that we have not reaped, so that the pid is still its own. One
+/// that does not die in time is left to the kernel: SIGKILL was sent.
 pub fn end(pid: Tid) -> bool {
-    // SAFETY: see above for whose number it is.
+    // SAFETY: for the pid see above.
     unsafe { libc::kill(pid, libc::SIGKILL) };
     reap(pid)
 }
@@ -242,12 +242,13 @@ pub fn reap(pid: Tid) -> bool {
     }
 }
 
-/// A terminal's SIGINT is also for a child that is on its way to its program, and ends it.
+/// The terminal also sends its SIGINT to a child that is just starting its program; it ends this
+/// child.
 fn unless_asked(refused: Refused) -> Refused {
     asked::to_stop().map_or(refused, Refused::Asked)
 }
 
-/// What is next told of one tracee.
+/// The next report about one tracee.
 fn next(tid: Tid, patience: &Patience) -> Result<Told, Refused> {
     loop {
         match patience.wait(tid).map(|status| decode(tid, status)) {
@@ -330,7 +331,7 @@ impl Post {
                         leave(127);
                     }
                     // SAFETY: a path, and a list of strings that ends with NULL; `environ` is not
-                    // changed by anybody.
+                    // changed.
                     unsafe {
                         libc::execve(
                             executables[at].path.as_ptr(),
@@ -394,7 +395,7 @@ fn clone_as(number: c_int) -> nix::Result<Tid> {
     args.flags = libc::CLONE_PARENT as u64;
     args.set_tid = wanted.as_ptr() as u64;
     args.set_tid_size = 1;
-    // The one who had the number in the run before is dead, and about to be reaped.
+    // The process that had this pid in the run before is dead, and about to be reaped.
     for _ in 0..1000 {
         let pid = match number {
             0 => plain(),

@@ -26,12 +26,12 @@ pub enum How {
     Cont,
     /// The same, and at the next entry to or exit from a call.
     Syscall,
-    /// It stays stopped with its process; what ends that is told by [`super::Stop::Started`].
+    /// It stays stopped with its process; [`super::Stop::Started`] reports the end of that.
     Listen,
 }
 
 impl Stopped {
-    /// One whose stop waitpid(2) has just told.
+    /// One whose stop waitpid(2) has just reported.
     pub(super) fn told(tid: Tid) -> Stopped {
         Stopped(tid)
     }
@@ -53,7 +53,7 @@ impl Stopped {
         Ok(Running(self.0))
     }
 
-    /// What is told of it from now on. ptrace(2), PTRACE_O_…
+    /// Which of its events are reported from now on. ptrace(2), PTRACE_O_…
     pub(super) fn set_options(&self, options: Options) -> nix::Result<()> {
         unless_killed(number(libc::PTRACE_SETOPTIONS, self.0, options.bits() as usize))
     }
@@ -70,14 +70,14 @@ impl Running {
         self.0
     }
 
-    /// Asks it to stand still: the next wait tells its call's end, or [`super::Stop::Started`].
+    /// Asks it to stand still: the next wait reports its call's end, or [`super::Stop::Started`].
     pub fn interrupt(&self) -> nix::Result<()> {
         unless_killed(number(libc::PTRACE_INTERRUPT, self.0, 0))
     }
 }
 
-/// SIGKILL may come at any moment, also to one that stands still: then the kernel has no such tracee
-/// any more, and the next wait tells its end.
+/// SIGKILL may come at any moment, also to one that stands still: then the kernel has no such
+/// tracee any more, and the next wait reports its end.
 pub(super) fn unless_killed(answer: nix::Result<()>) -> nix::Result<()> {
     match answer {
         Err(Errno::ESRCH) => Ok(()),

@@ -51,7 +51,7 @@ impl Out {
         })
     }
 
-    /// A terminal, whose width matters, and which shows colours?
+    /// Is it a terminal, with a width and colours?
     pub fn is_terminal(&self) -> bool {
         self.file.is_terminal()
     }
@@ -92,13 +92,13 @@ impl Out {
     }
 }
 
-/// One line on standard error. Nobody is left to be told when that fails.
+/// One line on standard error. If that fails, there is no place left for a message.
 pub fn complain(text: &str) {
     let _ = io::stderr().write_all(format!("lab: {text}\n").as_bytes());
 }
 
 fn duplicate(fd: i32) -> io::Result<File> {
-    // SAFETY: it takes numbers, and answers a new descriptor that nobody else owns.
+    // SAFETY: it takes numbers, and returns a new descriptor that has no other owner.
     unsafe {
         match libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) {
             -1 => Err(io::Error::last_os_error()),

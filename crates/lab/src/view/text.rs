@@ -1,4 +1,5 @@
-//! Events for people: a line each, in lanes that name and colour tell apart. Whole without colour.
+//! Events for people: one line each, in lanes with a name and a colour. The text is complete
+//! without colour.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;

@@ -7,9 +7,7 @@ use lablib::{Failure, Result, child, print, signals};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, read, write};
-
-use crate::turns::pair;
+use nix::unistd::{Pid, pipe, read, write};
 
 /// A process that runs `body` and writes numbers as its answer. Killed and reaped when dropped.
 pub struct Apart {
@@ -21,7 +19,7 @@ impl Apart {
     /// Starts it. It dies with its parent, and of the signals that ask the lab to stop.
     pub fn start(body: impl FnOnce() -> Result<Vec<u64>>) -> Result<Apart> {
         signals::check()?;
-        let (answer, to) = pair()?;
+        let (answer, to) = pipe().map_err(Failure::of("pipe"))?;
         let pid = child::apart(|| match body() {
             Ok(numbers) => {
                 let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_ne_bytes()).collect();

@@ -11,7 +11,8 @@ use crate::tracer::Entry;
 const SECOND: u64 = 1_000_000_000;
 /// What one question takes.
 const QUESTION: u64 = 1000;
-/// Who has asked more often than this in a row waits for time to pass: then it passes faster.
+/// A process that asks for the time more often than this in a row is waiting for it to pass: then
+/// time passes faster.
 const QUESTIONS: u32 = 64;
 
 /// See the module.
@@ -46,7 +47,7 @@ impl Clock {
         self.now = self.now.max(at);
     }
 
-    /// Somebody has done something else than ask.
+    /// A process has done something other than ask for the time.
     pub fn not_asked(&mut self) {
         self.asked = 0;
     }

@@ -28,7 +28,7 @@ pub struct Judge {
 struct Removed {
     kind: Kind,
     id: i32,
-    /// The letter of who removed it.
+    /// The letter of the process that removed it.
     by: usize,
 }
 
@@ -44,7 +44,7 @@ impl Judge {
         self.over = true;
     }
 
-    /// Nobody can move: they have all ended, or sleep for ever.
+    /// No process can move: they have all ended, or sleep for ever.
     pub fn nobody_moves(&mut self, model: &Model) {
         self.ends = model.ends();
         let asleep = model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone);
@@ -60,7 +60,8 @@ impl Judge {
         });
         let sleepers: Vec<Sleeper> = sleepers.collect();
         if !sleepers.is_empty() && model.foreign_timer {
-            return self.not_judged("somebody sleeps, with a timer that is not ours");
+            return self
+                .not_judged("a process sleeps with a timer that the explorer does not control");
         }
         if !sleepers.is_empty() {
             return self.find(model, Finding::Deadlock { sleepers });

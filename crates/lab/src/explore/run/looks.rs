@@ -1,10 +1,10 @@
-//! Who only looks again at what it has looked at already: it polls, or it spins.
+//! Recognises a process that only checks again what it has checked already: it polls, or it spins.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::tracer::Entry;
 
-/// So many times in a row when nobody else can move: longer we do not wait.
+/// So many times in a row when no other process can move: we do not wait longer.
 const SPINS: u32 = 2000;
 /// So often in a state that it was in before: it does.
 const CIRCLES: u32 = 3;
@@ -20,7 +20,7 @@ pub struct Looks {
     times: u32,
     /// Where it was found spinning.
     spots: Vec<Spot>,
-    /// Somebody else first.
+    /// Another process first.
     pub yields: bool,
 }
 
@@ -58,15 +58,15 @@ impl Looks {
         self.yields = self.times > POLLS && !sleeps;
     }
 
-    /// Its last call has changed something: the next is no look again.
+    /// Its last call has changed something: the next one does not only check again.
     pub fn changed(&mut self) {
         self.times = 0;
         self.yields = false;
     }
 
-    /// It used its time without a visible call: a loop, or a long computation. `alone`: nobody else
-    /// can move, and no time can pass. `state`: its registers and its memory. A state that it was in
-    /// before is a loop in which nothing changes.
+    /// It used its time without a visible call: a loop, or a long computation. `alone`: no other
+    /// process can move, and no time can pass. `state`: its registers and its memory. A state that
+    /// it was in before is a loop in which nothing changes.
     pub fn at_memory(&mut self, state: u64, alone: bool) -> Spin {
         let known = self.at == Some(At::Memory);
         self.times = if known && alone { self.times + 1 } else { 1 };

@@ -7,10 +7,10 @@
 //! | [`model`] | what is known of processes and threads |
 //! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
 //! | [`clock`] | time, which passes when we say so |
-//! | [`looks`] | who only looks again at what it has looked at already |
+//! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
 //! | [`judge`] | what is wrong |
-//! | [`story`] | what is told |
+//! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -41,10 +41,11 @@ use tracees::Tracees;
 
 /// A run with more moves than this is not seen to its end.
 const MOVES: usize = 100_000;
-/// So many moves in a row only looked again at what had not changed, or time passed and nobody else could
-/// move: then it may go on for ever, and does if everybody is in a state that came before.
+/// In so many moves in a row, processes only checked again what had not changed, or time passed
+/// because no process could move. Then this may go on for ever, and it does if all processes are in
+/// a state that came before.
 const NOWHERE: u32 = 300;
-/// So many states are looked at: where each was new, the next will be.
+/// So many states are compared: if each was new, the next one will be new, too.
 const STATES: usize = 200;
 
 /// What stays from run to run: which process is which.
@@ -78,7 +79,8 @@ impl World {
         World { room, programs, ids: Ids::default(), runs: 0 }
     }
 
-    /// Runs the programs once, as the guide says. With `tell`, the outcome has the whole story.
+    /// Runs the programs once, as the guide says. With `tell`, the outcome includes the whole
+    /// story.
     pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
         self.room.renew();
         self.runs += 1;
@@ -103,9 +105,9 @@ impl World {
 struct Run<'a> {
     moves: Moves<'a>,
     outcome: Outcome,
-    /// Who moved last.
+    /// The process that moved last.
     last: Option<Mover>,
-    /// How often in a row time passed, and nobody else could move.
+    /// How often in a row time passed because no process could move.
     ticks: u32,
     /// How many moves in a row only looked again at what had not changed.
     looks: u32,
@@ -121,7 +123,7 @@ struct Candidate {
 }
 
 impl Run<'_> {
-    /// Moves, until all have ended or nobody can.
+    /// Moves until all have ended or none can move.
     fn play(&mut self, guide: &mut dyn Guide) -> Result<()> {
         while !self.moves.all.judge.over {
             if let Some(signal) = asked::to_stop() {
@@ -147,14 +149,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Can nobody move but time, and those who only look again?
+    /// Can only time move, and processes that only check again?
     fn is_idle(&self) -> bool {
         let model = &self.moves.all.model;
         let moves = |i: usize| model.can_move(i) && !model.tasks[i].looks.yields;
         !(0..model.tasks.len()).any(moves)
     }
 
-    /// Who can move.
+    /// The processes that can move.
     fn candidates(&self) -> Vec<Candidate> {
         let model = &self.moves.all.model;
         let ready = |calm: bool| {
@@ -170,7 +172,7 @@ impl Run<'_> {
         if calm {
             all = ready(true);
         }
-        // Who sleeps, looks and sleeps again may do so when the others have moved.
+        // A process that sleeps, checks and sleeps again may do so when the others have moved.
         let due = |task: usize| {
             let patient = calm || model.tasks[task].looks.is_patient();
             let mover = Mover { id: model.tasks[task].id, time: true };
@@ -240,7 +242,7 @@ impl Run<'_> {
         let model = &mut self.moves.all.model;
         let repeats = model.tasks[moved.task].looks.yields && !moved.mover.time;
         let movers = (0..model.tasks.len()).filter(|i| model.can_move(*i)).count();
-        // Somebody has moved: who waited for that may look again.
+        // A process has moved: those that waited for that may check again.
         if !repeats || candidates > 1 || movers > 1 {
             let others = model.tasks.iter_mut().enumerate().filter(|(i, _)| *i != moved.task);
             others.for_each(|(_, task)| task.looks.yields = false);
@@ -260,7 +262,7 @@ impl Run<'_> {
             return judge.endless(model, moved.task);
         }
         if self.outcome.moves > MOVES {
-            judge.not_judged("it makes more moves than are followed");
+            judge.not_judged("it makes more moves than the explorer follows");
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Task {
     pub process: usize,
     /// The same for the same thread in every run.
     pub id: u32,
-    /// Whose child it is: the births on the way to it.
+    /// Its parents: the births on the way to it.
     path: Vec<u32>,
     births: u32,
     pub state: State,
@@ -112,7 +112,7 @@ impl Ids {
     }
 }
 
-/// Who dies when a process has ended.
+/// The processes that die when a process has ended.
 pub struct Heir {
     pub process: usize,
     pub signal: c_int,
@@ -356,7 +356,7 @@ impl Process {
         }
     }
 
-    /// Does somebody else see its memory?
+    /// Does another process see its memory?
     pub fn shares(&self) -> bool {
         self.threads > 1 || !self.maps.is_empty()
     }

@@ -1,8 +1,8 @@
 //! One move: what one of the programs does, from where it is held to where it is held next.
 //!
-//! Everybody is held just before a visible call, in user mode. A *move* makes that call, and what the
-//! program does after it up to just before the next. If the call sleeps, the move ends there; when
-//! somebody else's move wakes it, it is held again before it knows, and going on is a move of its own.
+//! Every process is held just before a visible call, in user mode. A *move* makes that call, and
+//! everything after it up to just before the next. If the call sleeps, the move ends there; when
+//! another process's move wakes it, it is held again at once, and going on is a separate move.
 //!
 //! A hold is at the call's seccomp stop. If a signal may have come meanwhile, the call is first turned
 //! into none, and the thread put back onto the instruction (`tracer::registers`): then the signal
@@ -252,9 +252,9 @@ impl Moves<'_> {
         self.all.tracees.go_on(i, self.all.how(i), signal)
     }
 
-    // ---- who has been woken
+    // ---- processes that have been woken
 
-    /// After a move: who slept and was woken by it is held, who sleeps on is asleep for certain.
+    /// After a move: a sleeper that it has woken is held; all other sleepers are certainly asleep.
     pub fn settle(&mut self) -> Result<()> {
         for i in 0..self.all.model.tasks.len() {
             while matches!(self.all.model.tasks[i].state, State::Asleep | State::Stopped) {

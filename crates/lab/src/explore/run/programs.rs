@@ -32,7 +32,7 @@ pub struct Programs<'a> {
 }
 
 impl<'a> Programs<'a> {
-    /// None yet. With `tell`, their story is told.
+    /// None yet. With `tell`, their story is recorded.
     pub fn new(world: &'a mut World, tell: bool) -> Programs<'a> {
         Programs {
             world,
@@ -48,8 +48,8 @@ impl<'a> Programs<'a> {
 
     // ---- one thread, at a stop
 
-    /// The call that it is about to make is not made: it stands where that would have ended. False: it
-    /// was killed, which the next wait tells.
+    /// The call that it is about to make is not made: it stands where that would have ended. False:
+    /// it was killed, and the next wait reports that.
     pub fn skip(&mut self, i: usize) -> Result<bool> {
         registers::skip(self.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
         self.tracees.go_on(i, How::Syscall, 0)?;
@@ -84,7 +84,7 @@ impl<'a> Programs<'a> {
 
     // ---- its calls
 
-    /// A call that nobody else can tell from no call is made at once. False: it is visible.
+    /// A call with no effect that others can see is made at once. False: it is visible.
     pub fn passes(&mut self, i: usize, entry: &Entry) -> Result<bool> {
         let how = match calls::visible(self.model.tasks[i].tid, entry, self.model.locks) {
             Visible::Yes => return Ok(false),
@@ -213,7 +213,7 @@ impl<'a> Programs<'a> {
         }
     }
 
-    /// A call has ended: what that means for others, and what is told of it.
+    /// A call has ended: what that means for others, and what is printed of it.
     pub fn left(&mut self, i: usize, result: i64) -> Result<()> {
         let Some(entry) = self.model.tasks[i].entry else { return Ok(()) };
         let task = &mut self.model.tasks[i];
@@ -278,8 +278,8 @@ impl<'a> Programs<'a> {
         }
     }
 
-    /// Has the call that ended told somebody something, who may act on it before the caller's next
-    /// store to memory that both have?
+    /// Has the call passed something to another process, so that this may act before the caller's
+    /// next store to memory that both share?
     pub fn is_heard(&self, i: usize, result: i64) -> bool {
         let shares = self.model.process(i).shares();
         let entry = self.model.tasks[i].entry.filter(|_| shares && result >= 0);
@@ -383,7 +383,7 @@ impl<'a> Programs<'a> {
         if let Death::Killed { signal, .. } = death {
             self.judge.death(&self.model, i, signal);
         }
-        // Who dies with its parent is dying now.
+        // A process that dies with its parent is dying now.
         for heir in self.model.heirs(process) {
             self.touched.made.writes(Thing::Process(heir.process as u32));
             if heir.signal == libc::SIGKILL {
@@ -427,7 +427,7 @@ impl<'a> Programs<'a> {
         self.ended(main, death)
     }
 
-    /// Everybody who is left ends now, whoever asks us to stop meanwhile.
+    /// All processes that are left end now, even if a signal asks us to stop meanwhile.
     pub fn clear(&mut self) -> Result<()> {
         for process in self.model.processes.iter().filter(|process| process.end.is_none()) {
             // SAFETY: a tracee that we have not reaped: the number is its own.
@@ -438,7 +438,7 @@ impl<'a> Programs<'a> {
         let left = |i: &usize| {
             self.model.tasks[*i].state != State::Gone || is_main(i) && process(i).end.is_none()
         };
-        // The main thread's end is told last.
+        // The kernel reports the main thread's end last.
         let mut order: Vec<usize> = (0..self.model.tasks.len()).filter(left).collect();
         order.sort_by_key(is_main);
         order.into_iter().try_for_each(|i| self.tracees.clear(i))

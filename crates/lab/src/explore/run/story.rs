@@ -6,14 +6,14 @@ use crate::explore::verdict::{Line, Moment, Story};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
 
-/// Tells what happens, or keeps silent.
+/// Records what happens, or nothing.
 pub struct Narrator {
     pub wanted: bool,
     pub story: Story,
 }
 
 impl Narrator {
-    /// One who tells if that is wanted.
+    /// One that records if that is wanted.
     pub fn new(wanted: bool) -> Narrator {
         Narrator { wanted, story: vec![] }
     }
@@ -31,7 +31,7 @@ impl Narrator {
         self.wanted.then(|| decode::enter(tid, entry))
     }
 
-    /// What a call that has begun or ended is told as. Without a `result` it sleeps, or will not
+    /// The moment of a call that has begun or ended. Without a `result` it sleeps, or will not
     /// return.
     pub fn call(&mut self, model: &mut Model, i: usize, result: Option<i64>) {
         let task = &mut model.tasks[i];

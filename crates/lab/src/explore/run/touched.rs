@@ -39,8 +39,8 @@ struct Part {
 }
 
 impl Touched {
-    /// What the call that is about to be made can touch: what its row says, of the things at hand. Whom
-    /// a signal reaches is not looked at here.
+    /// What the call that is about to be made can touch: what its row says, applied to its
+    /// arguments. The targets of signals are not part of this.
     pub fn call(&mut self, model: &Model, i: usize, entry: &Entry) {
         let row = known(entry);
         for touch in row.map_or(&[Touch::Everything][..], |row| row.touches) {
@@ -120,7 +120,7 @@ impl Touched {
 
     fn descriptor(&mut self, tid: Tid, fd: u64, write: bool) {
         let thing = match descriptor(tid, fd) {
-            // What is only printed is nobody's to read.
+            // No process reads what is only printed.
             Some(link) if link == "/dev/null" => return,
             None => return,
             Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {

@@ -35,11 +35,11 @@ struct Tracee {
 enum Hold {
     Standing(Stopped),
     Going(Option<Running>),
-    /// It stood still, and that will be told again.
+    /// It stood still, and the next wait will report that again.
     PutBack,
 }
 
-/// What is heard of a thread.
+/// A report about a thread.
 #[derive(Debug)]
 pub enum Heard {
     /// It stands still, and why.
@@ -65,7 +65,7 @@ impl Tracees {
         self.push(thread.tid(), tgid, Hold::Standing(thread));
     }
 
-    /// One whose first stop has not been told yet.
+    /// One whose first stop was not reported yet.
     pub fn expect(&mut self, tid: Tid, tgid: Tid) {
         self.push(tid, tgid, Hold::Going(None));
     }
@@ -120,7 +120,7 @@ impl Tracees {
         }
     }
 
-    /// What was heard is heard again, by the next wait.
+    /// The next wait returns this report again.
     pub fn put_back(&mut self, i: usize, heard: Heard) {
         let tid = self.threads[i].tid;
         match (heard, std::mem::replace(&mut self.threads[i].hold, Hold::PutBack)) {
@@ -132,7 +132,7 @@ impl Tracees {
         }
     }
 
-    /// Waits until something is heard of one.
+    /// Waits for the next report about one.
     pub fn wait(&mut self, i: usize) -> Result<Heard> {
         loop {
             if let Some(heard) = self.wait_once(i, true)? {
@@ -141,14 +141,15 @@ impl Tracees {
         }
     }
 
-    /// What is heard of one, if that is something already.
+    /// The next report about one, if there is one already.
     pub fn look(&mut self, i: usize) -> Result<Option<Heard>> {
         self.wait_once(i, false)
     }
 
-    /// Waits for one that moves: until something is heard of it; `None`: it sleeps. `siblings` are the
-    /// other threads of its process: one that ends the process takes the others along, and the main
-    /// thread's end is only told after theirs. `leaves`: it is the main thread, and ends without them.
+    /// Waits for one that moves: until there is a report about it; `None`: it sleeps. `siblings`
+    /// are the other threads of its process: one that ends the process takes the others along, and
+    /// the main thread's end is only reported after theirs. `leaves`: it is the main thread, and
+    /// ends without them.
     pub fn next(
         &mut self,
         i: usize,
@@ -173,8 +174,8 @@ impl Tracees {
             for &sibling in siblings {
                 self.hear_sibling(sibling)?;
             }
-            // A main thread that has ended before the others. (Any other that has is told of by the
-            // next look, and has to be: the main thread's end is only told after theirs.)
+            // A main thread that has ended before the others. (The next check reports any other
+            // that has ended, and it must: the main thread's end is only reported after theirs.)
             if leaves && self.state(i) == b'Z' {
                 return Ok(Some(Heard::End(Death::Exited(0))));
             }
@@ -208,7 +209,7 @@ impl Tracees {
         }
     }
 
-    /// Something is told of one.
+    /// Takes a report about one.
     pub fn hear(&mut self, i: usize, told: Told) -> Heard {
         match told {
             Told::Stopped(thread, stop) => {
@@ -232,9 +233,10 @@ impl Tracees {
         time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 
-    /// Does it sleep until somebody wakes it? The state alone does not tell: one that is on its way to
-    /// sleep, and may yet change its mind, is `S` already. To say in which call it is, the kernel waits
-    /// until it has left the run queue: then it is asleep, until somebody's wake-up makes it `R`.
+    /// Does it sleep until another process wakes it? The state alone does not show it: a thread
+    /// that is about to sleep, and may still return, is `S` already. To say in which call it is,
+    /// the kernel waits until it has left the run queue: then it is asleep, until a wake-up makes
+    /// it `R`.
     pub fn sleeps(&mut self, i: usize, vfork: bool, stopped: bool) -> bool {
         let looks = match self.state(i) {
             b'S' => true,
@@ -270,7 +272,7 @@ impl Tracees {
         }
     }
 
-    /// Waits until one that was sent SIGKILL has ended, whoever asks us to stop meanwhile.
+    /// Waits until one that was sent SIGKILL has ended, even if a signal asks us to stop meanwhile.
     pub fn clear(&mut self, i: usize) -> Result<()> {
         let tid = self.threads[i].tid;
         self.tracer.drop_put_back(tid);

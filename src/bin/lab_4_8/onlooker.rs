@@ -1,16 +1,17 @@
-//! Who looks on from outside, and so can tell what the two cannot: that both are asleep.
+//! The onlooker: a third process, which sees from outside what the two cannot: that both are asleep.
 //!
 //! Nobody is asked to wait for a time that "must be enough". Both sleep for good when both are in
 //! pause or sigsuspend, no signal is on its way to either, and neither has moved between two looks.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use lablib::child::Child;
-use lablib::print::{note, text};
-use lablib::{Failure, Patience, Result, exit, print, signals};
-use libc::c_long;
+use clap::ArgMatches;
+use lablib::child::{Child, child};
+use lablib::print::{claim, note, text};
+use lablib::{Failure, Patience, Result, exit, leftovers, print, signals, value};
+use libc::{IPC_PRIVATE, c_long};
 use nix::poll::poll;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -52,18 +53,29 @@ impl Drop for Pair {
     }
 }
 
-/// From now on nobody looks on: a pair that hangs, hangs. For who looks on from further outside.
-pub fn look_away() {
-    LOOKS_AWAY.store(true, Relaxed);
+/// How long one may be silent that owes an answer; `None` in a run that nobody looks on at.
+static LOOKS_ON: OnceLock<Option<Patience>> = OnceLock::new();
+
+/// Before the story: does anybody look on? And what a killed run of this lab has left is removed: its
+/// segment has no key, and only the ledger knows it.
+pub fn start(words: &ArgMatches) -> Result<()> {
+    let patience = (!words.get_flag("unwatched")).then(|| value(words, "patience"));
+    let _ = LOOKS_ON.set(patience);
+    print::dim(|| {
+        note(
+            "the lab is a third process: it forks the parent, waits for it, and looks on from outside",
+        );
+        leftovers::inherit(IPC_PRIVATE)
+    })
 }
 
-static LOOKS_AWAY: AtomicBool = AtomicBool::new(false);
-
-/// Waits for the parent of a pair, and for its child, whatever becomes of them.
-pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
-    if LOOKS_AWAY.load(Relaxed) {
-        return reap(parent).map(|()| Ending::Well);
-    }
+/// Runs `the_parent` in a process of its own, and looks on at it and at its child until both have ended,
+/// whatever becomes of them.
+pub fn watched(the_parent: impl FnOnce() -> Result<()>) -> Result<Ending> {
+    let parent = print::dim(|| child("parent", the_parent))?;
+    let Some(patience) = LOOKS_ON.get().copied().flatten() else {
+        return print::dim(|| reap(parent)).map(|()| Ending::Well);
+    };
     let pid = parent.pid;
     let mut pair = Pair { parent: Some(parent), pid, child: None };
     let (mut before, mut still, mut silent) = (vec![], 0, Duration::ZERO);
@@ -85,7 +97,7 @@ pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
         still = if now == before { still + 1 } else { 0 };
         before = now;
         match before.as_slice() {
-            [parent, child] if parent.for_good(still) && child.status.state == 'Z' => {
+            [parent, child] if child.status.state == 'Z' && parent.waits(still) => {
                 let why = "the child died, and the parent waits for its answer";
                 return Err(Failure::Because(exit::PEER_DIED, why.into()));
             }
@@ -94,8 +106,7 @@ pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
                 text(&format!("child {child}"));
                 note("both are asleep; the signal came before pause, and nobody will send another");
                 if let Some(parent) = pair.parent.take() {
-                    print::dim(|| parent.kill())?;
-                    parent.wait()?;
+                    print::dim(|| parent.kill().and_then(|()| parent.wait()))?;
                 }
                 return Ok(Ending::Asleep);
             }
@@ -103,7 +114,7 @@ pub fn watch(parent: Child, patience: Patience) -> Result<Ending> {
         }
     }
     signals::check()?;
-    pair.parent.take().map_or(Ok(()), reap)?;
+    pair.parent.take().map_or(Ok(()), |parent| print::dim(|| reap(parent)))?;
     Ok(Ending::Well)
 }
 
@@ -124,12 +135,47 @@ impl Look {
     /// In pause or sigsuspend, with nothing on its way that would end it, for `still` looks? Where
     /// the kernel does not tell in which call (no ptrace), a second of stillness is asked for.
     fn for_good(&self, still: u32) -> bool {
-        let waits = match self.asleep_in {
-            Some(call) => still > 0 && [SYS_PAUSE, libc::SYS_rt_sigsuspend].contains(&call),
-            None => still > 100,
-        };
-        waits && self.status.state == 'S' && self.status.pending & !self.status.blocked == 0
+        self.asleep_in.is_none_or(|call| [SYS_PAUSE, libc::SYS_rt_sigsuspend].contains(&call))
+            && self.waits(still)
     }
+
+    /// The same, or in a read, for one whose child has died.
+    fn waits(&self, still: u32) -> bool {
+        let calls = [SYS_PAUSE, libc::SYS_rt_sigsuspend, libc::SYS_read];
+        let enough = if self.asleep_in.is_some() { still > 0 } else { still > 100 };
+        enough
+            && self.asleep_in.is_none_or(|call| calls.contains(&call))
+            && self.status.state == 'S'
+            && self.status.pending & !self.status.blocked == 0
+    }
+}
+
+/// Part A alone: one of the two waits until the other is asleep in pause, as the kernel says in /proc. So
+/// no signal comes before its pause. Nobody in a real program can wait like that.
+pub fn until_asleep_in_pause(pid: Pid, who: &str) -> Result<()> {
+    if LOOKS_ON.get().copied().flatten().is_none() {
+        return Ok(());
+    }
+    let (mut before, mut still) = (None, 0);
+    // One that has ended is told of by its parent; one that is stopped, by the onlooker.
+    while let Some(now) = look(pid).filter(|now| now.status.state != 'Z') {
+        signals::check()?;
+        let there = now.status.state == 'S' && now.asleep_in.is_none_or(|call| call == SYS_PAUSE);
+        still = if there && before.as_ref() == Some(&now) { still + 1 } else { 0 };
+        match now.asleep_in {
+            Some(call) if there => {
+                return claim(call == SYS_PAUSE, &format!("{who} is asleep in pause"));
+            }
+            None if still > 100 => {
+                note(&format!("{who} is asleep; this machine does not tell in which call"));
+                return Ok(());
+            }
+            _ => {}
+        }
+        before = Some(now);
+        let _ = poll(&mut [], 1_u16);
+    }
+    Ok(())
 }
 
 impl fmt::Display for Look {

@@ -1,0 +1,133 @@
+//! The terminal of a lab: how wide it is, how a line looks, and how much is shown between two pauses.
+//! Nothing here prints.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`palette`] | the colours |
+//! | [`pages`] | STEP, `--from` and `--only`: what is shown, and after how many rows a lab waits |
+
+pub mod pages;
+pub mod palette;
+
+use std::sync::OnceLock;
+
+use colored::Colorize;
+
+/// Where `= result` starts.
+const RESULT_COLUMN: usize = 52;
+/// A heading's rule ends here.
+const PAGE: usize = 80;
+
+/// The terminal's width, or `COLUMNS`, or no limit: in a pipe a call is one line.
+pub fn columns() -> usize {
+    static COLUMNS: OnceLock<usize> = OnceLock::new();
+    *COLUMNS.get_or_init(|| {
+        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
+        unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
+        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
+        let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
+        terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
+    })
+}
+
+/// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
+fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
+    if text.len() <= width {
+        return vec![text.trim_start_matches(' ').into()];
+    }
+    let (mut rows, mut row) = (vec![], String::new());
+    for word in text.split(' ') {
+        let used = row.chars().count();
+        if used > indent && used + 1 + word.chars().count() > width {
+            rows.push(std::mem::replace(&mut row, " ".repeat(indent) + word));
+        } else {
+            row = if row.is_empty() { word.into() } else { format!("{row} {word}") };
+        }
+    }
+    rows.push(row);
+    rows
+}
+
+/// What stands before each line of a process: `child 4243 │`, coloured, and as it is without colours.
+#[derive(Clone, Default)]
+pub struct Lane {
+    /// Without colours; empty where there is one process.
+    pub label: String,
+    colored: String,
+    width: usize,
+}
+
+impl Lane {
+    /// The lane of the process that was made as number `process`.
+    pub fn new(name: &str, tid: i32, process: usize) -> Lane {
+        let label = format!("{name} {tid} │");
+        let color = palette::LANES[process % palette::LANES.len()];
+        Lane { colored: label.color(color).to_string(), width: label.chars().count(), label }
+    }
+
+    /// A call in as many rows as it takes, and behind it what it answered, and whether well. `aside`: it is
+    /// not part of the lesson.
+    pub fn call(&self, call: &str, answer: Option<(&str, bool)>, aside: bool) -> String {
+        let room = columns().saturating_sub(self.width + 2);
+        let mut rows = wrap(call, room, 4);
+        let last = rows.pop().unwrap_or_default();
+        let paint = |text: &str| match aside {
+            true => text.color(palette::ASIDE).to_string(),
+            false => text.into(),
+        };
+        let mut text: String = rows.iter().map(|row| self.row("  ", &paint(row))).collect();
+        let Some((answer, good)) = answer else { return text + &self.row("  ", &paint(&last)) };
+        let tail = format!(" = {answer}");
+        let used = last.chars().count();
+        let fits = |column: &usize| column + tail.chars().count() <= room;
+        let wanted = RESULT_COLUMN.saturating_sub(self.width + 2).max(used);
+        let Some(column) = [wanted, used].into_iter().find(fits) else {
+            text += &self.row("  ", &paint(&last));
+            return text + &self.row("     ", &self.answer(&tail, good, aside));
+        };
+        let gap = " ".repeat(column - used);
+        text + &self.row("  ", &(paint(&(last + &gap)) + &self.answer(&tail, good, aside)))
+    }
+
+    fn answer(&self, tail: &str, good: bool, aside: bool) -> String {
+        let of_lesson = if good { palette::GOOD } else { palette::BAD };
+        tail.color(if aside { palette::ASIDE } else { of_lesson }).to_string()
+    }
+
+    /// What a line means. One that begins with a check mark was asserted: it is what is taught.
+    pub fn note(&self, text: &str, aside: bool) -> String {
+        let rows = wrap(&format!("· {text}"), columns().saturating_sub(self.width + 4), 2);
+        let paint = |row: &String| match (row.strip_prefix("· ✓"), text.starts_with('✓'), aside)
+        {
+            (Some(rest), ..) => format!("· {}{}", "✓".color(palette::GOOD), rest.bold()),
+            (None, true, _) => row.bold().to_string(),
+            (None, _, true) => row.color(palette::ASIDE).to_string(),
+            _ => row.clone(),
+        };
+        rows.iter().map(|row| self.row("    ", &paint(row))).collect()
+    }
+
+    /// A heading, with a rule to the page's edge; `again`: it was printed before.
+    pub fn heading(&self, text: &str, again: bool) -> String {
+        let text = format!("── {text}{} ", if again { " (again)" } else { "" });
+        let rule = "─".repeat(PAGE.saturating_sub(self.width + text.chars().count()));
+        let rule = format!("{text}{rule}");
+        let rule = if again { rule.color(palette::ASIDE) } else { rule.bold() };
+        format!("{}{}\n", self.colored, rule)
+    }
+
+    /// Rows as they are: a table, what was read from memory.
+    pub fn rows(&self, text: &str) -> String {
+        text.lines().map(|line| self.row("  ", line)).collect()
+    }
+
+    fn row(&self, indent: &str, text: &str) -> String {
+        format!("{}{indent}{text}\n", self.colored)
+    }
+}
+
+/// A section's title.
+pub fn title(title: &str) -> String {
+    format!("{}\n{}\n", title.bold(), "═".repeat(title.chars().count()))
+}

@@ -1,0 +1,27 @@
+//! A process apart: in an IPC namespace of its own, or of another user.
+
+use std::fs;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
+
+/// Enters an IPC namespace of its own, which is empty and has limits of its own, as root of it. False where
+/// the machine does not allow it.
+pub fn own_ipc() -> bool {
+    let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
+    let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
+    let map =
+        |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
+    unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
+        && map("setgroups", "deny".into())
+        && map("uid_map", format!("0 {uid} 1"))
+        && map("gid_map", format!("0 {gid} 1"))
+}
+
+/// Becomes another user, without any privilege. EPERM unless this is root.
+pub fn other_user(id: u32) -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    setgroups(&[])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)
+}
