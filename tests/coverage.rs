@@ -464,3 +464,23 @@ fn the_strace_command_of_a_lab_shows_what_it_prints() {
         }
     }
 }
+
+/// "No call, no copy": in 4.3 no process begins a call between the line of A's store, which is printed
+/// before it, and the line of B's load, which is printed after it.
+#[test]
+fn between_store_and_load_there_is_no_call() {
+    if !have("strace", "that a store and a load of 4.3 make no call") {
+        return;
+    }
+    let words = ["strace", "-f", "-s", "300", "-o", "{dir}/strace"];
+    let run = run_lab("4.3").under(&words).go().clean();
+    let log = fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
+    let calls = calls(&log);
+    let line =
+        |what: &str| calls.iter().position(|call| call.name == "write" && call.rest.contains(what));
+    let stored = line(r#"<- \"written by A"#).expect("A's line");
+    let loaded = line(r#"-> \"written by A"#).expect("B's line");
+    let between =
+        calls[stored + 1..loaded].iter().map(|call| format!("{}({}", call.name, call.rest));
+    assert_eq!(between.collect::<Vec<_>>(), Vec::<String>::new());
+}
