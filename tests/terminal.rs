@@ -175,10 +175,10 @@ fn a_page_fits_the_screen() {
 /// The other steps are made, and not shown.
 #[test]
 fn a_step_alone_and_the_steps_from_one_on() {
+    let heading = Regex::new(r"(?m)^(?:[\w ]+ \d+ │)?── (\d+)  ").expect("heading");
     for section in sections() {
         let steps = |args: &[&str]| -> Vec<String> {
             let out = run_lab(&section).args(args).go().clean().stdout;
-            let heading = Regex::new(r"(?m)^(?:[\w ]+ \d+ │)?── (\d+)  ").expect("heading");
             heading.captures_iter(&out).map(|found| found[1].to_string()).collect()
         };
         let only = steps(&["--only", "2"]);
