@@ -100,7 +100,7 @@ fn each_experiment_that_the_page_names_is_in_its_lab() {
         assert!(here, "{section} has no experiment {name}");
     }
 
-    let way = Regex::new(r"`make wakeups ARGS='--only ([^']*)'`").expect("way");
+    let way = Regex::new(r"`make wakeups ARGS='--way ([^']*)'`").expect("way");
     let ways = sources_of("4.10");
     for found in way.captures_iter(&page) {
         assert!(ways.contains(&format!("(\"{}\", Test::", &found[1])), "no way {}", &found[1]);

@@ -704,7 +704,7 @@ fn the_verdicts_are_always_the_same() {
 #[test]
 fn one_way_alone_its_table_and_its_picture() {
     let run = run_lab("4.10")
-        .args(&["wakeups", "--only", "futex", "--rounds", "10", "--svg", "{dir}/picture.svg"])
+        .args(&["wakeups", "--way", "futex", "--rounds", "10", "--svg", "{dir}/picture.svg"])
         .env("COLUMNS", "80")
         .go()
         .clean();
@@ -713,7 +713,7 @@ fn one_way_alone_its_table_and_its_picture() {
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
     let svg = fs::read_to_string(run.dir.path().join("picture.svg")).expect("the picture");
     assert!(svg.contains(">futex<") && !svg.contains("NaN"), "{svg}");
-    let run = run_lab("4.10").args(&["wakeups", "--only", "hope"]).go();
+    let run = run_lab("4.10").args(&["wakeups", "--way", "hope"]).go();
     assert!(run.code == 2 && run.stderr.contains("there are: pause, "), "{run:#?}");
 }
 
@@ -724,7 +724,7 @@ fn a_way_that_hangs_becomes_a_row() {
     }
     let strace = "strace -f -qq -o /dev/null -e trace=futex -e inject=futex:signal=SIGSTOP:when=3";
     let words: Vec<&str> = strace.split(' ').collect();
-    let args = ["wakeups", "--only", "futex", "--rounds", "50", "--watchdog", "1"];
+    let args = ["wakeups", "--way", "futex", "--rounds", "50", "--watchdog", "1"];
     let run = run_lab("4.10").args(&args).under(&words).go();
     let stuck = run.stderr.contains("futex: undecided: 4 situations stuck");
     assert!(run.code == 1 && stuck && run.left.is_empty(), "{run:#?}");

@@ -68,6 +68,8 @@ pub fn again<T>(
         side.count(call);
         match make() {
             Err(Errno::EINTR) => side.look()?,
+            // The other side has ended: how is for `finish` to tell.
+            Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Failure::Told(1)),
             answer => return answer.map_err(Failure::of(format!("{call:?}").to_lowercase())),
         }
     }

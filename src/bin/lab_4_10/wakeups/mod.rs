@@ -43,7 +43,7 @@ pub fn arguments() -> [Arg; 5] {
         "rounds",
         "Rounds for each way; idle ones, of a millisecond each, are a fifth of that",
     );
-    let only = long("only", "Only this way; a name that is none lists them");
+    let only = long("way", "This way alone; a name that is none lists them");
     let watchdog =
         long("watchdog", "Seconds after which a way that hangs is ended, and becomes a row");
     [
@@ -98,7 +98,7 @@ impl Options {
     pub fn of(words: &ArgMatches) -> Options {
         Options {
             rounds: value(words, "rounds"),
-            only: words.get_one("only").cloned(),
+            only: words.get_one("way").cloned(),
             watchdog: value(words, "watchdog"),
             json: words.get_flag("json"),
             svg: words.get_one("svg").cloned(),
