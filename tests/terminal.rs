@@ -154,3 +154,39 @@ fn a_terminal_that_is_closed_ends_every_lab() {
         assert_eq!(err, format!("lab_{}: stopped by SIGHUP\n", section.replace('.', "_")));
     }
 }
+
+/// Between two pauses there is no more than a projector shows, in every lab.
+#[test]
+fn a_page_fits_the_screen() {
+    for section in sections() {
+        let (mut terminal, dir) = start(&section, r#"read line; "$@""#, &[("STEP", "1")]);
+        terminal.send_line("").expect("Enter");
+        let mut most = 0;
+        while let Ok(before) = terminal.expect("Enter: ") {
+            let text = String::from_utf8_lossy(before.before()).into_owned();
+            most = most.max(text.lines().count());
+            assert!(text.lines().count() <= 22, "{section}: {text}");
+            terminal.send_line("").expect("Enter");
+        }
+        assert!(most > 5 && left(&dir).is_empty(), "{section}: {most}");
+    }
+}
+
+/// The other steps are made, and not shown.
+#[test]
+fn a_step_alone_and_the_steps_from_one_on() {
+    let heading = Regex::new(r"(?m)^(?:[\w ]+ \d+ │)?── (\d+)  ").expect("heading");
+    for section in sections() {
+        let steps = |args: &[&str]| -> Vec<String> {
+            let out = run_lab(&section).args(args).go().clean().stdout;
+            heading.captures_iter(&out).map(|found| found[1].to_string()).collect()
+        };
+        let only = steps(&["--only", "2"]);
+        assert!(!only.is_empty() && only.iter().all(|step| step == "2"), "{section}: {only:?}");
+        let from = steps(&["--from", "3"]);
+        assert!(from.contains(&"3".into()) && from.len() < steps(&[]).len(), "{section}: {from:?}");
+        let none = run_lab(&section).args(&["--only", "99"]).go();
+        let says = none.stderr.contains("no step 99");
+        assert!(none.code == 2 && says && none.left.is_empty(), "{section}: {none:#?}");
+    }
+}

@@ -90,7 +90,8 @@ pub fn show(rows: &str, table: bool) {
         let heading = HEADING.with_borrow(String::clone);
         let again = pages.changes_to(gettid().as_raw()) && !heading.is_empty();
         let count = rows.matches('\n').count() + usize::from(again);
-        if pages.is_full(count, table && !again) && wait_for_enter("Enter: more").is_ok() {
+        let full = pages.is_full(count, table && !again) && !stop::is_cleaning();
+        if full && wait_for_enter("Enter: more").is_ok() {
             pages.turn(count + 1);
         }
         if again {

@@ -35,7 +35,10 @@ pub fn complain(text: &str) {
 /// Waits for Enter at the terminal, which need not be standard input. The caller has the turn.
 pub fn prompt(what: &str) -> Result<()> {
     static TOLD: AtomicBool = AtomicBool::new(false);
+    stop::check()?;
     let Ok(mut tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+        // A terminal that was closed has sent SIGHUP.
+        stop::check()?;
         if !TOLD.swap(true, Relaxed) {
             complain("STEP is set, but there is no terminal to press Enter at; going on");
         }
