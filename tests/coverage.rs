@@ -8,7 +8,7 @@ use std::fs;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use common::{assert_same, have, repo, run_lab, sections};
+use common::{Runner, assert_same, have, repo, run_lab, sections};
 use regex::Regex;
 
 /// A call, as strace has it.
@@ -329,9 +329,14 @@ struct Row {
     reasons: BTreeMap<&'static str, usize>,
 }
 
+/// A lab that makes its own calls alone: without the counter of `make test`, which makes some.
+fn lab(section: &str) -> Runner {
+    run_lab(section).env("COUNT", "")
+}
+
 fn covered(section: &str, args: &[&str]) -> Row {
     let words = ["strace", "-f", "-y", "-qq", "-o", "{dir}/strace"];
-    let run = run_lab(section).args(args).under(&words).go().clean();
+    let run = lab(section).args(args).under(&words).go().clean();
     let log = fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
     let (mut seen, printed) = (traced(section, &log), printed(&run.stdout));
     let mut missing = BTreeMap::new();
@@ -448,7 +453,7 @@ fn the_strace_command_of_a_lab_shows_what_it_prints() {
         let source = source.expect("the lab's source");
         let found = command.captures(&source).unwrap_or_else(|| panic!("{section} has no command"));
         let words = ["strace", "-o", "{dir}/strace"].into_iter().chain(found[1].split(' '));
-        let run = run_lab(&section).under(&words.collect::<Vec<_>>()).go().clean();
+        let run = lab(&section).under(&words.collect::<Vec<_>>()).go().clean();
         let log = fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
         let shown = |name: &str| {
             let calls = call.captures_iter(&log).filter(|call| spelled(&call[1], "") == name);
@@ -473,7 +478,7 @@ fn between_store_and_load_there_is_no_call() {
         return;
     }
     let words = ["strace", "-f", "-s", "300", "-o", "{dir}/strace"];
-    let run = run_lab("4.3").under(&words).go().clean();
+    let run = lab("4.3").under(&words).go().clean();
     let log = fs::read_to_string(run.dir.path().join("strace")).expect("strace's log");
     let calls = calls(&log);
     let line =

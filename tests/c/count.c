@@ -16,7 +16,7 @@ static void count(const char *line)
 {
 	const char *name = getenv("COUNT");
 
-	if (!name)
+	if (!name || !*name)
 		return;
 	/* One write, to the end of the file: lines of several processes do not mix. */
 	int fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
