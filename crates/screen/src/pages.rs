@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-/// So many rows at most between two pauses, and a heading and its prompt. A table that begins when fewer are
-/// left than [`TABLE`] waits for the next page, and is not split.
-const PAGE: usize = 16;
+/// So many rows at most between two pauses, and a heading, its prompt, and the rows of a clean-up, which waits
+/// for nobody: nine where two processes detach and remove. A table that begins when fewer are left than
+/// [`TABLE`] waits for the next page, and is not split.
+const PAGE: usize = 13;
 const TABLE: usize = 8;
 /// A longer table is split all the same: a terminal has 24 rows.
 const LONGEST: usize = 18;
