@@ -11,7 +11,7 @@ static int key(const char *path)
 
 int main(void)
 {
-    char path[64];
+    char path[512];
     snprintf(path, sizeof path, "%s/key", getenv("XDG_RUNTIME_DIR"));
     int ours = key(path);
     flock(ours, LOCK_EX);

@@ -13,7 +13,7 @@ static void lock(const char *path)
 
 int main(void)
 {
-    char path[64];
+    char path[512];
     snprintf(path, sizeof path, "%s/lock", getenv("XDG_RUNTIME_DIR"));
     pid_t child = make_child();
     lock(path);

@@ -14,7 +14,7 @@ static void make(const char *path)
 
 int main(void)
 {
-    char path[64];
+    char path[512];
     snprintf(path, sizeof path, "%s/made", getenv("XDG_RUNTIME_DIR"));
     if (make_child() == 0) {
         make(path);

@@ -16,7 +16,7 @@ static volatile int *map(const char *path)
 
 int main(void)
 {
-    char path[64];
+    char path[512];
     snprintf(path, sizeof path, "%s/object", getenv("XDG_RUNTIME_DIR"));
     if (make_child() == 0) {
         volatile int *memory = map(path);

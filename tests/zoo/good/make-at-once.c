@@ -5,7 +5,7 @@
 
 int main(void)
 {
-    char path[64];
+    char path[512];
     snprintf(path, sizeof path, "%s/made", getenv("XDG_RUNTIME_DIR"));
     pid_t child = make_child();
     int file = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
