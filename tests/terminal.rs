@@ -168,6 +168,8 @@ fn a_page_fits_the_screen() {
             assert!(text.lines().count() <= 22, "{section}: {text}");
             terminal.send_line("").expect("Enter");
         }
+        let (text, code) = rest(terminal);
+        assert!(code == 0, "{section}: stepped through, it ends with {code}: {text}");
         assert!(most > 5 && left(&dir).is_empty(), "{section}: {most}");
     }
 }

@@ -17,7 +17,8 @@ use super::failure::{Failure, Result};
 const STOPPING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// The signals with which the labs wake each other.
 const WAKING: [Signal; 2] = [Signal::SIGUSR1, Signal::SIGUSR2];
-
+/// For how long to wait; `None`: for ever.
+type Limit = Option<Duration>;
 static STOP: AtomicI32 = AtomicI32::new(0);
 static CLEANING: AtomicBool = AtomicBool::new(false);
 
@@ -89,20 +90,26 @@ pub fn undisturbed<T>(body: impl FnOnce() -> T) -> T {
 
 /// Waits until `fd` can be read, or for `limit` (`None`: for ever): false when the limit ended
 /// it. `Err` when a signal asks the lab to stop.
-pub fn wait_readable(fd: BorrowedFd, limit: Option<Duration>) -> Result<bool> {
-    Ok(!wait(&[fd], limit, || false)?.is_empty())
+pub fn wait_readable(fd: BorrowedFd, limit: Limit) -> Result<bool> {
+    Ok(!wait_letting_in(&[], &[fd], limit, || false)?.is_empty())
 }
 
 /// Waits until one of `fds` can be read, and answers which; or until a signal that wakes has come
 /// and `heard` says so, or for `limit`: then none. `Err` when a signal asks the lab to stop.
-pub fn wait(
+pub fn wait(fds: &[BorrowedFd], limit: Limit, heard: impl Fn() -> bool) -> Result<Vec<usize>> {
+    wait_letting_in(&WAKING, fds, limit, heard)
+}
+
+/// A wait for something else must not take a signal that the lab blocks.
+fn wait_letting_in(
+    signals: &[Signal],
     fds: &[BorrowedFd],
-    limit: Option<Duration>,
+    limit: Limit,
     heard: impl Fn() -> bool,
 ) -> Result<Vec<usize>> {
     let until = limit.map(|limit| Instant::now() + limit);
     let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
-    WAKING.iter().for_each(|&signal| open.remove(signal));
+    signals.iter().for_each(|&signal| open.remove(signal));
     mask(SigmaskHow::SIG_BLOCK, &STOPPING);
     let answer = loop {
         match check() {
