@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use libc::{c_int, timespec};
+use sysv::process;
 use sysv::tables::Kind;
 
 use crate::event::Action;
@@ -329,8 +330,7 @@ pub fn to_be_undone(tid: Tid, entry: &Entry) -> Option<i32> {
 
 /// Does a thread block a signal?
 pub fn blocks(tid: Tid, signal: c_int) -> bool {
-    let mask = field(&format!("{tid}/status"), "SigBlk:").unwrap_or_default();
-    u64::from_str_radix(&mask, 16).unwrap_or(0) >> (signal - 1) & 1 == 1
+    process::status(tid).is_some_and(|status| status.blocked >> (signal - 1) & 1 == 1)
 }
 
 /// Does a call wait for this signal, to take it? While it sleeps the kernel does not show it as blocked.
@@ -348,11 +348,7 @@ pub fn number_in_room(tid: Tid) -> i32 {
 
 /// The signals that are pending for a thread, and that it does not block; a bit each, from 1.
 pub fn pending(tid: Tid) -> u64 {
-    let mask = |name: &str| {
-        let mask = field(&format!("{tid}/status"), name).unwrap_or_default();
-        u64::from_str_radix(&mask, 16).unwrap_or(0)
-    };
-    (mask("SigPnd:") | mask("ShdPnd:")) & !mask("SigBlk:")
+    process::status(tid).map_or(0, |status| status.pending & !status.blocked)
 }
 
 /// A field of a file in /proc, by its name.

@@ -35,8 +35,6 @@ pub struct Answer {
     pub unstable: u64,
     /// Orders of which nobody can say whether something is wrong.
     pub not_judged: u64,
-    /// The most moves of a run.
-    pub longest: usize,
     pub seconds: f64,
 }
 

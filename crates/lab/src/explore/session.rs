@@ -132,7 +132,6 @@ impl<'a> Exploration<'a> {
 
     fn count(&mut self, outcome: Outcome) {
         self.answer.schedules += 1;
-        self.answer.longest = self.answer.longest.max(outcome.moves);
         self.answer.not_judged += u64::from(outcome.not_judged.is_some());
         let (name, bad) = (name(&outcome), !outcome.findings.is_empty());
         if bad && self.answer.worst.is_none() {
