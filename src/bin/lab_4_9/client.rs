@@ -207,19 +207,27 @@ fn listen(talk: &Talk, bulk: bool) -> Result<()> {
         if first {
             step(7, "Client: read buf")?;
         }
-        match decide(&talk.shared.copy(), std::process::id() as i32) {
-            Decision::Message(message) => text(&format!("message: {message}")),
-            Decision::End => {
-                note("an empty message: the server says goodbye");
-                return Ok(());
-            }
-            Decision::Hostile(why) => {
-                return Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")));
-            }
+        if !read_message(talk)? {
+            return Ok(());
         }
         if std::mem::take(&mut first) {
             step(8, "Client: tell the server that we have read")?;
         }
         talk.ring(SIGUSR2)?;
     }
+}
+
+/// Step 7: reads buf, once. False: it is empty, and the server says goodbye.
+pub fn read_message(talk: &Talk) -> Result<bool> {
+    match decide(&talk.shared.copy(), std::process::id() as i32) {
+        Decision::Message(message) => text(&format!("message: {message}")),
+        Decision::End => {
+            note("an empty message: the server says goodbye");
+            return Ok(false);
+        }
+        Decision::Hostile(why) => {
+            return Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")));
+        }
+    }
+    Ok(true)
 }

@@ -13,16 +13,16 @@ use duplex::takeover::{self, is_removed, remove};
 use lablib::print::{self, note, step, text};
 use lablib::shm::{Addr, NULL, View};
 use lablib::signals::{self, kill, sigaction};
-use lablib::{Failure, Result, exit, shm};
+use lablib::{Result, shm};
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
 
-use crate::client::{Look, count, open, the_server};
+use crate::client::{Look, count, open, read_message, the_server};
 use crate::gate::Opener;
 use crate::onlooker::Onlooker;
 use crate::options::Options;
 use crate::server::{Lines, say_ready};
 use crate::talk::{Came, Talk};
-use crate::wire::{Decision, SIZE, StShmbuf, decide, messages};
+use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration sends.
 const LINES: &str = "hello\n";
@@ -166,15 +166,8 @@ fn listen(talk: &Talk, onlooker: &Onlooker, mut first: bool) -> Result<()> {
         if first {
             step(7, "A, client: read buf")?;
         }
-        match decide(&talk.shared.copy(), std::process::id() as i32) {
-            Decision::Message(message) => text(&format!("message: {message}")),
-            Decision::End => {
-                note("an empty message: the server says goodbye");
-                return Ok(());
-            }
-            Decision::Hostile(why) => {
-                return Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")));
-            }
+        if !read_message(talk)? {
+            return Ok(());
         }
         if first {
             step(8, "A, client: kill, SIGUSR2: go on writing")?;
