@@ -323,9 +323,52 @@ pub struct FileId {
 
 /// The set that a call on semaphores will undo something of when its process ends.
 pub fn to_be_undone(tid: Tid, entry: &Entry) -> Option<i32> {
-    let operations = records::<libc::sembuf>(tid, entry.args[1], entry.args[2].min(64) as usize);
-    let undone = operations.iter().any(|one| one.sem_flg as c_int & libc::SEM_UNDO != 0);
-    undone.then_some(entry.args[0] as i32)
+    let undone = |one: &libc::sembuf| one.sem_flg as c_int & libc::SEM_UNDO != 0;
+    // Too many to be looked at: it may.
+    let all = operations(tid, entry);
+    (all.is_empty() || all.iter().any(undone)).then_some(entry.args[0] as i32)
+}
+
+/// What a call on semaphores does to each of them; empty: not known.
+pub fn operations(tid: Tid, entry: &Entry) -> Vec<libc::sembuf> {
+    let count = entry.args[2] as usize;
+    let all = if count <= 64 { records(tid, entry.args[1], count) } else { vec![] };
+    if all.len() == count { all } else { vec![] }
+}
+
+/// Will a segment be gone when nobody has it attached any more?
+pub fn goes_with_its_last_detach(shmid: c_int) -> bool {
+    /// SHM_DEST: <linux/shm.h>
+    const DEST: u16 = 0o1000;
+    let mut ds: libc::shmid_ds = zeroed();
+    // SAFETY: IPC_STAT fills one record.
+    let found = unsafe { libc::shmctl(shmid, libc::IPC_STAT, &mut ds) } == 0;
+    // One that we may not look at may be such a one.
+    !found || ds.shm_perm.mode & DEST != 0
+}
+
+/// The one child that a call waits for; `None`: any of several, or it is no such call.
+pub fn waits_for(entry: &Entry) -> Option<i32> {
+    let pid = entry.args[0] as i32;
+    (!entry.foreign && entry.number == libc::SYS_wait4 && pid > 0).then_some(pid)
+}
+
+/// What the descriptors of a process are links to; `None`: they cannot be read.
+pub fn descriptors(tid: Tid) -> Option<Vec<String>> {
+    let link = |entry: std::io::Result<fs::DirEntry>| {
+        fs::read_link(entry.ok()?.path()).ok()?.into_os_string().into_string().ok()
+    };
+    fs::read_dir(format!("/proc/{tid}/fd")).ok()?.map(link).collect()
+}
+
+/// May a thread hold locks that the kernel frees when it ends (pthread_mutexattr_setrobust(3))?
+pub fn holds_locks(tid: Tid) -> bool {
+    let (mut head, mut len) = (0_u64, 0_usize);
+    // SAFETY: fills a pointer and a size.
+    let got = unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut head, &raw mut len) };
+    // The first, which is the list itself if it is empty; and the one that is being taken.
+    let list = || record::<[u64; 3]>(tid, head);
+    got != 0 || head != 0 && !list().is_some_and(|list| list[0] == head && list[2] == 0)
 }
 
 /// Does a thread block a signal?

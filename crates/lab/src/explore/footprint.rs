@@ -9,22 +9,50 @@
 pub enum Thing {
     /// A process as one that signals reach.
     Process(u32),
-    /// The children of a process, as its waits see them.
+    /// The children of a process, as a wait for any of them sees them.
     Children(u32),
+    /// A process, as a wait for it alone sees it.
+    Child(u32),
     /// The order in which pids are given.
     Pids,
     /// A System V object; -1: the table of its kind.
     Shm(i32),
     Msg(i32),
     Sem(i32),
+    /// One semaphore of a set, which is `Sem`.
+    Semaphore(i32, u16),
     /// A pipe; every move that may meet any pipe, socket or other descriptor is `Descriptors`.
     Pipe(u64),
     Descriptors,
     Files,
+    /// A word to sleep on: in which memory, and where there; any of them is `Futexes`.
+    Futex(u64, u64),
     Futexes,
     Time,
     /// Memory that is shared: a segment by its id, a mapping by its birth, a process with threads.
     Memory(u64),
+}
+
+impl Thing {
+    /// Are they the same, or is one a part of the other?
+    fn meets(self, other: Thing) -> bool {
+        let whole = |thing| match thing {
+            Thing::Semaphore(id, _) => Some(Thing::Sem(id)),
+            Thing::Pipe(_) => Some(Thing::Descriptors),
+            Thing::Futex(..) => Some(Thing::Futexes),
+            _ => None,
+        };
+        self == other || whole(self) == Some(other) || whole(other) == Some(self)
+    }
+}
+
+/// What a move does with a thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Access {
+    Looks,
+    /// One more, or one less: the order of two such moves makes no difference.
+    Counts,
+    Changes,
 }
 
 /// What one move touched.
@@ -32,8 +60,7 @@ pub enum Thing {
 pub struct Footprint {
     /// It may have touched anything.
     everything: bool,
-    /// What it touched, and whether it changed it.
-    touched: Vec<(Thing, bool)>,
+    touched: Vec<(Thing, Access)>,
 }
 
 impl Footprint {
@@ -49,37 +76,38 @@ impl Footprint {
 
     /// It looked at a thing.
     pub fn reads(&mut self, thing: Thing) {
-        self.add(thing, false);
+        self.add(thing, Access::Looks);
+    }
+
+    /// It is one more of those that have a thing, or one less: others that only count notice
+    /// nothing of it.
+    pub fn counts(&mut self, thing: Thing) {
+        self.add(thing, Access::Counts);
     }
 
     /// It changed a thing.
     pub fn writes(&mut self, thing: Thing) {
-        self.add(thing, true);
+        self.add(thing, Access::Changes);
     }
 
     /// Has it changed anything?
     pub fn changes(&self) -> bool {
-        self.everything || self.touched.iter().any(|(_, write)| *write)
+        self.everything || self.touched.iter().any(|(_, access)| *access != Access::Looks)
     }
 
-    fn add(&mut self, thing: Thing, write: bool) {
+    fn add(&mut self, thing: Thing, access: Access) {
         match self.touched.iter_mut().find(|(known, _)| *known == thing) {
-            Some((_, known)) => *known |= write,
-            None => self.touched.push((thing, write)),
+            Some((_, known)) if *known != access => *known = Access::Changes,
+            Some(_) => {}
+            None => self.touched.push((thing, access)),
         }
     }
 
     /// Could the order of the two matter?
     pub fn conflicts(&self, other: &Footprint) -> bool {
-        let meet = |one: &Thing, two: &Thing| {
-            one == two
-                || matches!(
-                    (one, two),
-                    (Thing::Pipe(_), Thing::Descriptors) | (Thing::Descriptors, Thing::Pipe(_))
-                )
-        };
-        let clash = |(one, write): &(Thing, bool)| {
-            other.touched.iter().any(|(two, also)| (*write || *also) && meet(one, two))
+        let clash = |(one, access): &(Thing, Access)| {
+            let matters = |also: Access| *access != also || also == Access::Changes;
+            other.touched.iter().any(|(two, also)| matters(*also) && one.meets(*two))
         };
         self.everything || other.everything || self.touched.iter().any(clash)
     }
@@ -91,7 +119,9 @@ mod tests {
 
     fn of(list: &[(Thing, bool)]) -> Footprint {
         let mut footprint = Footprint::default();
-        list.iter().for_each(|&(thing, write)| footprint.add(thing, write));
+        for &(thing, write) in list {
+            if write { footprint.writes(thing) } else { footprint.reads(thing) }
+        }
         footprint
     }
 
@@ -106,5 +136,27 @@ mod tests {
         let pipe = of(&[(Thing::Pipe(3), true)]);
         assert!(pipe.conflicts(&of(&[(Thing::Descriptors, false)])));
         assert!(!pipe.conflicts(&of(&[(Thing::Pipe(4), true)])));
+    }
+
+    #[test]
+    fn two_that_count_may_change_places_and_one_that_looks_may_not() {
+        let mut count = Footprint::default();
+        count.counts(Thing::Shm(1));
+        assert!(!count.conflicts(&count) && count.changes());
+        assert!(count.conflicts(&of(&[(Thing::Shm(1), false)])));
+        assert!(count.conflicts(&of(&[(Thing::Shm(1), true)])));
+        let mut both = count.clone();
+        both.reads(Thing::Shm(1));
+        assert!(both.conflicts(&count) && both.conflicts(&both));
+    }
+
+    #[test]
+    fn a_part_meets_its_whole_and_no_other_part() {
+        let first = of(&[(Thing::Semaphore(7, 0), true)]);
+        assert!(first.conflicts(&of(&[(Thing::Sem(7), false)])));
+        assert!(!first.conflicts(&of(&[(Thing::Semaphore(7, 1), true), (Thing::Sem(8), true)])));
+        let word = of(&[(Thing::Futex(1, 64), true)]);
+        assert!(word.conflicts(&of(&[(Thing::Futexes, true)])));
+        assert!(!word.conflicts(&of(&[(Thing::Futex(1, 68), true), (Thing::Futex(2, 64), true)])));
     }
 }

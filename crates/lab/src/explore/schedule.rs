@@ -4,7 +4,8 @@
 //! in the order of their births; after z come aa, ab, and so on, which are written `.aa1`: with a
 //! dot before them, and always with a number. `b!` is time passing for b: its sleep, its timeout or
 //! its alarm ends. Moves without an alternative are not written down. At the end of the string, the
-//! process that moved last goes on as long as it can.
+//! process that moved last goes on as long as it can. `+` at its beginning: sleepers matter
+//! (`run::blocked`), so to fall asleep is a move there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,12 @@ pub struct Turn {
 
 /// A list of choices.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Schedule(pub Vec<Turn>);
+pub struct Schedule {
+    /// They.
+    pub turns: Vec<Turn>,
+    /// To fall asleep is a move, too.
+    pub sleeps: bool,
+}
 
 /// The name of the n-th that was born: a to z, aa, ab, and so on.
 pub fn letter(n: usize) -> String {
@@ -40,10 +46,13 @@ fn number(name: &str) -> Option<usize> {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.sleeps {
+            f.write_str("+")?;
+        }
+        if self.turns.is_empty() {
             return f.write_str("-");
         }
-        for run in self.0.chunk_by(|a, b| a == b) {
+        for run in self.turns.chunk_by(|a, b| a == b) {
             let Turn { letter, time } = run[0];
             let name = self::letter(letter);
             let long = name.len() > 1;
@@ -62,9 +71,10 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Schedule, String> {
         let wrong = || format!("'{text}' is not a schedule; examples: a3b2a, b!a");
         let mut turns = vec![];
-        let mut rest = text.trim();
+        let all = text.trim();
+        let (mut rest, sleeps) = all.strip_prefix('+').map_or((all, false), |rest| (rest, true));
         if rest == "-" {
-            return Ok(Schedule(turns));
+            return Ok(Schedule { turns, sleeps });
         }
         while !rest.is_empty() {
             let long = rest.strip_prefix('.');
@@ -84,7 +94,7 @@ impl FromStr for Schedule {
             turns.extend(std::iter::repeat_n(Turn { letter, time }, times));
             rest = tail;
         }
-        if turns.is_empty() { Err(wrong()) } else { Ok(Schedule(turns)) }
+        if turns.is_empty() { Err(wrong()) } else { Ok(Schedule { turns, sleeps }) }
     }
 }
 
@@ -94,10 +104,13 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_read() {
-        for text in ["-", "a", "a3b2a", "b!a12", "a!2c", "z.aa1a", ".ab!3.zz1.aaa12b"] {
+        for text in ["-", "a", "a3b2a", "b!a12", "a!2c", "z.aa1a", ".ab!3.zz1.aaa12b", "+-", "+ab2"]
+        {
             assert_eq!(text.parse::<Schedule>().map(|s| s.to_string()), Ok(text.to_string()));
         }
-        for text in ["", "A", "a0", "3", "a-", "ä", "a99999999999999999999", ".aa", ".1", "a."] {
+        for text in
+            ["", "A", "a0", "3", "a-", "ä", "a99999999999999999999", ".aa", ".1", "a.", "+", "a+"]
+        {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

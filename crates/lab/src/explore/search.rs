@@ -275,7 +275,7 @@ pub struct Replay {
 impl Replay {
     /// Follows a schedule.
     pub fn new(schedule: &Schedule) -> Replay {
-        Replay { turns: schedule.0.clone().into_iter(), wrong: None }
+        Replay { turns: schedule.turns.clone().into_iter(), wrong: None }
     }
 }
 

@@ -38,6 +38,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let mut world = World::new(room, programs.len());
     if let Some(schedule) = &options.replay {
         let mut replay = Replay::new(schedule);
+        world.sleepers_matter = schedule.sleeps;
         let outcome = world.run(&mut replay, true)?;
         if let Some(turn) = replay.wrong {
             let who = super::schedule::letter(turn.letter);
@@ -113,6 +114,13 @@ impl<'a> Exploration<'a> {
 
     /// One run has ended. False: there is no other to be tried.
     fn ran(&mut self, outcome: Outcome) -> bool {
+        if std::mem::take(&mut self.world.starts_again) {
+            self.search = Search::new(self.options.bound(), !self.options.all);
+            (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
+            (self.answer.unstable, self.answer.worst) = (0, None);
+            self.outcomes.clear();
+            return true;
+        }
         if !self.search.diverged {
             self.again = 0;
             if !outcome.dropped {
@@ -175,7 +183,7 @@ fn name(outcome: &Outcome) -> String {
 
 /// The bad run with the fewest preemptions, and of those the shortest.
 fn keep_shorter(worst: &mut Option<Outcome>, outcome: Outcome) {
-    let length = |one: &Outcome| (one.preemptions, one.moves, one.schedule.0.len());
+    let length = |one: &Outcome| (one.preemptions, one.moves, one.schedule.turns.len());
     let better = worst.as_ref().is_none_or(|worst| length(&outcome) < length(worst));
     if !outcome.findings.is_empty() && better {
         *worst = Some(outcome);

@@ -271,6 +271,8 @@ pub enum Touch {
     Pids,
     /// What the descriptor in the first argument stands for.
     Descriptor,
+    /// The same, of which there is one less now.
+    Closed,
     /// Any descriptor.
     Descriptors,
     /// The same, which is only looked at.

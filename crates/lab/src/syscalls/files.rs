@@ -42,7 +42,7 @@ rows! {
     SYS_close close(fd Int) {
         point: Point::Close,
         follow: Follow::No,
-        touches: ON_DESCRIPTOR,
+        touches: &[Touch::Closed],
     }
     SYS_close_range close_range() {}
     SYS_flock flock(fd Int) {

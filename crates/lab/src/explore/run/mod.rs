@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`moves`] | one move of one of them |
 //! | [`programs`] | the programs, and what a call, a birth or an end of theirs does |
+//! | [`blocked`] | calls that cannot be made yet |
 //! | [`model`] | what is known of processes and threads |
 //! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
 //! | [`clock`] | time, which passes when we say so |
@@ -22,6 +23,7 @@ use super::verdict::{Finding, Moment, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
+mod blocked;
 mod clock;
 mod judge;
 mod looks;
@@ -54,6 +56,12 @@ pub struct World {
     programs: usize,
     ids: Ids,
     runs: i32,
+    /// The programs can tell who sleeps from who has not come to sleep: to fall asleep is a move.
+    pub sleepers_matter: bool,
+    /// They look at the rows of segments.
+    rows_matter: bool,
+    /// One of these was found out: all orders so far were of less than there is.
+    pub starts_again: bool,
 }
 
 /// How a run went.
@@ -76,7 +84,15 @@ pub struct Outcome {
 impl World {
     /// A world in which so many programs are started for each run.
     pub fn new(room: Room, programs: usize) -> World {
-        World { room, programs, ids: Ids::default(), runs: 0 }
+        World {
+            room,
+            programs,
+            ids: Ids::default(),
+            runs: 0,
+            sleepers_matter: false,
+            rows_matter: false,
+            starts_again: false,
+        }
     }
 
     /// Runs the programs once, as the guide says. With `tell`, the outcome includes the whole
@@ -93,6 +109,7 @@ impl World {
             looks: 0,
             states: HashSet::new(),
         };
+        run.outcome.schedule.sleeps = run.moves.all.world.sleepers_matter;
         let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
         let Programs { judge, narrator, .. } = run.moves.all;
@@ -129,10 +146,18 @@ impl Run<'_> {
             if let Some(signal) = asked::to_stop() {
                 return Err(Trouble::Signal(signal));
             }
+            self.moves.find_blocked();
             let candidates = self.candidates();
+            if candidates.is_empty() && self.moves.let_sleep()? {
+                continue;
+            }
             if candidates.is_empty() {
                 let Programs { judge, model, .. } = &mut self.moves.all;
                 judge.nobody_moves(model);
+                return Ok(());
+            }
+            if self.moves.all.world.starts_again {
+                self.outcome.dropped = true;
                 return Ok(());
             }
             let place = self.place(&candidates);
@@ -203,7 +228,7 @@ impl Run<'_> {
     fn note_choice(&mut self, place: &Place, chosen: usize) {
         if place.movers.len() > 1 {
             let turn = Turn { letter: place.letters[chosen], time: place.movers[chosen].time };
-            self.outcome.schedule.0.push(turn);
+            self.outcome.schedule.turns.push(turn);
         }
         self.outcome.preemptions += cost(place, chosen);
         self.outcome.moves += 1;

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 
 use libc::c_int;
 
+use super::blocked::WaitsFor;
 use super::looks::Looks;
 use crate::event::{Action, Call};
 use crate::explore::calls::{self, Limit, Named};
+use crate::syscalls::cells::Touch;
 use crate::tracer::{Entry, Tid};
 
 /// Where a thread is.
@@ -51,6 +53,10 @@ pub struct Task {
     /// How many signals had been sent when it was held.
     pub signals: u64,
     pub looks: Looks,
+    /// What the call before which it is held may have to wait for.
+    pub waits_for: Option<WaitsFor>,
+    /// It has to: the call is not made yet.
+    pub blocked: bool,
 }
 
 /// A wait with a limit, which is ours to reach.
@@ -81,6 +87,10 @@ pub struct Process {
     pub threads: u32,
     /// Sets of semaphores of which something is undone when it ends.
     pub undone: Vec<i32>,
+    /// What its end means for its descriptors and locks is known.
+    pub leaves: bool,
+    /// Its parent knows that it has ended.
+    pub reaped: bool,
     /// `0`, `1`, `SIGTERM`; `None`: it lives.
     pub end: Option<String>,
 }
@@ -109,6 +119,14 @@ impl Ids {
     fn of(&mut self, path: &[u32]) -> u32 {
         let next = self.0.len() as u32;
         *self.0.entry(path.to_vec()).or_insert(next)
+    }
+}
+
+impl Task {
+    /// Does it sleep until a child has ended?
+    pub fn waits(&self) -> bool {
+        let row = self.entry.as_ref().and_then(calls::known);
+        self.state == State::Asleep && row.is_none_or(|row| row.touches.contains(&Touch::Children))
     }
 }
 
@@ -146,6 +164,8 @@ impl Model {
             own_group: false,
             threads: 1,
             undone: vec![],
+            leaves: false,
+            reaped: false,
             end: None,
         });
         self.add(ids, tid, process, vec![process as u32])
@@ -177,6 +197,8 @@ impl Model {
             own_group: one.own_group,
             threads: 1 + u32::from(borrows.is_some()),
             undone: vec![],
+            leaves: false,
+            reaped: false,
             end: None,
         };
         self.processes.push(child);
@@ -208,6 +230,8 @@ impl Model {
             vfork: false,
             signals: 0,
             looks: Looks::default(),
+            waits_for: None,
+            blocked: false,
         });
         self.tasks.len() - 1
     }
@@ -254,7 +278,8 @@ impl Model {
 
     /// Can it go on by itself?
     pub fn can_move(&self, i: usize) -> bool {
-        matches!(self.tasks[i].state, State::Start | State::Before | State::After)
+        !self.tasks[i].blocked
+            && matches!(self.tasks[i].state, State::Start | State::Before | State::After)
     }
 
     /// The other threads of its process that have not ended.

@@ -12,6 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use libc::{c_int, siginfo_t};
 
+use super::blocked::{self, waits_for};
 use super::model::State;
 use super::programs::Programs;
 use super::tracees::{Heard, Moving};
@@ -19,6 +20,7 @@ use super::{Result, Trouble};
 use crate::asked;
 use crate::event::Action;
 use crate::explore::calls;
+use crate::explore::footprint::Footprint;
 use crate::explore::verdict::Moment;
 use crate::tracer::memory::private_state;
 use crate::tracer::{Entry, How, Stop, registers, sender};
@@ -229,6 +231,7 @@ impl Moves<'_> {
         (task.state, task.entry, task.signals) = (State::Before, Some(entry), self.all.signals);
         let sleeps = calls::limit(task.tid, &entry).is_some_and(|limit| limit.sleep);
         task.looks.at_call(&entry, sleeps);
+        task.waits_for = waits_for(task.tid, &entry);
     }
 
     fn deliver(&mut self, i: usize, info: &siginfo_t) -> Result<()> {
@@ -250,6 +253,42 @@ impl Moves<'_> {
             );
         }
         self.all.tracees.go_on(i, self.all.how(i), signal)
+    }
+
+    // ---- calls that cannot be made yet
+
+    /// Before a place: who is held before a call that would sleep, and can nobody tell?
+    pub fn find_blocked(&mut self) {
+        for i in 0..self.all.model.tasks.len() {
+            let task = &self.all.model.tasks[i];
+            let waits = task.waits_for.clone().filter(|_| task.state == State::Before);
+            let Some(waits) = waits.filter(|_| !self.all.world.sleepers_matter) else {
+                self.all.model.tasks[i].blocked = false;
+                continue;
+            };
+            let signalled = task.signals != self.all.signals;
+            if signalled && blocked::is_interrupted(&self.all.model, i) {
+                self.all.sleepers_matter();
+            }
+            let moves = signalled && !self.only_ignored(i);
+            let blocked = !moves && blocked::would_sleep(&self.all.model, i, &waits);
+            self.all.model.tasks[i].blocked = blocked;
+        }
+    }
+
+    /// Nobody can move: all that are held before such a call fall asleep. False: nobody was.
+    pub fn let_sleep(&mut self) -> Result<bool> {
+        let blocked = |i: &usize| self.all.model.tasks[*i].blocked;
+        let all: Vec<usize> = (0..self.all.model.tasks.len()).filter(blocked).collect();
+        for &i in &all {
+            let task = &mut self.all.model.tasks[i];
+            (task.blocked, task.waits_for) = (false, None);
+            self.all.narrator.tell(&self.all.model, i, Moment::Turn { taken: false });
+            self.go(i)?;
+            self.settle()?;
+        }
+        self.all.touched.made = Footprint::default();
+        Ok(!all.is_empty())
     }
 
     // ---- processes that have been woken

@@ -2,9 +2,10 @@
 
 use libc::c_int;
 
+use super::blocked;
 use super::clock::Clock;
 use super::judge::Judge;
-use super::model::{Map, Model, State, Wait};
+use super::model::{Map, Model, State, Task, Wait};
 use super::story::Narrator;
 use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
@@ -14,7 +15,7 @@ use crate::explore::calls::{self, Mapped, Visible, descriptor};
 use crate::explore::footprint::Thing;
 use crate::explore::verdict::{Kind, Moment};
 use crate::syscalls;
-use crate::syscalls::cells::{CallRow, Changes, Object, Wakes};
+use crate::syscalls::cells::{CallRow, Changes, Object, Touch, Wakes};
 use crate::tracer::memory::{record, write};
 use crate::tracer::{Death, Entry, How, Stop, Tid, auxv, names, registers};
 
@@ -34,12 +35,13 @@ pub struct Programs<'a> {
 impl<'a> Programs<'a> {
     /// None yet. With `tell`, their story is recorded.
     pub fn new(world: &'a mut World, tell: bool) -> Programs<'a> {
+        let rows_matter = world.rows_matter;
         Programs {
             world,
             model: Model::default(),
             tracees: Tracees::default(),
             clock: Clock::start(),
-            touched: Touched::default(),
+            touched: Touched::new(rows_matter),
             judge: Judge::default(),
             narrator: Narrator::new(tell),
             signals: 0,
@@ -134,6 +136,13 @@ impl<'a> Programs<'a> {
         let tid = self.model.tasks[i].tid;
         self.model.tasks[i].entry = Some(entry);
         self.touched.call(&self.model, i, &entry);
+        if self.touched.looks_at_rows && !self.touched.rows_matter {
+            (self.touched.rows_matter, self.world.rows_matter) = (true, true);
+            self.world.starts_again = true;
+        }
+        if blocked::tells_sleepers(&entry) || blocked::ends_sleeps(&self.model, &entry) {
+            self.sleepers_matter();
+        }
         self.sends(i, &entry);
         if let Some(kind) = calls::gets(entry.number) {
             self.world.room.tables.before_get(kind);
@@ -156,6 +165,7 @@ impl<'a> Programs<'a> {
                     self.narrator.call(&mut self.model, i, None);
                 }
                 self.model.tasks[i].in_call = false;
+                self.model.process_mut(i).leaves = self.touched.leaves(&self.model, i);
                 return self.tracees.go_on(i, How::Cont, 0);
             }
             _ => {}
@@ -170,6 +180,12 @@ impl<'a> Programs<'a> {
         }
         self.model.tasks[i].in_call = follow;
         self.tracees.go_on(i, self.how(i), 0)
+    }
+
+    /// To fall asleep must be a move.
+    pub fn sleepers_matter(&mut self) {
+        self.world.starts_again |= !self.world.sleepers_matter;
+        self.world.sleepers_matter = true;
     }
 
     /// Its wait ends when we say so, and not by the machine's clock.
@@ -232,6 +248,9 @@ impl<'a> Programs<'a> {
         if row.changes == Changes::Mapping {
             return Ok(());
         }
+        if blocked::came_too_late(&entry, result) {
+            self.sleepers_matter();
+        }
         self.judge.call(&self.model, i, &entry, result);
         if self.narrator.wanted {
             self.narrator.call(&mut self.model, i, Some(result));
@@ -272,6 +291,11 @@ impl<'a> Programs<'a> {
             (Object::Use(Kind::Sem), _) => {
                 let undone = calls::to_be_undone(tid, entry);
                 self.model.process_mut(i).undone.extend(undone);
+            }
+            _ if row.touches == [Touch::Children] => {
+                if let Some(child) = self.model.with_pid(result as i32) {
+                    self.model.processes[child].reaped = true;
+                }
             }
             _ if row.makes_child() && result > 0 => self.model.child_is_known(i, result as i32),
             _ => {}
@@ -396,21 +420,37 @@ impl<'a> Programs<'a> {
     /// What others may notice when a process has ended.
     fn ended_for_others(&mut self, process: usize) {
         self.signals += 1;
+        let one = &self.model.processes[process];
         let made = &mut self.touched.made;
         made.writes(Thing::Process(process as u32));
-        made.writes(Thing::Descriptors);
-        made.writes(Thing::Futexes);
-        self.model.processes[process].undone.iter().for_each(|id| made.writes(Thing::Sem(*id)));
+        made.writes(Thing::Child(process as u32));
+        if !one.leaves {
+            made.writes(Thing::Descriptors);
+            made.writes(Thing::Futexes);
+        }
+        one.undone.iter().for_each(|id| made.writes(Thing::Sem(*id)));
         if self.model.locks {
             made.writes(Thing::Files);
         }
-        if let Some(parent) = self.model.processes[process].parent {
-            made.writes(Thing::Children(parent as u32));
-            let parent = (parent as u32, &self.model.processes[parent]);
-            let heard = parent.1.action(libc::SIGCHLD) == Action::Handler;
-            if heard || calls::blocks(parent.1.tgid, libc::SIGCHLD) {
-                made.writes(Thing::Process(parent.0));
-            }
+        let Some(parent) = one.parent else { return };
+        // The first of several wakes one that sleeps until any of them has ended.
+        let waits = self.model.tasks.iter().any(|task| task.process == parent && task.waits());
+        let children = Thing::Children(parent as u32);
+        if waits {
+            made.writes(children)
+        } else {
+            made.counts(children)
+        }
+        let (number, parent) = (parent as u32, &self.model.processes[parent]);
+        let takes = |task: &Task| {
+            let takes = |entry: &Entry| calls::takes(task.tid, entry, libc::SIGCHLD);
+            task.state == State::Asleep && task.entry.as_ref().is_some_and(takes)
+        };
+        let taken =
+            self.model.tasks.iter().any(|task| task.process == number as usize && takes(task));
+        let heard = taken || parent.action(libc::SIGCHLD) == Action::Handler;
+        if heard || calls::blocks(parent.tgid, libc::SIGCHLD) {
+            made.writes(Thing::Process(number));
         }
     }
 

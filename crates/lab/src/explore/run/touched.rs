@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use libc::{GETALL, GETNCNT, GETPID, GETVAL, GETZCNT, SETALL, SETVAL, c_int};
+
 use super::model::{Map, Model, State};
-use crate::event::Command;
-use crate::explore::calls::{FileId, descriptor, known};
+use crate::event::{Command, Futex};
+use crate::explore::calls::{self, FileId, descriptor, known};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::verdict::Kind;
 use crate::syscalls;
@@ -23,6 +25,10 @@ pub struct Touched {
     pub made: Footprint,
     /// A call of this move has changed something.
     pub changed: bool,
+    /// Somebody has looked at a segment's row in the kernel's table.
+    pub looks_at_rows: bool,
+    /// Somebody does: which process attached it last makes a difference.
+    pub rows_matter: bool,
     /// What shared memory held after the last move.
     contents: HashMap<Part, u64>,
     /// Pipes by what their descriptors are links to.
@@ -39,6 +45,11 @@ struct Part {
 }
 
 impl Touched {
+    /// For a new run.
+    pub fn new(rows_matter: bool) -> Touched {
+        Touched { rows_matter, ..Touched::default() }
+    }
+
     /// What the call that is about to be made can touch: what its row says, applied to its
     /// arguments. The targets of signals are not part of this.
     pub fn call(&mut self, model: &Model, i: usize, entry: &Entry) {
@@ -60,13 +71,20 @@ impl Touched {
         let (tid, process) = (model.tasks[i].tid, model.tasks[i].process as u32);
         match touch {
             Touch::Everything => self.made.add_everything(),
-            Touch::Object => self.object(&model.process(i).maps, entry),
+            Touch::Object => self.object(&model.process(i).maps, tid, entry),
             Touch::Attached => self.maps(&model.process(i).maps),
             Touch::Addressee => {}
-            Touch::Children => self.made.writes(Thing::Children(process)),
+            Touch::Children => match calls::waits_for(entry).and_then(|pid| model.with_pid(pid)) {
+                Some(child) => self.made.writes(Thing::Child(child as u32)),
+                None => self.made.writes(Thing::Children(process)),
+            },
             Touch::Pids => self.made.writes(Thing::Pids),
             Touch::Descriptor => self.descriptor(tid, entry.args[0], true),
             Touch::Looked => self.descriptor(tid, entry.args[0], false),
+            Touch::Closed => match descriptor(tid, entry.args[0]) {
+                Some(link) => self.closed(&link),
+                None => {}
+            },
             Touch::Descriptors => self.made.writes(Thing::Descriptors),
             Touch::Polled => self.made.reads(Thing::Descriptors),
             Touch::Files => self.made.writes(Thing::Files),
@@ -79,24 +97,31 @@ impl Touched {
             Touch::Proc(path) => {
                 let path = string(tid, entry.args[path], 256).unwrap_or_default();
                 if path.starts_with(b"/proc/") {
+                    self.looks_at_rows = true;
                     self.made.add_everything();
                 }
             }
-            Touch::Futexes => self.made.writes(Thing::Futexes),
+            Touch::Futexes => self.made.writes(word(model, i, entry)),
             Touch::Time => self.made.reads(Thing::Time),
         }
     }
 
-    fn object(&mut self, maps: &[Map], entry: &Entry) {
+    fn object(&mut self, maps: &[Map], tid: Tid, entry: &Entry) {
         let Some(row) = syscalls::row(entry.number) else { return };
         let id = entry.args[0] as i32;
         match row.object {
             Object::None => {}
             Object::Get { kind, .. } => self.made.writes(thing(kind, -1)),
-            Object::Attach => self.made.writes(thing(Kind::Shm, id)),
+            Object::Attach => self.attached(id),
+            Object::Use(Kind::Sem) => match calls::operations(tid, entry) {
+                operations if operations.is_empty() => self.made.writes(Thing::Sem(id)),
+                operations => operations
+                    .iter()
+                    .for_each(|one| self.made.writes(Thing::Semaphore(id, one.sem_num))),
+            },
             Object::Use(kind) => self.made.writes(thing(kind, id)),
             Object::Detach => match maps.iter().find(|map| map.start == entry.args[0]) {
-                Some(map) => self.made.writes(Thing::Shm(map.memory as i32)),
+                Some(map) => self.attached(map.memory as i32),
                 None => self.made.add_everything(),
             },
             Object::Control { kind, .. } => self.control(row, kind, id, entry),
@@ -104,8 +129,20 @@ impl Touched {
     }
 
     fn control(&mut self, row: &CallRow, kind: Kind, id: i32, entry: &Entry) {
-        if row.command(entry) == Some(Command::Stat) {
+        let command = row.command(entry);
+        self.looks_at_rows |= kind == Kind::Shm && command != Some(Command::Remove);
+        if command == Some(Command::Stat) {
             return self.made.reads(thing(kind, id));
+        }
+        if kind == Kind::Sem {
+            let one = Thing::Semaphore(id, entry.args[1] as u16);
+            match entry.args[2] as i32 {
+                GETVAL | GETPID | GETNCNT | GETZCNT => return self.made.reads(one),
+                GETALL => return self.made.reads(Thing::Sem(id)),
+                SETVAL => return self.made.writes(one),
+                SETALL => return self.made.writes(Thing::Sem(id)),
+                _ => {}
+            }
         }
         self.made.writes(thing(kind, id));
         self.made.writes(thing(kind, -1));
@@ -114,24 +151,65 @@ impl Touched {
     /// The segments that a process has attached, as the kernel's rows.
     pub fn maps(&mut self, maps: &[Map]) {
         for map in maps.iter().filter(|map| map.is_segment()) {
-            self.made.writes(Thing::Shm(map.memory as i32));
+            self.attached(map.memory as i32);
+        }
+    }
+
+    /// One attaches a segment, or detaches it. The last one that detaches it may end it; and who was
+    /// the last is written in its row.
+    fn attached(&mut self, id: i32) {
+        match self.rows_matter || calls::goes_with_its_last_detach(id) {
+            true => self.made.writes(Thing::Shm(id)),
+            false => self.made.counts(Thing::Shm(id)),
+        }
+    }
+
+    /// A process is about to end, by itself: what that means for its descriptors and its locks.
+    /// False: it is not known.
+    pub fn leaves(&mut self, model: &Model, i: usize) -> bool {
+        let (tid, process) = (model.tasks[i].tid, model.process(i));
+        let holds = process.threads > 1 || process.shares() && calls::holds_locks(tid);
+        let Some(links) = calls::descriptors(tid).filter(|_| !holds) else { return false };
+        // A file that is closed matters to others only where it may hold a lock: all may, then.
+        let no_file = |link: &&String| self.at_descriptor(link) != Some(Thing::Files);
+        let links: Vec<&String> = links.iter().filter(no_file).collect();
+        links.into_iter().for_each(|link| self.closed(link));
+        true
+    }
+
+    /// A descriptor is closed: one less.
+    fn closed(&mut self, link: &str) {
+        match self.at_descriptor(link) {
+            Some(pipe @ Thing::Pipe(_)) => self.made.counts(pipe),
+            Some(thing) => self.made.writes(thing),
+            None => {}
         }
     }
 
     fn descriptor(&mut self, tid: Tid, fd: u64, write: bool) {
-        let thing = match descriptor(tid, fd) {
+        let link = descriptor(tid, fd);
+        if link.as_ref().is_some_and(|link| link.starts_with("/proc/")) {
+            return self.made.add_everything();
+        }
+        match link.and_then(|link| self.at_descriptor(&link)) {
+            Some(thing) if write => self.made.writes(thing),
+            Some(thing) => self.made.reads(thing),
+            None => {}
+        }
+    }
+
+    /// What a descriptor stands for, by what it is a link to.
+    fn at_descriptor(&self, link: &str) -> Option<Thing> {
+        match link {
             // No process reads what is only printed.
-            Some(link) if link == "/dev/null" => return,
-            None => return,
-            Some(link) if link.starts_with("pipe:") => match self.pipes.get(&link) {
-                Some(&name) => Thing::Pipe(name),
-                None => Thing::Descriptors,
-            },
-            Some(link) if link.starts_with("/proc/") => return self.made.add_everything(),
-            Some(link) if link.starts_with('/') => Thing::Files,
-            Some(_) => Thing::Descriptors,
-        };
-        if write { self.made.writes(thing) } else { self.made.reads(thing) }
+            "/dev/null" => None,
+            pipe if pipe.starts_with("pipe:") => {
+                let name = self.pipes.get(pipe);
+                Some(name.map_or(Thing::Descriptors, |name| Thing::Pipe(*name)))
+            }
+            path if path.starts_with('/') => Some(Thing::Files),
+            _ => Some(Thing::Descriptors),
+        }
     }
 
     /// A number for a file that is mapped, the same in every run; `new` if it was not mapped before.
@@ -166,6 +244,20 @@ impl Touched {
                 _ => self.made.reads(Thing::Memory(map.memory)),
             }
         }
+    }
+}
+
+/// The word that a futex call is about.
+fn word(model: &Model, i: usize, entry: &Entry) -> Thing {
+    let (at, operation) = (entry.args[0], entry.args[1] as c_int);
+    if Futex::of(operation) == Futex::Other {
+        return Thing::Futexes;
+    }
+    let private = operation & libc::FUTEX_PRIVATE_FLAG != 0;
+    let inside = |map: &&Map| (map.start..map.start + map.len as u64).contains(&at);
+    match model.process(i).maps.iter().find(inside).filter(|_| !private) {
+        Some(map) => Thing::Futex(map.memory, at - map.start),
+        None => Thing::Futex(1 << 48 | model.tasks[i].process as u64, at),
     }
 }
 

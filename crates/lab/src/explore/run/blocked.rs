@@ -1,0 +1,124 @@
+//! Calls that cannot be made yet: a semop that would sleep, a wait for a child that lives. Nobody can
+//! tell one that sleeps in such a call from one that has not come to it. So it is not a move to fall
+//! asleep; the call is made when it can end.
+//!
+//! Some programs can tell: a handler interrupts a sleeper alone (EINTR), a removal ends its sleep
+//! (EIDRM), and GETNCNT counts those that sleep. As soon as a program does one of these, sleepers
+//! *matter*: the exploration starts again, and every call is made when its turn has come.
+
+use libc::c_int;
+use nix::errno::Errno;
+
+use super::model::{Model, State};
+use crate::event::{Action, Command};
+use crate::explore::calls;
+use crate::explore::verdict::Kind;
+use crate::syscalls::cells::Object;
+use crate::tracer::{Entry, Tid};
+
+/// What a call before which one is held has to wait for.
+#[derive(Clone, Debug)]
+pub enum WaitsFor {
+    Semaphores { id: c_int, operations: Vec<(u16, i32)> },
+    Child { pid: i32 },
+}
+
+/// What a call may have to wait for, if that can be known before it is made.
+pub fn waits_for(tid: Tid, entry: &Entry) -> Option<WaitsFor> {
+    let known = !entry.foreign;
+    match entry.number {
+        libc::SYS_semop if known => {
+            let all = calls::operations(tid, entry);
+            let waits = |one: &libc::sembuf| c_int::from(one.sem_flg) & libc::IPC_NOWAIT == 0;
+            let operations = all.iter().map(|one| (one.sem_num, one.sem_op.into())).collect();
+            let id = entry.args[0] as c_int;
+            (!all.is_empty() && all.iter().all(waits))
+                .then_some(WaitsFor::Semaphores { id, operations })
+        }
+        libc::SYS_wait4 if known && entry.args[2] == 0 => {
+            let pid = entry.args[0] as i32;
+            (pid > 0 || pid == -1).then_some(WaitsFor::Child { pid })
+        }
+        _ => None,
+    }
+}
+
+/// Would the call sleep now?
+pub fn would_sleep(model: &Model, i: usize, waits: &WaitsFor) -> bool {
+    match waits {
+        WaitsFor::Semaphores { id, operations } => takes_too_much(*id, operations),
+        WaitsFor::Child { pid } => {
+            let me = model.tasks[i].process;
+            let mut mine = model
+                .processes
+                .iter()
+                .filter(|one| one.parent == Some(me) && !one.reaped && [-1, one.pid].contains(pid));
+            let ignored = model.process(i).action(libc::SIGCHLD) == Action::Ignore;
+            let lives = mine.clone().any(|one| one.end.is_none());
+            lives && !ignored && mine.all(|one| one.end.is_none() && one.pid != 0)
+        }
+    }
+}
+
+/// As the kernel does it: one operation after the other, all or none.
+fn takes_too_much(id: c_int, operations: &[(u16, i32)]) -> bool {
+    let mut values: Vec<(u16, i32)> = vec![];
+    for &(which, by) in operations {
+        let at = match values.iter().position(|(known, _)| *known == which) {
+            Some(at) => at,
+            // SAFETY: GETVAL fills nothing.
+            None => match Errno::result(unsafe { libc::semctl(id, which.into(), libc::GETVAL) }) {
+                Ok(value) => {
+                    values.push((which, value));
+                    values.len() - 1
+                }
+                // The call will say what is wrong.
+                Err(_) => return false,
+            },
+        };
+        let value = &mut values[at].1;
+        if by == 0 && *value != 0 || *value + by < 0 {
+            return true;
+        }
+        *value += by;
+    }
+    false
+}
+
+/// Can what has been pending for one since it is held be told from what comes while it sleeps? A
+/// handler interrupts its call, and a stop does.
+pub fn is_interrupted(model: &Model, i: usize) -> bool {
+    let process = model.process(i);
+    let open = calls::pending(model.tasks[i].tid);
+    let stops = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGCONT];
+    let tells = |signal: c_int| match process.action(signal) {
+        Action::Handler => true,
+        _ => stops.contains(&signal),
+    };
+    (1..=64).any(|signal| open >> (signal - 1) & 1 == 1 && tells(signal))
+}
+
+/// Does a call that is about to be made tell who sleeps from who does not?
+pub fn tells_sleepers(entry: &Entry) -> bool {
+    let Some(row) = calls::known(entry) else { return false };
+    let sets = matches!(row.object, Object::Control { kind: Kind::Sem, .. });
+    sets && matches!(entry.args[2] as c_int, libc::GETNCNT | libc::GETZCNT)
+}
+
+/// Has it found its set removed? One that had slept there would have been told so.
+pub fn came_too_late(entry: &Entry, result: i64) -> bool {
+    let gone = [-i64::from(libc::EINVAL), -i64::from(libc::EIDRM)].contains(&result);
+    entry.number == libc::SYS_semop && !entry.foreign && gone
+}
+
+/// Does a call that removes a set end somebody's sleep, or would it?
+pub fn ends_sleeps(model: &Model, entry: &Entry) -> bool {
+    let Some(row) = calls::known(entry) else { return false };
+    let removes = matches!(row.object, Object::Control { kind: Kind::Sem, .. })
+        && row.command(entry) == Some(Command::Remove);
+    let waits = |state: State, waits: &Option<WaitsFor>| {
+        matches!(waits, Some(WaitsFor::Semaphores { id, .. }) if *id == entry.args[0] as c_int)
+            && state == State::Before
+    };
+    removes && model.tasks.iter().any(|task| waits(task.state, &task.waits_for))
+}
