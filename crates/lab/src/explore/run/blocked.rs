@@ -27,7 +27,7 @@ pub enum WaitsFor {
 pub fn waits_for(tid: Tid, entry: &Entry) -> Option<WaitsFor> {
     let known = !entry.foreign;
     match entry.number {
-        libc::SYS_semop if known => {
+        libc::SYS_semop | libc::SYS_semtimedop if known && is_semop(entry) => {
             let all = calls::operations(tid, entry);
             let waits = |one: &libc::sembuf| c_int::from(one.sem_flg) & libc::IPC_NOWAIT == 0;
             let operations = all.iter().map(|one| (one.sem_num, one.sem_op.into())).collect();
@@ -108,7 +108,13 @@ pub fn tells_sleepers(entry: &Entry) -> bool {
 /// Has it found its set removed? One that had slept there would have been told so.
 pub fn came_too_late(entry: &Entry, result: i64) -> bool {
     let gone = [-i64::from(libc::EINVAL), -i64::from(libc::EIDRM)].contains(&result);
-    entry.number == libc::SYS_semop && !entry.foreign && gone
+    !entry.foreign && gone && is_semop(entry)
+}
+
+/// The C library makes a semop of a semtimedop without a limit.
+fn is_semop(entry: &Entry) -> bool {
+    let unlimited = entry.number == libc::SYS_semtimedop && entry.args[3] == 0;
+    entry.number == libc::SYS_semop || unlimited
 }
 
 /// Does a call that removes a set end somebody's sleep, or would it?

@@ -168,6 +168,9 @@ impl Run<'_> {
             let idle = self.is_idle();
             self.note_choice(&place, chosen);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
+            if std::env::var_os("DBG").is_some() {
+                eprintln!("{:?} {:?}", candidates[chosen].mover, self.moves.all.touched.made);
+            }
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
             self.look_at_progress(candidates[chosen], candidates.len(), idle);
         }

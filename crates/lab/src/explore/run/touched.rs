@@ -204,8 +204,11 @@ impl Touched {
             // No process reads what is only printed.
             "/dev/null" => None,
             pipe if pipe.starts_with("pipe:") => {
-                let name = self.pipes.get(pipe);
-                Some(name.map_or(Thing::Descriptors, |name| Thing::Pipe(*name)))
+                // One that we have not seen made was there before us: its number stays the same.
+                let number = || pipe.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>();
+                let known = self.pipes.get(pipe).copied();
+                let name = known.or_else(|| Some(1 << 62 | number().ok()?));
+                Some(name.map_or(Thing::Descriptors, Thing::Pipe))
             }
             path if path.starts_with('/') => Some(Thing::Files),
             _ => Some(Thing::Descriptors),
