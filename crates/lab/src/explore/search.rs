@@ -5,17 +5,32 @@
 //! one before up to the last place with another choice, and makes that choice.
 //!
 //! *Bound.* Taking the turn from a process that could go on is a preemption; so is time that passes
-//! although a process could move. A schedule has at most N. Most known races need one or two.
-//! *Delays* are stricter, for programs with many threads: when the process that moved last sleeps,
-//! choosing any other than the first in line also counts.
+//! although a process could move. Most known races need one or two. Orders that nobody can tell
+//! apart are one [`trace::Trace`], and its price is that of the cheapest of them: so whether it is
+//! within the bound does not depend on which of them is tried. The bound is 0 first, then 1, and so
+//! on: what needs the fewest preemptions is found first.
 //!
 //! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
 //! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
-//! something that it conflicts with has moved. With a bound this is only true if the schedule
-//! already tried had at least as many preemptions left; [`Tried`] keeps the account.
+//! something that it conflicts with has moved.
+//!
+//! *Races* (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic partial order reduction): at a place
+//! another choice is only tried where a race was seen, two moves of which the second could have come
+//! first. A race may lie in an order that is beyond the bound and was not tried. So above such an
+//! order, every choice is tried that does not sleep.
+//!
+//! With *delays* the order of those that wait for their turn counts, too, and then every order is
+//! tried.
 
 use super::footprint::Footprint;
-use super::schedule::{Schedule, Turn};
+
+#[cfg(test)]
+mod tests;
+mod trace;
+mod ways;
+
+use trace::{Race, Trace};
+pub use ways::{Replay, Way};
 
 /// One that can move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -27,9 +42,9 @@ pub struct Mover {
 }
 
 /// A place where one process must move.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// The processes that can. Never empty.
+    /// The processes that can. None: the run ends here, where some are blocked.
     pub movers: Vec<Mover>,
     /// Their names in a schedule.
     pub letters: Vec<usize>,
@@ -38,6 +53,28 @@ pub struct Place {
     /// Only time can move, and processes that only check again: then time passes for this one
     /// first.
     pub due: Option<usize>,
+    /// When time can pass, for each of them.
+    pub times: Vec<Option<u64>>,
+    /// What each of them will certainly touch, if that was asked for.
+    pub next: Vec<Footprint>,
+    /// Processes whose next call cannot be made yet, and what it would touch.
+    pub blocked: Vec<(Mover, Footprint)>,
+    /// Some could move that are not among the movers: they only check again.
+    pub hidden: bool,
+}
+
+impl Place {
+    /// Is it the place that it was in another run?
+    fn is(&self, other: &Place) -> bool {
+        let of = |place: &Place| (place.current, place.due);
+        self.movers == other.movers && self.letters == other.letters && of(self) == of(other)
+    }
+
+    /// When time can pass for a process.
+    fn due_of(&self, id: u32) -> Option<u64> {
+        let at = self.movers.iter().position(|mover| *mover == Mover { id, time: true })?;
+        self.times.get(at).copied().flatten()
+    }
 }
 
 /// Decides which process moves.
@@ -46,6 +83,10 @@ pub trait Guide {
     fn choose(&mut self, place: &Place) -> Option<usize>;
     /// What the chosen move has touched.
     fn moved(&mut self, footprint: Footprint);
+    /// Is [`Place::next`] wanted?
+    fn looks_ahead(&self) -> bool {
+        false
+    }
 }
 
 /// A move that was tried before at a place on our way, and could not be told from what came since.
@@ -53,24 +94,23 @@ pub trait Guide {
 struct Tried {
     mover: Mover,
     footprint: Footprint,
-    /// The preemptions that the schedule that tried it would have left, if it had then moved as we
-    /// did.
-    left: u32,
-    /// Which process moved last in that schedule, and could it go on?
-    last: (Mover, bool),
 }
 
-#[derive(Debug)]
 struct Node {
     place: Place,
-    left: u32,
     sleepers: Vec<Tried>,
     chosen: usize,
     /// Of the chosen move, once it is known.
     footprint: Option<Footprint>,
-    /// Could the chosen process go on afterwards?
-    goes_on: bool,
     tried: Vec<Tried>,
+    /// Who has to be tried, too.
+    wanted: Vec<Mover>,
+    /// Everybody has.
+    all: bool,
+    /// Who would be beyond the bound.
+    beyond: Vec<Mover>,
+    /// The preemptions before it.
+    paid: u32,
 }
 
 /// What there may only be so many of.
@@ -98,18 +138,20 @@ impl Bound {
             _ => cost(place, chosen),
         }
     }
-
-    /// The cost of a turn after a process that could, or could not, go on.
-    fn turn(self, goes_on: bool) -> u32 {
-        u32::from(goes_on || matches!(self, Bound::Delays(_)))
-    }
 }
+
+/// So many preemptions are counted one by one; then all are allowed, if that was asked for.
+const COUNTED: u32 = 3;
 
 /// The whole search. Between two runs, [`Search::next`].
 pub struct Search {
     bound: Bound,
     reduce: bool,
+    /// What the orders may cost that are tried now, and those that were before.
+    limit: u32,
+    before: Option<u32>,
     stack: Vec<Node>,
+    trace: Trace,
     depth: usize,
     /// Something was left out that more preemptions would allow.
     pub cut: bool,
@@ -117,31 +159,101 @@ pub struct Search {
     pub diverged: bool,
 }
 
+/// What a run that has ended counts for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Counts {
+    /// It is a new one, with so many preemptions where it has the fewest; then these move.
+    New(u32, Vec<Mover>),
+    /// It was counted before.
+    Before,
+    /// It is beyond the bound.
+    Beyond,
+}
+
 impl Search {
     /// Starts one. Without `reduce` every order is tried, also those that cannot differ.
     pub fn new(bound: Bound, reduce: bool) -> Search {
-        Search { bound, reduce, stack: vec![], depth: 0, cut: false, diverged: false }
+        let reduce = reduce && !matches!(bound, Bound::Delays(_));
+        Search {
+            bound,
+            reduce,
+            limit: if reduce { 0 } else { bound.limit() },
+            before: None,
+            stack: vec![],
+            trace: Trace::default(),
+            depth: 0,
+            cut: false,
+            diverged: false,
+        }
+    }
+
+    /// A run has ended, with its last move, and was not let go of. To be asked before [`Search::next`].
+    pub fn counts(&mut self) -> Counts {
+        let movers = |stack: &[Node]| stack.iter().map(|n| n.place.movers[n.chosen]).collect();
+        let paid = self
+            .stack
+            .last()
+            .map_or(0, |node| node.paid + self.bound.cost(&node.place, node.chosen));
+        if !self.reduce {
+            return Counts::New(paid, movers(&self.stack));
+        }
+        self.push(None);
+        let known = |before| self.is_within(paid, before, true);
+        if self.before.is_some_and(known) {
+            return Counts::Before;
+        }
+        let price = if self.limit == u32::MAX { paid } else { self.limit };
+        match self.trace.within(price, true).filter(|_| paid > price) {
+            Some(order) => Counts::New(price, order),
+            None if paid <= price => Counts::New(price, movers(&self.stack)),
+            None => {
+                self.is_cut();
+                Counts::Beyond
+            }
+        }
+    }
+
+    /// Is the trace in one of its orders within a limit? `paid`: what this one has cost.
+    fn is_within(&self, paid: u32, limit: u32, ended: bool) -> bool {
+        paid <= limit || self.trace.within(limit, ended).is_some()
     }
 
     /// A run has ended: is there another one to be made?
     pub fn next(&mut self) -> bool {
+        if self.reduce {
+            self.push(None);
+        }
         self.depth = 0;
-        while let Some(node) = self.stack.last_mut() {
+        while !self.stack.is_empty() {
+            let at = self.stack.len() - 1;
+            self.trace.truncate(at);
+            let node = &mut self.stack[at];
             let mover = node.place.movers[node.chosen];
-            node.tried.push(Tried {
-                mover,
-                footprint: node.footprint.take().unwrap_or_else(Footprint::everything),
-                left: pay(node.left, self.bound.cost(&node.place, node.chosen)).unwrap_or(0),
-                last: (mover, node.goes_on),
-            });
-            node.goes_on = false;
-            if let Some(next) = pick(node, self.bound, self.reduce, &mut self.cut) {
-                node.chosen = next;
+            let footprint = node.footprint.take().unwrap_or_else(Footprint::everything);
+            node.tried.push(Tried { mover, footprint });
+            if let Some(next) = self.pick() {
+                self.stack[at].chosen = next;
                 return true;
             }
             self.stack.pop();
         }
-        false
+        self.trace.truncate(0);
+        self.widen()
+    }
+
+    /// Everything within this limit was tried: one preemption more.
+    fn widen(&mut self) -> bool {
+        if !self.reduce || !self.cut || self.limit >= self.bound.limit() {
+            return false;
+        }
+        self.before = Some(self.limit);
+        self.limit = if self.limit < COUNTED || self.bound != Bound::Unbounded {
+            self.limit + 1
+        } else {
+            u32::MAX
+        };
+        self.cut = false;
+        true
     }
 
     /// The programs did not do what they had done before: the same plan is tried again.
@@ -153,59 +265,192 @@ impl Search {
     /// They never do: what was planned from there on is given up.
     pub fn give_up(&mut self) -> bool {
         self.stack.truncate(self.depth);
+        self.trace.truncate(self.depth.saturating_sub(1));
         self.diverged = false;
         self.next()
     }
 
     /// The moves that sleep at the place to which the chosen move of `node` leads.
-    fn sleepers(&self, node: &Node) -> Vec<Tried> {
+    fn sleepers(node: &Node) -> Vec<Tried> {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
-        let followed = |sleeper: &Tried| {
-            if sleeper.mover == mover || sleeper.footprint.conflicts(made) {
-                return None;
-            }
-            let (last, goes_on) = sleeper.last;
-            let turn = if mover.time { 1 } else { self.bound.turn(goes_on && last != mover) };
-            let left = pay(sleeper.left, turn)?;
-            Some(Tried { left, last: (mover, node.goes_on), ..sleeper.clone() })
-        };
-        node.sleepers.iter().chain(&node.tried).filter_map(followed).collect()
+        let sleeps = |one: &&Tried| one.mover != mover && !one.footprint.conflicts(made);
+        node.sleepers.iter().chain(&node.tried).filter(sleeps).cloned().collect()
     }
+
+    // ---- races, and what is beyond the bound
+
+    /// The last move is known: its races are looked at.
+    fn push(&mut self, after: Option<&Place>) {
+        let Some(at) = self.stack.len().checked_sub(1).filter(|at| *at == self.trace.len()) else {
+            return;
+        };
+        let node = &self.stack[at];
+        let footprint = node.footprint.clone().unwrap_or_else(Footprint::everything);
+        let place = |at: usize| &self.stack[at].place;
+        self.trace.push(node.place.movers[node.chosen], footprint, place, after);
+        for race in self.trace.races() {
+            self.reverse(&race);
+        }
+    }
+
+    /// The second move of a race is to come first, too.
+    fn reverse(&mut self, race: &Race) {
+        let node = &mut self.stack[race.at];
+        let known = |mover: &Mover| {
+            let tried = node.tried.iter().chain(&node.sleepers).any(|one| one.mover == *mover);
+            tried || node.place.movers[node.chosen] == *mover || node.wanted.contains(mover)
+        };
+        if race.first.iter().any(known) {
+            return;
+        }
+        let can = |mover: &&Mover| node.place.movers.contains(mover);
+        match race.first.iter().find(can) {
+            Some(mover) => node.wanted.push(*mover),
+            // It could not have begun there: what came first made it possible.
+            None if race.first.len() <= 1 => {}
+            None => node.all = true,
+        }
+    }
+
+    /// What has blocked one is to come after it, too.
+    fn let_blocked_go_first(&mut self, place: &Place) {
+        for (mover, footprint) in &place.blocked {
+            for race in self.trace.races_of_blocked(*mover, footprint) {
+                self.reverse(&race);
+            }
+        }
+    }
+
+    /// Something is left out below every place on the way.
+    fn is_cut(&mut self) {
+        self.cut = true;
+        self.stack.iter_mut().for_each(|node| node.all = true);
+    }
+
+    /// The next choice at the last node: the process that moved last goes on first; then those that
+    /// cost nothing.
+    fn pick(&mut self) -> Option<usize> {
+        let at = self.stack.len() - 1;
+        let node = &self.stack[at];
+        let order = in_order(&node.place);
+        let fresh = node.tried.is_empty() && node.beyond.is_empty();
+        let has = |list: &[Tried], mover| list.iter().any(|one| one.mover == mover);
+        let mut again = fresh;
+        for i in order {
+            let node = &self.stack[at];
+            let mover = node.place.movers[i];
+            let over = !self.reduce && pay_over(node, self.bound, i);
+            if over {
+                self.cut = true;
+                continue;
+            }
+            if has(&node.tried, mover) || node.beyond.contains(&mover) {
+                continue;
+            }
+            if self.reduce {
+                let wanted = again || node.all || node.wanted.contains(&mover);
+                if !wanted || has(&node.sleepers, mover) {
+                    continue;
+                }
+                if self.is_beyond(at, i) {
+                    self.stack[at].beyond.push(mover);
+                    self.is_cut();
+                    again = false;
+                    continue;
+                }
+            }
+            return Some(i);
+        }
+        // What was wanted later than its turn came.
+        let left = |node: &Node| {
+            node.place.movers.iter().any(|mover| {
+                (node.all || node.wanted.contains(mover))
+                    && !has(&node.tried, *mover)
+                    && !has(&node.sleepers, *mover)
+                    && !node.beyond.contains(mover)
+            })
+        };
+        let node = &self.stack[at];
+        if self.reduce && left(node) { self.pick() } else { None }
+    }
+
+    /// Would the trace be beyond the bound with this move, as far as one knows of it?
+    fn is_beyond(&mut self, at: usize, chosen: usize) -> bool {
+        let node = &self.stack[at];
+        let paid = node.paid + self.bound.cost(&node.place, chosen);
+        let Some(next) = node.place.next.get(chosen).filter(|_| paid > self.limit) else {
+            return false;
+        };
+        let (mover, next) = (node.place.movers[chosen], next.clone());
+        let place = |at: usize| &self.stack[at].place;
+        let len = self.trace.len();
+        self.trace.push(mover, next, place, None);
+        let beyond = self.trace.within(self.limit, false).is_none();
+        self.trace.truncate(len);
+        beyond
+    }
+}
+
+/// Without a reduction the way itself is counted.
+fn pay_over(node: &Node, bound: Bound, chosen: usize) -> bool {
+    node.paid + bound.cost(&node.place, chosen) > bound.limit()
 }
 
 impl Guide for Search {
     fn choose(&mut self, place: &Place) -> Option<usize> {
-        let before = self.depth.checked_sub(1).map(|at| &mut self.stack[at]);
-        let mut new = Node {
-            place: place.clone(),
-            left: self.bound.limit(),
-            sleepers: vec![],
-            chosen: 0,
-            footprint: None,
-            goes_on: false,
-            tried: vec![],
-        };
-        if let Some(before) = before {
-            before.goes_on = place.current.is_some();
-            let paid = self.bound.cost(&before.place, before.chosen);
-            new.left = pay(before.left, paid).unwrap_or(0);
+        if place.movers.is_empty() {
+            self.diverged |= self.depth < self.stack.len();
+            if self.reduce && !self.diverged {
+                self.push(Some(place));
+                self.let_blocked_go_first(place);
+            }
+            return None;
         }
         if let Some(known) = self.stack.get(self.depth) {
-            if known.place == *place {
+            if known.place.is(place) {
                 self.depth += 1;
                 return Some(known.chosen);
             }
             self.diverged = true;
             return None;
         }
-        if let Some(at) = self.depth.checked_sub(1) {
-            new.sleepers = self.sleepers(&self.stack[at]);
+        let mut new = Node {
+            place: place.clone(),
+            sleepers: vec![],
+            chosen: 0,
+            footprint: None,
+            tried: vec![],
+            wanted: vec![],
+            all: !self.reduce,
+            beyond: vec![],
+            paid: 0,
+        };
+        if self.reduce {
+            self.push(Some(place));
         }
-        new.chosen = pick(&new, self.bound, self.reduce, &mut self.cut)?;
-        let chosen = new.chosen;
+        if let Some(before) = self.stack.last() {
+            new.paid = before.paid + self.bound.cost(&before.place, before.chosen);
+            new.sleepers = if self.reduce { Search::sleepers(before) } else { vec![] };
+        }
+        if self.reduce && !self.is_within(new.paid, self.limit, false) {
+            self.is_cut();
+            return None;
+        }
         self.stack.push(new);
+        if self.reduce {
+            if place.hidden {
+                self.stack.iter_mut().for_each(|node| node.all = true);
+            }
+            self.let_blocked_go_first(place);
+        }
+        let Some(chosen) = self.pick() else {
+            self.stack.pop();
+            return None;
+        };
+        let at = self.stack.len() - 1;
+        self.stack[at].chosen = chosen;
         self.depth += 1;
         Some(chosen)
     }
@@ -214,6 +459,10 @@ impl Guide for Search {
         if let Some(at) = self.depth.checked_sub(1) {
             self.stack[at].footprint = Some(footprint);
         }
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.reduce && self.limit != u32::MAX && self.depth >= self.stack.len()
     }
 }
 
@@ -233,284 +482,9 @@ fn first(place: &Place) -> usize {
     place.current.unwrap_or_else(idle)
 }
 
-fn pay(left: u32, cost: u32) -> Option<u32> {
-    if left == u32::MAX { Some(left) } else { left.checked_sub(cost) }
-}
-
-/// The next choice at a node: the process that moved last goes on first; then those that cost
-/// nothing.
-fn pick(node: &Node, bound: Bound, reduce: bool, cut: &mut bool) -> Option<usize> {
-    let place = &node.place;
+/// All of them: the first, then those that cost nothing, and time last.
+fn in_order(place: &Place) -> Vec<usize> {
     let mut order: Vec<usize> = (0..place.movers.len()).collect();
     order.sort_by_key(|&i| (i != first(place), cost(place, i), place.movers[i].time));
-    for i in order {
-        let mover = place.movers[i];
-        if node.tried.iter().any(|tried| tried.mover == mover) {
-            continue;
-        }
-        let Some(left) = pay(node.left, bound.cost(place, i)) else {
-            *cut = true;
-            continue;
-        };
-        // The schedule that tried it before could do afterwards everything that we could, if it has
-        // enough preemptions left to take the turn from the process that moved last.
-        let covered = |sleeper: &Tried| {
-            let turn = bound.turn(sleeper.last.1);
-            sleeper.mover == mover && pay(sleeper.left, turn).is_some_and(|theirs| theirs >= left)
-        };
-        if !(reduce && node.sleepers.iter().any(covered)) {
-            return Some(i);
-        }
-    }
-    None
-}
-
-/// A schedule that is known.
-pub struct Replay {
-    turns: std::vec::IntoIter<Turn>,
-    /// A turn of a process that could not move then.
-    pub wrong: Option<Turn>,
-}
-
-impl Replay {
-    /// Follows a schedule.
-    pub fn new(schedule: &Schedule) -> Replay {
-        Replay { turns: schedule.turns.clone().into_iter(), wrong: None }
-    }
-}
-
-impl Guide for Replay {
-    fn choose(&mut self, place: &Place) -> Option<usize> {
-        if place.movers.len() == 1 {
-            return Some(0);
-        }
-        let Some(turn) = self.turns.next() else {
-            return place
-                .current
-                .or_else(|| (0..place.movers.len()).min_by_key(|&i| cost(place, i)));
-        };
-        let meant =
-            |i: &usize| place.letters[*i] == turn.letter && place.movers[*i].time == turn.time;
-        let chosen = (0..place.movers.len()).find(meant);
-        if chosen.is_none() {
-            self.wrong = Some(turn);
-        }
-        chosen
-    }
-
-    fn moved(&mut self, _: Footprint) {}
-}
-
-#[cfg(test)]
-mod tests {
-    //! A small machine in memory: variables, semaphores, sleeps. What the search promises is held
-    //! against it: no end that some order has is missed by leaving orders out.
-
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::super::footprint::Thing;
-    use super::*;
-
-    #[derive(Clone, Copy, Debug)]
-    enum Op {
-        Load(usize),
-        Store(usize),
-        Post(usize),
-        Wait(usize),
-        Sleep,
-    }
-
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        Ready,
-        Asleep(Option<usize>),
-        Woken,
-        Ended,
-    }
-
-    /// What is known at the end: what each process has loaded, the values of the variables, which
-    /// processes sleep.
-    type End = (Vec<Vec<u32>>, Vec<u32>, Vec<bool>);
-
-    /// Runs the machine once; `None` if it was let go of.
-    fn run(programs: &[Vec<Op>], guide: &mut dyn Guide) -> Option<End> {
-        let n = programs.len();
-        let (mut vars, mut sems) = (vec![0; 2], vec![0; 2]);
-        let (mut at, mut seen) = (vec![0; n], vec![vec![]; n]);
-        let mut states = vec![State::Ready; n];
-        let (mut last, mut stamp) = (None, 0);
-        loop {
-            for i in 0..n {
-                if states[i] == State::Ready && at[i] == programs[i].len() {
-                    states[i] = State::Ended;
-                }
-            }
-            let mover = |i: usize| match states[i] {
-                State::Ready | State::Woken => Some(Mover { id: i as u32, time: false }),
-                State::Asleep(None) => Some(Mover { id: i as u32, time: true }),
-                _ => None,
-            };
-            let movers: Vec<Mover> = (0..n).filter_map(mover).collect();
-            if movers.is_empty() {
-                let asleep = states.iter().map(|state| matches!(state, State::Asleep(_)));
-                return Some((seen, vars, asleep.collect()));
-            }
-            let current = movers.iter().position(|mover| Some(mover.id) == last && !mover.time);
-            let idle = movers.iter().all(|mover| mover.time);
-            let due = idle.then_some(0);
-            let letters = movers.iter().map(|mover| mover.id as usize).collect();
-            let place = Place { movers, letters, current, due };
-            let Mover { id, time } = place.movers[guide.choose(&place)?];
-            let me = id as usize;
-            let mut touched = Footprint::default();
-            touched.writes(Thing::Process(id));
-            last = Some(id);
-            stamp += 1;
-            match (states[me], time) {
-                (_, true) => states[me] = State::Woken,
-                (State::Woken, _) => {
-                    at[me] += 1;
-                    states[me] = State::Ready;
-                }
-                _ => match programs[me][at[me]] {
-                    Op::Load(v) => {
-                        touched.reads(Thing::Memory(v as u64));
-                        seen[me].push(vars[v]);
-                        at[me] += 1;
-                    }
-                    Op::Store(v) => {
-                        touched.writes(Thing::Memory(v as u64));
-                        vars[v] = id * 100 + at[me] as u32 + 1;
-                        at[me] += 1;
-                    }
-                    Op::Post(s) => {
-                        touched.writes(Thing::Sem(s as i32));
-                        let waiting =
-                            states.iter().position(|state| *state == State::Asleep(Some(s)));
-                        match waiting {
-                            Some(i) => states[i] = State::Woken,
-                            None => sems[s] += 1,
-                        }
-                        at[me] += 1;
-                    }
-                    Op::Wait(s) => {
-                        touched.writes(Thing::Sem(s as i32));
-                        if sems[s] > 0 {
-                            sems[s] -= 1;
-                            at[me] += 1;
-                        } else {
-                            states[me] = State::Asleep(Some(s));
-                        }
-                    }
-                    Op::Sleep => states[me] = State::Asleep(None),
-                },
-            }
-            guide.moved(touched);
-            assert!(stamp < 1000);
-        }
-    }
-
-    /// Every end, and how many runs it took.
-    fn ends(programs: &[Vec<Op>], bound: Bound, reduce: bool) -> (BTreeSet<End>, usize) {
-        let mut search = Search::new(bound, reduce);
-        let (mut ends, mut runs) = (BTreeSet::new(), 0);
-        loop {
-            runs += 1;
-            ends.extend(run(programs, &mut search));
-            if !search.next() {
-                assert!(!search.diverged);
-                return (ends, runs);
-            }
-        }
-    }
-
-    #[test]
-    fn all_orders_of_two_by_two() {
-        let two = vec![Op::Store(0), Op::Store(0)];
-        assert_eq!(ends(&[two.clone(), two], Bound::Unbounded, false).1, 6);
-    }
-
-    #[test]
-    fn orders_that_cannot_differ_are_tried_once() {
-        let programs = [vec![Op::Store(0); 3], vec![Op::Store(1); 3]];
-        let (all, runs) = ends(&programs, Bound::Unbounded, false);
-        assert_eq!((all.len(), runs), (1, 20));
-        // One whole run; the others are let go of where they would only repeat it.
-        let (one, fewer) = ends(&programs, Bound::Unbounded, true);
-        assert!(one == all && fewer <= 7, "{fewer}");
-    }
-
-    #[test]
-    fn a_preemption_too_few_is_reported() {
-        let programs = [vec![Op::Store(0), Op::Load(0)], vec![Op::Store(0)]];
-        for (bound, cut) in [(0, true), (2, false)] {
-            let mut search = Search::new(Bound::Preemptions(bound), false);
-            loop {
-                run(&programs, &mut search);
-                if !search.next() {
-                    break;
-                }
-            }
-            assert_eq!(search.cut, cut);
-        }
-    }
-
-    #[test]
-    fn a_lost_post_is_found_at_zero_preemptions() {
-        // Two waits for one post.
-        let programs = [vec![Op::Wait(0), Op::Post(1)], vec![Op::Wait(0)], vec![Op::Post(0)]];
-        let (all, _) = ends(&programs, Bound::Preemptions(0), true);
-        assert!(all.iter().any(|end| end.2[0]) && all.iter().any(|end| end.2[1]));
-    }
-
-    #[test]
-    fn a_program_that_changes_its_mind_is_noticed() {
-        let mut search = Search::new(Bound::Unbounded, true);
-        let stores = vec![Op::Store(0); 2];
-        run(&[stores.clone(), stores], &mut search);
-        assert!(search.next());
-        run(&[vec![Op::Sleep], vec![Op::Sleep]], &mut search);
-        assert!(search.diverged);
-    }
-
-    fn op() -> impl Strategy<Value = Op> {
-        prop_oneof![
-            (0..2_usize).prop_map(Op::Load),
-            (0..2_usize).prop_map(Op::Store),
-            (0..2_usize).prop_map(Op::Post),
-            (0..2_usize).prop_map(Op::Wait),
-            Just(Op::Sleep),
-        ]
-    }
-
-    fn bound() -> impl Strategy<Value = Bound> {
-        prop_oneof![
-            (0..4_u32).prop_map(Bound::Preemptions),
-            (0..4_u32).prop_map(Bound::Delays),
-            Just(Bound::Unbounded),
-        ]
-    }
-
-    /// Also in a debug build a few seconds; with SOAK, more.
-    fn config() -> ProptestConfig {
-        let cases = if std::env::var_os("SOAK").is_some() { 400 } else { 40 };
-        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
-    }
-
-    proptest! {
-        #![proptest_config(config())]
-        /// With a bound or without: leaving orders out leaves no end out.
-        #[test]
-        fn no_end_is_missed(
-            programs in prop::collection::vec(prop::collection::vec(op(), 1..4), 2..4),
-            bound in bound(),
-        ) {
-            let (all, runs) = ends(&programs, bound, false);
-            let (found, fewer) = ends(&programs, bound, true);
-            prop_assert_eq!(found, all);
-            prop_assert!(fewer <= runs);
-        }
-    }
+    order
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::progress::Progress;
 use super::report::{self, Answer, Counted};
 use super::run::{Outcome, World};
-use super::search::{Replay, Search};
+use super::search::{Counts, Guide, Replay, Search, Way};
 use super::{Options, Result, Trouble, complain, exit, room};
 use crate::asked;
 use crate::syscalls;
@@ -124,7 +124,13 @@ impl<'a> Exploration<'a> {
         if !self.search.diverged {
             self.again = 0;
             if !outcome.dropped {
-                self.count(outcome);
+                match self.search.counts() {
+                    Counts::New(preemptions, way) => {
+                        self.count(Outcome { preemptions, way, ..outcome }, 1);
+                    }
+                    Counts::Before => self.count(outcome, 0),
+                    Counts::Beyond => {}
+                }
             }
             return self.search.next();
         }
@@ -138,9 +144,10 @@ impl<'a> Exploration<'a> {
         self.search.give_up()
     }
 
-    fn count(&mut self, outcome: Outcome) {
-        self.answer.schedules += 1;
-        self.answer.not_judged += u64::from(outcome.not_judged.is_some());
+    /// `times`: 0 for one that came before.
+    fn count(&mut self, outcome: Outcome, times: u64) {
+        self.answer.schedules += times;
+        self.answer.not_judged += times * u64::from(outcome.not_judged.is_some());
         let (name, bad) = (name(&outcome), !outcome.findings.is_empty());
         if bad && self.answer.worst.is_none() {
             self.progress.found(&self.answer, &name, &outcome.schedule);
@@ -151,7 +158,7 @@ impl<'a> Exploration<'a> {
             bad,
             first: outcome.schedule.to_string(),
         };
-        self.outcomes.entry(name.clone()).or_insert_with(new).schedules += 1;
+        self.outcomes.entry(name.clone()).or_insert_with(new).schedules += times;
         keep_shorter(&mut self.answer.worst, outcome);
     }
 
@@ -192,14 +199,12 @@ fn keep_shorter(worst: &mut Option<Outcome>, outcome: Outcome) {
 
 /// Runs it once more, for its story.
 fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
-    for _ in 0..PATIENCE {
-        let again = world.run(&mut Replay::new(&worst.schedule), true)?;
-        if name(&again) == name(worst) {
-            *worst = Outcome {
-                preemptions: worst.preemptions,
-                schedule: worst.schedule.clone(),
-                ..again
-            };
+    for time in 0..2 * PATIENCE {
+        let (mut way, mut replay) = (Way::new(&worst.way), Replay::new(&worst.schedule));
+        let guide: &mut dyn Guide = if time < PATIENCE { &mut way } else { &mut replay };
+        let again = world.run(guide, true)?;
+        if !again.dropped && name(&again) == name(worst) {
+            *worst = Outcome { preemptions: worst.preemptions, ..again };
             return Ok(());
         }
     }

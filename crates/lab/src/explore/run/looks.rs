@@ -10,7 +10,7 @@ const SPINS: u32 = 2000;
 const CIRCLES: u32 = 3;
 /// So often the same call from the same place: it polls.
 const POLLS: u32 = 2;
-/// So often one that sleeps in a loop may wake up although others could move.
+/// So often in a row one that sleeps in a loop may wake up although others could move.
 const SLEEPS: u32 = 4;
 
 /// What one thread looked at last, and how often in a row with the same answer.
@@ -20,6 +20,8 @@ pub struct Looks {
     times: u32,
     /// Where it was found spinning.
     spots: Vec<Spot>,
+    /// How often time has passed for it since another process moved.
+    naps: u32,
     /// Another process first.
     pub yields: bool,
 }
@@ -61,6 +63,18 @@ impl Looks {
     /// Its last call has changed something: the next one does not only check again.
     pub fn changed(&mut self) {
         self.times = 0;
+        self.naps = 0;
+        self.yields = false;
+    }
+
+    /// Time has passed for it.
+    pub fn naps(&mut self) {
+        self.naps += 1;
+    }
+
+    /// Another process has moved: what it looks at may have changed.
+    pub fn may_look(&mut self) {
+        self.naps = 0;
         self.yields = false;
     }
 
@@ -91,6 +105,6 @@ impl Looks {
 
     /// May time pass for it although others could move?
     pub fn is_patient(&self) -> bool {
-        self.times < SLEEPS
+        self.times.max(self.naps) < SLEEPS
     }
 }

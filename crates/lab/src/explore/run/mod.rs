@@ -34,7 +34,6 @@ mod story;
 mod touched;
 mod tracees;
 
-use super::footprint::Thing;
 use crate::tracer::memory::private_state;
 use model::{Ids, Model, State};
 use moves::Moves;
@@ -73,6 +72,8 @@ pub struct Outcome {
     pub schedule: Schedule,
     pub moves: usize,
     pub preemptions: u32,
+    /// Who moves, in the order of the same trace that has the fewest preemptions.
+    pub way: Vec<Mover>,
     /// Why it cannot be said whether something is wrong.
     pub not_judged: Option<&'static str>,
     /// The guide let go of it.
@@ -148,7 +149,9 @@ impl Run<'_> {
             }
             self.moves.find_blocked();
             let candidates = self.candidates();
-            if candidates.is_empty() && self.moves.let_sleep()? {
+            if candidates.is_empty() && self.moves.has_blocked() {
+                guide.choose(&self.place(&[]));
+                self.moves.let_sleep()?;
                 continue;
             }
             if candidates.is_empty() {
@@ -160,7 +163,12 @@ impl Run<'_> {
                 self.outcome.dropped = true;
                 return Ok(());
             }
-            let place = self.place(&candidates);
+            let mut place = self.place(&candidates);
+            if guide.looks_ahead() {
+                let all = &mut self.moves.all;
+                let next = |one: &Candidate| all.certain(one.task, one.mover.time);
+                place.next = candidates.iter().map(next).collect();
+            }
             let Some(chosen) = guide.choose(&place) else {
                 self.outcome.dropped = true;
                 return Ok(());
@@ -168,9 +176,6 @@ impl Run<'_> {
             let idle = self.is_idle();
             self.note_choice(&place, chosen);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
-            if std::env::var_os("DBG").is_some() {
-                eprintln!("{:?} {:?}", candidates[chosen].mover, self.moves.all.touched.made);
-            }
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
             self.look_at_progress(candidates[chosen], candidates.len(), idle);
         }
@@ -211,10 +216,20 @@ impl Run<'_> {
     }
 
     /// The same, as the search sees it.
-    fn place(&self, candidates: &[Candidate]) -> Place {
+    fn place(&mut self, candidates: &[Candidate]) -> Place {
+        let mut blocked = vec![];
+        for task in 0..self.moves.all.model.tasks.len() {
+            let one = &self.moves.all.model.tasks[task];
+            if one.blocked {
+                let mover = Mover { id: one.id, time: false };
+                blocked.push((mover, self.moves.all.certain(task, false)));
+            }
+        }
         let model = &self.moves.all.model;
-        let current =
-            candidates.iter().position(|one| Some(one.mover) == self.last && !one.mover.time);
+        // One that only checks again makes room for any other.
+        let current = candidates.iter().position(|one| {
+            Some(one.mover) == self.last && !one.mover.time && !model.tasks[one.task].looks.yields
+        });
         let due = |at: &usize| {
             let one = candidates[*at];
             model.due(one.task).filter(|_| one.mover.time)
@@ -225,6 +240,14 @@ impl Run<'_> {
             letters: candidates.iter().map(|one| one.task).collect(),
             current,
             due: first.filter(|_| self.is_idle()),
+            times: (0..candidates.len()).map(|at| due(&at).map(|(at, _)| at)).collect(),
+            next: vec![],
+            blocked,
+            hidden: (0..model.tasks.len()).any(|task| {
+                let is =
+                    |time| candidates.iter().any(|one| one.task == task && one.mover.time == time);
+                model.can_move(task) && !is(false) || model.due(task).is_some() && !is(true)
+            }),
         }
     }
 
@@ -240,13 +263,8 @@ impl Run<'_> {
     /// One moves. `taken`: it takes the turn from one that could have gone on.
     fn move_one(&mut self, Candidate { mover, task }: Candidate, taken: bool) -> Result<()> {
         let all = &mut self.moves.all;
-        let process = all.model.tasks[task].process as u32;
-        all.touched.made.reads(Thing::Process(process));
+        all.touched.made = all.certain(task, mover.time);
         all.model.tasks[task].looks.yields = false;
-        if mover.time {
-            all.touched.made.writes(Thing::Process(process));
-            all.touched.made.writes(Thing::Time);
-        }
         if self.last.is_some_and(|last| last != mover) {
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
@@ -257,8 +275,11 @@ impl Run<'_> {
         }
         self.moves.settle()?;
         let Programs { touched, model, .. } = &mut self.moves.all;
-        if std::mem::take(&mut touched.changed) {
-            model.tasks[task].looks.changed();
+        let changed = std::mem::take(&mut touched.changed);
+        match mover.time {
+            true => model.tasks[task].looks.naps(),
+            false if changed => model.tasks[task].looks.changed(),
+            false => {}
         }
         touched.memory(model, task);
         self.last = Some(mover);
@@ -273,7 +294,7 @@ impl Run<'_> {
         // A process has moved: those that waited for that may check again.
         if !repeats || candidates > 1 || movers > 1 {
             let others = model.tasks.iter_mut().enumerate().filter(|(i, _)| *i != moved.task);
-            others.for_each(|(_, task)| task.looks.yields = false);
+            others.for_each(|(_, task)| task.looks.may_look());
         }
         self.looks = if repeats { self.looks + 1 } else { 0 };
         self.ticks = match (idle, moved.mover.time) {

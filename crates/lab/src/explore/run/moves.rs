@@ -276,8 +276,13 @@ impl Moves<'_> {
         }
     }
 
-    /// Nobody can move: all that are held before such a call fall asleep. False: nobody was.
-    pub fn let_sleep(&mut self) -> Result<bool> {
+    /// Is one?
+    pub fn has_blocked(&self) -> bool {
+        self.all.model.tasks.iter().any(|task| task.blocked)
+    }
+
+    /// Nobody can move: all that are held before such a call fall asleep.
+    pub fn let_sleep(&mut self) -> Result<()> {
         let blocked = |i: &usize| self.all.model.tasks[*i].blocked;
         let all: Vec<usize> = (0..self.all.model.tasks.len()).filter(blocked).collect();
         for &i in &all {
@@ -288,7 +293,7 @@ impl Moves<'_> {
             self.settle()?;
         }
         self.all.touched.made = Footprint::default();
-        Ok(!all.is_empty())
+        Ok(())
     }
 
     // ---- processes that have been woken

@@ -12,7 +12,7 @@ use super::tracees::{Heard, Tracees};
 use super::{Result, Trouble, World};
 use crate::event::Action;
 use crate::explore::calls::{self, Mapped, Visible, descriptor};
-use crate::explore::footprint::Thing;
+use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::verdict::{Kind, Moment};
 use crate::syscalls;
 use crate::syscalls::cells::{CallRow, Changes, Object, Touch, Wakes};
@@ -182,6 +182,34 @@ impl<'a> Programs<'a> {
         self.tracees.go_on(i, self.how(i), 0)
     }
 
+    /// What its next move, or time, will certainly touch.
+    pub fn certain(&mut self, i: usize, time: bool) -> Footprint {
+        let kept = std::mem::take(&mut self.touched.made);
+        let process = self.model.tasks[i].process as u32;
+        self.touched.made.reads(Thing::Process(process));
+        if time {
+            self.touched.made.writes(Thing::Process(process));
+            self.touched.made.writes(Thing::Time);
+        }
+        let task = &self.model.tasks[i];
+        let stands = task.state == State::Before && task.signals == self.signals;
+        let entry = task.entry.filter(|_| stands && !time);
+        let row = entry.as_ref().and_then(calls::known);
+        let ends = row.is_some_and(|row| row.changes == Changes::Process);
+        if !ends {
+            self.touched.sees(&self.model, i);
+        }
+        if let Some(entry) = entry {
+            self.touched.call(&self.model, i, &entry);
+            self.reaches(i, &entry);
+        }
+        if ends {
+            self.touched.made.writes(Thing::Process(process));
+            self.touched.made.writes(Thing::Child(process));
+        }
+        std::mem::replace(&mut self.touched.made, kept)
+    }
+
     /// To fall asleep must be a move.
     pub fn sleepers_matter(&mut self) {
         self.world.starts_again |= !self.world.sleepers_matter;
@@ -210,15 +238,8 @@ impl<'a> Programs<'a> {
             return;
         };
         let sent = calls::sent(self.model.tasks[i].tid, entry, *to);
-        let reached = sent.process.and_then(|named| self.model.named(named));
+        let reached = self.reaches(i, entry);
         self.signals += u64::from(sent.signal != 0);
-        match reached {
-            Some(process) if sent.signal == 0 => {
-                self.touched.made.reads(Thing::Process(process as u32));
-            }
-            Some(process) => self.touched.made.writes(Thing::Process(process as u32)),
-            None => self.touched.made.add_everything(),
-        }
         let inside = reached.is_some()
             || sent.signal == 0
             || sent.is_surely_inside
@@ -227,6 +248,21 @@ impl<'a> Programs<'a> {
         if !inside {
             self.judge.outsider(&self.model, i, sent.target, sent.signal);
         }
+    }
+
+    /// The process that a signal will reach, if the call sends one and it is known.
+    fn reaches(&mut self, i: usize, entry: &Entry) -> Option<usize> {
+        let Some(CallRow { wakes: Wakes::Addressee(to), .. }) = syscalls::row(entry.number) else {
+            return None;
+        };
+        let sent = calls::sent(self.model.tasks[i].tid, entry, *to);
+        let reached = sent.process.and_then(|named| self.model.named(named));
+        match reached.map(|process| Thing::Process(process as u32)) {
+            Some(process) if sent.signal == 0 => self.touched.made.reads(process),
+            Some(process) => self.touched.made.writes(process),
+            None => self.touched.made.add_everything(),
+        }
+        reached
     }
 
     /// A call has ended: what that means for others, and what is printed of it.

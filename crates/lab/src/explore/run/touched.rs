@@ -225,6 +225,15 @@ impl Touched {
         self.pipes.insert(link, name);
     }
 
+    /// What a process that moves may look at, whatever it does.
+    pub fn sees(&mut self, model: &Model, i: usize) {
+        let (index, process) = (model.tasks[i].process, model.process(i));
+        if process.threads > 1 {
+            self.made.writes(Thing::Memory(1 << 48 | index as u64));
+        }
+        process.maps.iter().for_each(|map| self.made.reads(Thing::Memory(map.memory)));
+    }
+
     /// After a move: has the memory changed that others see?
     pub fn memory(&mut self, model: &Model, i: usize) {
         let (index, process) = (model.tasks[i].process, model.process(i));

@@ -1,0 +1,358 @@
+//! A small machine in memory: variables, semaphores, sleeps. What the search promises is held
+//! against it: no end that some order has is missed by leaving orders out.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::explore::footprint::Thing;
+
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    Load(usize),
+    Store(usize),
+    Post(usize),
+    Wait(usize),
+    Sleep(u64),
+    /// As `Wait`, but nobody can tell whether one sleeps there: it cannot be made before its time.
+    Take(usize),
+    /// Of two at once.
+    TakeBoth,
+    /// Waits for the end of a process, as `Take` does.
+    Join(usize),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Ready,
+    Asleep(Option<usize>),
+    Woken,
+    Ended,
+}
+
+/// What is known at the end: what each process has loaded, the values of the variables, which
+/// processes sleep.
+type End = (Vec<Vec<u32>>, Vec<u32>, Vec<bool>);
+
+/// What an operation touches, besides its own process.
+fn touches(op: Op) -> Vec<(Thing, bool)> {
+    match op {
+        Op::Load(v) => vec![(Thing::Memory(v as u64), false)],
+        Op::Store(v) => vec![(Thing::Memory(v as u64), true)],
+        Op::Post(s) | Op::Wait(s) | Op::Take(s) => vec![(Thing::Sem(s as i32), true)],
+        Op::TakeBoth => vec![(Thing::Sem(0), true), (Thing::Sem(1), true)],
+        Op::Sleep(_) => vec![(Thing::Time, false)],
+        Op::Join(other) => vec![(Thing::Child(other as u32), true)],
+    }
+}
+
+struct Machine<'a> {
+    programs: &'a [Vec<Op>],
+    vars: Vec<u32>,
+    sems: Vec<u32>,
+    at: Vec<usize>,
+    seen: Vec<Vec<u32>>,
+    states: Vec<State>,
+    now: u64,
+    until: Vec<u64>,
+    last: Option<u32>,
+}
+
+impl Machine<'_> {
+    fn op(&self, i: usize) -> Option<Op> {
+        (self.states[i] == State::Ready).then(|| self.programs[i].get(self.at[i]).copied())?
+    }
+
+    fn is_blocked(&self, i: usize) -> bool {
+        match self.op(i) {
+            Some(Op::Take(s)) => self.sems[s] == 0,
+            Some(Op::TakeBoth) => self.sems.contains(&0),
+            Some(Op::Join(other)) => {
+                self.states.get(other).is_some_and(|state| *state != State::Ended)
+            }
+            _ => false,
+        }
+    }
+
+    /// What its next move will touch.
+    fn footprint(&self, i: usize, time: bool) -> Footprint {
+        let mut touched = Footprint::default();
+        touched.writes(Thing::Process(i as u32));
+        if time {
+            touched.writes(Thing::Time);
+            return touched;
+        }
+        for (thing, write) in self.op(i).map_or(vec![], touches) {
+            if write { touched.writes(thing) } else { touched.reads(thing) }
+        }
+        let stays = matches!(self.op(i), Some(Op::Sleep(_)))
+            || matches!(self.op(i), Some(Op::Wait(s)) if self.sems[s] == 0);
+        if self.at[i] + 1 == self.programs[i].len() && !stays {
+            touched.writes(Thing::Child(i as u32));
+        }
+        touched
+    }
+
+    fn place(&self, ahead: bool) -> Place {
+        let n = self.programs.len();
+        let mover = |i: usize| match self.states[i] {
+            State::Ready | State::Woken if !self.is_blocked(i) => {
+                Some(Mover { id: i as u32, time: false })
+            }
+            State::Asleep(None) => Some(Mover { id: i as u32, time: true }),
+            _ => None,
+        };
+        let movers: Vec<Mover> = (0..n).filter_map(mover).collect();
+        let all = || movers.iter().enumerate().filter(|(_, mover)| mover.time);
+        let idle = movers.iter().all(|mover| mover.time);
+        let first = all().min_by_key(|(_, mover)| (self.until[mover.id as usize], mover.id));
+        let time = |mover: &Mover| mover.time.then(|| self.until[mover.id as usize]);
+        let blocked = (0..n).filter(|i| self.is_blocked(*i));
+        let next = |mover: &Mover| self.footprint(mover.id as usize, mover.time);
+        Place {
+            current: movers.iter().position(|m| Some(m.id) == self.last && !m.time),
+            due: first.map(|(at, _)| at).filter(|_| idle),
+            letters: movers.iter().map(|mover| mover.id as usize).collect(),
+            times: movers.iter().map(time).collect(),
+            next: if ahead { movers.iter().map(next).collect() } else { vec![] },
+            blocked: blocked
+                .map(|i| (Mover { id: i as u32, time: false }, self.footprint(i, false)))
+                .collect(),
+            hidden: false,
+            movers,
+        }
+    }
+
+    fn make(&mut self, me: usize) {
+        let Some(op) = self.op(me) else { return };
+        match op {
+            Op::Load(v) => self.seen[me].push(self.vars[v]),
+            Op::Store(v) => self.vars[v] = me as u32 * 100 + self.at[me] as u32 + 1,
+            Op::Post(s) => {
+                let asleep = State::Asleep(Some(s));
+                match self.states.iter().position(|state| *state == asleep) {
+                    Some(i) => self.states[i] = State::Woken,
+                    None => self.sems[s] += 1,
+                }
+            }
+            Op::Wait(s) if self.sems[s] == 0 => {
+                self.states[me] = State::Asleep(Some(s));
+                return;
+            }
+            Op::Wait(s) | Op::Take(s) => self.sems[s] -= 1,
+            Op::TakeBoth => self.sems.iter_mut().for_each(|sem| *sem -= 1),
+            Op::Join(_) => {}
+            Op::Sleep(length) => {
+                (self.states[me], self.until[me]) = (State::Asleep(None), self.now + length);
+                return;
+            }
+        }
+        self.at[me] += 1;
+    }
+
+    fn ends(&mut self) {
+        for (i, program) in self.programs.iter().enumerate() {
+            if self.states[i] == State::Ready && self.at[i] == program.len() {
+                self.states[i] = State::Ended;
+            }
+        }
+    }
+}
+
+/// Runs the machine once; `None` if it was let go of. `ahead`: the guide is told what comes next, if
+/// it asks.
+fn run(programs: &[Vec<Op>], ahead: bool, guide: &mut dyn Guide) -> Option<End> {
+    let n = programs.len();
+    let mut machine = Machine {
+        programs,
+        vars: vec![0; 6],
+        sems: vec![0; 2],
+        at: vec![0; n],
+        seen: vec![vec![]; n],
+        states: vec![State::Ready; n],
+        now: 0,
+        until: vec![0; n],
+        last: None,
+    };
+    for stamp in 0.. {
+        assert!(stamp < 1000);
+        machine.ends();
+        let place = machine.place(ahead && guide.looks_ahead());
+        if place.movers.is_empty() {
+            guide.choose(&place);
+            let asleep = machine.states.iter().map(|state| *state != State::Ended);
+            return Some((machine.seen, machine.vars, asleep.collect()));
+        }
+        let Mover { id, time } = place.movers[guide.choose(&place)?];
+        let me = id as usize;
+        let touched = machine.footprint(me, time);
+        machine.last = Some(id);
+        match (machine.states[me], time) {
+            (_, true) => {
+                machine.now = machine.now.max(machine.until[me]);
+                machine.states[me] = State::Woken;
+            }
+            (State::Woken, _) => {
+                machine.at[me] += 1;
+                machine.states[me] = State::Ready;
+            }
+            _ => machine.make(me),
+        }
+        guide.moved(touched);
+    }
+    None
+}
+
+/// Every end, how many runs it took, and how many of these counted.
+fn ends(
+    programs: &[Vec<Op>],
+    bound: Bound,
+    reduce: bool,
+    ahead: bool,
+) -> (BTreeSet<End>, usize, usize) {
+    let mut search = Search::new(bound, reduce);
+    let (mut ends, mut runs, mut counted) = (BTreeSet::new(), 0, 0);
+    loop {
+        runs += 1;
+        if let Some(end) = run(programs, ahead, &mut search) {
+            match search.counts() {
+                Counts::New(price, way) => {
+                    assert!(price <= bound.limit());
+                    counted += 1;
+                    let again = run(programs, false, &mut Way::new(&way));
+                    assert_eq!(again.as_ref(), Some(&end), "{programs:?} {way:?}");
+                    ends.insert(end);
+                }
+                Counts::Before => assert!(ends.contains(&end)),
+                Counts::Beyond => {}
+            }
+        }
+        if !search.next() {
+            assert!(!search.diverged);
+            return (ends, runs, counted);
+        }
+    }
+}
+
+#[test]
+fn all_orders_of_two_by_two() {
+    let two = vec![Op::Store(0), Op::Store(0)];
+    assert_eq!(ends(&[two.clone(), two], Bound::Unbounded, false, false).1, 6);
+}
+
+#[test]
+fn orders_that_cannot_differ_are_tried_once() {
+    let programs = [vec![Op::Store(0); 3], vec![Op::Store(1); 3]];
+    let (all, runs, _) = ends(&programs, Bound::Unbounded, false, false);
+    assert_eq!((all.len(), runs), (1, 20));
+    for bound in [Bound::Preemptions(2), Bound::Unbounded] {
+        let (one, runs, counted) = ends(&programs, bound, true, true);
+        assert_eq!((one, runs, counted), (all.clone(), 1, 1));
+    }
+}
+
+#[test]
+fn many_that_only_do_things_of_their_own_cost_nothing() {
+    let child = |own| vec![Op::Store(own); 2];
+    let parent = (1..5).map(Op::Join).collect();
+    let programs = [parent, child(2), child(3), child(4), child(5)];
+    let programs = programs.map(|ops: Vec<Op>| ops);
+    assert_eq!(ends(&programs, Bound::Preemptions(2), true, true).1, 1);
+}
+
+#[test]
+fn a_preemption_too_few_is_reported() {
+    let programs = [vec![Op::Store(0), Op::Load(0)], vec![Op::Store(0)]];
+    for (bound, reduce) in [(0, false), (2, false), (0, true), (2, true)] {
+        let mut search = Search::new(Bound::Preemptions(bound), reduce);
+        loop {
+            if run(&programs, true, &mut search).is_some() {
+                search.counts();
+            }
+            if !search.next() {
+                break;
+            }
+        }
+        assert_eq!(search.cut, bound == 0);
+    }
+}
+
+#[test]
+fn what_needs_the_fewest_preemptions_comes_first() {
+    let programs = [vec![Op::Load(0), Op::Load(0)], vec![Op::Store(0), Op::Store(0)]];
+    let mut search = Search::new(Bound::Preemptions(2), true);
+    let mut prices = vec![];
+    loop {
+        if run(&programs, true, &mut search).is_some()
+            && let Counts::New(price, _) = search.counts()
+        {
+            prices.push(price);
+        }
+        if !search.next() {
+            break;
+        }
+    }
+    assert!(prices.is_sorted() && prices.contains(&0) && prices.contains(&2), "{prices:?}");
+}
+
+#[test]
+fn a_lost_post_is_found_at_zero_preemptions() {
+    // Two waits for one post.
+    let programs = [vec![Op::Wait(0), Op::Post(1)], vec![Op::Wait(0)], vec![Op::Post(0)]];
+    let (all, ..) = ends(&programs, Bound::Preemptions(0), true, true);
+    assert!(all.iter().any(|end| end.2[0]) && all.iter().any(|end| end.2[1]));
+}
+
+#[test]
+fn a_program_that_changes_its_mind_is_noticed() {
+    let mut search = Search::new(Bound::Unbounded, true);
+    let stores = vec![Op::Store(0); 2];
+    run(&[stores.clone(), stores], false, &mut search);
+    assert!(search.next());
+    run(&[vec![Op::Sleep(1)], vec![Op::Sleep(1)]], false, &mut search);
+    assert!(search.diverged);
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (0..2_usize).prop_map(Op::Load),
+        (0..2_usize).prop_map(Op::Store),
+        (0..2_usize).prop_map(Op::Post),
+        (0..2_usize).prop_map(Op::Wait),
+        (1..3_u64).prop_map(Op::Sleep),
+        (0..2_usize).prop_map(Op::Take),
+        Just(Op::TakeBoth),
+        (0..3_usize).prop_map(Op::Join),
+    ]
+}
+
+fn bound() -> impl Strategy<Value = Bound> {
+    prop_oneof![
+        (0..4_u32).prop_map(Bound::Preemptions),
+        (0..4_u32).prop_map(Bound::Delays),
+        Just(Bound::Unbounded),
+    ]
+}
+
+/// Also in a debug build a few seconds; with SOAK, more.
+fn config() -> ProptestConfig {
+    let cases = if std::env::var_os("SOAK").is_some() { 50_000 } else { 400 };
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
+
+proptest! {
+    #![proptest_config(config())]
+    /// With a bound or without: leaving orders out leaves no end out.
+    #[test]
+    fn no_end_is_missed(
+        programs in prop::collection::vec(prop::collection::vec(op(), 1..4), 2..4),
+        bound in bound(),
+        ahead in any::<bool>(),
+    ) {
+        let (all, runs, _) = ends(&programs, bound, false, false);
+        let (found, _, counted) = ends(&programs, bound, true, ahead);
+        prop_assert_eq!(found, all);
+        prop_assert!(counted <= runs);
+    }
+}
