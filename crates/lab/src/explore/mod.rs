@@ -116,6 +116,8 @@ pub mod exit {
 pub enum Trouble {
     /// A signal asks us to stop.
     Signal(i32),
+    /// A number that a process was to get is not free yet.
+    Taken,
     /// One line.
     Because(u8, String),
 }
@@ -146,6 +148,10 @@ pub fn explore(options: &Options) -> ExitCode {
     ExitCode::from(match session::explore(options) {
         Ok(code) => code,
         Err(Trouble::Signal(signal)) => 128 + signal as u8,
+        Err(Trouble::Taken) => {
+            complain("the program could not be started: no number is free");
+            exit::INCOMPLETE
+        }
         Err(Trouble::Because(code, why)) => {
             complain(&why);
             code

@@ -91,6 +91,7 @@ fn trouble(refused: Refused) -> Trouble {
     match refused {
         Refused::Asked(signal) => Trouble::Signal(signal),
         Refused::Ptrace(_) => Trouble::because(format!("cannot trace what it starts: {refused}")),
+        Refused::Call("clone", Errno::EEXIST) => Trouble::Taken,
         Refused::Call(..) | Refused::Killed(_) => {
             Trouble::because(format!("the program could not be started: {refused}"))
         }

@@ -505,18 +505,23 @@ impl<'a> Programs<'a> {
 
     /// All processes that are left end now, even if a signal asks us to stop meanwhile.
     pub fn clear(&mut self) -> Result<()> {
-        for process in self.model.processes.iter().filter(|process| process.end.is_none()) {
-            // SAFETY: a tracee that we have not reaped: the number is its own.
-            unsafe { libc::kill(process.tgid, libc::SIGKILL) };
+        let model = &self.model;
+        // Parents first: what they would have to reap is the room's to reap then.
+        for (number, process) in model.processes.iter().enumerate() {
+            let lives = process.end.is_none();
+            if lives {
+                // SAFETY: a tracee that we have not reaped: the number is its own.
+                unsafe { libc::kill(process.tgid, libc::SIGKILL) };
+            }
+            let left = |i: &usize| {
+                let task = &model.tasks[*i];
+                task.process == number && (task.state != State::Gone || process.main == *i && lives)
+            };
+            // The kernel reports the main thread's end last.
+            let mut order: Vec<usize> = (0..model.tasks.len()).filter(left).collect();
+            order.sort_by_key(|i| process.main == *i);
+            order.into_iter().try_for_each(|i| self.tracees.clear(i))?;
         }
-        let process = |i: &usize| &self.model.processes[self.model.tasks[*i].process];
-        let is_main = |i: &usize| process(i).main == *i;
-        let left = |i: &usize| {
-            self.model.tasks[*i].state != State::Gone || is_main(i) && process(i).end.is_none()
-        };
-        // The kernel reports the main thread's end last.
-        let mut order: Vec<usize> = (0..self.model.tasks.len()).filter(left).collect();
-        order.sort_by_key(is_main);
-        order.into_iter().try_for_each(|i| self.tracees.clear(i))
+        Ok(())
     }
 }
