@@ -188,7 +188,12 @@ impl Search {
     }
 
     /// A run has ended, with its last move, and was not let go of. To be asked before [`Search::next`].
-    pub fn counts(&mut self) -> Counts {
+    /// `whole`: nobody could have gone on.
+    pub fn counts(&mut self, whole: bool) -> Counts {
+        if !whole {
+            // Races that would have come are not known.
+            self.stack.iter_mut().for_each(|node| node.all = true);
+        }
         let movers = |stack: &[Node]| stack.iter().map(|n| n.place.movers[n.chosen]).collect();
         let paid = self
             .stack

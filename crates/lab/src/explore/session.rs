@@ -124,7 +124,7 @@ impl<'a> Exploration<'a> {
         if !self.search.diverged {
             self.again = 0;
             if !outcome.dropped {
-                match self.search.counts() {
+                match self.search.counts(!outcome.over) {
                     Counts::New(preemptions, way) => {
                         self.count(Outcome { preemptions, way, ..outcome }, 1);
                     }

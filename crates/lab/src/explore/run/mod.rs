@@ -35,6 +35,7 @@ mod touched;
 mod tracees;
 
 use crate::tracer::memory::private_state;
+use judge::Judge;
 use model::{Ids, Model, State};
 use moves::Moves;
 use programs::Programs;
@@ -76,6 +77,8 @@ pub struct Outcome {
     pub preemptions: u32,
     /// Who moves, in the order of the same trace that has the fewest preemptions.
     pub way: Vec<Mover>,
+    /// It was ended before all had ended or slept.
+    pub over: bool,
     /// Why it cannot be said whether something is wrong.
     pub not_judged: Option<&'static str>,
     /// The guide let go of it.
@@ -127,8 +130,8 @@ impl World {
         let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
         let Programs { judge, narrator, .. } = run.moves.all;
-        let (findings, ends, not_judged) = (judge.findings, judge.ends, judge.not_judged);
-        Ok(Outcome { findings, ends, not_judged, story: narrator.story, ..run.outcome })
+        let Judge { findings, ends, over, not_judged, .. } = judge;
+        Ok(Outcome { findings, ends, over, not_judged, story: narrator.story, ..run.outcome })
     }
 }
 

@@ -216,7 +216,7 @@ fn ends(
     loop {
         runs += 1;
         if let Some(end) = run(programs, ahead, &mut search) {
-            match search.counts() {
+            match search.counts(true) {
                 Counts::New(price, way) => {
                     assert!(price <= bound.limit());
                     counted += 1;
@@ -268,7 +268,7 @@ fn a_preemption_too_few_is_reported() {
         let mut search = Search::new(Bound::Preemptions(bound), reduce);
         loop {
             if run(&programs, true, &mut search).is_some() {
-                search.counts();
+                search.counts(true);
             }
             if !search.next() {
                 break;
@@ -285,7 +285,7 @@ fn what_needs_the_fewest_preemptions_comes_first() {
     let mut prices = vec![];
     loop {
         if run(&programs, true, &mut search).is_some()
-            && let Counts::New(price, _) = search.counts()
+            && let Counts::New(price, _) = search.counts(true)
         {
             prices.push(price);
         }
