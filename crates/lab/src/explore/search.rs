@@ -24,76 +24,29 @@
 
 use super::footprint::Footprint;
 
+mod place;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod ways;
 
+use place::in_order;
+pub use place::{Bound, Guide, Mover, Place, cost};
 use trace::{Race, Trace};
 pub use ways::{Replay, Way};
-
-/// One that can move.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub struct Mover {
-    /// The same process or thread in every schedule.
-    pub id: u32,
-    /// Not the process itself: time, which ends its sleep, its timeout or its alarm.
-    pub time: bool,
-}
-
-/// A place where one process must move.
-#[derive(Clone, Debug, Default)]
-pub struct Place {
-    /// The processes that can. None: the run ends here, where some are blocked.
-    pub movers: Vec<Mover>,
-    /// Their names in a schedule.
-    pub letters: Vec<usize>,
-    /// Which of them moved last and would go on.
-    pub current: Option<usize>,
-    /// Only time can move, and processes that only check again: then time passes for this one
-    /// first.
-    pub due: Option<usize>,
-    /// When time can pass, for each of them.
-    pub times: Vec<Option<u64>>,
-    /// What each of them will certainly touch, if that was asked for.
-    pub next: Vec<Footprint>,
-    /// Processes whose next call cannot be made yet, and what it would touch.
-    pub blocked: Vec<(Mover, Footprint)>,
-    /// Some could move that are not among the movers: they only check again.
-    pub hidden: bool,
-}
-
-impl Place {
-    /// Is it the place that it was in another run?
-    fn is(&self, other: &Place) -> bool {
-        let of = |place: &Place| (place.current, place.due);
-        self.movers == other.movers && self.letters == other.letters && of(self) == of(other)
-    }
-
-    /// When time can pass for a process.
-    fn due_of(&self, id: u32) -> Option<u64> {
-        let at = self.movers.iter().position(|mover| *mover == Mover { id, time: true })?;
-        self.times.get(at).copied().flatten()
-    }
-}
-
-/// Decides which process moves.
-pub trait Guide {
-    /// Which of them moves now; `None`: this run leads to nothing new, so end it.
-    fn choose(&mut self, place: &Place) -> Option<usize>;
-    /// What the chosen move has touched.
-    fn moved(&mut self, footprint: Footprint);
-    /// Is [`Place::next`] wanted?
-    fn looks_ahead(&self) -> bool {
-        false
-    }
-}
 
 /// A move that was tried before at a place on our way, and could not be told from what came since.
 #[derive(Clone, Debug)]
 struct Tried {
     mover: Mover,
     footprint: Footprint,
+    /// Every trace within the bound that begins with it was tried.
+    whole: bool,
+    /// Else: the preemptions that the schedule that tried it would have left, if it had then moved as
+    /// we did.
+    left: i64,
+    /// Which process moved last in that schedule, and could it go on?
+    last: (Mover, bool),
 }
 
 struct Node {
@@ -109,35 +62,12 @@ struct Node {
     all: bool,
     /// Who would be beyond the bound.
     beyond: Vec<Mover>,
+    /// Since the chosen one moved, something was left out that may not be.
+    unsure: bool,
+    /// Could the chosen process go on afterwards?
+    goes_on: bool,
     /// The preemptions before it.
     paid: u32,
-}
-
-/// What there may only be so many of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub enum Bound {
-    Preemptions(u32),
-    Delays(u32),
-    Unbounded,
-}
-
-impl Bound {
-    /// No limit: `u32::MAX`.
-    fn limit(self) -> u32 {
-        match self {
-            Bound::Preemptions(n) | Bound::Delays(n) => n,
-            Bound::Unbounded => u32::MAX,
-        }
-    }
-
-    /// What a choice costs.
-    fn cost(self, place: &Place, chosen: usize) -> u32 {
-        match self {
-            Bound::Delays(_) => u32::from(chosen != first(place)),
-            _ => cost(place, chosen),
-        }
-    }
 }
 
 /// So many preemptions are counted one by one; then all are allowed, if that was asked for.
@@ -235,7 +165,15 @@ impl Search {
             let node = &mut self.stack[at];
             let mover = node.place.movers[node.chosen];
             let footprint = node.footprint.take().unwrap_or_else(Footprint::everything);
-            node.tried.push(Tried { mover, footprint });
+            let cost = self.bound.cost(&node.place, node.chosen);
+            node.tried.push(Tried {
+                mover,
+                footprint,
+                whole: !std::mem::take(&mut node.unsure),
+                left: left(self.limit, node.paid + cost),
+                last: (mover, node.goes_on),
+            });
+            node.goes_on = false;
             if let Some(next) = self.pick() {
                 self.stack[at].chosen = next;
                 return true;
@@ -280,8 +218,15 @@ impl Search {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
-        let sleeps = |one: &&Tried| one.mover != mover && !one.footprint.conflicts(made);
-        node.sleepers.iter().chain(&node.tried).filter(sleeps).cloned().collect()
+        let followed = |one: &Tried| {
+            if one.mover == mover || one.footprint.conflicts(made) {
+                return None;
+            }
+            let (last, goes_on) = one.last;
+            let turn = i64::from(mover.time || goes_on && last != mover);
+            Some(Tried { left: one.left - turn, last: (mover, node.goes_on), ..one.clone() })
+        };
+        node.sleepers.iter().chain(&node.tried).filter_map(followed).collect()
     }
 
     // ---- races, and what is beyond the bound
@@ -304,7 +249,8 @@ impl Search {
     fn reverse(&mut self, race: &Race) {
         let node = &mut self.stack[race.at];
         let known = |mover: &Mover| {
-            let tried = node.tried.iter().chain(&node.sleepers).any(|one| one.mover == *mover);
+            let whole = node.sleepers.iter().filter(|one| one.whole);
+            let tried = node.tried.iter().chain(whole).any(|one| one.mover == *mover);
             tried || node.place.movers[node.chosen] == *mover || node.wanted.contains(mover)
         };
         if race.first.iter().any(known) {
@@ -334,6 +280,12 @@ impl Search {
         self.stack.iter_mut().for_each(|node| node.all = true);
     }
 
+    /// Likewise; but what is left out may not be beyond the bound.
+    fn is_unsure(&mut self) {
+        self.is_cut();
+        self.stack.iter_mut().for_each(|node| node.unsure = true);
+    }
+
     /// The next choice at the last node: the process that moved last goes on first; then those that
     /// cost nothing.
     fn pick(&mut self) -> Option<usize> {
@@ -356,15 +308,21 @@ impl Search {
             }
             if self.reduce {
                 let wanted = again || node.all || node.wanted.contains(&mover);
-                if !wanted || has(&node.sleepers, mover) {
+                if !wanted {
                     continue;
                 }
-                if self.is_beyond(at, i) {
-                    self.stack[at].beyond.push(mover);
-                    self.is_cut();
-                    again = false;
-                    continue;
+                let leaves_out = match self.is_left_out(at, i) {
+                    Some(LeftOut::Sleeps) => continue,
+                    leaves_out => leaves_out,
+                };
+                match leaves_out {
+                    Some(LeftOut::Beyond) => self.is_cut(),
+                    Some(_) => self.is_unsure(),
+                    None => return Some(i),
                 }
+                self.stack[at].beyond.push(mover);
+                again = false;
+                continue;
             }
             return Some(i);
         }
@@ -373,7 +331,7 @@ impl Search {
             node.place.movers.iter().any(|mover| {
                 (node.all || node.wanted.contains(mover))
                     && !has(&node.tried, *mover)
-                    && !has(&node.sleepers, *mover)
+                    && !node.sleepers.iter().any(|one| one.whole && one.mover == *mover)
                     && !node.beyond.contains(mover)
             })
         };
@@ -381,14 +339,36 @@ impl Search {
         if self.reduce && left(node) { self.pick() } else { None }
     }
 
-    /// Would the trace be beyond the bound with this move, as far as one knows of it?
-    fn is_beyond(&mut self, at: usize, chosen: usize) -> bool {
+    /// Why a move is not tried.
+    fn is_left_out(&mut self, at: usize, chosen: usize) -> Option<LeftOut> {
         let node = &self.stack[at];
+        let mover = node.place.movers[chosen];
         let paid = node.paid + self.bound.cost(&node.place, chosen);
-        let Some(next) = node.place.next.get(chosen).filter(|_| paid > self.limit) else {
-            return false;
-        };
-        let (mover, next) = (node.place.movers[chosen], next.clone());
+        let mut slept = node.sleepers.iter().filter(|one| one.mover == mover);
+        if slept.clone().any(|one| one.whole) {
+            return Some(LeftOut::Sleeps);
+        }
+        // The schedule that tried it before could do afterwards everything that we could, if it has
+        // enough preemptions left to take the turn from the process that moved last.
+        let ours = left(self.limit, paid);
+        if slept.any(|one| one.left - i64::from(one.last.1) >= ours.max(0)) {
+            return Some(LeftOut::Covered);
+        }
+        if paid <= self.limit {
+            return None;
+        }
+        match node.place.next.get(chosen) {
+            Some((_, false)) => Some(LeftOut::TooDear),
+            Some((next, true)) => {
+                let next = next.clone();
+                self.is_beyond(mover, next).then_some(LeftOut::Beyond)
+            }
+            None => None,
+        }
+    }
+
+    /// Would the trace be beyond the bound with this move, as far as one knows of it?
+    fn is_beyond(&mut self, mover: Mover, next: Footprint) -> bool {
         let place = |at: usize| &self.stack[at].place;
         let len = self.trace.len();
         self.trace.push(mover, next, place, None);
@@ -396,6 +376,22 @@ impl Search {
         self.trace.truncate(len);
         beyond
     }
+}
+
+/// Why a move is not tried.
+enum LeftOut {
+    /// It would only lead to what was tried.
+    Sleeps,
+    /// Likewise, as far as this order is within the bound.
+    Covered,
+    /// It is beyond the bound in this order.
+    TooDear,
+    /// It is in every order.
+    Beyond,
+}
+
+fn left(limit: u32, paid: u32) -> i64 {
+    if limit == u32::MAX { i64::MAX / 2 } else { i64::from(limit) - i64::from(paid) }
 }
 
 /// Without a reduction the way itself is counted.
@@ -430,12 +426,15 @@ impl Guide for Search {
             wanted: vec![],
             all: !self.reduce,
             beyond: vec![],
+            unsure: false,
+            goes_on: false,
             paid: 0,
         };
         if self.reduce {
             self.push(Some(place));
         }
-        if let Some(before) = self.stack.last() {
+        if let Some(before) = self.stack.last_mut() {
+            before.goes_on = place.current.is_some();
             new.paid = before.paid + self.bound.cost(&before.place, before.chosen);
             new.sleepers = if self.reduce { Search::sleepers(before) } else { vec![] };
         }
@@ -469,27 +468,4 @@ impl Guide for Search {
     fn looks_ahead(&self) -> bool {
         self.reduce && self.limit != u32::MAX && self.depth >= self.stack.len()
     }
-}
-
-/// Is this choice a preemption?
-pub fn cost(place: &Place, chosen: usize) -> u32 {
-    let mover = place.movers[chosen];
-    let taken = match place.current {
-        Some(current) => chosen != current,
-        None => mover.time && place.due != Some(chosen),
-    };
-    u32::from(taken)
-}
-
-/// Which process moves by default.
-fn first(place: &Place) -> usize {
-    let idle = || (0..place.movers.len()).min_by_key(|&i| cost(place, i)).unwrap_or(0);
-    place.current.unwrap_or_else(idle)
-}
-
-/// All of them: the first, then those that cost nothing, and time last.
-fn in_order(place: &Place) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..place.movers.len()).collect();
-    order.sort_by_key(|&i| (i != first(place), cost(place, i), place.movers[i].time));
-    order
 }

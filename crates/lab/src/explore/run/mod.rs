@@ -182,7 +182,11 @@ impl Run<'_> {
             let mut place = self.place(&candidates);
             if guide.looks_ahead() {
                 let all = &mut self.moves.all;
-                let next = |one: &Candidate| all.certain(one.task, one.mover.time);
+                // Nobody knows whether one will change the memory that others see.
+                let next = |one: &Candidate| {
+                    let sure = one.mover.time || all.model.process(one.task).maps.is_empty();
+                    (all.certain(one.task, one.mover.time), sure)
+                };
                 place.next = candidates.iter().map(next).collect();
             }
             let Some(chosen) = guide.choose(&place) else {

@@ -206,6 +206,9 @@ impl<'a> Programs<'a> {
         if ends {
             self.touched.made.writes(Thing::Process(process));
             self.touched.made.writes(Thing::Child(process));
+            if let Some(parent) = self.model.process(i).parent {
+                self.touched.made.counts(Thing::Children(parent as u32));
+            }
         }
         std::mem::replace(&mut self.touched.made, kept)
     }

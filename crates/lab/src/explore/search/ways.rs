@@ -1,6 +1,7 @@
 //! Orders that are known.
 
-use super::{Guide, Mover, Place, first};
+use super::place::first;
+use super::{Guide, Mover, Place};
 use crate::explore::footprint::Footprint;
 use crate::explore::schedule::{Schedule, Turn};
 

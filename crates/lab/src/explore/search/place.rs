@@ -1,0 +1,110 @@
+//! What the search sees of a run: a place where one process must move, and what a choice there costs.
+
+use crate::explore::footprint::Footprint;
+
+/// One that can move.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Mover {
+    /// The same process or thread in every schedule.
+    pub id: u32,
+    /// Not the process itself: time, which ends its sleep, its timeout or its alarm.
+    pub time: bool,
+}
+
+/// A place where one process must move.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The processes that can. None: the run ends here, where some are blocked.
+    pub movers: Vec<Mover>,
+    /// Their names in a schedule.
+    pub letters: Vec<usize>,
+    /// Which of them moved last and would go on.
+    pub current: Option<usize>,
+    /// Only time can move, and processes that only check again: then time passes for this one
+    /// first.
+    pub due: Option<usize>,
+    /// When time can pass, for each of them.
+    pub times: Vec<Option<u64>>,
+    /// What each of them will certainly touch, if that was asked for; `false`: perhaps much more.
+    pub next: Vec<(Footprint, bool)>,
+    /// Processes whose next call cannot be made yet, and what it would touch.
+    pub blocked: Vec<(Mover, Footprint)>,
+    /// Some could move that are not among the movers: they only check again.
+    pub hidden: bool,
+}
+
+impl Place {
+    /// Is it the place that it was in another run?
+    pub fn is(&self, other: &Place) -> bool {
+        let of = |place: &Place| (place.current, place.due);
+        self.movers == other.movers && self.letters == other.letters && of(self) == of(other)
+    }
+
+    /// When time can pass for a process.
+    pub fn due_of(&self, id: u32) -> Option<u64> {
+        let at = self.movers.iter().position(|mover| *mover == Mover { id, time: true })?;
+        self.times.get(at).copied().flatten()
+    }
+}
+
+/// Decides which process moves.
+pub trait Guide {
+    /// Which of them moves now; `None`: this run leads to nothing new, so end it.
+    fn choose(&mut self, place: &Place) -> Option<usize>;
+    /// What the chosen move has touched.
+    fn moved(&mut self, footprint: Footprint);
+    /// Is [`Place::next`] wanted?
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+}
+
+/// What there may only be so many of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Bound {
+    Preemptions(u32),
+    Delays(u32),
+    Unbounded,
+}
+
+impl Bound {
+    /// No limit: `u32::MAX`.
+    pub fn limit(self) -> u32 {
+        match self {
+            Bound::Preemptions(n) | Bound::Delays(n) => n,
+            Bound::Unbounded => u32::MAX,
+        }
+    }
+
+    /// What a choice costs.
+    pub fn cost(self, place: &Place, chosen: usize) -> u32 {
+        match self {
+            Bound::Delays(_) => u32::from(chosen != first(place)),
+            _ => cost(place, chosen),
+        }
+    }
+}
+
+/// Is this choice a preemption?
+pub fn cost(place: &Place, chosen: usize) -> u32 {
+    let mover = place.movers[chosen];
+    let taken = match place.current {
+        Some(current) => chosen != current,
+        None => mover.time && place.due != Some(chosen),
+    };
+    u32::from(taken)
+}
+
+/// Which process moves by default.
+pub fn first(place: &Place) -> usize {
+    let idle = || (0..place.movers.len()).min_by_key(|&i| cost(place, i)).unwrap_or(0);
+    place.current.unwrap_or_else(idle)
+}
+
+/// All of them: the first, then those that cost nothing, and time last.
+pub fn in_order(place: &Place) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..place.movers.len()).collect();
+    order.sort_by_key(|&i| (i != first(place), cost(place, i), place.movers[i].time));
+    order
+}
