@@ -114,6 +114,9 @@ impl<'a> Programs<'a> {
         match row.map_or(Changes::Nothing, |row| row.changes) {
             Changes::ParentDeath if entry.args[0] as c_int == libc::PR_SET_PDEATHSIG => {
                 self.model.process_mut(i).follows = entry.args[1] as c_int;
+                if let Some(parent) = self.model.process(i).parent {
+                    self.touched.made.reads(Thing::Process(parent as u32));
+                }
             }
             Changes::Group => self.model.process_mut(i).own_group = true,
             Changes::GroupOf => {

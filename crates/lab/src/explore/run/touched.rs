@@ -81,10 +81,11 @@ impl Touched {
             Touch::Pids => self.made.writes(Thing::Pids),
             Touch::Descriptor => self.descriptor(tid, entry.args[0], true),
             Touch::Looked => self.descriptor(tid, entry.args[0], false),
-            Touch::Closed => match descriptor(tid, entry.args[0]) {
-                Some(link) => self.closed(&link),
-                None => {}
-            },
+            Touch::Closed => {
+                if let Some(link) = descriptor(tid, entry.args[0]) {
+                    self.closed(&link);
+                }
+            }
             Touch::Descriptors => self.made.writes(Thing::Descriptors),
             Touch::Polled => self.made.reads(Thing::Descriptors),
             Touch::Files => self.made.writes(Thing::Files),

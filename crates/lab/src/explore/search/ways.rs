@@ -6,19 +6,19 @@ use crate::explore::footprint::Footprint;
 use crate::explore::schedule::{Schedule, Turn};
 
 /// The movers of a way that is known.
-pub struct Way(std::vec::IntoIter<Mover>);
+pub struct Way<'a>(std::slice::Iter<'a, Mover>);
 
-impl Way {
+impl<'a> Way<'a> {
     /// Follows it.
-    pub fn new(order: &[Mover]) -> Way {
-        Way(order.to_vec().into_iter())
+    pub fn new(order: &'a [Mover]) -> Way<'a> {
+        Way(order.iter())
     }
 }
 
-impl Guide for Way {
+impl Guide for Way<'_> {
     fn choose(&mut self, place: &Place) -> Option<usize> {
         match self.0.next() {
-            Some(next) => place.movers.iter().position(|mover| *mover == next),
+            Some(next) => place.movers.iter().position(|mover| mover == next),
             None => (!place.movers.is_empty()).then(|| first(place)),
         }
     }
