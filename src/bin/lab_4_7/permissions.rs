@@ -172,12 +172,11 @@ fn creator_keeps() -> Result<()> {
         let mut wish = shm::ctl_stat(id)?;
         (wish.shm_perm.uid, wish.shm_perm.gid) = (OTHER - 1, OTHER - 1);
         shm::ctl_set(id, &wish)?;
-        note("given away: uid and gid are another user's, cuid and cgid stay");
+        note("given away, to another user");
         let ds = shm::ctl_stat(id)?;
-        claim(
-            (ds.shm_perm.uid, ds.shm_perm.cuid) == (OTHER - 1, OTHER),
-            "owner and creator differ",
-        )?;
+        let p = ds.shm_perm;
+        claim((p.uid, p.gid) == (OTHER - 1, OTHER - 1), "uid and gid: the new owner's")?;
+        claim((p.cuid, p.cgid) == (OTHER, OTHER), "cuid and cgid: the creator's, as before")?;
         let addr = shm::at(id, NULL, 0)?;
         shm::dt(addr)?;
         shm::ctl_rmid(id)?;

@@ -76,10 +76,13 @@ fn split_brain() -> Result<()> {
     let new = shm::get(key, 16, NEW)?;
     let second = shm::at(new, NULL, 0)?;
     shm::write(first, b"to the old one")?;
-    claim(shm::read(second, 3)? == [0; 3], "who came later reads another memory: nobody is told")?;
+    claim(shm::read(second, 3)? == [0; 3], "who came later reads zeros: another memory")?;
     let third = shm::at(old, NULL, 0)?;
-    claim(shm::ctl_stat(old)?.shm_nattch == 2, "by its id the old one can be attached once more")?;
-    claim(shm::read(third, 14)? == b"to the old one", "and it is the old memory")?;
+    claim(
+        shm::ctl_stat(old)?.shm_nattch == 2,
+        "by its id the old one is attached once more: nattch 2",
+    )?;
+    claim(shm::read(third, 14)? == b"to the old one", "and has the old bytes")?;
     shm::dt(third)?;
     shm::dt(second)?;
     shm::dt(first)?;
@@ -93,7 +96,7 @@ fn set_after_removal() -> Result<()> {
     let mut wish = shm::ctl_stat(id)?;
     wish.shm_perm.mode = 0o666;
     shm::ctl_set(id, &wish)?;
-    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o1666, "the mode is new, and it is dest as before")?;
+    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o1666, "the mode is new, and it is still dest")?;
     shm::dt(addr)
 }
 
@@ -105,7 +108,7 @@ fn ipcrm() -> Result<()> {
         text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
         let ran = Command::new("ipcrm").args([option, &what]).output();
         let ran = ran.map_err(|_| Failure::Needs("ipcrm".into(), "install util-linux"))?;
-        claim(ran.status.success(), "it did as it was told")?;
+        claim(ran.status.success(), "it ended with 0")?;
     }
     expect_errno(shm::ctl_stat(one), Errno::EINVAL)?;
     expect_errno(shm::ctl_stat(two), Errno::EINVAL)?;
@@ -121,7 +124,7 @@ fn rmid_forced() -> Result<()> {
             || child::child("maker", || shm::get(IPC_PRIVATE, 1, 0o600).map(drop))?.finish();
         let left = || tables::table(Kind::Shm).len();
         orphan()?;
-        claim(left() == 1, "its maker is dead, nobody is attached: it stays, by default for ever")?;
+        claim(left() == 1, "its maker is dead, nobody is attached: it stays")?;
         fs::write(switch, "1").map_err(|_| {
             Failure::Needs(format!("to write {switch}"), "use Linux 5.19 or later, or root")
         })?;
@@ -130,7 +133,10 @@ fn rmid_forced() -> Result<()> {
         claim(left() == 0, "and the next one with its maker")?;
         let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
-        claim(shm::ctl_stat(id)?.shm_perm.mode == 0o600, "attached it lives, and is not dest")?;
+        claim(
+            shm::ctl_stat(id)?.shm_perm.mode == 0o600,
+            "attached, it lives, and its mode is 0600: not dest",
+        )?;
         shm::dt(addr)?;
         expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
         note("the last detach destroys it, though nobody has removed it");
@@ -169,5 +175,7 @@ fn namespace_ends() -> Result<()> {
     let pid = i64::from(guest.pid.as_raw());
     guest.finish()?;
     let left = tables::table(Kind::Shm).iter().any(|row| row.get("cpid") == pid);
-    claim(!left, "its last process has ended, and everything in it is gone")
+    claim(!left, "out here nothing of it is listed: no process can reach it")?;
+    note("its last process has ended; the kernel has destroyed the namespace and what was in it");
+    Ok(())
 }
