@@ -369,7 +369,12 @@ fn no_pool() -> Result<()> {
         let grant = "set sysctl vm.nr_hugepages=0 and vm.nr_overcommit_hugepages=0";
         return Err(Failure::Needs("a kernel with huge pages, and no pool of them".into(), grant));
     }
-    expect_errno(shm::get(IPC_PRIVATE, 1, SHM_HUGETLB | 0o600), Errno::ENOMEM)?;
+    let refused = shm::get(IPC_PRIVATE, 1, SHM_HUGETLB | 0o600);
+    if matches!(refused, Err(Failure::Call(_, Errno::EPERM))) {
+        let grant = "run it as root of the machine, not of a user namespace";
+        return Err(Failure::Needs("CAP_IPC_LOCK".into(), grant));
+    }
+    expect_errno(refused, Errno::ENOMEM)?;
     note("root may; but no page is reserved for it");
     Ok(())
 }
