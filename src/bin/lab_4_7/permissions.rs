@@ -5,7 +5,8 @@ use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_EXEC, SHM_LOCK, SHM_RDONLY, SHM_UNLOCK};
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use sysv::apart;
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -122,7 +123,7 @@ fn matrix() -> Result<()> {
 }
 
 fn matrix_others() -> Result<()> {
-    if !geteuid().is_root() {
+    if !apart::has_other_users() {
         return Err(Failure::Needs("a second user".into(), "run it as root, with sudo"));
     }
     let key = shm::ftok(&leftovers::key_file("lab-4.7.key")?, 'P' as i32)?;
@@ -163,7 +164,7 @@ fn matrix_others() -> Result<()> {
 }
 
 fn creator_keeps() -> Result<()> {
-    if !geteuid().is_root() {
+    if !apart::has_other_users() {
         return Err(Failure::Needs("a second user".into(), "run it as root, with sudo"));
     }
     child::child("creator", || {
@@ -207,7 +208,7 @@ const CAP_IPC_OWNER: u32 = 15;
 const CAP_SYS_ADMIN: u32 = 21;
 
 fn capabilities() -> Result<()> {
-    if !geteuid().is_root() {
+    if !apart::has_other_users() {
         return Err(Failure::Needs("capabilities to hand out".into(), "run it as root, with sudo"));
     }
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
