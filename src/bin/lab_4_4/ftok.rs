@@ -148,7 +148,9 @@ fn unchecked() -> Result<()> {
     let missing = leftovers::runtime_dir()?.join("no-such-file").display().to_string();
     expect_errno(shm::ftok(&missing, 'A' as i32), Errno::ENOENT)?;
     let id = shm::get(-1, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
-    note("-1 is a key like any other to shmget: two programs with wrong paths meet here");
+    let key = tables::segment(id).map(|row| row.key());
+    claim(key == Some(-1), "-1 is a key like any other to shmget")?;
+    note("two programs with wrong paths meet here");
     shm::ctl_rmid(id)
 }
 

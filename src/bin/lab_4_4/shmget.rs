@@ -158,8 +158,10 @@ fn sizes() -> Result<()> {
     expect_errno(shm::get(key, 0, IPC_CREAT | 0o600), Errno::EINVAL)?;
     note("a new segment has at least SHMMIN = 1 byte");
     let id = shm::get(key, 5000, IPC_CREAT | IPC_EXCL | 0o600)?;
-    shm::get(key, 0, 0)?;
-    shm::get(key, 4000, 0)?;
+    let opened = (shm::get(key, 0, 0)?, shm::get(key, 4000, 0)?);
+    claim(opened == (id, id), "size 0, and a smaller one: both open it")?;
+    let size = tables::segment(id).map_or(0, |row| row.get("size"));
+    claim(size == 5000, "and it has 5000 bytes as before")?;
     note("who opens it asks for at least so much, and 0 asks for nothing");
     expect_errno(shm::get(key, 5001, 0), Errno::EINVAL)?;
     expect_errno(shm::get(key, 5001, IPC_CREAT | 0o600), Errno::EINVAL)?;
@@ -174,10 +176,9 @@ fn size_limit() -> Result<()> {
     child("limits", || {
         child::enter_own_ipc()?;
         let most = tables::limit("shmmax") as usize;
-        if most > usize::MAX / 2 {
-            expect_errno(shm::get(IPC_PRIVATE, most, 0o600), Errno::EINVAL)?;
-            note("as much as the default limit allows, no file of memory can be");
-        }
+        claim(most > usize::MAX / 2, "in a new namespace: more than half of all addresses")?;
+        expect_errno(shm::get(IPC_PRIVATE, most, 0o600), Errno::EINVAL)?;
+        note("as much as the default limit allows, no file of memory can be");
         set("shmmax", "8192")?;
         expect_errno(shm::get(IPC_PRIVATE, 8193, 0o600), Errno::EINVAL)?;
         let id = shm::get(IPC_PRIVATE, 8192, 0o600)?;
@@ -322,6 +323,7 @@ fn other_user() -> Result<()> {
 
 fn unknown_flags() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0x1f_0000 | 0o600)?;
+    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o600, "no error, and no trace in the mode")?;
     note("ignored: a program cannot find out in this way what a kernel knows");
     shm::ctl_rmid(id)
 }

@@ -9,6 +9,7 @@ use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm, s
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use sysv::process::SYS_PAUSE;
+use sysv::spell::SHM_DEST;
 use sysv::tables;
 use sysv::tables::Kind;
 
@@ -55,10 +56,16 @@ pub const ALL: &[Experiment] = &[
 
 fn remove_twice() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    shm::ctl_rmid(id)?;
+    expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
+    note("attached nowhere: gone at once");
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
-    shm::ctl_rmid(id)?;
-    shm::ctl_rmid(id)?;
-    shm::ctl_rmid(id)?;
+    shm::write(addr, b"x")?;
+    for _ in 0..3 {
+        shm::ctl_rmid(id)?;
+    }
+    claim(shm::read(addr, 1)? == b"x", "removed three times, and its byte is there")?;
     note("as long as it is attached, removing again changes nothing and succeeds");
     shm::dt(addr)?;
     expect_errno(shm::ctl_rmid(id), Errno::EINVAL)?;
@@ -72,6 +79,9 @@ fn split_brain() -> Result<()> {
     let old = shm::get(key, 16, NEW)?;
     let first = shm::at(old, NULL, 0)?;
     shm::ctl_rmid(old)?;
+    let p = shm::ctl_stat(old)?.shm_perm;
+    let dest = u32::from(p.mode) & SHM_DEST != 0;
+    claim(p.__key == 0 && dest, "attached, it lives on: its key is 0, and it is dest")?;
     expect_errno(shm::get(key, 16, 0), Errno::ENOENT)?;
     let new = shm::get(key, 16, NEW)?;
     let second = shm::at(new, NULL, 0)?;
@@ -86,6 +96,8 @@ fn split_brain() -> Result<()> {
     shm::dt(third)?;
     shm::dt(second)?;
     shm::dt(first)?;
+    expect_errno(shm::ctl_stat(old), Errno::EINVAL)?;
+    note("the last detach has destroyed the old one");
     shm::ctl_rmid(new)
 }
 
@@ -169,6 +181,7 @@ fn namespace_ends() -> Result<()> {
         let rows = tables::table(Kind::Shm).len();
         claim(rows == 0, "a new namespace has no segment, whatever there is outside")?;
         let id = shm::get(IPC_PRIVATE, 1 << 20, 0o600)?;
+        claim(id == 0, "and its ids begin with 0")?;
         let addr = shm::at(id, NULL, 0)?;
         shm::write(addr, b"nobody removes this")
     })?;
