@@ -53,7 +53,7 @@ fn copy_or_same() -> Result<()> {
     shm::write(one, b"first")?;
     shm::write(one, b"later")?;
     claim(shm::read(two, 5)? == b"later", "from the segment: \"later\", what is there now")?;
-    note("the kernel had copied what went through the pipe; of the segment it keeps no copy");
+    note("of what went through the pipe, the kernel had a copy");
     note("so both need a rule for who may write when; a pipe brings one with it");
     shm::dt(two)?;
     shm::dt(one)?;

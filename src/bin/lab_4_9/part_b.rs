@@ -98,7 +98,7 @@ pub fn anybodys_pid() -> Result<()> {
     kill(stranger.pid, SIGUSR2)?;
     let ended = stranger.wait()?;
     let killed = matches!(ended, WaitStatus::Signaled(_, SIGUSR2, _));
-    claim(killed, "the stranger is dead: killed by SIGUSR2")?;
+    claim(killed, "the stranger is dead: kill ended it")?;
     note("kill does not ask whose number it is");
     Ok(())
 }
