@@ -286,7 +286,7 @@ fn no_mode() -> Result<()> {
         let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL)?;
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
         for wish in [SHM_R, SHM_W, SHM_R | SHM_W] {
-            expect_errno(shm::get(key, 1, wish as i32), Errno::EACCES)?;
+            expect_errno(shm::get(key, 1, wish), Errno::EACCES)?;
         }
         expect_errno(shm::ctl_stat(id), Errno::EACCES)?;
         note("mode 0000 locks out its own creator; only root would not notice");
