@@ -126,10 +126,7 @@ fn asked_each_time() -> Result<()> {
         files::chmod(&fd, 0)?;
         shm::ctl_set(id, &nobody)?;
         files::rewind(&fd)?;
-        claim(
-            files::read(&fd, 64)? == HELLO,
-            "mode 0 by now, and the descriptor reads: open has asked",
-        )?;
+        claim(files::read(&fd, 64)? == HELLO, "mode 0 by now, and the descriptor still reads")?;
         expect_errno(shm::at(id, shm::NULL, 0), Errno::EACCES)?;
         note("an id keeps none: the mode of this moment decides, at each call");
         shm::ctl_rmid(id)?;

@@ -188,7 +188,7 @@ fn namespace_ends() -> Result<()> {
     let pid = i64::from(guest.pid.as_raw());
     guest.finish()?;
     let left = tables::table(Kind::Shm).iter().any(|row| row.get("cpid") == pid);
-    claim(!left, "out here nothing of it is listed: no process can reach it")?;
+    claim(!left, "out here nothing of it is listed")?;
     note("its last process has ended; the kernel has destroyed the namespace and what was in it");
     Ok(())
 }
