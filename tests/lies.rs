@@ -134,7 +134,7 @@ fn never_false(section: &str, args: &[&str], library: &Path) -> BTreeSet<String>
             }
             let preload = format!("LD_PRELOAD={}", library.display());
             let lie = format!("LIE={call} {number}");
-            let words = ["timeout", "-k", "1", "3", "env", &preload, &lie, "LIE_TOLD={dir}/told"];
+            let words = ["timeout", "-k", "1", "10", "env", &preload, &lie, "LIE_TOLD={dir}/told"];
             let run = lab(&words).go();
             left.retain(|claim| !refused(&run.stderr).contains(claim));
             if !run.dir.path().join("told").exists() {

@@ -38,15 +38,17 @@ pub fn lowered(call: &str, errno: Errno) -> Option<(String, &'static str)> {
     let number = |word: Option<&str>| word.and_then(|word| word.trim().parse::<u64>().ok());
     let size = number(call.split(',').nth(1)).unwrap_or(0);
     let of = |limit: &str, needs: String| format!("{needs}, and kernel.{limit} is lower here");
+    // 0: it cannot be read.
+    let below = |name: &str, least: u64| (1..least).contains(&limit(name));
     match errno {
         _ if !call.starts_with("shmget(") => None,
-        Errno::ENOSPC if limit("shmmni") < 4096 => {
+        Errno::ENOSPC if below("shmmni", 4096) => {
             Some((of("shmmni", "more segments at once".into()), "set sysctl kernel.shmmni=4096"))
         }
-        Errno::ENOSPC if limit("shmall") < 1 << 20 => {
+        Errno::ENOSPC if below("shmall", 1 << 20) => {
             Some((of("shmall", "more pages at once".into()), "set sysctl kernel.shmall=4194304"))
         }
-        Errno::EINVAL if size > limit("shmmax") => {
+        Errno::EINVAL if below("shmmax", size) => {
             let what = of("shmmax", format!("a segment of {size} bytes"));
             Some((what, "set sysctl kernel.shmmax=1073741824"))
         }
