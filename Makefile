@@ -17,8 +17,8 @@ sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 sides := $(labs:=-server) $(labs:=-client)
 
-.PHONY: help $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden bench \
-	bench-trace
+.PHONY: help $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden kernels \
+	bench bench-trace
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -56,6 +56,7 @@ help:
 # |   make bench      the channel of 4.10 beside others       make bench-trace  lab trace beside strace
 # |   make test       all tests, with reduced counts          make soak    with the full ones
 # |   make lint       formatting and lints                    make golden  write labs/*/expected.txt
+# |   make kernels    the labs and lab explore on another kernel, in an emulator: ten minutes
 # |
 # | The README walks through the sections; notes/ has a note for each, labs/ a worksheet.
 # | notes/source.md: what the source notes say, and where it is.
@@ -130,6 +131,9 @@ golden:
 bench-trace:
 	@$(CARGO) build --quiet --release -p lab
 	@benches/trace/run target/release/lab
+
+kernels:
+	@tests/kernels/run
 
 bench:
 	@$(CARGO) build --quiet --release --manifest-path benches/peers/Cargo.toml

@@ -44,7 +44,8 @@ const REASONS: [(&str, &str, &[&str]); 8] = [
             r"shm-workbook/ledger",
             r#"^(mkdir|statx|openat)\(.*/shm-workbook", "#,
             r#"^(mkdir|statx)\(.*/shm-workbook""#,
-            r"^(flock|close|fcntl)\(\d+</[^>]*/shm-workbook>",
+            r#"^access\(".*/shm-workbook", W_OK"#,
+            r"^(flock|close|fcntl|statx)\(\d+</[^>]*/shm-workbook>",
         ],
     ),
     (

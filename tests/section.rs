@@ -82,7 +82,11 @@ const TABLE: [(&str, &str, &str); 6] = [
     ("`labs/4.x/worksheet.md`", "labs/4.11/worksheet.md", "# Worksheet 4.11\n"),
     ("`Makefile`", "Makefile", "\n# |   make lab-4.11    made up\n"),
     ("`README.md`", "README.md", "\nAnd 4.11: `make lab-4.11`.\n"),
-    ("`notes/behaviours.md`", "notes/behaviours.md", "\n| Z1 | made up | 4.11 `made-up` |\n"),
+    (
+        "`notes/behaviours.md`",
+        "notes/behaviours.md",
+        "\n| Z1 | made up | 4.11 `made-up` | ✓ it is there |\n",
+    ),
 ];
 
 /// Where the programs are that were built for this test, and are built for the copy.

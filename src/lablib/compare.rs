@@ -22,6 +22,8 @@ pub fn ipcs(arguments: &[&str]) -> Option<String> {
 /// for it, and `ipcs -m -i`. `Err` if a field differs, unless somebody attached or detached
 /// meanwhile: then both are asked again.
 pub fn segment(shmid: c_int) -> Result<()> {
+    let row = || tables::segment(shmid).map(|row| fields(SEGMENT, &row));
+    let before = row();
     let (source, ours) = match brief(|| shm::ctl_stat(shmid)) {
         Err(Failure::Call(_, Errno::EACCES)) => {
             note("IPC_STAT is refused: our row is from /proc, which every user may read");
@@ -31,10 +33,7 @@ pub fn segment(shmid: c_int) -> Result<()> {
     };
     let ours = ours.ok_or_else(|| Failure::because(format!("/proc has no segment {shmid}")))?;
     match object(Kind::Shm, SEGMENT, source, &ours) {
-        Err(_)
-            if tables::segment(shmid)
-                .is_some_and(|now| fields(SEGMENT, &now) != fields(SEGMENT, &ours)) =>
-        {
+        Err(_) if row() != before => {
             note("another process attached or detached meanwhile: compared again");
             segment(shmid)
         }

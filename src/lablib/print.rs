@@ -171,8 +171,7 @@ pub fn after<T: Debug>(result: nix::Result<T>, line: impl FnOnce(bool) -> String
         let outcome = result.as_ref().map_or_else(|errno| format!("{errno:?}"), |_| "ok".into());
         *counts.entry(name).or_default().entry(outcome).or_default() += 1;
     };
-    let bulk = BULK.with_borrow_mut(|counts| counts.as_mut().map(count));
-    if bulk.is_none() {
+    if BULK.with_borrow_mut(|counts| counts.as_mut().map(count)).is_none() {
         let answer = match &result {
             Ok(value) => format!("{value:?}"),
             Err(errno) => format!("-1 {}", spell::errno(*errno)),

@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use screen::pages::{Pages, stepping};
 
-use crate::backstage::failure::{Failure, Result, exit};
+use crate::backstage::failure::{ASKED, Failure, Result, exit};
 use crate::backstage::terminal::complain;
 use crate::backstage::turn::{lost_output, out, pages, share_turn};
 use crate::backstage::{ledger, stop};
@@ -113,11 +114,12 @@ pub fn section(
 }
 
 fn ask(experiment: &Experiment) -> Result<()> {
+    ASKED.store(true, Relaxed);
     print::experiment(experiment.name, experiment.question, experiment.rows)?;
-    match (experiment.run)() {
-        Err(needs @ Failure::Needs(..)) => print::note(&format!("not shown here: {needs}")),
-        outcome => outcome?,
-    }
+    let outcome = (experiment.run)().map_err(Failure::or_needs);
+    let Err(needs @ Failure::Needs(..)) = outcome else { return outcome };
+    print::note(&format!("not shown here: {needs}"));
+    leftovers::net(false);
     Ok(())
 }
 
@@ -146,8 +148,9 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
 /// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,
 /// which was told when it began, ends here: a child must not unwind into its parent's guards.
 pub(crate) fn conclude(body: impl FnOnce() -> Result<()>, last_word: bool) -> u8 {
-    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
-    let code = outcome.and_then(|()| stop::check()).err().map_or(0, |failure| {
+    let ended = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
+    let failed = ended.and_then(|()| stop::check()).err().map(Failure::or_needs);
+    let code = failed.map_or(0, |failure| {
         match failure {
             Failure::Needs(..) => print::note(&format!("not shown here: {failure}")),
             _ => print::tell(&failure),

@@ -78,8 +78,7 @@ pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
 
 /// What a segment takes of an address space: whole pages.
 fn bytes(shmid: c_int) -> usize {
-    let size = tables::segment(shmid).map_or(0, |row| row.get("size") as usize);
-    size.next_multiple_of(page())
+    tables::segment(shmid).map_or(0, |row| row.get("size") as usize).next_multiple_of(page())
 }
 
 /// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address.

@@ -31,3 +31,37 @@ pub fn of(call: &str, errno: Errno) -> String {
         _ => String::new(),
     }
 }
+
+/// The limit for which shmget was refused, if it is lower here than Linux has it by default: what is needed,
+/// and what grants it. An experiment that needs more says so; that is no answer of its lesson.
+pub fn lowered(call: &str, errno: Errno) -> Option<(String, &'static str)> {
+    let number = |word: Option<&str>| word.and_then(|word| word.trim().parse::<u64>().ok());
+    let size = number(call.split(',').nth(1)).unwrap_or(0);
+    let of = |limit: &str, needs: String| format!("{needs}, and kernel.{limit} is lower here");
+    // 0: it cannot be read.
+    let below = |name: &str, least: u64| (1..least).contains(&limit(name));
+    match errno {
+        _ if !call.starts_with("shmget(") => None,
+        Errno::ENOSPC if below("shmmni", 4096) => {
+            Some((of("shmmni", "more segments at once".into()), "set sysctl kernel.shmmni=4096"))
+        }
+        Errno::ENOSPC if below("shmall", 1 << 20) => {
+            Some((of("shmall", "more pages at once".into()), "set sysctl kernel.shmall=4194304"))
+        }
+        Errno::EINVAL if below("shmmax", size) => {
+            let what = of("shmmax", format!("a segment of {size} bytes"));
+            Some((what, "set sysctl kernel.shmmax=1073741824"))
+        }
+        Errno::ENOMEM if strictly() => {
+            let what = format!("{size} bytes of memory, and vm.overcommit_memory is 2 here");
+            Some((what, "set sysctl vm.overcommit_memory=0"))
+        }
+        _ => None,
+    }
+}
+
+/// Does the kernel promise no more memory than there is?
+fn strictly() -> bool {
+    let mode = std::fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap_or_default();
+    mode.trim() == "2"
+}

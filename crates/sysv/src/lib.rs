@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`spell`] | numbers to the words that `strace` and `ipcs` use |
 //! | [`apart`] | another IPC namespace, another user |
+//! | [`folder`] | a folder of this user's own |
 //! | [`line`] | an object as it was when it was made |
 //! | [`hint`] | what a refused call means beyond its errno |
 //! | [`records`] | what the kernel fills for IPC_STAT and its relatives |
@@ -14,6 +15,7 @@
 compile_error!("the workbook needs Linux: it looks through /proc, pidfds and namespaces");
 
 pub mod apart;
+pub mod folder;
 pub mod hint;
 pub mod line;
 pub mod process;

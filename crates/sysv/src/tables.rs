@@ -123,3 +123,9 @@ pub fn limit(name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
     text.trim().parse().unwrap_or(0)
 }
+
+/// How many bits of an id are its slot in the kernel's table: 15, or 24 with the boot option `ipcmni_extend`.
+pub fn slot_bits() -> i32 {
+    let options = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    if options.split_whitespace().any(|word| word == "ipcmni_extend") { 24 } else { 15 }
+}

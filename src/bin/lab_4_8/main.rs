@@ -89,7 +89,7 @@ fn the_parent() -> Result<()> {
     step(3, "fork: the child is attached already")?;
     let parent = Pid::this();
     let child = child("child", || the_child(parent, addr))?;
-    claim(shm::ctl_stat(id)?.shm_nattch == 2, "nattch 2, and nobody called shmat again")?;
+    claim(shm::ctl_stat(id)?.shm_nattch == 2, "nattch 2, after one shmat and one fork")?;
     until_asleep_in_pause(child.pid, "the child")?;
 
     step(4, "The parent writes, tells the child, waits for the answer")?;
@@ -109,7 +109,10 @@ fn the_child(parent: Pid, addr: Addr) -> Result<()> {
     while !told() {
         pause()?;
     }
-    claim(shm::read(addr, HELLO.len())? == HELLO, "at the same address, because fork copied it")?;
+    claim(
+        shm::read(addr, HELLO.len())? == HELLO,
+        "the message, at the address that the parent got from shmat",
+    )?;
     until_asleep_in_pause(parent, "the parent")?;
     kill(parent, SIGUSR1)?;
     shm::dt(addr)

@@ -1,6 +1,7 @@
 //! Why a lab, or a part of it, ended early: one line, never a panic's text.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use nix::errno::Errno;
 use sysv::{hint, spell};
@@ -18,6 +19,9 @@ pub mod exit {
     pub const PEER_SILENT: u8 = 8;
     pub const HOSTILE: u8 = 9;
 }
+
+/// Does this process, or its parent, run an experiment?
+pub static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// What a lab's calls answer.
 pub type Result<T> = std::result::Result<T, Failure>;
@@ -46,6 +50,13 @@ impl Failure {
     /// For `map_err`: `call` is what failed.
     pub fn of(call: impl Into<String>) -> impl FnOnce(Errno) -> Failure {
         |errno| Failure::Call(call.into(), errno)
+    }
+
+    /// In an experiment, a call that a limit refused which is lower here than by default: what it needs.
+    pub fn or_needs(self) -> Failure {
+        let Failure::Call(call, errno) = &self else { return self };
+        let lower = hint::lowered(call, *errno).filter(|_| ASKED.load(Relaxed));
+        lower.map_or(self, |(what, grant)| Failure::Needs(what, grant))
     }
 
     /// The exit code this failure ends a process with.

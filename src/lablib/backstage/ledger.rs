@@ -4,8 +4,7 @@
 //! written before the call (with id -1), completed after it, and struck when the object is removed. An
 //! object is ours only if the kernel's row says the same as the line; anything else is never touched.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +12,7 @@ use std::{io, process};
 
 use libc::{c_int, key_t};
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
+use sysv::folder;
 pub use sysv::line::Line;
 use sysv::process::ipc_namespace;
 use sysv::tables::{self, Kind};
@@ -86,7 +85,7 @@ pub fn edit<T>(change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T> {
     let trouble = |error: io::Error| {
         Failure::because(format!("cannot keep the ledger {}: {error}", file.display()))
     };
-    let lock = File::open(&dir).map_err(trouble)?;
+    let lock = folder::open(&dir).map_err(trouble)?;
     let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| trouble(e.into()))?;
     let before = fs::read_to_string(&file).unwrap_or_default();
     let mut lines = before.lines().filter_map(Line::parse).collect();
@@ -100,20 +99,9 @@ pub fn edit<T>(change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T> {
     Ok(result)
 }
 
-/// This user's folder for what need not outlive a boot: `$XDG_RUNTIME_DIR/shm-workbook`, or
-/// `/tmp/shm-workbook-UID`. Made with mode 0700; one that belongs to somebody else is refused.
+/// This user's folder for what need not outlive a boot: [`folder::own`].
 pub fn runtime_dir() -> Result<PathBuf> {
-    let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-    let given = given.map(|dir| PathBuf::from(dir).join("shm-workbook"));
-    let fallback = PathBuf::from(format!("/tmp/shm-workbook-{}", geteuid()));
-    for dir in given.into_iter().chain([fallback.clone()]) {
-        // It may exist already; whether it will do is looked at next.
-        let _ = DirBuilder::new().mode(0o700).create(&dir);
-        let found = fs::symlink_metadata(&dir);
-        if found.is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw()) {
-            return Ok(dir);
-        }
-    }
-    let dir = fallback.display();
-    Err(Failure::because(format!("{dir} is not a folder of ours; set XDG_RUNTIME_DIR to one")))
+    let why = "there is no folder in /tmp that only we may write in, and none can be made; \
+               set XDG_RUNTIME_DIR to a folder of yours";
+    folder::own("shm-workbook").ok_or_else(|| Failure::because(why))
 }
