@@ -667,6 +667,42 @@ fn another_users_server_and_planted_pid() {
     assert_eq!(did(&run, "server").code, 143);
 }
 
+/// By somebody who may write there, between two looks of the two: each finds it itself.
+#[test]
+fn the_pid_in_the_segment_is_overwritten() {
+    let write = "{c}/plant $key 9 128 0600 $stranger write > /dev/null";
+    let end = "kill $stranger; ended stranger; exec 9>&-";
+    for part in ["a", "c"] {
+        // While nobody says anything, and neither waits for the other's answer.
+        let run = play(&format!(
+            "start stranger sleep 1000; FROM=typed start server {{lab}} server --part {part} --key-file $key\n\
+             exec 9> typed; prints server ' 4  '; while [ $(rows) = 0 ]; do read -t 0.01 x <> pipe; done\n\
+             is S $server; start client {{lab}} client --part {part} --key-file $key --patience 0.5\n\
+             echo hello >&9; prints client 'message: hello'; {write}; ended client; ended server; {end}"
+        ));
+        for side in ["server", "client"] {
+            refused(&did(&run, side), 9, "hostile: the pid in the segment became");
+        }
+        assert_eq!(did(&run, "stranger").code, 143, "SIGTERM ended it, and nothing before");
+    }
+    if !have("strace", "a pid that is overwritten before the server has read it") {
+        return;
+    }
+    // Between the client's store and the server's look.
+    let run = play(&format!(
+        "start stranger sleep 1000; FROM=typed start server {{lab}} server --key-file $key; exec 9> typed\n\
+         prints server '{READY}'; start client strace -o /dev/null -e trace=pidfd_send_signal \
+         -e inject=pidfd_send_signal:signal=SIGSTOP:delay_enter=2000000:when=1 {{lab}} client --key-file $key\n\
+         prints client 'memory: pid <-'; {write}; ended server\n\
+         who=$(sed -n 's/^client \\([0-9]*\\).*/\\1/p' client.out | head -1)\n\
+         ( while kill -CONT $who; do read -t 0.01 x <> pipe; done ) 2> /dev/null &\n\
+         ended client; {end}"
+    ));
+    refused(&did(&run, "server"), 9, "which is no client's");
+    refused(&did(&run, "client"), 9, "hostile: the pid in the segment became");
+    assert_eq!(did(&run, "stranger").code, 143, "SIGTERM ended it, and nothing before");
+}
+
 #[test]
 fn someone_removes_the_segment() {
     let run = play(&format!(
@@ -958,7 +994,7 @@ fn part_b_always_shows_it() {
     for _ in 0..times(20, 1000) {
         let b = run_lab("4.8").args(&["--part", "b"]).go().clean();
         assert_eq!(
-            b.stdout.matches("both are asleep; the signal came before pause").count(),
+            b.stdout.matches("both are asleep, no signal is pending, and nobody").count(),
             2,
             "{}",
             b.stdout

@@ -1,8 +1,9 @@
 /* Makes what a crash or an enemy leaves where a server should be.
- * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|peek|knock|server|client]
+ * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|peek|write|knock|server|client]
  *   PID     what stands in the pid field; "me": our own
  *   hold    stays attached, until its standard input ends
  *   peek    attaches what is there, writes nothing, and stays as long
+ *   write   writes PID over the one that stands there, and goes
  *   knock   rings SIGUSR2 at the pid that stood there before, once
  *   server  answers each SIGUSR2 with 128 bytes of standard input and SIGUSR1, until they end
  *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2
@@ -51,7 +52,8 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &both, NULL);
     signal(SIGUSR1, woken);
     signal(SIGUSR2, woken);
-    int flags = strcmp(role, "client") && strcmp(role, "knock") && strcmp(role, "peek") ? IPC_CREAT | IPC_EXCL : 0;
+    int makes = !*role || !strcmp(role, "hold") || !strcmp(role, "server");
+    int flags = makes ? IPC_CREAT | IPC_EXCL : 0;
     int id = shmget(the_key(argv), (size_t)atol(argv[3]), flags | (int)strtol(argv[4], NULL, 8));
     if (id == -1)
         die("shmget");

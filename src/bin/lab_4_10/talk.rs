@@ -87,15 +87,24 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
             let _end = End(writer_end, of_writer);
             aloud(script, || write_all(talk, sender, lines, up, script))
         };
-        let threads = undisturbed_by_signals(|| {
-            let reader = pthread_create("reader", || Builder::new().spawn_scoped(scope, reading))?;
-            if script {
-                until_asleep(tid, word)?;
-            }
-            let writer = pthread_create("writer", || Builder::new().spawn_scoped(scope, writing))?;
-            Ok((reader, writer))
+        let reader = undisturbed_by_signals(|| {
+            pthread_create("reader", || Builder::new().spawn_scoped(scope, reading))
+        })?;
+        let asleep = if script { until_asleep(tid, word) } else { Ok(()) };
+        let writer = asleep.and_then(|()| {
+            undisturbed_by_signals(|| {
+                pthread_create("writer", || Builder::new().spawn_scoped(scope, writing))
+            })
         });
-        let (reader, writer) = threads?;
+        let writer = match writer {
+            Ok(writer) => writer,
+            Err(failure) => {
+                // With the sender that it would have had goes our goodbye; the reader waits for the other's.
+                said_goodbye.store(true, SeqCst);
+                let _ = join(reader);
+                return Err(failure);
+            }
+        };
         // It has said so, or ended.
         let _ = writer_is_up.recv();
         let fed = input.feed(&to_writer, typing, [reads.as_fd(), writes.as_fd()], other_left);
