@@ -443,8 +443,13 @@ struct Chat {
 
 impl Chat {
     fn of(side: &str, other: &str) -> Chat {
+        Chat::with(side, other, "trap : INT HUP TERM")
+    }
+
+    /// `traps`: of the shell that starts both, before it does.
+    fn with(side: &str, other: &str, traps: &str) -> Chat {
         let script = format!(
-            "mkfifo also; touch key; trap : INT HUP TERM; exec 8<> also
+            "mkfifo also; touch key; {traps}; exec 8<> also
              \"$@\" {other} --key-file $PWD/key --patience 60 <&8 > other.out 2> other.err &
              \"$@\" {side} --key-file $PWD/key --patience 60; code=$?; wait; wait
              echo $code > code; cp /proc/sysvipc/shm table; mv table ended; exit $code"
@@ -596,6 +601,37 @@ fn the_terminal_is_closed() {
     let table = fs::read_to_string(ended).expect("the table");
     let code = fs::read_to_string(dir.path().join("code")).expect("the code");
     assert!(table.lines().count() == 1 && code.trim() == "129", "{code}{table}");
+}
+
+/// Started by nohup: SIGHUP ends nobody, the terminal's end does. The other side says nothing, or so much
+/// that the editor has no room for it.
+#[test]
+fn the_terminal_is_closed_and_sighup_ignored() {
+    for says in ["", "seq 1 200"] {
+        let mut chat = Chat::with("server", "client", "trap '' HUP; trap : INT TERM");
+        chat.prints("/quit ends");
+        chat.types("half a li");
+        chat.prints("half a li");
+        let Chat { terminal, dir, .. } = chat;
+        drop(terminal);
+        let also = dir.path().join("also");
+        let ended = dir.path().join("ended");
+        let words = format!("{says} > '{}'", also.display());
+        assert!(
+            std::process::Command::new("sh").args(["-c", &words]).status().expect("sh").success()
+        );
+        let until = Instant::now() + Duration::from_secs(60);
+        while !ended.exists() {
+            assert!(Instant::now() < until, "they never ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let table = fs::read_to_string(ended).expect("the table");
+        // What it could not print any more counts.
+        let code = fs::read_to_string(dir.path().join("code")).expect("the code");
+        assert!(table.lines().count() == 1 && ["0", "1"].contains(&code.trim()), "{code}{table}");
+        let other = fs::read_to_string(dir.path().join("other.out")).expect("other.out");
+        assert!(other.contains("server has said goodbye"), "{other}");
+    }
 }
 
 #[test]
