@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, run_lab, sources};
+use common::{Run, have, is_root, preloaded, run_lab, sources};
 
 /// How many rounds a test makes: reduced, or, with SOAK, what the workbook promises.
 fn times(reduced: usize, soak: usize) -> usize {
@@ -670,7 +670,7 @@ fn another_users_server_and_planted_pid() {
 /// By somebody who may write there, between two looks of the two: each finds it itself.
 #[test]
 fn the_pid_in_the_segment_is_overwritten() {
-    let write = "{c}/plant $key 9 128 0600 $stranger write > /dev/null";
+    let write = "{c}/plant $key 9 128 0600 $stranger swap < /dev/null > /dev/null";
     let end = "kill $stranger; ended stranger; exec 9>&-";
     for part in ["a", "c"] {
         // While nobody says anything, and neither waits for the other's answer.
@@ -987,6 +987,86 @@ fn part_a_sleeps_before_it_is_told_every_time() {
         ];
         assert!(order.is_sorted(), "{order:?}: {}", run.stdout);
     });
+}
+
+/// One run of 4.8 on a machine that is in nobody's favour: see tests/c/late.c.
+fn late(how: &str, part: &str) -> Run {
+    let preload = format!("LD_PRELOAD={}", preloaded("c/late.c"));
+    let words: Vec<&str> = ["env", &preload].into_iter().chain(how.split(' ')).collect();
+    run_lab("4.8").args(&["--part", part, "--rounds", "10"]).under(&words).go()
+}
+
+/// It ended with this line on stderr, and nobody is left. Two processes may meet the same failure.
+fn ended_saying(run: &Run, code: i32, why: &str) {
+    let said: Vec<&str> = run.stderr.lines().collect();
+    let one =
+        said.first().is_some_and(|line| line.contains(why)) && said.iter().all(|l| *l == said[0]);
+    assert!(run.code == code && one && run.left.is_empty(), "{code} {why}: {run:#?}");
+}
+
+/// A pause that is slow to begin: part A waits for it, every time. The parent has run ipcs before it forks:
+/// that is no child of the story.
+#[test]
+fn a_pause_that_is_slow_to_begin_ends_well() {
+    for _ in 0..times(3, 100) {
+        let run = late("PAUSE=300", "a").clean();
+        for says in ["✓ the child is asleep in pause", "✓ the parent is asleep in pause"] {
+            assert!(run.stdout.contains(says), "{says}: {run:#?}");
+        }
+        assert!(run.stdout.contains("✓ the parent and its child have ended"), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_lost_ends_part_a() {
+    let lost = "both are asleep, no signal is pending, and nobody will send another";
+    for _ in 0..times(1, 25) {
+        // On its way, as a tracer may do it; and by a pause that came too late, unseen.
+        for how in ["DROP=1", "DROP=1 BLIND=1", "PAUSE=500 BLIND=1"] {
+            ended_saying(&late(how, "a"), 8, lost);
+        }
+        // The child has answered, and ended; its signal came before the parent's pause.
+        let run = late("PAUSE=500 AFTER=1 BLIND=1", "a");
+        ended_saying(&run, 8, "the child has ended well, and the parent still sleeps");
+        assert!(!run.stderr.contains("died"), "{run:#?}");
+    }
+}
+
+/// A pending signal that is blocked is not lost: the lab does not say that it came before pause.
+#[test]
+fn a_signal_that_is_blocked_is_not_called_lost() {
+    // As in worksheet 4.8, change 4: blocked, and waited for in pause.
+    let run = late("SUSPEND=pause", "c");
+    ended_saying(&run, 1, "not so: held as in part B, and not lost");
+    assert!(run.stdout.contains("a signal is pending that is blocked"), "{run:#?}");
+    assert!(run.stdout.contains("signals pending: 0x200"), "{run:#?}");
+}
+
+#[test]
+fn a_child_that_was_killed_is_told_with_the_signal() {
+    // As in worksheet 4.8, change 1: a child that has no handler yet when the signal comes.
+    let run = late("HANDLER=none", "b");
+    ended_saying(&run, 7, "died: killed by SIGUSR1");
+    let run = play(&format!(
+        "start lab env LD_PRELOAD={} PAUSE=1000 {{lab_4_8}} --part a; prints lab 'child [0-9]* │  pause'\n\
+         kill -KILL $(sed -n 's/^child \\([0-9]*\\).*/\\1/p' lab.out | head -1); ended lab",
+        preloaded("c/late.c")
+    ));
+    refused(&did(&run, "lab"), 7, "died: killed by SIGKILL");
+}
+
+/// Calls that "cannot fail", refused as a sandbox may: nothing spins, nobody stays behind.
+#[test]
+fn what_a_sandbox_refuses_ends_every_part() {
+    for (refuse, part, why) in [
+        ("pause", "a", "pause() failed: ENOSYS"),
+        ("sigsuspend", "c", "sigsuspend(mask without SIGUSR1) failed: ENOSYS"),
+        ("prctl", "a", "prctl(PR_SET_PDEATHSIG, SIGKILL) failed: EPERM"),
+        ("mask", "a", "sigprocmask failed: EPERM"),
+        ("fork", "b", "fork() failed: EAGAIN"),
+    ] {
+        ended_saying(&late(&format!("REFUSE={refuse}"), part), 1, why);
+    }
 }
 
 #[test]

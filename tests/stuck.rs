@@ -4,37 +4,12 @@
 #![cfg(target_arch = "x86_64")]
 
 mod common;
-use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Load, Run, Runner, bin, have, namespaces, repo, run};
-
-/// A C file of the tests, compiled where the student may use it; once, for it may be running.
-fn compiled(source: &str, flags: &[&str]) -> PathBuf {
-    static DIR: LazyLock<PathBuf> = LazyLock::new(|| common::scratch().keep());
-    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let source = repo().join("tests").join(source);
-    let built = DIR.join(source.file_stem().expect("a name"));
-    let mut done = DONE.lock().expect("it compiled");
-    if !done.insert(built.clone()) {
-        return built;
-    }
-    let mut cc = Command::new("cc");
-    cc.args(["-Wall", "-Wextra", "-Werror", "-O1", "-pthread"]).args(flags);
-    let compiled = cc.arg("-o").arg(&built).arg(source).status().expect("cc");
-    assert!(compiled.success(), "{} does not compile", built.display());
-    built
-}
-
-/// Preloaded into what is run.
-fn preloaded(source: &str) -> String {
-    compiled(source, &["-shared", "-fPIC"]).display().to_string()
-}
+use common::{Load, Run, Runner, bin, compiled, have, namespaces, preloaded, run};
 
 fn can_explore() -> bool {
     have("cc", "lab on a kernel that does not answer") && namespaces()

@@ -4,6 +4,8 @@
  *   PAUSE=MS   pause sleeps so many milliseconds first, whatever signal comes
  *   AFTER=1    but only in a process that has sent a signal
  *   DROP=N     the Nth SIGUSR1 or SIGUSR2 that a process sends is lost, and its kill answers 0
+ *   SUSPEND=pause  sigsuspend is pause, under the mask that there is
+ *   HANDLER=none   there is no handler for SIGUSR1
  *   BLIND=1    nobody may know in which call a process sleeps
  *   REFUSE=…   one call fails that never fails: "thread" (EAGAIN, the NTHth), "fork" (EAGAIN, the NTHth),
  *              "mask" (EPERM), "prctl" (EPERM), "pause", "sigsuspend" (ENOSYS)
@@ -56,6 +58,8 @@ int pause(void)
 
 int sigsuspend(const sigset_t *mask)
 {
+	if (getenv("SUSPEND"))
+		return pause();
 	if (refused("sigsuspend")) {
 		errno = ENOSYS;
 		return -1;
@@ -80,6 +84,13 @@ int open64(const char *path, int flags, ...)
 		return -1;
 	}
 	return NEXT(open64)(path, flags, mode[0]);
+}
+
+int sigaction(int sig, const struct sigaction *new, struct sigaction *old)
+{
+	struct sigaction none = { .sa_handler = SIG_DFL };
+
+	return NEXT(sigaction)(sig, getenv("HANDLER") && sig == SIGUSR1 && new ? &none : new, old);
 }
 
 pid_t fork(void)

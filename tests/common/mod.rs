@@ -302,6 +302,28 @@ impl Run {
     }
 }
 
+/// A C file of the tests, compiled where the student may use it; once, for it may be running.
+pub fn compiled(source: &str, flags: &[&str]) -> PathBuf {
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| scratch().keep());
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let source = repo().join("tests").join(source);
+    let built = DIR.join(source.file_stem().expect("a name"));
+    let mut done = DONE.lock().unwrap_or_else(|failed| failed.into_inner());
+    if !done.insert(built.clone()) {
+        return built;
+    }
+    let mut cc = Command::new("cc");
+    cc.args(["-Wall", "-Wextra", "-Werror", "-O1", "-pthread"]).args(flags);
+    let compiled = cc.arg("-o").arg(&built).arg(source).status().expect("cc");
+    assert!(compiled.success(), "{} does not compile", built.display());
+    built
+}
+
+/// Preloaded into what is run.
+pub fn preloaded(source: &str) -> String {
+    compiled(source, &["-shared", "-fPIC"]).display().to_string()
+}
+
 /// What a run in this folder left in the kernel's tables.
 pub fn left(dir: &tempfile::TempDir) -> Vec<String> {
     let table = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
