@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, left, repo, run_lab};
+use common::{Run, have, is_root, left, preloaded, repo, run_lab};
 use expectrl::process::NonBlocking;
 use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
 use expectrl::{ControlCode, Expect, Session};
@@ -260,6 +260,36 @@ fn a_panic_in_a_thread_is_one_line_and_leaves_nothing() {
             "{}",
             client.err
         );
+    }
+}
+
+/// Each side, and either of its threads: the other is told goodbye, and the demonstration ends as well.
+#[test]
+fn a_thread_that_cannot_be_made_is_one_line_and_ends_both() {
+    let refuse = |nth| format!("env REFUSE=thread NTH={nth} LD_PRELOAD={}", preloaded("c/late.c"));
+    for (nth, thread) in [(1, "reader"), (2, "writer")] {
+        let why = format!("pthread_create(&{thread}, NULL, {thread}_thread, NULL) failed: EAGAIN");
+        for (side, other) in [("server", "client"), ("client", "server")] {
+            let refused_to = |one| if one == side { refuse(nth) } else { String::new() };
+            let run = play(
+                &format!(
+                    "mkfifo also; FROM=typed start server {} {{lab_4_10}} server --key-file $key; exec 9> typed
+                     prints server 'it waits for a client'
+                     FROM=also start client {} {{lab_4_10}} client --key-file $key; exec 8> also\n{END}",
+                    refused_to("server"),
+                    refused_to("client")
+                ),
+                0,
+            );
+            refused(&did(&run, side), 1, &why);
+            let other = did(&run, other);
+            assert!([0, 7].contains(&other.code), "{nth} {side}: {} {}", other.code, other.err);
+        }
+        let words = refuse(nth);
+        let words: Vec<&str> = words.split(' ').collect();
+        let run = run_lab("4.10").under(&words).go();
+        let one_line = run.stderr.lines().count() == 1 && run.stderr.contains(&why);
+        assert!(run.code == 1 && one_line && run.left.is_empty(), "{run:#?}");
     }
 }
 
