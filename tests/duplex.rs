@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, left, preloaded, repo, run_lab};
+use common::{Run, as_root, have, left, preloaded, repo, run_lab};
 use expectrl::process::NonBlocking;
 use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
 use expectrl::{ControlCode, Expect, Session};
@@ -374,8 +374,7 @@ fn somebody_removes_a_segment() {
 
 #[test]
 fn another_users_server() {
-    if !is_root() {
-        eprintln!("not tested: two users; that takes root");
+    if !as_root("two users of 4.10") {
         return;
     }
     let as_user = "setpriv --reuid 65533 --regid 65533 --clear-groups --";

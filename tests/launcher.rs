@@ -4,7 +4,7 @@
 mod common;
 use std::path::Path;
 
-use common::{Run, bin, have, namespaces, run, run_lab, sections};
+use common::{Run, apart, bin, can_explore, run, run_lab, sections};
 
 /// Ignored and blocked on entry. Not SIGTERM, by which a run that hangs is ended.
 const SIGNALS: &str = "CHLD,HUP,INT,PIPE,ALRM,USR1,USR2";
@@ -64,7 +64,7 @@ fn nor_what_the_tool_finds() {
     let trace = run(&bin("lab")).args(&["trace", "--", &lab]).under(&under).go();
     let told = trace.stdout.contains("shmget(") || trace.stderr.contains("shmget(");
     assert!(trace.code == 0 && told && trace.left.is_empty(), "{trace:#?}");
-    if !namespaces() || !have("cc", "lab explore under a launcher's signals") {
+    if !can_explore("lab explore under a launcher's signals") {
         return;
     }
     for (animal, code) in [("bad/bare-pause", 1), ("good/child-ends", 0)] {
@@ -87,7 +87,7 @@ fn nor_what_the_tool_finds() {
 /// its own the kernel counts a run alone; root is not counted at all.
 #[test]
 fn a_process_or_thread_too_many_is_one_line() {
-    if !namespaces() {
+    if !apart("a process too many") {
         return;
     }
     let reasons = ["fork() failed: EAGAIN", "pthread_create(", "could not be made", "no thread"];

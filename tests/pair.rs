@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, preloaded, run_lab, sources};
+use common::{Run, as_root, have, preloaded, run_lab, sources};
 
 /// How many rounds a test makes: reduced, or, with SOAK, what the workbook promises.
 fn times(reduced: usize, soak: usize) -> usize {
@@ -275,7 +275,7 @@ fn pids_that_would_reach_everybody() {
 
 #[test]
 fn a_recycled_pid_is_not_signalled() {
-    if !have("unshare", "a pid that is used again") || !common::namespaces() {
+    if !have("unshare", "a pid that is used again") || !common::apart("a pid that is used again") {
         return;
     }
     // In a pid namespace of our own the next number can be chosen: the innocent gets the dead one's.
@@ -535,7 +535,7 @@ fn a_leftover_whose_maker_is_a_zombie_is_taken_over() {
 
 #[test]
 fn a_server_in_another_pid_namespace() {
-    if !common::namespaces() {
+    if !common::apart("a server in another pid namespace") {
         return;
     }
     let run = play(&format!(
@@ -639,8 +639,7 @@ fn another_size_or_no_permission() {
 
 #[test]
 fn another_users_server_and_planted_pid() {
-    if !is_root() {
-        eprintln!("not tested: two users; that takes root");
+    if !as_root("two users of 4.9") {
         return;
     }
     let as_user = "setpriv --reuid 65533 --regid 65533 --clear-groups --";

@@ -9,15 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Load, Run, Runner, bin, compiled, have, namespaces, preloaded, run};
-
-fn can_explore() -> bool {
-    have("cc", "lab on a kernel that does not answer") && namespaces()
-}
+use common::{Load, Run, Runner, bin, can_explore, compiled, have, preloaded, run};
 
 #[test]
 fn one_filter_and_few_namespaces_for_a_thousand_schedules() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let program = compiled("zoo/good/signal-thread.c", &[]).display().to_string();
@@ -62,7 +58,7 @@ fn one_line(run: &Run, code: i32) {
 
 #[test]
 fn a_filter_that_does_not_come_is_told_of() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let trace = stuck("filter", &["trace", "-o", "/dev/null", "--", "true"]).go();
@@ -109,7 +105,7 @@ fn asked_to_stop(what: &str, signal: &str, words: &str, child: &str) -> Run {
 
 #[test]
 fn int_and_term_end_it_whatever_the_tracee_does() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let endless = compiled("zoo/good/signal-thread.c", &[]).display().to_string();
@@ -153,7 +149,7 @@ fn stuck_workers() -> usize {
 /// minutes, else once each.
 #[test]
 fn explorations_beside_each_other_stick_nothing() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let soak = std::env::var_os("SOAK").is_some();
