@@ -432,6 +432,34 @@ fn handlers_only_store_post_or_write() {
     assert!(seen >= 3, "only {seen}");
 }
 
+/// The same, as the kernel sees it: between a signal and the return from its handler.
+#[test]
+fn handlers_make_no_other_call() {
+    if !have("strace", "what handlers call") {
+        return;
+    }
+    for section in ["4.8", "4.9", "4.10"] {
+        let words = ["strace", "-f", "-qq", "-o", "{dir}/log"];
+        let run = run_lab(section).under(&words).go().clean();
+        let log = fs::read_to_string(run.dir.path().join("log")).expect("strace's log");
+        let (mut inside, mut ran) = (std::collections::BTreeSet::new(), 0);
+        for (tid, line) in log.lines().filter_map(|line| line.split_once(' ')) {
+            let line = line.trim_start();
+            if line.starts_with("--- SIGUSR") || line.starts_with("--- SIGALRM") {
+                inside.insert(tid);
+            } else if line.starts_with("rt_sigreturn") {
+                ran += usize::from(inside.remove(tid));
+            } else if line.starts_with("+++") || line.starts_with("---") {
+                inside.remove(tid);
+            } else if inside.contains(tid) {
+                let allowed = line.starts_with("write(") || line.starts_with("futex(");
+                assert!(allowed, "{section}: a handler calls {line}");
+            }
+        }
+        assert!(ran > 0, "{section}: no handler has run");
+    }
+}
+
 #[test]
 fn a_second_ctrl_c_during_the_clean_up() {
     if !have("strace", "Ctrl-C during the clean-up") {
