@@ -1074,6 +1074,21 @@ fn a_signal_that_is_lost_ends_part_a() {
     }
 }
 
+/// The parent runs ipcs before it forks. One that takes its time is the first process whose parent is ours,
+/// and is not the child: that is what fork answered.
+#[test]
+fn a_slow_ipcs_is_not_taken_for_the_child() {
+    let run = play(&format!(
+        "mkdir slow; printf '#!/bin/sh\\nsleep 0.2\\nexec %s \"$@\"\\n' $(command -v ipcs) > slow/ipcs\n\
+         chmod +x slow/ipcs; start lab env PATH=$PWD/slow:$PATH DROP=1 LD_PRELOAD={} {{lab_4_8}} --part a\n\
+         ended lab",
+        preloaded("c/late.c")
+    ));
+    let lab = did(&run, "lab");
+    refused(&lab, 8, "both are asleep, no signal is pending");
+    assert!(lab.out.contains("  child "), "the second of the two that sleep: {}", lab.out);
+}
+
 /// A pending signal that is blocked is not lost: the lab does not say that it came before pause.
 #[test]
 fn a_signal_that_is_blocked_is_not_called_lost() {
