@@ -94,8 +94,9 @@ fn not_tested(without: &str, what: &str) -> bool {
 /// Tried directly, so that a tool of ours which is broken does not look like a machine that forbids it.
 fn ptrace_is_allowed() -> bool {
     static ALLOWED: LazyLock<bool> = LazyLock::new(|| {
-        // SAFETY: the child makes two system calls.
+        // SAFETY: the child makes two system calls, and nothing else.
         match unsafe { fork() }.expect("fork") {
+            // SAFETY: see above.
             ForkResult::Child => unsafe {
                 let answer = libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
                 libc::_exit((answer != 0).into())

@@ -161,7 +161,7 @@ pub fn watched(the_parent: impl FnOnce() -> Result<()>) -> Result<Ending> {
         before = now;
         let told = before.iter().all(|one| one.asleep_in.is_some() || one.status.state == 'Z');
         let enough = if told { Some(LOOK) } else { patience };
-        if !enough.is_some_and(|enough| still >= enough) {
+        if enough.is_none_or(|enough| still < enough) {
             continue;
         }
         if let Some(ending) = judge(&before)? {
