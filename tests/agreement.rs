@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::{bin, have, is_root, run_lab, sections};
+use common::{as_root, bin, have, run_lab, sections};
 use regex::Regex;
 use serde_json::Value;
 
@@ -208,7 +208,8 @@ fn every_lab_prints_what_strace_sees() {
 /// What only root can show is shown, and only then.
 #[test]
 fn every_lab_prints_what_strace_sees_as_root() {
-    if is_root() && have("strace", "that labs print what strace sees") {
+    let what = "that labs print what strace sees, as root";
+    if as_root(what) && have("strace", what) {
         for section in sections() {
             agree(&section, &["--experiments"], true);
         }

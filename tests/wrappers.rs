@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 
-use common::{is_root, isolated};
+use common::{as_root, isolated};
 use lablib::child;
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Failure, Result, expect_errno, leftovers, msg, sem, shm};
@@ -187,8 +187,7 @@ fn shmctl() {
 
 #[test]
 fn another_user_is_refused() {
-    if !is_root() {
-        eprintln!("not tested: EACCES and EPERM between two users; that takes root");
+    if !as_root("EACCES and EPERM between two users") {
         return;
     }
     isolated("another_user_is_refused", true, || {

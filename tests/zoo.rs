@@ -10,21 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::scene::shell;
-use common::{Load, Run, bin, have, lab, namespaces, repo, run};
+use common::{Load, Run, bin, can_explore, lab, repo, run};
 use expectrl::{ControlCode, Expect};
 
 /// How often, where once would do if there were no doubt.
 fn times() -> usize {
     if std::env::var_os("SOAK").is_some() { 100 } else { 2 }
-}
-
-/// Can anything be explored here? Says why not.
-fn can_explore() -> bool {
-    let can = have("cc", "lab explore on the zoo") && namespaces();
-    if !can {
-        eprintln!("not tested: lab explore; it needs namespaces and a C compiler");
-    }
-    can
 }
 
 /// A program of the zoo, compiled.
@@ -127,7 +118,7 @@ fn turn() -> std::sync::MutexGuard<'static, ()> {
 #[test]
 fn every_defect_is_found_and_nothing_else() {
     let _turn = turn();
-    if can_explore() {
+    if can_explore("lab explore on the zoo") {
         let bad = zoo().iter().filter(|animal| animal.expected != "none").count();
         assert!(bad >= 20 && zoo().len() - bad >= 10, "{bad} of {}", zoo().len());
         all_are_judged_right(times());
@@ -137,7 +128,7 @@ fn every_defect_is_found_and_nothing_else() {
 #[test]
 fn also_on_a_busy_machine() {
     let _turn = turn();
-    if can_explore() {
+    if can_explore("lab explore on the zoo") {
         let _load = Load::new();
         all_are_judged_right(times().div_ceil(2));
     }
@@ -146,7 +137,7 @@ fn also_on_a_busy_machine() {
 #[test]
 fn every_schedule_that_was_found_leads_there_again() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     for animal in zoo().iter().filter(|animal| animal.expected != "none") {
@@ -163,7 +154,7 @@ fn every_schedule_that_was_found_leads_there_again() {
 #[test]
 fn leaving_orders_out_leaves_nothing_out() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let names = |text: &str| {
@@ -182,7 +173,7 @@ fn leaving_orders_out_leaves_nothing_out() {
 #[test]
 fn the_answer_says_what_was_ordered_and_which_moment_decided() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let animal = zoo().iter().find(|animal| animal.name == "check-then-pause").expect("it");
@@ -205,7 +196,7 @@ fn the_answer_says_what_was_ordered_and_which_moment_decided() {
 #[test]
 fn exit_codes() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let animal = |name: &str| zoo().iter().find(|animal| animal.name == name).expect("it");
@@ -225,7 +216,7 @@ fn exit_codes() {
 #[test]
 fn our_own_parent_and_child() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let (explorer, lab) = (explorer, lab("4.8").display().to_string());
@@ -253,7 +244,7 @@ fn our_own_parent_and_child() {
 #[test]
 fn an_exploration_that_is_killed_leaves_nothing() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let path = lab("4.8").display().to_string();
@@ -275,7 +266,7 @@ fn an_exploration_that_is_killed_leaves_nothing() {
 #[test]
 fn the_first_finding_is_told_at_once_and_what_is_known_when_it_is_stopped() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let animal = zoo().iter().find(|animal| animal.name == "no-predicate").expect("it");
@@ -310,7 +301,7 @@ fn endless() -> String {
 #[test]
 fn what_sleeps_with_a_timer_that_is_not_ours_is_not_judged() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let dir = common::scratch();

@@ -51,8 +51,7 @@ pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
         return Err(Failure::because("a fork while other threads run here"));
     }
     let parent = Pid::this();
-    // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
-    // meanwhile. So the child may run any code.
+    // SAFETY: this process has one thread, as was just checked, so the child may run any code.
     if let ForkResult::Parent { child } = unsafe { fork() }.map_err(Failure::of("fork()"))? {
         lane::forked(false);
         return Ok(child);
@@ -60,9 +59,8 @@ pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
     stop::unwatch();
     print::forked();
     lane::forked(true);
-    // It fails only for a signal that does not exist.
-    let _ = set_pdeathsig(SIGKILL);
-    let code = if getppid() == parent { body() } else { 1 };
+    let guarded = die_with_parent().inspect_err(print::tell).is_ok();
+    let code = if guarded && getppid() == parent { body() } else { 1 };
     // SAFETY: ends the process at once: what the parent's destructors own stays its own.
     unsafe { libc::_exit(code.into()) }
 }
@@ -101,8 +99,11 @@ pub fn become_user(id: u32) -> Result<()> {
     let needs = |_| Failure::Needs("a second user".into(), "run it as root, with sudo");
     apart::other_user(id).map_err(needs)?;
     // A change of user has taken it back.
-    let _ = set_pdeathsig(SIGKILL);
-    Ok(())
+    die_with_parent()
+}
+
+fn die_with_parent() -> Result<()> {
+    set_pdeathsig(SIGKILL).map_err(Failure::of("prctl(PR_SET_PDEATHSIG, SIGKILL)"))
 }
 
 /// In a child: becomes an ordinary user, because the kernel refuses nothing to root.

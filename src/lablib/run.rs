@@ -141,8 +141,7 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
         complain(&format!("a defect: {}", panic.to_string().replace('\n', " ")));
     }));
     share_turn();
-    stop::watch();
-    ExitCode::from(conclude(body, true))
+    ExitCode::from(conclude(|| stop::watch().and_then(|()| body()), true))
 }
 
 /// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,

@@ -67,6 +67,7 @@ pub fn scene(script: &str) -> Runner {
     let text = format!("{TOOLS}\n{script}")
         .replace("{lab_4_8}", &bin("lab_4_8").display().to_string())
         .replace("{lab_4_10}", &bin("lab_4_10").display().to_string())
+        .replace("{lab_4_9}", &bin("lab_4_9").display().to_string())
         .replace("{lab}", &bin("lab_4_9").display().to_string())
         .replace("{sweep}", &bin("sweep").display().to_string())
         .replace("{c}", &c_programs().display().to_string());

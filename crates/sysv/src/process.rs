@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::str::FromStr;
 
 use libc::{c_int, c_long};
 
@@ -45,19 +46,22 @@ pub fn runs(pid: i32) -> bool {
     status(pid).is_some_and(|status| !"ZX".contains(status.state))
 }
 
-/// The child of a process that was found first.
-pub fn child_of(parent: i32) -> Option<i32> {
-    let pids =
-        fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    pids.filter_map(|pid| pid.parse().ok())
-        .find(|&pid| status(pid).is_some_and(|status| status.parent == parent))
-}
-
 /// When a process was started, in clock ticks since boot: field 22 of /proc/PID/stat. A pid is used
 /// again; a pid and a start are not.
 pub fn start(pid: i32) -> Option<u64> {
+    stat(pid, 22)
+}
+
+/// How a process ended that was not waited for yet, as wait(2) has it: field 52 of /proc/PID/stat. 0 also
+/// if we may not know: of another user's process.
+pub fn ended_with(pid: i32) -> Option<i32> {
+    stat(pid, 52)
+}
+
+/// A field of /proc/PID/stat; the first is 1. Those before the third may have blanks in them.
+fn stat<T: FromStr>(pid: i32, field: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+    stat.rsplit_once(") ")?.1.split_whitespace().nth(field - 3)?.parse().ok()
 }
 
 /// When a process was started, in seconds since 1970; `None` if there is none, or only a zombie

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use lablib::print::{self, note, text};
 use lablib::{Failure, Result, signals};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{dup2_stdin, pipe2, read};
@@ -39,9 +40,6 @@ pub struct Script {
 /// A line that ends the conversation, typed or at the end of a script.
 const QUIT: &str = "/quit";
 const HELP: &str = "/quit ends; everything else is sent";
-
-/// Prints a line, also while somebody is typing another.
-pub type Print = Box<dyn FnMut(String) + Send>;
 
 /// Somebody types: the editor, and how other threads reach it.
 pub struct Typing {
@@ -72,7 +70,20 @@ impl Reach {
                 Err(TrySendError::Full(_)) if signals::check().is_err() => return,
                 Err(TrySendError::Full(line)) => line,
             };
+            self.leave_a_terminal_that_is_gone();
             thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends the editing at a terminal that was closed, where SIGHUP does not (nohup): the editor would read
+    /// its end for ever. It gets an empty pipe instead.
+    pub fn leave_a_terminal_that_is_gone(&self) {
+        if terminal_is_gone() {
+            let _ = pipe2(OFlag::O_NONBLOCK).and_then(|(empty, to)| {
+                forget(to);
+                dup2_stdin(empty)
+            });
+            self.end.store(true, SeqCst);
         }
     }
 
@@ -81,13 +92,7 @@ impl Reach {
     pub fn end(&self) {
         let mut pushed = 0;
         loop {
-            if terminal_is_gone() {
-                // The editor would read its end for ever: it gets an empty pipe instead.
-                let _ = pipe2(OFlag::O_NONBLOCK).and_then(|(empty, to)| {
-                    forget(to);
-                    dup2_stdin(empty)
-                });
-            }
+            self.leave_a_terminal_that_is_gone();
             match self.lines.try_send(String::new()) {
                 Err(TrySendError::Disconnected(_)) => return,
                 Ok(()) if pushed < WAITING => pushed += 1,
@@ -229,7 +234,9 @@ fn piped(to: &Sender<Vec<u8>>, threads: [BorrowedFd; 2], other_left: &AtomicBool
             continue;
         }
         let mut more = [0; 4096];
-        let n = read(&stdin, &mut more).map_err(Failure::of("read"))?;
+        // So ends, too, a terminal that was closed.
+        let got = read(&stdin, &mut more);
+        let n = if got == Err(Errno::EIO) { 0 } else { got.map_err(Failure::of("read"))? };
         rest.extend_from_slice(&more[..n]);
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).take(end).collect();

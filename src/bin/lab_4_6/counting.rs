@@ -8,6 +8,7 @@ use lablib::print::{self, bulk, claim, note, traced};
 use lablib::shm::{NULL, page};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::{IPC_PRIVATE, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
+use nix::errno::Errno;
 use nix::unistd::{read, write};
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
@@ -43,17 +44,22 @@ pub const ALL: &[Experiment] = &[
 /// Runs `body` in a second thread, and waits for it: pthread_create(3), pthread_join(3).
 pub fn in_a_thread(body: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
     let mut thread = None;
+    let in_its_lane = || {
+        print::name("thread");
+        body()
+    };
     traced("pthread_create(&thread, NULL, body, NULL)".into(), || {
-        thread = Some(thread::spawn(|| {
-            print::name("thread");
-            body()
-        }));
+        match thread::Builder::new().spawn(in_its_lane) {
+            Ok(made) => thread = Some(made),
+            Err(error) => {
+                Errno::from_raw(error.raw_os_error().unwrap_or(0)).set();
+                return -1;
+            }
+        }
         0
     })?;
-    let ended = thread.map(|thread| thread.join());
-    ended
-        .and_then(std::result::Result::ok)
-        .ok_or_else(|| Failure::because("the thread panicked"))?
+    let ended = thread.and_then(|thread| thread.join().ok());
+    ended.ok_or_else(|| Failure::because("the thread panicked"))?
 }
 
 fn threads_and_spawn() -> Result<()> {

@@ -1,6 +1,6 @@
 //! What else goes wrong between parent and child.
 
-use lablib::child::{child, pipe};
+use lablib::child::pipe;
 use lablib::print::{claim, note, step};
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{count, kill, print_handlers, sigaction, sigprocmask};
@@ -10,7 +10,7 @@ use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::SIGUSR1;
 
 use crate::gate::{read, write};
-use crate::onlooker::{Ending, reap, watched};
+use crate::onlooker::{Ending, child, reap, watched};
 use crate::{HELLO, SIZE};
 
 /// The same calls, in the wrong order: each process makes a segment of its own.

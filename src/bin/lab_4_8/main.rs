@@ -13,7 +13,6 @@
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use lablib::child::child;
 use lablib::print::{claim, note, part, step};
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{self, kill, pause, sigaction};
@@ -29,7 +28,7 @@ mod onlooker;
 mod race;
 mod rounds;
 
-use onlooker::{Ending, reap, until_asleep_in_pause, watched};
+use onlooker::{child, reap, until_asleep_in_pause, watched};
 
 /// Room for a line of text.
 const SIZE: usize = 128;
@@ -49,7 +48,8 @@ fn story(words: &ArgMatches) -> Result<()> {
     let all = chosen == "all";
     if all || chosen == "a" {
         part("A", "The protocol of the source notes")?;
-        claim(watched(the_parent)? == Ending::Well, "the parent and its child have ended")?;
+        watched(the_parent)?.well()?;
+        note("✓ the parent and its child have ended");
     }
     if all || chosen == "b" {
         part("B", "The flaw: a signal that comes before pause")?;

@@ -184,7 +184,7 @@ fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> R
         return because(exit::BUSY, format!("busy: {other} was faster"));
     }
     text(&format!("memory: pid <- {me}, where {written} was"));
-    Ok(Talk { peer, shared, shmid, patience: options.patience })
+    Ok(Talk { peer, agreed: me, shared, shmid, patience: options.patience })
 }
 
 fn ring_and_listen(talk: &Talk, options: &Options) -> Result<()> {

@@ -73,7 +73,7 @@ fn exchange(
     let written = shared.pid.load(SeqCst);
     text(&format!("memory: pid -> {written}"));
     let peer = Peer::of(written, shmid)?;
-    Ok(Talk { peer, shared, shmid, patience: options.patience })
+    Ok(Talk { peer, agreed: written, shared, shmid, patience: options.patience })
 }
 
 /// Steps 6 to 8, for each message; at the end, or earlier, goodbye.
@@ -115,7 +115,7 @@ fn say(talk: &Talk, message: &[u8], onlooker: &Onlooker, first: bool, bulk: bool
     tell(talk, "client", SIGUSR1, first)?;
     step(8, "A, server: pause, until the client has read")?;
     match onlooker.pause_until(SIGUSR2, Some(talk), true)? {
-        Came::Signal => talk.check_pid(talk.peer.pid.as_raw()),
+        Came::Signal => talk.check_pid(),
         Came::Death => Err(talk.death()),
     }
 }
@@ -153,7 +153,7 @@ fn meet(options: &Options, shmid: i32, addr: Addr) -> Result<Talk> {
     let me = std::process::id() as i32;
     shared.pid.store(me, SeqCst);
     text(&format!("memory: pid <- {me}"));
-    Ok(Talk { peer, shared, shmid, patience: options.patience })
+    Ok(Talk { peer, agreed: me, shared, shmid, patience: options.patience })
 }
 
 /// Steps 6 to 8, for each message.
