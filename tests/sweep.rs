@@ -84,6 +84,26 @@ fn what_is_attached_or_has_changed_stays() {
     assert_eq!(file(&run, "left").lines().count(), 2, "{run:#?}");
 }
 
+/// A lab that was killed while it made a segment has an entry without an id. A pid is used again: a segment
+/// that was made long after is another program's, though all the rest agrees.
+#[test]
+fn an_entry_without_an_id_is_not_for_ever() {
+    if !have("ipcmk", "make sweep") {
+        return;
+    }
+    for (age, left) in [(1, 0), (60, 1)] {
+        let script = format!(
+            "mkdir -m 700 shm-workbook; ipcmk -M 10 > made; ns=$(stat -Lc %i /proc/self/ns/ipc)\n\
+             awk -v ns=$ns 'FNR > 1 {{ print \"shm\", -1, $1, $5, $14 - {age}, $4, ns, $5 }}' \
+             /proc/sysvipc/shm > shm-workbook/ledger\n\
+             {sweep} --yes > said; tail -qn +2 /proc/sysvipc/shm > left; ipcrm --all=shm",
+            sweep = bin("sweep").display()
+        );
+        let run = run(Path::new("sh")).args(&["-c", &script]).go();
+        assert_eq!(file(&run, "left").lines().count(), left, "{age}: {run:#?}");
+    }
+}
+
 /// `kill -9` at a call of the story that has just made something: what was left is in the way of
 /// nobody, the next run takes away what has its key.
 #[test]

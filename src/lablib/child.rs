@@ -1,11 +1,11 @@
 //! Child processes: made, and waited for.
 
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use libc::{c_int, c_long};
+use libc::c_long;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::prctl::set_pdeathsig;
@@ -38,7 +38,13 @@ pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Ch
     })?;
     print::call_line("fork()", &pid.to_string(), true);
     drop(turn);
-    Ok(Child { pid, name, pidfd: pidfd_open(pid)?, reaped: false })
+    match pidfd_open(pid) {
+        Ok(pidfd) => Ok(Child { pid, name, pidfd, reaped: false }),
+        Err(failure) => {
+            end(pid);
+            Err(failure)
+        }
+    }
 }
 
 /// Forks a process that runs `body`, exits with what that answers, and dies with its parent; of the
@@ -59,8 +65,11 @@ pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
     stop::unwatch();
     print::forked();
     lane::forked(true);
-    let guarded = die_with_parent().inspect_err(print::tell).is_ok();
-    let code = if guarded && getppid() == parent { body() } else { 1 };
+    let code = match die_with_parent() {
+        Err(failure) => print::tell(&failure),
+        Ok(()) if getppid() == parent => body(),
+        Ok(()) => 1,
+    };
     // SAFETY: ends the process at once: what the parent's destructors own stays its own.
     unsafe { libc::_exit(code.into()) }
 }
@@ -75,11 +84,7 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 
 /// A descriptor for a process, which means it alone even when its number is used again.
 pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
-    // SAFETY: pidfd_open takes two numbers.
-    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) });
-    let fd = fd.map_err(Failure::of(format!("pidfd_open({pid}, 0)")))?;
-    // SAFETY: a new descriptor, that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
+    process::pidfd_open(pid.as_raw()).map_err(Failure::of(format!("pidfd_open({pid}, 0)")))
 }
 
 /// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
@@ -141,7 +146,7 @@ impl Child {
             WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
             WaitStatus::Signaled(_, signal, _) => {
                 stop::check()?;
-                Err(Failure::Because(128 + signal as u8, format!("{name} was killed by {signal}")))
+                Err(Failure::killed(name, signal as i32))
             }
             other => Err(Failure::because(format!("{name}: {other:?}"))),
         }
@@ -172,9 +177,13 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            // Ours and not reaped, so the number is still its own.
-            let _ = kill(self.pid, SIGKILL);
-            let _ = waitpid(self.pid, None);
+            end(self.pid);
         }
     }
+}
+
+/// Ends a child that is ours and not reaped, so the number is still its own.
+fn end(pid: Pid) {
+    let _ = kill(pid, SIGKILL);
+    while waitpid(pid, None) == Err(Errno::EINTR) {}
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use screen::out::complain;
 use screen::pages::{Pages, stepping};
 
 use crate::backstage::failure::{ASKED, Failure, Result, exit};
-use crate::backstage::terminal::complain;
 use crate::backstage::turn::{lost_output, out, pages, share_turn};
 use crate::backstage::{ledger, stop};
 use crate::{leftovers, print};
@@ -147,15 +147,10 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
 /// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,
 /// which was told when it began, ends here: a child must not unwind into its parent's guards.
 pub(crate) fn conclude(body: impl FnOnce() -> Result<()>, last_word: bool) -> u8 {
-    let ended = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
-    let failed = ended.and_then(|()| stop::check()).err().map(Failure::or_needs);
-    let code = failed.map_or(0, |failure| {
-        match failure {
-            Failure::Needs(..) => print::note(&format!("not shown here: {failure}")),
-            _ => print::tell(&failure),
-        }
-        failure.code()
-    });
+    let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
+    let outcome =
+        outcome.and_then(|()| stop::check()).map_err(|failure| failure.cause().or_needs());
+    let code = outcome.err().map_or(0, |failure| print::tell(&failure));
     let left = leftovers::net(last_word);
-    if code == 0 && (left || lost_output()) { 1 } else { code }
+    if code == 0 && ((left && last_word) || lost_output()) { 1 } else { code }
 }

@@ -2,6 +2,7 @@
 //! and with a look at what it left in the kernel.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod inject;
 pub mod scene;
 
 use std::collections::BTreeSet;
@@ -221,7 +222,7 @@ pub fn isolated(name: &str, privileged: bool, body: fn() -> lablib::Result<()>) 
 }
 
 /// A test has two threads, its own and one that waits for it; a child of the test has one.
-fn in_one_thread(body: impl FnOnce()) {
+pub fn in_one_thread(body: impl FnOnce()) {
     // SAFETY: the other thread only waits for this one.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => {

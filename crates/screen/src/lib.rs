@@ -1,11 +1,13 @@
 //! The terminal of a lab: how wide it is, how a line looks, and how much is shown between two pauses.
-//! Nothing here prints.
+//! Only [`out`] prints.
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`out`] | writing, whole and without a buffer |
 //! | [`palette`] | the colours |
 //! | [`pages`] | STEP, `--from` and `--only`: what is shown, and after how many rows a lab waits |
 
+pub mod out;
 pub mod pages;
 pub mod palette;
 
@@ -18,15 +20,27 @@ const RESULT_COLUMN: usize = 52;
 /// A heading's rule ends here.
 const PAGE: usize = 80;
 
+/// Standard output's size, if it is a terminal: rows and columns. Both may be 0.
+fn size() -> (u16, u16) {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
+    unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
+    (size.ws_row, size.ws_col)
+}
+
+/// Has the terminal any room? One without rows and columns is no place for an editor, which would subtract.
+pub fn has_room() -> bool {
+    let (rows, columns) = size();
+    rows > 0 && columns > 0
+}
+
 /// The terminal's width, or `COLUMNS`, or no limit: in a pipe a call is one line.
 pub fn columns() -> usize {
     static COLUMNS: OnceLock<usize> = OnceLock::new();
     *COLUMNS.get_or_init(|| {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
-        unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
+        let (_, columns) = size();
         let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
-        let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
+        let terminal = (columns > 0).then_some(columns.into());
         terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
     })
 }

@@ -1,42 +1,65 @@
 //! A folder of this user's own: nobody else may write in it, and nobody can take its name away.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind};
+use std::fs::{DirBuilder, File};
+use std::io::{Error, ErrorKind::AlreadyExists};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use libc::{O_DIRECTORY, O_NOFOLLOW};
+use libc::{EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, O_DIRECTORY, O_NOFOLLOW};
 use nix::unistd::{AccessFlags, access, geteuid};
 
-/// Opens a folder, not a link to one. An error unless it is this user's, and nobody else may write in it.
-pub fn open(dir: &Path) -> io::Result<File> {
-    let folder = File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(dir)?;
-    let found = folder.metadata()?;
+use crate::look::text;
+
+/// A call, and why it failed.
+pub type Failed = (String, Error);
+
+/// Opens a folder, not a link to one. EPERM unless it is this user's, and nobody else may write in it.
+pub fn open(dir: &Path) -> Result<File, Failed> {
+    let call = |error| (format!("open({dir:?}, O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_DIRECTORY)"), error);
+    let opened = File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(dir);
+    let folder = opened.map_err(call)?;
+    let found = folder.metadata().map_err(|error| (format!("stat({dir:?})"), error))?;
     let ours = found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
     // In a user namespace all users without a number there look like one, which may be ours.
     if ours && access(dir, AccessFlags::W_OK).is_ok() {
         return Ok(folder);
     }
-    Err(ErrorKind::PermissionDenied.into())
+    Err(call(Error::from_raw_os_error(EPERM)))
 }
 
 /// `$XDG_RUNTIME_DIR/NAME`, or else `/tmp/NAME-UID`, made with mode 0700. In /tmp another user may have made
-/// that one; then `/tmp/NAME-UID.1`, and so on.
-pub fn own(name: &str) -> Option<PathBuf> {
-    let make = |dir: &PathBuf| {
-        // It may exist already; whether it will do is looked at next.
-        let _ = DirBuilder::new().mode(0o700).create(dir);
-        open(dir).is_ok()
-    };
+/// that one; then `/tmp/NAME-UID.1`, and so on. `None` if all are taken.
+pub fn own(name: &str) -> Result<Option<PathBuf>, Failed> {
     let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-    let given = given.map(|dir| PathBuf::from(dir).join(name)).filter(make);
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let given = given.map(|dir| PathBuf::from(dir).join(name));
+    let map = text("/proc/self/uid_map").unwrap_or_default();
     let first = format!("/tmp/{name}-{}", outside(geteuid().as_raw(), &map));
-    let next = (1..10).map(|n| PathBuf::from(format!("{first}.{n}")));
-    let names: Vec<PathBuf> = [PathBuf::from(&first)].into_iter().chain(next).collect();
+    let names = (0..10).map(|n| if n == 0 { first.clone() } else { format!("{first}.{n}") });
+    let names: Vec<PathBuf> = names.map(PathBuf::from).collect();
     // One that was made while the first name was taken stays the one.
-    let there = || names.iter().find(|dir| open(dir).is_ok()).cloned();
-    given.or_else(there).or_else(|| names.iter().find(|dir| make(dir)).cloned())
+    let made = given.iter().map(|dir| (dir, true));
+    let there = names.iter().map(|dir| (dir, false));
+    for (dir, make) in made.chain(there).chain(names.iter().map(|dir| (dir, true))) {
+        if will_do(dir, make)? {
+            return Ok(Some(dir.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Is this folder, which is made if asked, one of ours? Any other failure than these is no reason to take
+/// another one.
+fn will_do(dir: &Path, make: bool) -> Result<bool, Failed> {
+    let other = [EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS];
+    let made = if make { DirBuilder::new().mode(0o700).create(dir) } else { Ok(()) };
+    let made =
+        made.or_else(|error| if error.kind() == AlreadyExists { Ok(()) } else { Err(error) });
+    let made = made.map_err(|error| (format!("mkdir({dir:?}, 0700)"), error));
+    match made.and_then(|()| open(dir)) {
+        Ok(_) => Ok(true),
+        Err((_, error)) if error.raw_os_error().is_some_and(|n| other.contains(&n)) => Ok(false),
+        Err(failed) => Err(failed),
+    }
 }
 
 /// A user's number outside of this user namespace, by the namespace's map: inside, everybody may be 0.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use duplex::layout::{Role, Segment};
 use duplex::peers::Peer;
 use lablib::print::{self, note, step, text};
-use lablib::{Failure, Result, compare, exit, shm, signals};
+use lablib::{Failure, Result, compare, exit, looked, shm, signals};
 use libc::key_t;
 use nix::errno::Errno;
 use sysv::tables;
@@ -125,7 +125,9 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         Err(Failure::Call(_, Errno::ENOENT)) => return because(exit::NO_PEER, nobody),
         found => found?,
     };
-    match tables::segment(shmid).map(|row| row.get("nattch")) {
+    let attached = tables::segment(shmid).map(|row| row.get("nattch"));
+    looked()?;
+    match attached {
         None => return because(exit::NO_PEER, nobody),
         Some(0) => {
             let why = format!("segment {shmid} is there, but nobody has attached it");
@@ -134,7 +136,9 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         Some(_) => {}
     }
     match Segment::look(shmid, role) {
-        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
+        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM)))
+            if call.starts_with("shm") =>
+        {
             because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)))
         }
         Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => because(exit::NO_PEER, nobody),
@@ -157,7 +161,7 @@ fn both(back: &Segment, out: &Segment) -> Result<Peer> {
 
 /// After a server that was killed: nobody could clean up, and this is what is there.
 fn show_what_is_left(ids: [i32; 2]) {
-    let screen = compare::ipcs(&["-m"]).unwrap_or_default();
+    let screen = compare::ipcs(&["-m"]).ok().flatten().unwrap_or_default();
     let row = |id: i32| {
         let id = id.to_string();
         screen.lines().find(|line| line.split_whitespace().nth(1) == Some(&id)).map(String::from)

@@ -141,7 +141,7 @@ impl Input {
     /// An editor, with a history, if somebody types at a terminal.
     pub fn editor(&self) -> Option<Typing> {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        if self.is_script() || !terminal {
+        if self.is_script() || !terminal || !lablib::print::has_room() {
             return None;
         }
         let (printer, end) = (ExternalPrinter::new(WAITING), Arc::new(AtomicBool::new(false)));

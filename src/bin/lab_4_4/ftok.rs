@@ -84,7 +84,7 @@ impl Drop for Folder {
 }
 
 fn trouble(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
-    move |error| Failure::because(format!("{}: {error}", path.display()))
+    Failure::of(format!("a file of the lab's, {},", path.display()))
 }
 
 fn same_file() -> Result<()> {

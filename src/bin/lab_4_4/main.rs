@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use lablib::print::{after, claim, note, step, text};
 use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
-use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE};
+use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, key_t};
 use nix::errno::Errno;
 use nix::sys::stat::stat;
 use sysv::spell;
@@ -54,12 +54,12 @@ fn story() -> Result<()> {
     claim(key as u32 == parts, "8 bits of the letter, 8 of the device, 16 of the inode")?;
 
     step(2, "Four ways to ask, while nothing has this key")?;
-    let absent = WAYS.map(|way| answer(shm::get(key, SIZE, way), None));
+    let absent = answers(key, None)?;
     note("only the first does not make one; IPC_EXCL changes nothing when there is nothing");
 
     step(3, "The same four, while a segment has it")?;
     let id = shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | 0o600)?;
-    let present = WAYS.map(|way| answer(shm::get(key, SIZE, way), Some(id)));
+    let present = answers(key, Some(id))?;
     expect_errno(shm::get(key, SIZE, WAYS[2]), Errno::EEXIST)?;
     note("IPC_EXCL is how a program knows that it is the one who made it");
 
@@ -95,12 +95,19 @@ fn story() -> Result<()> {
     Ok(())
 }
 
-/// A cell of the table: what was answered while `there` had the key. What was made is removed again.
-fn answer(asked: Result<i32>, there: Option<i32>) -> String {
-    match asked {
-        Ok(id) if there == Some(id) => "opens it".into(),
-        Ok(id) => shm::ctl_rmid(id).map_or("left behind".into(), |()| "makes one".into()),
-        Err(Failure::Call(_, errno)) => format!("{errno:?}"),
-        Err(other) => other.to_string(),
+/// A column of the table: what was answered while `there` had the key. What was made is removed again.
+fn answers(key: key_t, there: Option<i32>) -> Result<[&'static str; 4]> {
+    let mut answers = [""; 4];
+    for (way, answer) in WAYS.into_iter().zip(&mut answers) {
+        *answer = match shm::get(key, SIZE, way) {
+            Ok(id) if there == Some(id) => "opens it",
+            Ok(id) => shm::ctl_rmid(id).map(|()| "makes one")?,
+            Err(Failure::Call(_, Errno::ENOENT)) if there.is_none() => "ENOENT",
+            Err(Failure::Call(_, Errno::EEXIST)) if there.is_some() && way & IPC_EXCL != 0 => {
+                "EEXIST"
+            }
+            Err(failure) => return Err(failure),
+        };
     }
+    Ok(answers)
 }

@@ -49,14 +49,11 @@ pub fn in_a_thread(body: impl FnOnce() -> Result<()> + Send + 'static) -> Result
         body()
     };
     traced("pthread_create(&thread, NULL, body, NULL)".into(), || {
-        match thread::Builder::new().spawn(in_its_lane) {
-            Ok(made) => thread = Some(made),
-            Err(error) => {
-                Errno::from_raw(error.raw_os_error().unwrap_or(0)).set();
-                return -1;
-            }
-        }
-        0
+        let made = thread::Builder::new().spawn(in_its_lane);
+        let failed = made.as_ref().err().and_then(|error| error.raw_os_error());
+        failed.inspect(|errno| Errno::from_raw(*errno).set());
+        thread = made.ok();
+        if thread.is_some() { 0 } else { -1 }
     })?;
     let ended = thread.and_then(|thread| thread.join().ok());
     ended.ok_or_else(|| Failure::because("the thread panicked"))?
@@ -68,12 +65,12 @@ fn threads_and_spawn() -> Result<()> {
     let count = move |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
     in_a_thread(move || claim(count(1)?, "a second thread, and nattch 1"))?;
     let cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-    let mut cat = cat.map_err(|error| Failure::because(format!("cat: {error}")))?;
+    let mut cat = cat.map_err(Failure::of("posix_spawn(\"cat\")"))?;
     let ds = shm::ctl_stat(id)?;
     let same = ds.shm_nattch == 1 && ds.shm_lpid == std::process::id() as i32;
     claim(same, "a program started by posix_spawn: nattch and shm_lpid are as they were")?;
     // Its standard input is closed by this, and it ends.
-    cat.wait().map_err(|error| Failure::because(format!("cat: {error}")))?;
+    cat.wait().map_err(Failure::of("waitpid(cat)"))?;
     note("that is why this workbook starts ipcs in this way");
     shm::dt(addr)?;
     shm::ctl_rmid(id)

@@ -175,7 +175,7 @@ fn screens() -> Result<()> {
         let (_, info) = ipc_info()?;
         let show = |option: &str, line: &str, what: &str| {
             let missing = || Failure::Needs("ipcs".into(), "install util-linux");
-            let screen = compare::ipcs(&["-m", option]).ok_or_else(missing)?;
+            let screen = compare::ipcs(&["-m", option])?.ok_or_else(missing)?;
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             text(&format!("$ ipcs -m {option}"));
             claim(screen.lines().map(words).any(|row| row == line), what)

@@ -7,7 +7,7 @@ use duplex::peers::Peer;
 use duplex::takeover::is_removed;
 use lablib::print::{self, note, step, text};
 use lablib::shm::{Addr, NULL};
-use lablib::{Failure, Result, exit, shm, signals};
+use lablib::{Failure, Result, exit, looked, shm, signals};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use sysv::tables;
@@ -121,7 +121,9 @@ pub fn open(options: &Options) -> Result<i32> {
 
 /// How many have attached it, before we do: one, unless this is no server's, or not for us.
 pub fn count(shmid: i32, look: Look) -> Result<i64> {
-    let Some(row) = tables::segment(shmid) else {
+    let row = tables::segment(shmid);
+    looked()?;
+    let Some(row) = row else {
         return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
     };
     let (size, attached) = (row.get("size"), row.get("nattch"));
@@ -153,6 +155,7 @@ fn absent(failure: &Failure) -> bool {
 pub fn the_server(written: i32, shmid: i32) -> Result<Peer> {
     let peer = Peer::of(written, shmid)?;
     let maker = tables::segment(shmid).map_or(0, |row| row.get("cpid"));
+    looked()?;
     if maker == i64::from(written) {
         return Ok(peer);
     }
@@ -171,6 +174,7 @@ fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> R
     }
     let peer = the_server(written, shmid)?;
     let after = tables::segment(shmid).map_or(0, |row| row.get("nattch"));
+    looked()?;
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,

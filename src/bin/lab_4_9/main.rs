@@ -93,7 +93,7 @@ fn demo(options: &Options, serve: Server, talk: Client) -> Result<()> {
         return server.finish();
     }
     match (server.finish(), client.finish()) {
-        (Err(Failure::Told(exit::PEER_DIED)), Err(cause)) => Err(cause),
+        (Err(Failure::Told(exit::PEER_DIED | exit::NO_PEER)), Err(cause)) => Err(cause),
         (served, heard) => served.and(heard),
     }
 }

@@ -80,7 +80,7 @@ impl Onlooker {
         let mask = mask.map_err(Failure::of("sigprocmask"))?;
         let made = thread::Builder::new().spawn(move || look_on(&watched));
         mask.thread_set_mask().map_err(Failure::of("sigprocmask"))?;
-        made.map_err(|error| Failure::because(format!("no thread to look on: {error}")))?;
+        made.map_err(Failure::of("pthread_create"))?;
         note("a second thread of the lab looks on, and ends a pause that nobody else will end");
         Ok(Onlooker(wait))
     }
@@ -89,9 +89,7 @@ impl Onlooker {
     /// `owed`, or when the peer sleeps in `pause`, too. Without a `talk` there is no peer yet.
     pub fn pause_until(&self, signal: Signal, talk: Option<&Talk>, owed: bool) -> Result<Came> {
         let peer = talk.map(|talk| Ok((talk.peer.pid, talk.peer.fd().try_clone_to_owned()?)));
-        let peer = peer.transpose().map_err(|error: std::io::Error| {
-            Failure::because(format!("a second descriptor of the peer: {error}"))
-        })?;
+        let peer = peer.transpose().map_err(Failure::of::<std::io::Error>("dup(pidfd)"))?;
         let until = talk.and_then(|talk| talk.patience).map(|limit| Instant::now() + limit);
         let agreed = talk.map(|talk| (&raw const *talk.shared as usize, talk.agreed));
         *lock(&self.0) = Some(Wait { peer, until, agreed, owed });

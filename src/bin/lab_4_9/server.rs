@@ -191,7 +191,7 @@ impl Lines {
         }
         let stdin = std::io::stdin();
         let from = stdin.as_fd().try_clone_to_owned();
-        let from = from.map_err(|error| Failure::because(format!("standard input: {error}")))?;
+        let from = from.map_err(Failure::of("dup(standard input)"))?;
         Ok(Lines { from: Some(from), bytes: vec![], typed: stdin.is_terminal() })
     }
 

@@ -1,0 +1,26 @@
+//! What is written, whole, without a buffer.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+
+/// Writes the whole text, with one `write(2)` where that is possible.
+pub fn write_all(to: &impl AsFd, text: &str) -> nix::Result<()> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match nix::unistd::write(to, rest) {
+            Ok(n) => rest = &rest[n..],
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// One line on standard error: the program, and what is wrong.
+pub fn complain(text: &str) {
+    let program = std::env::args().next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    // Nobody is left to be told when this fails too.
+    let _ = write_all(&std::io::stderr(), &format!("{program}: {text}\n"));
+}
