@@ -10,9 +10,11 @@
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
-//! | [`verdict`] | what is found, and the moment that decided |
+//! | [`verdict`] | what is found |
+//! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
+//! | [`fold`] | a long story, without its repetitions |
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,6 +24,10 @@ use nix::errno::Errno;
 
 #[cfg(target_arch = "x86_64")]
 mod calls;
+#[cfg(target_arch = "x86_64")]
+mod cause;
+#[cfg(target_arch = "x86_64")]
+mod fold;
 mod footprint;
 #[cfg(target_arch = "x86_64")]
 mod progress;
