@@ -49,21 +49,20 @@ pub fn command(about: &'static str) -> Command {
     let from =
         number("from", "Show the story from step N on; what comes before is made all the same");
     let only = number("only", "Show step N of the story alone").conflicts_with("from");
-    Command::new("lab").about(about).args([list, one, all, from, only])
+    let step = "With STEP=1 in the environment it waits for Enter at each step, with STEP=call at each call, too.";
+    Command::new("lab").about(about).after_help(step).args([list, one, all, from, only])
 }
 
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
 /// what to exit with.
 pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
-    command.try_get_matches().map_err(|error| {
+    command.term_width(0).try_get_matches().map_err(|error| {
         let text = error.render().to_string();
         if !error.use_stderr() {
-            out(&text);
+            out(&screen::help(&text));
             return ExitCode::SUCCESS;
         }
-        let lines = text.trim_start_matches("error: ").lines().map(str::trim);
-        let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-        complain(&format!("{}; see --help", why.join(" ")));
+        complain(&screen::usage(&text));
         ExitCode::from(exit::USAGE)
     })
 }
@@ -83,7 +82,10 @@ pub fn section(
     run(|| {
         if words.get_flag("list") {
             for Experiment { name, rows, question, .. } in experiments {
-                print::text(&format!("{name:<22} {question} ({rows})"));
+                out(&screen::entry(name, &format!("{question} ({rows})")));
+            }
+            if experiments.is_empty() {
+                print::text("this section has no experiments: its story shows everything");
             }
             return Ok(());
         }

@@ -21,19 +21,22 @@ const PAGE: usize = 80;
 /// The terminal's width, or `COLUMNS`, or no limit: in a pipe a call is one line.
 pub fn columns() -> usize {
     static COLUMNS: OnceLock<usize> = OnceLock::new();
-    *COLUMNS.get_or_init(|| {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
-        unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
-        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
-        let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
-        terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
-    })
+    *COLUMNS.get_or_init(|| columns_of(libc::STDOUT_FILENO))
+}
+
+/// The same of any descriptor.
+pub fn columns_of(fd: i32) -> usize {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
+    unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &mut size) };
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
+    let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
+    terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
 }
 
 /// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
 fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
-    if text.len() <= width {
+    if text.chars().count() <= width {
         return vec![text.trim_start_matches(' ').into()];
     }
     let (mut rows, mut row) = (vec![], String::new());
@@ -47,6 +50,44 @@ fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     }
     rows.push(row);
     rows
+}
+
+/// What a program writes to standard error or asks at a terminal, `fd`, in as many rows as it takes.
+pub fn complaint(text: &str, fd: i32) -> String {
+    wrap(text, columns_of(fd).saturating_sub(2), 8).join("\n")
+}
+
+/// A name, and beside it what it is; below it where there is no room beside it.
+pub fn entry(name: &str, text: &str) -> String {
+    hanging(&format!("  {name:<22} "), text, columns())
+}
+
+/// A text with a margin. `start`: what stands in the margin of its first row.
+fn hanging(start: &str, text: &str, width: usize) -> String {
+    let margin = start.chars().count();
+    let beside = width.saturating_sub(margin) >= PAGE / 4 * 2 || margin < PAGE / 4;
+    let margin = if beside { margin } else { 10 };
+    let rows = wrap(text, width.saturating_sub(margin), 0);
+    let first = if beside { start.into() } else { format!("{}\n{:10}", start.trim_end(), "") };
+    format!("{first}{}\n", rows.join(&format!("\n{:margin$}", "")))
+}
+
+/// A help text of clap, in which a row is as long as its sentence: at most 80 columns, or fewer.
+pub fn help(text: &str) -> String {
+    let row = |line: &str| {
+        let indent = line.len() - line.trim_start().len();
+        let gap = line[indent..].find("  ").map_or(indent, |at| indent + at);
+        let text = line[gap..].trim_start();
+        hanging(&line[..line.len() - text.len()], text, columns().min(PAGE))
+    };
+    text.lines().map(row).collect()
+}
+
+/// What clap says of a wrong command line, as one line.
+pub fn usage(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    format!("{}; see --help", why.join(" "))
 }
 
 /// What stands before each line of a process: `child 4243 │`, coloured, and as it is without colours.

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use colored::Colorize;
@@ -29,7 +29,8 @@ pub fn complain(text: &str) {
     let program = std::env::args().next().unwrap_or_default();
     let program = program.rsplit('/').next().unwrap_or_default();
     // Nobody is left to be told when this fails too.
-    let _ = write_all(&std::io::stderr(), &format!("{program}: {text}\n"));
+    let text = screen::complaint(&format!("{program}: {text}"), libc::STDERR_FILENO);
+    let _ = write_all(&std::io::stderr(), &(text + "\n"));
 }
 
 /// Waits for Enter at the terminal, which need not be standard input. The caller has the turn.
@@ -45,7 +46,8 @@ pub fn prompt(what: &str) -> Result<()> {
         return Ok(());
     };
     // A prompt that cannot be written, or an answer that cannot be read, changes nothing.
-    let _ = write!(tty, "{}", format!("  [{what}] ").bold());
+    let prompt = screen::complaint(&format!("[{what}] "), tty.as_raw_fd());
+    let _ = write!(tty, "  {}", prompt.bold());
     stop::wait_readable(tty.as_fd(), None)?;
     let typed = tty.read(&mut [0; 256]).unwrap_or(0);
     if typed == 0 || !std::io::stdout().is_terminal() {

@@ -77,8 +77,8 @@ pub struct Options {
     /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
     spread: bool,
-    /// The program and its arguments
-    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    /// The program, and behind it its own arguments; `--` may stand before it
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
@@ -141,9 +141,7 @@ impl Trouble {
 
 /// One line on standard error.
 fn complain(text: &str) {
-    use std::io::Write;
-    // If this fails, too, there is no place left for a message.
-    let _ = std::io::stderr().write_all(format!("lab explore: {text}\n").as_bytes());
+    crate::view::complain_as("lab explore", text);
 }
 
 /// Explores, answers, and says by the exit code what was found.

@@ -11,7 +11,7 @@ use super::search::Bound;
 use super::verdict::{Finding, Line, Moment};
 use super::{Options, Result, Trouble, cause, fold};
 use crate::tracer::names;
-use crate::view::Out;
+use crate::view::columns_of;
 use crate::view::text::wrap;
 
 /// What came of an exploration.
@@ -60,7 +60,7 @@ const PAGE: usize = 80;
 
 /// The width of standard output; without a terminal and without COLUMNS a call is one line.
 fn columns() -> Option<usize> {
-    Out::to(Some("-".as_ref())).ok()?.columns()
+    columns_of(libc::STDOUT_FILENO)
 }
 
 /// Prints the answer of an exploration.
