@@ -152,7 +152,8 @@ impl Lane {
     /// A heading, with a rule to the page's edge; `again`: it was printed before.
     pub fn heading(&self, text: &str, again: bool) -> String {
         let text = format!("── {text}{} ", if again { " (again)" } else { "" });
-        let rule = "─".repeat(PAGE.saturating_sub(self.width + text.chars().count()));
+        let rule =
+            "─".repeat(columns().min(PAGE).saturating_sub(self.width + text.chars().count()));
         let rule = format!("{text}{rule}");
         let rule = if again { rule.color(palette::ASIDE) } else { rule.bold() };
         format!("{}{}\n", self.colored, rule)
