@@ -85,7 +85,7 @@ pub fn section(
                 out(&screen::entry(name, &format!("{question} ({rows})")));
             }
             if experiments.is_empty() {
-                print::text("this section has no experiments: its story shows everything");
+                print::note("this section has no experiments: its story shows everything");
             }
             return Ok(());
         }

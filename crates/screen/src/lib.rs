@@ -54,7 +54,7 @@ fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
 
 /// What a program writes to standard error or asks at a terminal, `fd`, in as many rows as it takes.
 pub fn complaint(text: &str, fd: i32) -> String {
-    wrap(text, columns_of(fd).saturating_sub(2), 8).join("\n")
+    wrap(text, columns_of(fd).saturating_sub(3), 8).join("\n")
 }
 
 /// A name, and beside it what it is; below it where there is no room beside it.

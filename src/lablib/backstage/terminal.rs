@@ -46,8 +46,8 @@ pub fn prompt(what: &str) -> Result<()> {
         return Ok(());
     };
     // A prompt that cannot be written, or an answer that cannot be read, changes nothing.
-    let prompt = screen::complaint(&format!("[{what}] "), tty.as_raw_fd());
-    let _ = write!(tty, "  {}", prompt.bold());
+    let prompt = screen::complaint(&format!("[{what}]"), tty.as_raw_fd());
+    let _ = write!(tty, "  {} ", prompt.bold());
     stop::wait_readable(tty.as_fd(), None)?;
     let typed = tty.read(&mut [0; 256]).unwrap_or(0);
     if typed == 0 || !std::io::stdout().is_terminal() {
