@@ -192,7 +192,7 @@ fn logout() -> Checked {
                 .into(),
         ),
         (true, _) => Limited(
-            "systemd-logind removes your segments, queues and semaphores when your last session ends\n\
+            "systemd-logind removes your unattached segments, queues and semaphores when your last session ends\n\
              RemoveIPC=no in /etc/systemd/logind.conf, then sudo systemctl restart systemd-logind"
                 .into(),
         ),
