@@ -166,7 +166,7 @@ fn the_prompt_fits_the_terminal() {
     terminal.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
     terminal.send_line("").expect("Enter");
     let mut prompts = 0;
-    while let Ok(before) = terminal.expect("]\u{1b}[0m ") {
+    while let Ok(before) = terminal.expect("] \u{1b}[0m") {
         let text = without_colours(&String::from_utf8_lossy(before.as_bytes()));
         let last = text.rfind("  [").map_or("", |at| &text[at..]);
         for row in last.lines() {

@@ -212,6 +212,10 @@ fn a_part_says_where_the_other_steps_are() {
             assert!(run.stdout.contains(why), "{section} {args:?}: {run:#?}");
         }
     }
+    for section in sections() {
+        let list = first(&section, &["--list"]).clean().stdout;
+        assert!(!list.trim().is_empty(), "{section} lists nothing, and does not say why");
+    }
 }
 
 /// `make` is not silent: it prints what cargo compiles, and that it waits; not that there was nothing to do.

@@ -49,8 +49,7 @@ pub fn command(about: &'static str) -> Command {
     let from =
         number("from", "Show the story from step N on; what comes before is made all the same");
     let only = number("only", "Show step N of the story alone").conflicts_with("from");
-    let step = "With STEP=1 in the environment it waits for Enter at each step, with STEP=call at each call, too.";
-    Command::new("lab").about(about).after_help(step).args([list, one, all, from, only])
+    Command::new("lab").about(about).after_help(screen::STEP).args([list, one, all, from, only])
 }
 
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
@@ -81,12 +80,8 @@ pub fn section(
 ) -> ExitCode {
     run(|| {
         if words.get_flag("list") {
-            for Experiment { name, rows, question, .. } in experiments {
-                out(&screen::entry(name, &format!("{question} ({rows})")));
-            }
-            if experiments.is_empty() {
-                print::note("this section has no experiments: its story shows everything");
-            }
+            let row = |one: &Experiment| (one.name, format!("{} ({})", one.question, one.rows));
+            out(&screen::list(experiments.iter().map(row)));
             return Ok(());
         }
         let chosen = words.get_one::<String>("experiment").map(|name| {

@@ -52,14 +52,30 @@ fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     rows
 }
 
-/// What a program writes to standard error or asks at a terminal, `fd`, in as many rows as it takes.
-pub fn complaint(text: &str, fd: i32) -> String {
-    wrap(text, columns_of(fd).saturating_sub(3), 8).join("\n")
+/// What a program says of itself on standard error, in as many rows as it takes there.
+pub fn complaint(text: &str) -> String {
+    let program = std::env::args().next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    let width = columns_of(libc::STDERR_FILENO);
+    wrap(&format!("{program}: {text}"), width, 8).join("\n") + "\n"
 }
 
-/// A name, and beside it what it is; below it where there is no room beside it.
-pub fn entry(name: &str, text: &str) -> String {
-    hanging(&format!("  {name:<22} "), text, columns())
+/// What is asked at a terminal, `fd`.
+pub fn prompt(what: &str, fd: i32) -> String {
+    let rows = wrap(&format!("[{what}]"), columns_of(fd).saturating_sub(3), 8);
+    format!("  {} ", rows.join("\n"))
+}
+
+/// What every lab's help says in the end.
+pub const STEP: &str = "With STEP=1 in the environment it waits for Enter at each step, with STEP=call at each \
+                        call, too.";
+
+/// Names, and beside each what it is; below it where there is no room beside it.
+pub fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {
+    let row = |(name, text): (&str, String)| hanging(&format!("  {name:<22} "), &text, columns());
+    let all: String = rows.map(row).collect();
+    let none = "none here: this section's story shows everything";
+    if all.is_empty() { hanging("  ", none, columns()) } else { all }
 }
 
 /// A text with a margin. `start`: what stands in the margin of its first row.

@@ -26,11 +26,8 @@ pub fn write_all(to: &impl AsFd, text: &str) -> nix::Result<()> {
 
 /// One line on standard error: the program, and what is wrong.
 pub fn complain(text: &str) {
-    let program = std::env::args().next().unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
     // Nobody is left to be told when this fails too.
-    let text = screen::complaint(&format!("{program}: {text}"), libc::STDERR_FILENO);
-    let _ = write_all(&std::io::stderr(), &(text + "\n"));
+    let _ = write_all(&std::io::stderr(), &screen::complaint(text));
 }
 
 /// Waits for Enter at the terminal, which need not be standard input. The caller has the turn.
@@ -46,8 +43,8 @@ pub fn prompt(what: &str) -> Result<()> {
         return Ok(());
     };
     // A prompt that cannot be written, or an answer that cannot be read, changes nothing.
-    let prompt = screen::complaint(&format!("[{what}]"), tty.as_raw_fd());
-    let _ = write!(tty, "  {} ", prompt.bold());
+    let prompt = screen::prompt(what, tty.as_raw_fd());
+    let _ = write!(tty, "{}", prompt.bold());
     stop::wait_readable(tty.as_fd(), None)?;
     let typed = tty.read(&mut [0; 256]).unwrap_or(0);
     if typed == 0 || !std::io::stdout().is_terminal() {
