@@ -40,7 +40,8 @@ fn parts() -> Vec<Part> {
     for section in sections() {
         parts.push(Part { section: section.clone(), arguments: vec![] });
         let list = run_lab(&section).args(&["--list"]).go().clean().stdout;
-        for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
+        let known = list.lines().filter(|line| !line.starts_with("  none here: "));
+        for name in known.filter_map(|line| line.split_whitespace().next()) {
             let arguments = vec!["--experiment".into(), name.into()];
             parts.push(Part { section: section.clone(), arguments });
         }
