@@ -115,6 +115,16 @@ fn a_client_that_waits_meets_a_server_that_comes() {
          start server {{lab}} server --key-file $key; ended client; ended server; : '{READY}'"
     ));
     assert_eq!((did(&run, "client").code, did(&run, "server").code), (0, 0));
+    // The steps are told when the server is there: each once, and each with what it did.
+    let out = did(&run, "client").out;
+    let headings: Vec<&str> = out.lines().filter_map(|line| line.split("│── ").nth(1)).collect();
+    let numbers: Vec<&str> = headings.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(numbers, ["9", "1", "2", "3", "4", "5", "6", "7"], "{out}");
+    for told in
+        [", 128, 000)", "shmat(", "memory: pid -> ", "the only one attached", "memory: pid <- "]
+    {
+        assert!(out.contains(told), "{told}: {out}");
+    }
 }
 
 #[test]

@@ -50,21 +50,19 @@ pub fn command(about: &'static str) -> Command {
     let from =
         number("from", "Show the story from step N on; what comes before is made all the same");
     let only = number("only", "Show step N of the story alone").conflicts_with("from");
-    Command::new("lab").about(about).args([list, one, all, from, only])
+    Command::new("lab").about(about).after_help(screen::STEP).args([list, one, all, from, only])
 }
 
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
 /// what to exit with.
 pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
-    command.try_get_matches().map_err(|error| {
+    command.term_width(0).try_get_matches().map_err(|error| {
         let text = error.render().to_string();
         if !error.use_stderr() {
-            out(&text);
+            out(&screen::help(&text));
             return ExitCode::SUCCESS;
         }
-        let lines = text.trim_start_matches("error: ").lines().map(str::trim);
-        let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-        complain(&format!("{}; see --help", why.join(" ")));
+        complain(&screen::usage(&text));
         ExitCode::from(exit::USAGE)
     })
 }
@@ -83,9 +81,8 @@ pub fn section(
 ) -> ExitCode {
     run(|| {
         if words.get_flag("list") {
-            for Experiment { name, rows, question, .. } in experiments {
-                print::text(&format!("{name:<22} {question} ({rows})"));
-            }
+            let row = |one: &Experiment| (one.name, format!("{} ({})", one.question, one.rows));
+            out(&screen::list(experiments.iter().map(row)));
             return Ok(());
         }
         let chosen = words.get_one::<String>("experiment").map(|name| {

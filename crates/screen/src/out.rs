@@ -4,6 +4,8 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
+use crate::{columns_of, wrap};
+
 /// Writes the whole text, with one `write(2)` where that is possible.
 pub fn write_all(to: &impl AsFd, text: &str) -> nix::Result<()> {
     let mut rest = text.as_bytes();
@@ -17,10 +19,11 @@ pub fn write_all(to: &impl AsFd, text: &str) -> nix::Result<()> {
     Ok(())
 }
 
-/// One line on standard error: the program, and what is wrong.
+/// What a program says of itself on standard error, in as many rows as it takes there.
 pub fn complain(text: &str) {
     let program = std::env::args().next().unwrap_or_default();
     let program = program.rsplit('/').next().unwrap_or_default();
+    let rows = wrap(&format!("{program}: {text}"), columns_of(libc::STDERR_FILENO), 8);
     // Nobody is left to be told when this fails too.
-    let _ = write_all(&std::io::stderr(), &format!("{program}: {text}\n"));
+    let _ = write_all(&std::io::stderr(), &(rows.join("\n") + "\n"));
 }

@@ -16,7 +16,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{dup2_stdin, pipe2, read};
-use reedline::{ExternalPrinter, PromptEditMode, PromptHistorySearch, Reedline, Signal};
+use reedline::{
+    EditCommand, EditMode, Emacs, ExternalPrinter, KeyCode, KeyModifiers, PromptEditMode,
+    PromptHistorySearch, Reedline, ReedlineEvent, ReedlineRawEvent, Signal,
+    default_emacs_keybindings,
+};
 
 use crate::turns::{tell, told};
 
@@ -45,6 +49,8 @@ const HELP: &str = "/quit ends; everything else is sent";
 pub struct Typing {
     editor: Reedline,
     pub reach: Reach,
+    /// There are line ends in what is being typed: somebody has pasted lines.
+    pasted: Arc<AtomicBool>,
 }
 
 /// What another thread can do to the editor: print above the line that is being typed, and end it.
@@ -112,6 +118,31 @@ fn terminal_is_gone() -> bool {
     polled && one[0].revents().is_some_and(|found| found.contains(PollFlags::POLLHUP))
 }
 
+/// The keys of the editor. A line end that is no Enter key is one of lines that were pasted. The editor would
+/// take it for Enter, and lose what follows; here it ends the editing as soon as all of them are there.
+struct Keys {
+    emacs: Emacs,
+    pasted: Arc<AtomicBool>,
+    end: Arc<AtomicBool>,
+}
+
+impl EditMode for Keys {
+    fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
+        match self.emacs.parse_event(event) {
+            ReedlineEvent::ExecuteHostCommand(_) => {
+                self.pasted.store(true, SeqCst);
+                self.end.store(true, SeqCst);
+                ReedlineEvent::Edit(vec![EditCommand::InsertNewline])
+            }
+            other => other,
+        }
+    }
+
+    fn edit_mode(&self) -> PromptEditMode {
+        self.emacs.edit_mode()
+    }
+}
+
 struct Prompt;
 
 impl reedline::Prompt for Prompt {
@@ -146,12 +177,19 @@ impl Input {
         }
         let (printer, end) = (ExternalPrinter::new(WAITING), Arc::new(AtomicBool::new(false)));
         let reach = Reach { lines: printer.sender(), end: end.clone() };
+        let mut keys = default_emacs_keybindings();
+        let line_end = ReedlineEvent::ExecuteHostCommand("line end".into());
+        keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('j'), line_end);
+        let pasted = Arc::new(AtomicBool::new(false));
+        let (emacs, of_keys) = (Emacs::new(keys), pasted.clone());
         let editor = Reedline::create()
+            .with_edit_mode(Box::new(Keys { emacs, pasted: of_keys, end: end.clone() }))
+            .use_bracketed_paste(true)
             .with_external_printer(printer)
             .with_break_signal(end)
             .with_poll_interval(LOOK)
             .with_ansi_colors(colored::control::SHOULD_COLORIZE.should_colorize());
-        Some(Typing { editor, reach })
+        Some(Typing { editor, reach, pasted })
     }
 
     /// Before the threads start: the server's turn comes first.
@@ -183,26 +221,32 @@ impl Input {
                 let _ = script.lines.iter().try_for_each(|line| to.send((*line).into()));
                 Ok(())
             }
-            (Input::User, Some(typing)) => typed(typing.editor, to),
+            (Input::User, Some(typing)) => typed(typing, to),
             (Input::User, None) => piped(to, threads, other_left),
         }
     }
 }
 
-/// Lines that somebody types, until a thread that has ended ends the editing.
-fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
+/// Lines that somebody types or pastes, until a thread that has ended ends the editing.
+fn typed(typing: Typing, to: &Sender<Vec<u8>>) -> Result<()> {
+    let Typing { mut editor, reach, pasted } = typing;
     note(HELP);
     loop {
-        let line = editor.read_line(&Prompt);
+        let read = editor.read_line(&Prompt);
         signals::check()?;
-        match line {
-            Ok(Signal::Success(line)) if line.trim() == QUIT => return Ok(()),
-            Ok(Signal::Success(line)) if line.starts_with('/') => note(HELP),
-            Ok(Signal::Success(line)) => {
-                // Who has ended takes no more.
-                if to.send(line.into_bytes()).is_err() {
-                    return Ok(());
-                }
+        let lines = match read {
+            Ok(Signal::Success(lines)) if lines.is_empty() => "\n".into(),
+            Ok(Signal::Success(lines)) => lines,
+            Ok(Signal::ExternalBreak(text)) if pasted.swap(false, SeqCst) => {
+                // Behind the last line end stands a line that is not complete: it stays in the editor.
+                let (lines, rest) = text.rsplit_once('\n').unwrap_or(("", &text));
+                let rest = EditCommand::InsertString(rest.into());
+                editor.run_edit_commands(&[EditCommand::Clear, rest]);
+                // Of CR and LF the first was Enter, and has ended a line already.
+                let lines = lines.strip_prefix('\n').unwrap_or(lines);
+                // Where there is no room they are sent, and not shown again.
+                lines.lines().for_each(|line| drop(reach.lines.try_send(format!("> {line}"))));
+                lines.into()
             }
             Ok(Signal::CtrlC) => return Err(Failure::Signal(libc::SIGINT)),
             Ok(_) => {
@@ -211,6 +255,16 @@ fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
                 return Ok(());
             }
             Err(error) => return Err(Failure::because(format!("the terminal: {error}"))),
+        };
+        for line in lines.lines() {
+            if line.trim() == QUIT {
+                return Ok(());
+            } else if line.starts_with('/') {
+                note(HELP);
+            } else if to.send(line.into()).is_err() {
+                // Who has ended takes no more.
+                return Ok(());
+            }
         }
     }
 }

@@ -30,6 +30,9 @@ const TICK: Duration = Duration::from_millis(20);
 pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Result<()> {
     print::name("server");
     step(4, "Server: two segments, one for each direction")?;
+    if ready.is_none() {
+        note("steps 1 to 3 show why: make lab-4.10");
+    }
     let file = options.key_file()?;
     let _lock = takeover::lock(&file)?;
     let keys = [options.proj_id, options.proj_id + 1].map(|id| shm::ftok(&file, id.into()));
@@ -43,6 +46,9 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
         ids.iter().try_for_each(|&id| compare::segment(id))?;
         step(5, "Server: its pid is in both; it waits for a client")?;
         text(&format!("memory: pid <- {}, in both", std::process::id()));
+        if ready.is_none() {
+            note("make lab-4.10-client, in a second terminal, is one");
+        }
         futex::aloud();
         let met =
             ready.take().map_or(Ok(()), |ready| tell(&ready)).and_then(|()| meet(&out, &back));

@@ -46,6 +46,11 @@ fn story(words: &ArgMatches) -> Result<()> {
     onlooker::start(words)?;
     let chosen: String = value(words, "part");
     let all = chosen == "all";
+    match &*chosen {
+        "b" => note("steps 1 to 6 are those of part A"),
+        "c" => note("steps 1 to 8 are those of parts A and B"),
+        _ => {}
+    }
     if all || chosen == "a" {
         part("A", "The protocol of the source notes")?;
         watched(the_parent)?.well()?;
@@ -77,6 +82,7 @@ fn told() -> bool {
 /// Part A. The numbers are those of the source notes; their last point, the handlers, comes first.
 fn the_parent() -> Result<()> {
     step(6, "Handlers, before fork: so both processes have them")?;
+    note("the source notes number this last; it has to be done first");
     sigaction(SIGUSR1)?;
 
     step(1, "shmget, before fork")?;

@@ -21,7 +21,7 @@ use crate::gate::Opener;
 use crate::onlooker::Onlooker;
 use crate::options::Options;
 use crate::server::{Lines, say_ready};
-use crate::talk::{Came, Talk};
+use crate::talk::{Came, Talk, WHY_9};
 use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration sends.
@@ -35,6 +35,7 @@ pub fn serve(options: &Options, ready: Option<Opener>) -> Result<()> {
     print::name("server");
     let lines = Lines::open(options, ready.is_some().then_some(LINES))?;
     step(9, "A, server: sigaction, before anybody knows its pid")?;
+    note(WHY_9);
     sigaction(SIGUSR2)?;
     let onlooker = Onlooker::start()?;
     step(1, "A, server: shmget")?;
@@ -124,6 +125,7 @@ fn say(talk: &Talk, message: &[u8], onlooker: &Onlooker, first: bool, bulk: bool
 pub fn talk(options: &Options) -> Result<()> {
     print::name("client");
     step(9, "A, client: sigaction, before anybody knows its pid")?;
+    note(WHY_9);
     sigaction(SIGUSR1)?;
     let onlooker = Onlooker::start()?;
     step(1, "A, client: shmget")?;

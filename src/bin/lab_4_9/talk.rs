@@ -23,9 +23,13 @@ pub const TICK: Duration = Duration::from_millis(20);
 /// How long one waits for a peer to fall asleep that would lose a signal otherwise.
 const DROWSY: Duration = Duration::from_millis(100);
 
+/// Why both sides begin with step 9.
+pub const WHY_9: &str = "the source notes number this last; it has to be done first";
+
 /// Both signals: handled, and let in only while we wait, so that none is lost.
 pub fn handlers(who: &str) -> Result<()> {
     step(9, &format!("{who}: handlers, before anybody knows our pid"))?;
+    note(WHY_9);
     for signal in [SIGUSR1, SIGUSR2] {
         sigaction(signal)?;
         sigprocmask(SIG_BLOCK, signal)?;

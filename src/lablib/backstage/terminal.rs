@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use colored::Colorize;
@@ -24,7 +24,8 @@ pub fn prompt(what: &str) -> Result<()> {
         return Ok(());
     };
     // A prompt that cannot be written, or an answer that cannot be read, changes nothing.
-    let _ = write!(tty, "{}", format!("  [{what}] ").bold());
+    let prompt = screen::prompt(what, tty.as_raw_fd());
+    let _ = write!(tty, "{}", prompt.bold());
     stop::wait_readable(tty.as_fd(), None)?;
     let typed = tty.read(&mut [0; 256]).unwrap_or(0);
     if typed == 0 || !std::io::stdout().is_terminal() {

@@ -49,6 +49,17 @@ pub enum As {
     Operations,
     Info,
     Records(Kind),
+    Dir,
+    OpenFlags,
+    Mode,
+    Access,
+    Whence,
+    Offset,
+    LockOp,
+    PipeFlags,
+    FileCommand,
+    OutText,
+    OutPair,
     OutMessage,
     OutSet,
     OutAction,
@@ -90,9 +101,27 @@ pub fn spell(tid: Tid, entry: &Entry, is: As, value: u64) -> Option<Spelled> {
         Int => int.to_string(),
         Size => value.to_string(),
         Hex | Attach | Message if value == 0 => return Some("0".into()),
-        Polled | Pointer | OutMessage | OutSet | OutAction | OutInfo | OutStatus if value == 0 => {
+        Polled | Pointer | OutMessage | OutSet | OutAction | OutInfo | OutStatus | OutText
+        | OutPair
+            if value == 0 =>
+        {
             return Some("NULL".into());
         }
+        Mode if !may_make_a_file(entry) => return None,
+        Dir if int == libc::AT_FDCWD => return Some("AT_FDCWD".into()),
+        Dir => int.to_string(),
+        OpenFlags => names::open_flags(int),
+        // Without a mode of access.
+        PipeFlags => {
+            names::open_flags(int).trim_start_matches("O_RDONLY|").replace("O_RDONLY", "0")
+        }
+        Offset => (value as i64).to_string(),
+        Mode => format!("0{value:03o}"),
+        Access if int == 0 => return Some("F_OK".into()),
+        Access => spell::join(int, names::ACCESS),
+        Whence => names::one(int.into(), names::WHENCE, "SEEK_"),
+        LockOp => spell::join(int, names::LOCK),
+        FileCommand => names::one(int.into(), names::FILE_COMMANDS, "F_"),
         Hex => format!("{value:#x}"),
         Key => spell::key(int),
         GetFlags => spell::get(int),
@@ -143,7 +172,9 @@ pub fn spell(tid: Tid, entry: &Entry, is: As, value: u64) -> Option<Spelled> {
         Operations => return operations(tid, value, args[2]),
         Info => record(tid, value).map_or_else(|| pointer(value), |one| records::info(&one)),
         Records(kind) => taken_record(tid, entry, kind, value),
-        Pointer | OutMessage | OutSet | OutAction | OutInfo | OutStatus => pointer(value),
+        Pointer | OutMessage | OutSet | OutAction | OutInfo | OutStatus | OutText | OutPair => {
+            pointer(value)
+        }
     };
     Some(text.into())
 }
@@ -154,6 +185,8 @@ pub fn given_back(tid: Tid, entry: &Entry, is: As, at: u64, result: i64) -> Opti
         _ if at == 0 => None,
         OutMessage => records::message(tid, at, result as u64),
         OutSet => record(tid, at).map(names::set),
+        OutText => Some(literal(&memory::bytes(tid, at, result.clamp(0, 33) as usize), 32)),
+        OutPair => record::<[c_int; 2]>(tid, at).map(|[from, to]| format!("[{from}, {to}]")),
         OutAction => Some(records::action(tid, at).map_or_else(|| pointer(at), |(text, _)| text)),
         OutInfo => record(tid, at).map(|one| records::info(&one)),
         OutStatus if result > 0 => record(tid, at).map(names::status),
@@ -165,6 +198,17 @@ pub fn given_back(tid: Tid, entry: &Entry, is: As, at: u64, result: i64) -> Opti
         }
         _ => None,
     }
+}
+
+/// Is the mode of a call that opens files looked at?
+fn may_make_a_file(entry: &Entry) -> bool {
+    let flags = match entry.number {
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open => entry.args[1],
+        libc::SYS_openat => entry.args[2],
+        _ => return true,
+    };
+    flags as c_int & (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) != 0
 }
 
 /// The command that says what a record is.

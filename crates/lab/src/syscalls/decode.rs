@@ -6,6 +6,7 @@ use sysv::spell;
 
 use super::args::{As, given_back, spell};
 use super::cells::{CloneFlags, Shown, Spelling, Wakes};
+use super::records::literal;
 use super::{name, row};
 use crate::event::{Arg, Call};
 use crate::tracer::memory::{self, record, records, string};
@@ -128,6 +129,15 @@ pub fn written(tid: Tid, entry: &Entry, bytes: i64) -> String {
         memory::bytes(tid, at, len)
     };
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// What goes to standard output or standard error is spelled whole, and not its first 32 bytes alone.
+pub fn spell_output(tid: Tid, entry: &Entry, call: &mut Call, bytes: i64) {
+    let output = row(entry.number).is_some_and(|row| row.shown == Shown::Output);
+    let text = call.args.get_mut(1).filter(|arg| arg.name == "buf");
+    if let Some(text) = text.filter(|_| output && [1, 2].contains(&entry.args[0])) {
+        text.text = literal(written(tid, entry, bytes).as_bytes(), MOST).into();
+    }
 }
 
 /// strace puts the stack first, and only what the flags make clone look at.

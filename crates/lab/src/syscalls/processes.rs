@@ -85,7 +85,7 @@ rows! {
         point: Point::Passes,
         changes: Changes::Namespace,
     }
-    SYS_prctl prctl() {
+    SYS_prctl prctl(op Int, arg Hex) {
         point: Point::Passes,
         changes: Changes::ParentDeath,
     }
@@ -93,11 +93,11 @@ rows! {
         point: Point::Passes,
         changes: Changes::Group,
     }
-    SYS_setpgid setpgid() {
+    SYS_setpgid setpgid(pid Int, pgid Int) {
         point: Point::Passes,
         changes: Changes::GroupOf,
     }
-    SYS_pidfd_open pidfd_open() { point: Point::Passes }
+    SYS_pidfd_open pidfd_open(pid Int, flags Hex) { point: Point::Passes }
     SYS_getppid getppid() { touches: &[Touch::Parent] }
     SYS_sched_yield sched_yield() { touches: &[] }
     // Made by the kernel, in place of a sleep that a stop signal interrupted.

@@ -64,8 +64,8 @@ pub struct Trace {
     /// Print only calls and signals, without what they mean
     #[arg(long)]
     brief: bool,
-    /// The program and its arguments
-    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    /// The program, and behind it its own arguments; `--` may stand before it
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 

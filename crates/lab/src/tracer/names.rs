@@ -66,6 +66,46 @@ pub const POLL: &[(c_int, &str)] = &[
     (libc::POLLHUP as c_int, "POLLHUP"),
     (libc::POLLNVAL as c_int, "POLLNVAL"),
 ];
+/// `flock`'s operations.
+pub const LOCK: &[(c_int, &str)] = &[
+    (libc::LOCK_SH, "LOCK_SH"),
+    (libc::LOCK_EX, "LOCK_EX"),
+    (libc::LOCK_UN, "LOCK_UN"),
+    (libc::LOCK_NB, "LOCK_NB"),
+];
+/// `access`'s modes.
+pub const ACCESS: &[(c_int, &str)] =
+    &[(libc::R_OK, "R_OK"), (libc::W_OK, "W_OK"), (libc::X_OK, "X_OK")];
+/// `lseek`'s places.
+pub const WHENCE: Names = &[(0, "SEEK_SET"), (1, "SEEK_CUR"), (2, "SEEK_END")];
+/// `fcntl`'s commands that the labs and locks use. <fcntl.h>
+pub const FILE_COMMANDS: Names = &[
+    (libc::F_DUPFD as i64, "F_DUPFD"),
+    (libc::F_GETFD as i64, "F_GETFD"),
+    (libc::F_SETFD as i64, "F_SETFD"),
+    (libc::F_GETFL as i64, "F_GETFL"),
+    (libc::F_SETFL as i64, "F_SETFL"),
+    (libc::F_GETLK as i64, "F_GETLK"),
+    (libc::F_SETLK as i64, "F_SETLK"),
+    (libc::F_SETLKW as i64, "F_SETLKW"),
+    (libc::F_OFD_GETLK as i64, "F_OFD_GETLK"),
+    (libc::F_OFD_SETLK as i64, "F_OFD_SETLK"),
+    (libc::F_OFD_SETLKW as i64, "F_OFD_SETLKW"),
+    (libc::F_DUPFD_CLOEXEC as i64, "F_DUPFD_CLOEXEC"),
+];
+/// `open`'s flags beside the access mode, in strace's order.
+const OPEN: &[(c_int, &str)] = &[
+    (libc::O_CREAT, "O_CREAT"),
+    (libc::O_EXCL, "O_EXCL"),
+    (libc::O_NOCTTY, "O_NOCTTY"),
+    (libc::O_TRUNC, "O_TRUNC"),
+    (libc::O_APPEND, "O_APPEND"),
+    (libc::O_NONBLOCK, "O_NONBLOCK"),
+    (libc::O_DIRECTORY, "O_DIRECTORY"),
+    (libc::O_NOFOLLOW, "O_NOFOLLOW"),
+    (libc::O_PATH, "O_PATH"),
+    (libc::O_CLOEXEC, "O_CLOEXEC"),
+];
 /// `clone`'s flags, in strace's order.
 const CLONE: &[(u64, &str)] = &[
     (libc::CLONE_VM as u64, "CLONE_VM"),
@@ -132,6 +172,17 @@ const RESTARTS: [(i64, &str); 4] = [
 pub fn one(value: i64, names: Names, what: &str) -> String {
     let known = names.iter().find(|(number, _)| *number == value);
     known.map_or_else(|| format!("{value:#x} /* {what}??? */"), |(_, name)| name.to_string())
+}
+
+/// `O_RDWR|O_CREAT|O_EXCL`
+pub fn open_flags(flags: c_int) -> String {
+    let mode = match flags & libc::O_ACCMODE {
+        libc::O_RDONLY => "O_RDONLY",
+        libc::O_WRONLY => "O_WRONLY",
+        _ => "O_RDWR",
+    };
+    let rest = flags & !libc::O_ACCMODE;
+    if rest == 0 { mode.into() } else { format!("{mode}|{}", spell::join(rest, OPEN)) }
 }
 
 fn bits(value: u64, names: &[(u64, &str)]) -> String {
