@@ -8,6 +8,8 @@
 //! | [`unknown`] | the names of all other calls |
 //! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
 //! | [`notes`] | what a call means, in a sentence |
+//! | [`causes`] | why one failed: the table of causes |
+//! | [`world`] | what is known beside a call |
 //!
 //! A new call is a row in its family's file. The tests hold rows and [`unknown`] together against the
 //! kernel's own list.
@@ -22,6 +24,7 @@ use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
 mod args;
+pub mod causes;
 pub mod cells;
 pub mod decode;
 mod files;
@@ -36,6 +39,7 @@ mod sockets;
 mod tests;
 mod time;
 mod unknown;
+pub mod world;
 
 use cells::{CallRow, CloneFlags, Shown, Wakes};
 

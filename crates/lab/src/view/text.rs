@@ -165,7 +165,7 @@ impl View for Text {
                     plain(&format!("{mark} {}", safe(line)));
                 }
             }
-            What::Signal { signal, code, from, action } => {
+            What::Signal { signal, code, from, action, address } => {
                 let from = from.map_or(String::new(), |pid| format!(" from {pid}"));
                 let action = match action {
                     Action::Unknown => "",
@@ -173,7 +173,8 @@ impl View for Text {
                     Action::Ignore => ": ignored",
                     Action::Default => ": no handler",
                 };
-                plain(&format!("--- {signal} ({code}){from}{action} ---"));
+                let at = address.map_or(String::new(), |at| format!(" at {at:#x}"));
+                plain(&format!("--- {signal} ({code}){at}{from}{action} ---"));
             }
             What::Stopped { signal } => plain(&format!("--- stopped by {signal} ---")),
             What::Continued => plain("--- continued ---"),
