@@ -213,17 +213,17 @@ static void births(void)
 /* All that wait4 can answer. */
 static void ends(void)
 {
+    struct sigaction ends_only = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
     int status;
+    sigaction(SIGCHLD, &ends_only, NULL);
     pid_t child = fork();
     if (child == 0) {
         raise(SIGSTOP);
-        pause();
+        raise(SIGRTMIN + 3);
     }
     waitpid(child, &status, WUNTRACED);
     kill(child, SIGCONT);
-    waitpid(child, &status, WCONTINUED);
-    kill(child, SIGRTMIN + 3);
-    waitpid(child, &status, 0);
+    waitpid(child, &status, __WALL);
 }
 
 int main(void)

@@ -347,7 +347,7 @@ pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
             "its target did not wait: if its handler runs before pause, it does not end that pause"
         }
         Target::Itself => "sent to itself: it is delivered before this call returns",
-        Target::Dies => "its target has no handler for it: it dies of it",
+        Target::Dies => "its target has no handler for it: the signal kills it",
         Target::Stops => "it stops its target, until SIGCONT",
         Target::Ignores => "its target ignores it: nothing happens",
         Target::Ended => "its target has ended, and was not waited for: nobody gets the signal",

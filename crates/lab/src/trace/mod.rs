@@ -100,7 +100,8 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
         Box::new(Json)
     } else {
         choose_colours(&out);
-        Box::new(Text::new(out.columns(), !trace.brief))
+        let names: Vec<String> = programs.iter().map(Program::name).collect();
+        Box::new(Text::new(out.columns(), !trace.brief, &names))
     };
     let signals = Signals::found();
     asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);

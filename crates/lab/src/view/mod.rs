@@ -92,9 +92,14 @@ impl Out {
     }
 }
 
-/// One line on standard error. If that fails, there is no place left for a message.
+/// A message on standard error: one line, or more if it is wider than 80 columns. If that fails, there
+/// is no place left for a message.
 pub fn complain(text: &str) {
-    let _ = io::stderr().write_all(format!("lab: {text}\n").as_bytes());
+    const WIDTH: usize = 80;
+    let lines = format!("lab: {text}");
+    let rows = lines.lines().flat_map(|line| text::wrap(line, WIDTH, 4));
+    let rows: String = rows.map(|row| row + "\n").collect();
+    let _ = io::stderr().write_all(rows.as_bytes());
 }
 
 fn duplicate(fd: i32) -> io::Result<File> {
