@@ -4,12 +4,12 @@
 mod common;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::LazyLock;
 
+use common::foreign::{events, foreign, kind, text, trace_of, traced};
 use common::scene::{did, scene, shell};
-use common::{Run, Runner, bin, have, lab, repo, run, scratch, sections};
+use common::{Run, bin, have, lab, repo, run, scratch, sections};
 use expectrl::{ControlCode, Expect};
 use regex::Regex;
 use serde_json::Value;
@@ -30,47 +30,6 @@ const PROGRAMS: [(&str, i32); 13] = [
     ("spelling", 0),
     ("left", 5),
 ];
-
-fn foreign(name: &str) -> PathBuf {
-    static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
-        let dir = scratch().keep();
-        let names = PROGRAMS.iter().map(|(name, _)| *name).chain(["refuse"]);
-        for name in names {
-            let source = repo().join(format!("tests/foreign/{name}.c"));
-            let flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
-            let cc = Command::new("cc").args(flags).arg(dir.join(name)).arg(source).output();
-            let cc = cc.expect("cc");
-            assert!(cc.status.success(), "{name}: {}", String::from_utf8_lossy(&cc.stderr));
-        }
-        dir
-    });
-    DIR.join(name)
-}
-
-/// Puts `lab trace` before a program.
-fn traced(runner: Runner, args: &[&str]) -> Runner {
-    let lab = bin("lab").display().to_string();
-    runner.under(&[&[lab.as_str(), "trace", "-o", "{dir}/trace"], args, &["--"]].concat())
-}
-
-fn trace_of(run: &Run) -> String {
-    fs::read_to_string(run.dir.path().join("trace")).expect("a trace")
-}
-
-/// The events of a run with `--json`.
-fn events(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
-        .collect()
-}
-
-fn text<'a>(event: &'a Value, field: &str) -> &'a str {
-    event[field].as_str().unwrap_or_default()
-}
-
-fn kind(event: &Value) -> &str {
-    text(event, "event")
-}
 
 /// `shmat(3, NULL, 0) = 0x7f…`
 fn line(call: &Value) -> String {

@@ -431,9 +431,9 @@ pub fn in_decimal(mode: u32) -> Option<String> {
         let digits = u32::from_str_radix(&number.to_string(), 8).ok()?;
         (number >= 100 && digits <= 0o777 && digits >= 0o400 && wanted(digits)).then_some(number)
     });
-    meant
-        .filter(|_| mode & 0o777 != 0 && !wanted(mode & 0o777))
-        .map(|number| format!("was its mode written in decimal, {number} for 0{number}?"))
+    meant.filter(|_| mode & 0o777 != 0 && !wanted(mode & 0o777)).map(|number| {
+        format!("0{:03o} looks like a mode in decimal: {number} for 0{number}", mode & 0o777)
+    })
 }
 
 fn not_owner(case: &Case) -> Option<String> {

@@ -155,11 +155,10 @@ fn interrupted(call: &Call, facts: &Facts) -> Option<Note> {
     note(text, "4.8")
 }
 
-/// A call's name, as C has it.
+/// A call's name, as C has it where that differs in its beginning alone, or semop.
 fn spoken(call: &Call) -> &str {
     match &*call.name {
         "semtimedop" if call.value("timeout") == Some(0) => "semop",
-        "wait4" => "waitpid",
         name => name.trim_start_matches("rt_"),
     }
 }
@@ -347,6 +346,9 @@ pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
             "its target did not wait: if its handler runs before pause, it does not end that pause"
         }
         Target::Itself => "sent to itself: it is delivered before this call returns",
+        Target::Dies if number == i64::from(libc::SIGKILL) => {
+            "it kills its target: no handler can catch it"
+        }
         Target::Dies => "its target has no handler for it: the signal kills it",
         Target::Stops => "it stops its target, until SIGCONT",
         Target::Ignores => "its target ignores it: nothing happens",
@@ -426,8 +428,8 @@ fn private_on_shared(call: &Call, world: &dyn World) -> Option<String> {
     let private = call.value("futex_op")? as c_int & libc::FUTEX_PRIVATE_FLAG != 0;
     let what = world.shared(call.value("uaddr")? as u64).filter(|_| private)?;
     Some(format!(
-        "the word is in {what}, but PRIVATE: it is for threads of one process alone; \
-         PTHREAD_PROCESS_SHARED, or sem_init's pshared, is missing"
+        "the word is in {what}, but PRIVATE: no other process sleeps or wakes here \
+         (PTHREAD_PROCESS_SHARED, or sem_init's pshared, is missing)"
     ))
 }
 

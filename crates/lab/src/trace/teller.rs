@@ -326,22 +326,24 @@ impl Teller {
         if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
             self.tell_enter(tid);
         }
-        self.tell_end(tid, end, core);
-        if tid == pid {
-            self.tables(pid);
-        }
+        // A table says whether its end has detached something; of one that is not ours the books do.
+        let process = self.books.process_of(tid).filter(|_| tid == pid);
+        let (ids, elsewhere) =
+            process.map(|one| (one.segments(), one.elsewhere)).unwrap_or_default();
+        let by_books = process.is_some_and(Process::detaches) && elsewhere;
+        let looks = ids.into_iter().map(|id| self.objects.look(id).change());
+        let changes: Vec<What> = looks.flatten().collect();
+        self.tell_end(tid, end, core, by_books || !changes.is_empty());
+        changes.into_iter().for_each(|change| self.emit(pid, change, None));
         self.books.remove(tid);
     }
 
-    fn tell_end(&mut self, tid: Tid, end: End, core: bool) {
-        let process = self.books.process_of(tid);
-        let is_main = self.books.thread(tid).is_some_and(|thread| thread.pid == tid);
-        let detaches = is_main && process.is_some_and(Process::detaches);
+    fn tell_end(&mut self, tid: Tid, end: End, core: bool, detaches: bool) {
         let (what, note) = match end {
-            End::Killed(signal) => {
-                let note = notes::killed(signal, detaches);
-                (What::Killed { signal: names::signal(signal), core }, note)
-            }
+            End::Killed(signal) => (
+                What::Killed { signal: names::signal(signal), core },
+                notes::killed(signal, detaches),
+            ),
             End::Exited(code) | End::NotRun(code) | End::Stopped(code) => {
                 (What::Exit { code }, notes::exited(detaches))
             }
