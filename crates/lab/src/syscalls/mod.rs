@@ -83,6 +83,11 @@ pub fn name(number: i64) -> Cow<'static, str> {
     name.map_or_else(|| format!("syscall_{number:#x}").into(), Cow::Borrowed)
 }
 
+/// A call's name, as C has it: semop without a limit is made as semtimedop.
+pub fn spoken(name: &str, limited: bool) -> &str {
+    if name == "semtimedop" && !limited { "semop" } else { name.trim_start_matches("rt_") }
+}
+
 /// Signals by which programs wake, stop and end each other, and whose handlers are worth a line.
 const WAKE_UPS: [c_int; 7] = [
     libc::SIGHUP,

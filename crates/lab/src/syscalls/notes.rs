@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use sysv::tables::Kind;
 
 use super::causes;
+use super::spoken;
 use super::world::{Source, World};
 use crate::event::{Action, Call, Command, Futex, Note, Operation, Row};
 use crate::tracer::names;
@@ -133,7 +134,8 @@ pub fn waited(call: &Call, facts: &Facts) -> Option<Note> {
 /// them are made again.
 fn interrupted(call: &Call, facts: &Facts) -> Option<Note> {
     let Interruption { signal, fate, restarts } = facts.by?;
-    let (name, signal) = (spoken(call), names::signal(signal));
+    let limited = call.value("timeout") != Some(0);
+    let (name, signal) = (spoken(&call.name, limited), names::signal(signal));
     let code = call.answer.split_whitespace().nth(1).unwrap_or_default();
     let runs = format!("the handler of {signal} runs; then");
     let text = match (fate, code, restarts) {
@@ -153,14 +155,6 @@ fn interrupted(call: &Call, facts: &Facts) -> Option<Note> {
         (Fate::Continues, ..) => format!("{signal} lets the process go on, and so does {name}"),
     };
     note(text, "4.8")
-}
-
-/// A call's name, as C has it where that differs in its beginning alone, or semop.
-fn spoken(call: &Call) -> &str {
-    match &*call.name {
-        "semtimedop" if call.value("timeout") == Some(0) => "semop",
-        name => name.trim_start_matches("rt_"),
-    }
 }
 
 /// What a call that opens or makes an object says of its key and its mode.

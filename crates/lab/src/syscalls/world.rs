@@ -148,6 +148,8 @@ pub trait World {
 }
 
 /// One in which nothing is known.
+#[cfg(test)]
 pub struct Nobody;
 
+#[cfg(test)]
 impl World for Nobody {}

@@ -21,8 +21,10 @@ pub struct Objects {
     /// Segments by id, as they were seen last.
     segments: BTreeMap<c_int, Option<Row>>,
     made: Vec<Made>,
-    /// All that a call of theirs has answered, or removed.
-    used: Vec<Used>,
+    /// All that a call of theirs has answered, or removed; each kind by its id.
+    used: [BTreeMap<c_int, Used>; 3],
+    /// How many that are.
+    count: u64,
     since: i64,
     namespace: Option<PathBuf>,
 }
@@ -37,9 +39,9 @@ struct Made {
 
 /// An object that these programs have used.
 struct Used {
-    kind: Kind,
-    id: c_int,
     key: key_t,
+    /// The how manieth.
+    n: u64,
     /// Who made it, if one of them did.
     maker: Option<String>,
     removed: bool,
@@ -82,8 +84,8 @@ impl Objects {
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
         // The kernel stamps an object with the second of the last tick, which may be the one before.
         let namespace = namespace("self");
-        let (segments, made, used) = (BTreeMap::new(), vec![], vec![]);
-        Objects { segments, made, used, since: now - 1, namespace }
+        let (segments, made, used) = (BTreeMap::new(), vec![], Default::default());
+        Objects { segments, made, used, count: 0, since: now - 1, namespace }
     }
 
     /// Is a process in another IPC namespace, whose tables we do not see?
@@ -136,31 +138,29 @@ impl Objects {
 
     /// A call of `who` has answered this object.
     pub fn opened(&mut self, kind: Kind, id: c_int, key: key_t, made: bool, who: &str) {
-        let known =
-            self.used.iter().position(|one| (one.kind, one.id) == (kind, id) && !one.removed);
-        if known.is_none() || made {
+        let known = self.used(kind, id).is_some_and(|one| !one.removed);
+        if !known || made {
+            self.count += 1;
             let maker = made.then(|| who.to_string());
-            self.used.retain(|one| (one.kind, one.id) != (kind, id));
-            self.used.push(Used { kind, id, key, maker, removed: false, remover: None });
+            let one = Used { key, n: self.count, maker, removed: false, remover: None };
+            self.used[kind as usize].insert(id, one);
         }
     }
 
     /// `who` has removed this object. It may have learned its id without a call.
     pub fn removed(&mut self, kind: Kind, id: c_int, who: String) {
-        let known = self.used.iter().any(|one| (one.kind, one.id) == (kind, id));
-        if !known {
-            let key = self.segments.get(&id).and_then(Option::as_ref).map_or(0, |row| row.key);
-            let key = if kind == Kind::Shm { key } else { libc::IPC_PRIVATE };
+        if self.used(kind, id).is_none() {
+            let row = self.segments.get(&id).and_then(Option::as_ref);
+            let key = row.filter(|_| kind == Kind::Shm).map_or(libc::IPC_PRIVATE, |row| row.key);
             self.opened(kind, id, key, false, &who);
         }
-        let one = self.used.iter_mut().find(|one| (one.kind, one.id) == (kind, id));
-        if let Some(one) = one {
+        if let Some(one) = self.used[kind as usize].get_mut(&id) {
             (one.removed, one.remover) = (true, Some(who));
         }
     }
 
     fn used(&self, kind: Kind, id: c_int) -> Option<&Used> {
-        self.used.iter().find(|one| (one.kind, one.id) == (kind, id))
+        self.used[kind as usize].get(&id)
     }
 
     /// Do they use an object with this id?
@@ -181,9 +181,10 @@ impl Objects {
 
     /// They have used an object with this key, and none has it now: which one, and who removed it?
     pub fn gone_with_key(&self, kind: Kind, key: key_t) -> Option<Removed> {
-        let had = |one: &&Used| one.kind == kind && one.key == key && key != libc::IPC_PRIVATE;
-        let one = self.used.iter().rev().find(had)?;
-        Some(Removed { id: one.id, by: one.remover.clone() })
+        let all = self.used[kind as usize].iter();
+        let had = all.filter(|(_, one)| one.key == key && key != libc::IPC_PRIVATE);
+        let (id, one) = had.max_by_key(|(_, one)| one.n)?;
+        Some(Removed { id: *id, by: one.remover.clone() })
     }
 
     /// What was made and is still there.

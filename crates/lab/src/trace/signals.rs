@@ -61,7 +61,7 @@ fn asleep_in(tid: Tid, look: &Look) -> Option<String> {
         return None;
     }
     let number = sysv::process::asleep_in(tid)?;
-    Some(syscalls::name(number).trim_start_matches("rt_").to_string())
+    Some(syscalls::spoken(&syscalls::name(number), false).to_string())
 }
 
 /// For a signal that is about to be sent: what its target is doing.
@@ -109,7 +109,7 @@ fn takes(books: &Books, thread: Tid, signal: c_int) -> Option<String> {
     let doing = books.doing(thread)?;
     let taken = doing.row.sleep == Sleep::Signal(LetsIn::Taken);
     let set = doing.call.as_ref().filter(|_| taken)?.signals()?;
-    (set >> (signal - 1) & 1 == 1).then(|| doing.row.name.trim_start_matches("rt_").to_string())
+    (set >> (signal - 1) & 1 == 1).then(|| syscalls::spoken(doing.row.name, true).to_string())
 }
 
 /// The signal that has interrupted the call of a thread: it will be delivered next.
