@@ -19,6 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Newer machines make these by others. */
+#ifndef SYS_pause
+#define SYS_pause SYS_ppoll
+#endif
+#ifndef SYS_epoll_wait
+#define SYS_epoll_wait SYS_epoll_pwait
+#endif
+
 static void __attribute__((unused)) nothing(int signal) { (void)signal; }
 
 static volatile sig_atomic_t told;

@@ -141,7 +141,7 @@ static void signals(void)
     unsigned long own[4] = {1, ~0UL & ~0x04000000UL, 0, 0};
     call(SYS_rt_sigaction, SIGUSR2, (long)own, 0, 8, 0, 0);
     call(SYS_rt_sigaction, SIGUSR2, (long)own, 0, 4, 0, 0);
-    call(SYS_alarm, 0, 0, 0, 0, 0, 0);
+    alarm(0);
 }
 
 static void waits(void)
@@ -178,7 +178,7 @@ static void waits(void)
     if (pipe(pipe_) == 0) {
         polled[0].fd = pipe_[0];
         polled[0].events = 0x7fff;
-        call(SYS_poll, (long)polled, 2, 5, 0, 0, 0);
+        poll(polled, 2, 5);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::syscalls::world::{Attached, Source, World};
 
 pub fn odd_address(case: &Case) -> Option<String> {
     let at = case.value("shmaddr") as u64;
-    let odd = at % 4096 != 0 && case.flags() & libc::SHM_RND == 0;
+    let odd = !at.is_multiple_of(4096) && case.flags() & libc::SHM_RND == 0;
     odd.then(|| format!("{at:#x} is not the start of a page; SHM_RND would round it down"))
 }
 

@@ -77,7 +77,7 @@ pub fn in_decimal(mode: u32) -> Option<String> {
     // With the bits above: IPC_CREAT is 01000, and may have come out of the number, too.
     let meant = [mode & 0o777, mode & 0o777 | 0o1000].into_iter().find_map(|number| {
         let digits = u32::from_str_radix(&number.to_string(), 8).ok()?;
-        (number >= 100 && digits <= 0o777 && digits >= 0o400 && wanted(digits)).then_some(number)
+        (number >= 100 && (0o400..=0o777).contains(&digits) && wanted(digits)).then_some(number)
     });
     meant.filter(|_| mode & 0o777 != 0 && !wanted(mode & 0o777)).map(|number| {
         format!("0{:03o} looks like a mode in decimal: {number} for 0{number}", mode & 0o777)
