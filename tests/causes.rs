@@ -2,6 +2,8 @@
 //! program that shows it, and one that looks alike and gets another sentence.
 
 mod common;
+use std::path::Path;
+
 use common::foreign::{events, foreign, kind, text, trace_of, traced};
 use common::{bin, namespaces, run};
 use regex::Regex;
@@ -254,6 +256,13 @@ const MUTEXES: &[Case] = &[
     ),
 ];
 
+/// The same, in memory of mmap.
+const MAPPED: &[Case] = &[(
+    "mutexes",
+    "mapped",
+    &[("futex", "of this process wakes it; the word is in shared memory, but PRIVATE")],
+)];
+
 const TARGETS: &[Case] = &[
     (
         "targets",
@@ -355,6 +364,24 @@ fn of_objects() {
     hold(OBJECTS);
 }
 
+/// Who made an object before the trace began is said by its pid, or by its user.
+#[test]
+fn of_objects_of_others() {
+    let (program, lab) = (foreign("causes/objects").display().to_string(), bin("lab"));
+    let script = format!(
+        "{program} make; {} trace --json -o trace -- {program} use; {program} unmake",
+        lab.display()
+    );
+    let run = run(Path::new("sh")).args(&["-c", &script]).go().clean();
+    let trace = trace_of(&run);
+    for words in [
+        r"segment \d+ has 64 bytes, 128 were asked for; process \d+ \(not watched\) made it",
+        r"set \d+ has 1 semaphore, 2 were asked for; another program \(uid \d+\) made it",
+    ] {
+        assert!(pattern(words).is_match(&trace), "{words}: {trace}");
+    }
+}
+
 #[test]
 fn of_keys_and_modes() {
     hold(KEYS);
@@ -373,6 +400,13 @@ fn of_queues_and_sets() {
 #[test]
 fn of_mutexes() {
     hold(MUTEXES);
+    hold(MAPPED);
+    // A lock that others share is not taken for a private one.
+    for case in ["ended", "lives", "own"] {
+        let said = said("mutexes", case);
+        assert!(!said.iter().any(|(_, text)| text.contains("PRIVATE, ")), "{case}: {said:#?}");
+        assert!(!said.iter().any(|(_, text)| text.contains("but PRIVATE")), "{case}: {said:#?}");
+    }
     // The kernel wakes who sleeps for a robust one, and it is nobody's any more.
     let robust = said("mutexes", "robust");
     assert!(!robust.iter().any(|(_, text)| text.contains("mutex")), "{robust:#?}");

@@ -346,12 +346,13 @@ fn arguments_say_what_they_mean() {
         };
         calls.flat_map(of).collect::<Vec<_>>()
     };
-    let names = ["attach", "records", "semaphores", "signals", "threads"];
+    let names = ["attach", "records", "queue", "semaphores", "signals", "threads"];
     let all: BTreeMap<String, String> = names.into_iter().flat_map(meanings).collect();
     for (means, spelled) in [
         (r#"shmctl {"command":"remove"}"#, "IPC_RMID"),
         (r#"shmctl {"command":"stat"}"#, "IPC_STAT"),
         (r#"shmctl {"command":"set"}"#, "IPC_SET"),
+        (r#"msgsnd {"message_type":3}"#, "{mtype=3, "),
         (r#"semtimedop {"operation":"take"}"#, "sem_op=-"),
         (r#"semtimedop {"operation":"post"}"#, "sem_op=1"),
         (r#"rt_sigaction {"action":"ignore"}"#, "{sa_handler=SIG_IGN"),
@@ -363,6 +364,8 @@ fn arguments_say_what_they_mean() {
         let text = all.get(means).unwrap_or_else(|| panic!("{means}: {all:#?}"));
         assert!(text.contains(spelled), "{means}: {text}");
     }
+    let owner = Regex::new(r#"^shmctl \{"owner":\{"gid":\d+,"uid":\d+\}\}$"#).expect("owner");
+    assert!(all.keys().any(|means| owner.is_match(means)), "{all:#?}");
 }
 
 #[test]
@@ -428,7 +431,11 @@ fn the_end_of_the_tracer_is_the_end_of_the_traced() {
         let run = scene(&script).go();
         assert_eq!((run.code, did(&run, "lab").code), (0, code), "{run:#?}");
         if signal == "TERM" {
-            assert!(trace_of(&run).contains("stopped by SIGTERM"), "{}", trace_of(&run));
+            // What we did stands before what that did to the program.
+            let trace = trace_of(&run);
+            let (ours, theirs) =
+                (trace.find("stopped by SIGTERM"), trace.find("killed by SIGKILL"));
+            assert!(ours.is_some() && ours < theirs, "{trace}");
         }
     }
 }

@@ -10,13 +10,17 @@ struct box {
 static struct box *box;
 static int shared = PTHREAD_PROCESS_SHARED, robust = PTHREAD_MUTEX_STALLED;
 
-static void set_up(void)
+static void set_up(int mapped)
 {
     pthread_mutexattr_t attr;
     pthread_condattr_t cond;
-    int id = shmget(IPC_PRIVATE, sizeof *box, 0600);
-    box = shmat(id, NULL, 0);
-    shmctl(id, IPC_RMID, NULL);
+    if (mapped) {
+        box = mmap(NULL, sizeof *box, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    } else {
+        int id = shmget(IPC_PRIVATE, sizeof *box, 0600);
+        box = shmat(id, NULL, 0);
+        shmctl(id, IPC_RMID, NULL);
+    }
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_setpshared(&attr, shared);
     pthread_mutexattr_setrobust(&attr, robust);
@@ -41,9 +45,9 @@ int main(int argc, char **argv)
     (void)argc;
     if (is(argv, "robust"))
         robust = PTHREAD_MUTEX_ROBUST;
-    if (is(argv, "private"))
+    if (is(argv, "private") || is(argv, "mapped"))
         shared = PTHREAD_PROCESS_PRIVATE;
-    set_up();
+    set_up(is(argv, "mapped"));
     if (is(argv, "own")) {
         pthread_mutex_lock(&box->mutex);
         wait_for_mutex();

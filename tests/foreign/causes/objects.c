@@ -25,7 +25,16 @@ int main(int argc, char **argv)
     struct msqid_ds ds;
     int all[7], id;
     (void)argc;
-    if (is(argv, "larger")) {
+    if (is(argv, "make")) {
+        make_segment(64);
+        make_set(1);
+    } else if (is(argv, "use")) {
+        shmget(0x51, 128, 0600);
+        semget(0x53, 2, 0600);
+    } else if (is(argv, "unmake")) {
+        remove_segment(shmget(0x51, 1, 0600));
+        remove_set(semget(0x53, 1, 0600));
+    } else if (is(argv, "larger")) {
         children_work(make_segment, 64);
         shmget(0x51, 128, 0600);
         shmget(0x51, 128, IPC_CREAT | IPC_EXCL | 0600);

@@ -116,7 +116,7 @@ impl Books {
             }
             _ if self.threads.contains_key(&tid) => format!("{} {tid}", lane.name),
             Some(name) => name.clone(),
-            None => format!("process {tid}, which is not watched,"),
+            None => format!("process {tid} (not watched)"),
         }
     }
 

@@ -42,7 +42,7 @@ impl Here<'_> {
             groups: [row.get("gid") as u32, row.get("cgid") as u32],
             maker: maker.unwrap_or_else(|| match row.find("cpid") {
                 Some(pid) => self.books.who(pid as i32),
-                None => format!("another program, of uid {},", row.get("cuid")),
+                None => format!("another program (uid {})", row.get("cuid")),
             }),
         }
     }
