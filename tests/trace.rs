@@ -604,6 +604,8 @@ fn it_fits_the_terminal() {
 /// programs that are started later.
 #[test]
 fn lanes_have_one_width() {
+    // Two spaces or more: a call that does not go over the column.
+    let call = Regex::new(r"│ \w+\(.*\)  += ").expect("a short call");
     for (name, and) in [("threads", "true"), ("programs", "sh -c 'true; ipcs'"), ("deaths", "true")]
     {
         let run = traced(run(&foreign(name)), &["--and", and]).go();
@@ -611,8 +613,6 @@ fn lanes_have_one_width() {
         let column = |line: &str, mark: &str| Some(line[..line.find(mark)?].chars().count());
         let lanes: Vec<usize> = trace.lines().filter_map(|line| column(line, "│")).collect();
         assert!(lanes.len() > 5 && lanes.iter().all(|at| *at == lanes[0]), "{name}: {trace}");
-        // Two spaces or more: a call that does not go over the column.
-        let call = Regex::new(r"│ \w+\(.*\)  += ").expect("a short call");
         let short = trace.lines().filter(|line| call.is_match(line));
         let results: Vec<usize> = short.filter_map(|line| column(line, " = ")).collect();
         assert!(

@@ -1,7 +1,8 @@
 //! Signals as the kernel has them at this moment: what a target is doing, and what has interrupted a
 //! call. /proc says more than the calls that were seen.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 use libc::c_int;
 
@@ -25,19 +26,24 @@ struct Look {
 
 impl Look {
     fn at(tid: Tid) -> Option<Look> {
-        let text = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.map(str::trim).unwrap_or_default()
-        };
-        let mask = |name: &str| u64::from_str_radix(field(name), 16).unwrap_or(0);
-        Some(Look {
-            state: field("State:").chars().next()?,
-            blocked: mask("SigBlk:"),
-            ignored: mask("SigIgn:"),
-            caught: mask("SigCgt:"),
-            pending: [mask("SigPnd:"), mask("ShdPnd:")],
-        })
+        let text = read(&format!("/proc/{tid}/status"))?;
+        let mut look = Look { state: '?', blocked: 0, ignored: 0, caught: 0, pending: [0, 0] };
+        for (name, value) in text.lines().filter_map(|line| line.split_once(":\t")) {
+            let mask = || u64::from_str_radix(value, 16).unwrap_or(0);
+            match name {
+                "State" => look.state = value.chars().next()?,
+                "SigPnd" => look.pending[0] = mask(),
+                "ShdPnd" => look.pending[1] = mask(),
+                "SigBlk" => look.blocked = mask(),
+                "SigIgn" => look.ignored = mask(),
+                "SigCgt" => {
+                    look.caught = mask();
+                    break;
+                }
+                _ => {}
+            }
+        }
+        Some(look)
     }
 
     fn fate(&self, signal: c_int) -> Fate {
@@ -55,12 +61,19 @@ impl Look {
     }
 }
 
+/// A short file of /proc, in one read: each signal costs one or two of them.
+fn read(path: &str) -> Option<String> {
+    let mut bytes = [0; 4096];
+    let len = File::open(path).ok()?.read(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes[..len]).into_owned())
+}
+
 /// The call in which a thread sleeps.
 fn asleep_in(tid: Tid, look: &Look) -> Option<String> {
     if look.state != 'S' {
         return None;
     }
-    let number = sysv::process::asleep_in(tid)?;
+    let number = read(&format!("/proc/{tid}/syscall"))?.split(' ').next()?.parse().ok()?;
     Some(syscalls::spoken(&syscalls::name(number), false).to_string())
 }
 
