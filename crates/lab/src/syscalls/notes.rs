@@ -427,6 +427,17 @@ fn private_on_shared(call: &Call, world: &dyn World) -> Option<String> {
     ))
 }
 
+/// Does this call sleep for a mutex of the C library? Its word is 2 where others wait, or says by its
+/// highest bit that they do.
+pub fn waits_for_mutex(call: &Call) -> bool {
+    let value = call.value("val").unwrap_or(0) as u32;
+    match call.futex() {
+        Some(Futex::Lock) => true,
+        Some(Futex::Wait) => value == 2 || value >> 31 == 1,
+        _ => false,
+    }
+}
+
 /// What a sleep on a futex means: who has the lock, and why nobody may come.
 pub fn asleep_on_futex(call: &Call, world: &dyn World) -> Option<Note> {
     let at = call.value("uaddr")? as u64;
@@ -436,7 +447,7 @@ pub fn asleep_on_futex(call: &Call, world: &dyn World) -> Option<Note> {
             "4.10",
         );
     }
-    let mutex = world.mutex(at)?;
+    let mutex = world.mutex(at).filter(|_| waits_for_mutex(call))?;
     let owner = mutex.owner;
     let text = match (mutex.own, mutex.ended) {
         (true, _) => {

@@ -125,10 +125,10 @@ impl Books {
         self.ended.get(&tid).map(String::as_str)
     }
 
-    /// The threads that sleep in futex, and the words on which they do.
-    pub fn on_words(&self) -> Vec<(Tid, u64)> {
+    /// The threads that sleep for a mutex, and its word.
+    pub fn for_mutexes(&self) -> Vec<(Tid, u64)> {
         let told = self.all_doing().filter(|(_, doing)| doing.told);
-        told.filter_map(|(tid, doing)| Some((tid, doing.word()?))).collect()
+        told.filter_map(|(tid, doing)| Some((tid, doing.mutex()?))).collect()
     }
 
     /// The call that a thread is in.

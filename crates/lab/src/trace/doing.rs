@@ -5,7 +5,7 @@ use sysv::tables::Kind;
 
 use crate::event::{Call, Command, Futex, Note};
 use crate::syscalls::cells::{CallRow, Object};
-use crate::syscalls::notes::Target;
+use crate::syscalls::notes::{Target, waits_for_mutex};
 use crate::tracer::Entry;
 
 /// A call that has begun.
@@ -70,10 +70,9 @@ impl Doing {
         self.row.asleep.filter(|_| asleep).map(Note::from)
     }
 
-    /// The word on which it sleeps, in futex.
-    pub fn word(&self) -> Option<u64> {
-        let waits = matches!(self.call.as_ref()?.futex()?, Futex::Wait | Futex::Lock);
-        waits.then_some(self.entry.args[0])
+    /// The word of the mutex for which it sleeps.
+    pub fn mutex(&self) -> Option<u64> {
+        self.call.as_ref().filter(|call| waits_for_mutex(call)).map(|_| self.entry.args[0])
     }
 
     /// Does it change its segment, whose id is its first argument?

@@ -354,7 +354,7 @@ impl Teller {
 
     /// Who sleeps for a mutex that this thread has locked, and will never unlock?
     fn sleeps_for(&self, tid: Tid) -> Option<String> {
-        let sleepers = self.books.on_words().into_iter();
+        let sleepers = self.books.for_mutexes().into_iter();
         let mut for_its = sleepers.filter(|(other, at)| mutex_owner(*other, *at) == Some(tid));
         for_its.next().map(|(other, _)| self.books.who(other))
     }
