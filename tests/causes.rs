@@ -100,10 +100,19 @@ const KEYS: &[Case] = &[
         "keys",
         "ftok fails",
         &[
-            ("shmget", r#"^key 0xffffffff is -1, .* ftok that failed \(no file "no/such/file"\)"#),
+            ("shmget", r#"^key 0xffffffff is -1, .* \(the last file .*: "no/such/file", ENOENT\)"#),
             ("shmget", "^a new segment, .*; key 0xffffffff is -1"),
         ],
     ),
+    (
+        "keys",
+        "ftok is refused",
+        &[
+            ("shmget", r#"what ftok answers .*: "keys/below/a/file/that/is/none", ENOENT\)"#),
+            ("shmget", r#"what ftok answers when it fails .*: "/dev/null/below", ENOTDIR\)"#),
+        ],
+    ),
+    ("keys", "minus one", &[("shmget", "^key 0xffffffff is -1, what ftok answers when it fails")]),
     ("keys", "ftok", &[("shmget", "^a new segment, because none had this key$")]),
     (
         "keys",
@@ -148,6 +157,14 @@ const ADDRESSES: &[Case] = &[
             ("shmdt", "^the last detach of a removed segment: now it is destroyed$"),
         ],
     ),
+    (
+        "addresses",
+        "half",
+        &[
+            ("shmdt", "^4096 bytes into shmid #, which is attached at 0x"),
+            ("shmdt", "^the last detach of a removed segment: now it is destroyed$"),
+        ],
+    ),
     ("addresses", "unmapped", &[("shmdt", "and munmap has taken it away$")]),
     ("addresses", "null", &[("shmdt", "^NULL is no address"), ("shmdt", "^-1 is no address: it")]),
     (
@@ -175,9 +192,12 @@ const ADDRESSES: &[Case] = &[
     (
         "addresses",
         "minus one and more",
-        &[("signal", "^0xc is 13 bytes after -1, the answer of the shmat that failed")],
+        &[(
+            "signal",
+            "^0xc is NULL and 12 bytes, or 13 bytes after -1, the answer of the shmat that fai",
+        )],
     ),
-    ("addresses", "pointer null", &[("signal", "^0xc is NULL, and 12 bytes$")]),
+    ("addresses", "pointer null", &[("signal", "^0xc is NULL and 12 bytes$")]),
 ];
 
 const QUEUES: &[Case] = &[
@@ -317,7 +337,7 @@ const TARGETS: &[Case] = &[
             ("kill", "^no process has this pid$"),
             ("kill", "^no process is in the process group 2147483632$"),
             ("kill", "^there is no signal 77: 1 to 64$"),
-            ("wait4", r"^child \d+ was waited for already$"),
+            ("wait4", r"^child \d+ has ended: it is no child to wait for any more$"),
             ("wait4", "^this process has no child that was not waited for$"),
             ("wait4", "^no child is left: SIGCHLD is ignored"),
             ("kill", "^pid -1: each process that it may send signals to$"),

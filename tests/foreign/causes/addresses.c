@@ -20,6 +20,13 @@ int main(int argc, char **argv)
         char *there = mremap(at, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, at - (1 << 24));
         shmdt(at);
         shmdt(there);
+    } else if (is(argv, "half")) {
+        int two = shmget(IPC_PRIVATE, 8192, 0600);
+        char *both = shmat(two, NULL, 0);
+        shmctl(two, IPC_RMID, NULL);
+        munmap(both, 4096);
+        shmdt(both + 4096);
+        shmdt(both);
     } else if (is(argv, "unmapped")) {
         munmap(at, 4096);
         shmdt(at);

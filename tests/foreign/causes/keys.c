@@ -8,6 +8,11 @@ int main(int argc, char **argv)
         key_t key = ftok("no/such/file", 'a');
         shmget(key, 100, 0600);
         shmctl(shmget(key, 100, IPC_CREAT | 0600), IPC_RMID, NULL);
+    } else if (is(argv, "ftok is refused")) {
+        shmget(ftok("keys/below/a/file/that/is/none", 'a'), 100, 0600);
+        shmget(ftok("/dev/null/below", 'a'), 100, 0600);
+    } else if (is(argv, "minus one")) {
+        shmget(-1, 100, 0600);
     } else if (is(argv, "ftok")) {
         shmctl(shmget(ftok("/", 'a'), 100, IPC_CREAT | 0600), IPC_RMID, NULL);
     } else if (is(argv, "private")) {

@@ -27,6 +27,8 @@ pub struct Removed {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attached {
     pub id: c_int,
+    /// Where it begins, or would: the address that shmdt takes.
+    pub base: u64,
     pub start: u64,
     /// The address behind its last page.
     pub end: u64,
@@ -102,8 +104,8 @@ pub trait World {
     fn failed(&self, _: Source) -> Option<(String, Errno)> {
         None
     }
-    /// The file that the caller looked up last, if it does not exist.
-    fn no_file(&self) -> Option<String> {
+    /// The file that the caller looked up last, if that failed, and how.
+    fn no_file(&self) -> Option<(String, Errno)> {
         None
     }
     /// The segments that the caller has mapped.

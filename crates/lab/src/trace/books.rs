@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::doing::Doing;
 use super::journal::Lane;
-use super::process::{Process, Segment};
+use super::process::{Process, Segment, mapped_segments};
 use crate::event::{Action, Birth, Call, What};
 use crate::syscalls;
 use crate::syscalls::cells::{Changes, Object, Shown};
@@ -302,6 +302,5 @@ impl Books {
 
 /// The segment that shmdt finds by this address though shmat did not answer it: mremap moved it.
 fn moved_to(tid: Tid, at: u64) -> Option<c_int> {
-    let maps = sysv::process::mappings(&tid.to_string());
-    maps.iter().find(|map| map.start as u64 == at)?.shmid()
+    mapped_segments(tid).into_iter().find(|one| one.base == at).map(|one| one.id)
 }

@@ -6,11 +6,13 @@ use std::rc::Rc;
 
 use libc::c_int;
 use nix::errno::Errno;
+use sysv::process::mappings;
 
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::decode::KeyFile;
-use crate::syscalls::world::Source;
+use crate::syscalls::world::{Attached, Source};
+use crate::tracer::Tid;
 
 /// A file that ftok looks at was looked at shortly before.
 const FILES: usize = 8;
@@ -26,8 +28,8 @@ pub struct Process {
     detached: BTreeMap<u64, Segment>,
     /// Files that it looked up last.
     files: Vec<KeyFile>,
-    /// The file that it looked up last, if there is none.
-    no_file: Option<String>,
+    /// The file that it looked up last, if that failed.
+    no_file: Option<(String, Errno)>,
     /// Calls that failed, and whose answer may be passed on.
     failed: Vec<(Source, String, Errno)>,
     /// It runs in its parent's memory, until it calls exec: vfork.
@@ -136,14 +138,14 @@ impl Process {
         }
     }
 
-    /// It has looked a file up that does not exist.
-    pub fn looked_in_vain(&mut self, path: String) {
-        self.no_file = Some(path);
+    /// It could not look a file up.
+    pub fn looked_in_vain(&mut self, path: String, errno: Errno) {
+        self.no_file = Some((path, errno));
     }
 
-    /// The file that it looked up last, if there is none.
-    pub fn no_file(&self) -> Option<&str> {
-        self.no_file.as_deref()
+    /// The file that it looked up last, if that failed.
+    pub fn no_file(&self) -> Option<(String, Errno)> {
+        self.no_file.clone()
     }
 
     /// The file of which this key was made, if it was looked at shortly before.
@@ -241,6 +243,20 @@ fn around(segments: &BTreeMap<u64, Segment>, at: u64) -> Option<c_int> {
     let (start, one) = segments.range(..=at).next_back()?;
     let pages = one.size.max(1).next_multiple_of(4096);
     (at - start < pages).then_some(one.id)
+}
+
+/// The segments that a process has mapped now, or parts of them: munmap and mremap are not seen.
+pub fn mapped_segments(tid: Tid) -> Vec<Attached> {
+    let maps = mappings(&tid.to_string());
+    let segments = maps.iter().filter_map(|map| {
+        // 7ffff7f9a000-7ffff7f9c000 rw-s 00001000 00:01 7 /SYSV00000051
+        let mut words = map.line.split(' ').skip(1);
+        let read_only = words.next()?.starts_with("r-");
+        let offset = u64::from_str_radix(words.next()?, 16).ok()?;
+        let (start, end) = (map.start as u64, map.end as u64);
+        Some(Attached { id: map.shmid()?, base: start.wrapping_sub(offset), start, end, read_only })
+    });
+    segments.collect()
 }
 
 /// The signals that a program ignores from its start, because we were started so.

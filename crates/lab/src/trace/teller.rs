@@ -3,6 +3,7 @@
 use std::fs;
 
 use libc::{c_int, siginfo_t};
+use nix::errno::Errno;
 use sysv::tables::Kind;
 
 use super::books::Books;
@@ -133,7 +134,7 @@ impl Teller {
         let Some(mut doing) = doing else { return };
         match doing.row.shown {
             Shown::File | Shown::FileAt if result == 0 => self.looked_up(tid, &doing.entry),
-            Shown::File | Shown::FileAt => self.looked_in_vain(tid, &doing.entry),
+            Shown::File | Shown::FileAt => self.looked_in_vain(tid, &doing.entry, result),
             Shown::Output if result > 0 => {
                 let (fd, text) =
                     (doing.entry.args[0] as i32, decode::written(tid, &doing.entry, result));
@@ -156,11 +157,11 @@ impl Teller {
         }
     }
 
-    fn looked_in_vain(&mut self, tid: Tid, entry: &Entry) {
+    fn looked_in_vain(&mut self, tid: Tid, entry: &Entry, result: i64) {
         if let Some(path) = decode::path_looked_up(tid, entry)
             && let Some(process) = self.books.process_of_mut(tid)
         {
-            process.looked_in_vain(path);
+            process.looked_in_vain(path, Errno::from_raw(-result as c_int));
         }
     }
 

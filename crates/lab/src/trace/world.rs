@@ -10,7 +10,7 @@ use sysv::tables::{self, Kind};
 
 use super::books::Books;
 use super::objects::{Objects, from_table};
-use super::process::Process;
+use super::process::{Process, mapped_segments};
 use super::signals;
 use crate::syscalls::world::{Attached, Caller, Found, Mutex, Removed, Source, World};
 use crate::tracer::Tid;
@@ -101,18 +101,12 @@ impl World for Here<'_> {
         self.process()?.failed(source)
     }
 
-    fn no_file(&self) -> Option<String> {
-        self.process()?.no_file().map(String::from)
+    fn no_file(&self) -> Option<(String, Errno)> {
+        self.process()?.no_file()
     }
 
     fn attached(&self) -> Vec<Attached> {
-        let maps = mappings(&self.tid.to_string());
-        let segments = maps.iter().filter_map(|map| {
-            let read_only = map.line.split(' ').nth(1)?.starts_with("r-");
-            let (start, end) = (map.start as u64, map.end as u64);
-            Some(Attached { id: map.shmid()?, start, end, read_only })
-        });
-        segments.collect()
+        mapped_segments(self.tid)
     }
 
     fn attached_by_shmat(&self, at: u64) -> Option<c_int> {

@@ -57,10 +57,11 @@ pub fn failed_address(case: &Case) -> Option<String> {
 pub fn inside(case: &Case) -> Option<String> {
     let at = case.value("shmaddr") as u64;
     let all = case.world.attached();
-    let Attached { id, start, .. } = *all.iter().find(|one| one.start < at && at < one.end)?;
-    let into = count(at - start, "byte");
+    let around = all.iter().find(|one| one.start <= at && at < one.end && one.base < at);
+    let Attached { id, base, .. } = *around?;
+    let into = count(at - base, "byte");
     Some(format!(
-        "{into} into shmid {id}, which is attached at {start:#x}; shmdt takes that address"
+        "{into} into shmid {id}, which is attached at {base:#x}; shmdt takes that address"
     ))
 }
 
@@ -68,10 +69,10 @@ pub fn moved(case: &Case) -> Option<String> {
     let at = case.value("shmaddr") as u64;
     let id = case.world.attached_by_shmat(at)?;
     let all = case.world.attached();
-    let there = all.iter().find(|one| one.id == id && one.start != at);
+    let there = all.iter().find(|one| one.id == id && one.base != at);
     Some(match there {
         Some(one) => {
-            format!("shmid {id} was moved from here by mremap: it is at {:#x} now", one.start)
+            format!("shmid {id} was moved from here by mremap: it is at {:#x} now", one.base)
         }
         None => format!("shmid {id} was attached here, and munmap has taken it away"),
     })
@@ -109,11 +110,12 @@ pub fn fault(address: Option<u64>, world: &dyn World) -> String {
     match failed {
         Some(errno) if after == 0 => return format!("{at:#x} is {}", shmat(errno)),
         Some(errno) if after < NEAR => {
-            return format!("{at:#x} is {after} bytes after {}", shmat(errno));
+            let null = if at == 0 { "NULL".into() } else { format!("NULL and {at} bytes") };
+            return format!("{at:#x} is {null}, or {after} bytes after {}", shmat(errno));
         }
         None if after == 0 => return format!("{at:#x} is -1, which is no address"),
         None if at == 0 => return "0 is NULL, which is no address".into(),
-        None if after < NEAR => return format!("{at:#x} is NULL, and {at} bytes"),
+        None if after < NEAR => return format!("{at:#x} is NULL and {at} bytes"),
         _ => {}
     }
     let all = world.attached();

@@ -8,13 +8,18 @@ use crate::syscalls::world::{Removed, World};
 
 /// Key -1: what ftok answers when it fails.
 pub fn key_of_no_file(key: i64, world: &dyn World) -> Option<String> {
-    (key as c_int == -1).then(|| {
-        let file = world.no_file().map_or(String::new(), |path| format!(" (no file {path:?})"));
-        format!(
-            "key 0xffffffff is -1, the answer of an ftok that failed{file}; each program whose \
-             ftok fails gets the same key"
-        )
-    })
+    if key as c_int != -1 {
+        return None;
+    }
+    // That file need not be ftok's: a loader looks for files, too.
+    let file = match world.no_file() {
+        Some((path, errno)) => format!(" (the last file that was looked up: {path:?}, {errno:?})"),
+        None => String::new(),
+    };
+    Some(format!(
+        "key 0xffffffff is -1, what ftok answers when it fails{file}; each program whose ftok fails \
+         gets the same key"
+    ))
 }
 
 pub fn no_file(case: &Case) -> Option<String> {

@@ -50,7 +50,7 @@ pub fn no_child(case: &Case) -> Option<String> {
     let wanted = case.call.value("pid").filter(|pid| *pid > 0);
     Some(match wanted {
         Some(pid) => match case.world.ended(pid as c_int) {
-            Some(who) => format!("{who} was waited for already"),
+            Some(who) => format!("{who} has ended: it is no child to wait for any more"),
             None => format!("{pid} is no child of this process"),
         },
         None => "this process has no child that was not waited for".into(),
