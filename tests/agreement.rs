@@ -224,11 +224,10 @@ fn watched(json: &str) -> (String, ByProcess) {
         let (pid, call) = (event["tid"].to_string(), &event["call"]);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let name = text(&call["name"]).replace("semtimedop", "semop");
-        if event["event"] != "call" {
-            continue;
-        }
-        if name == "execve" && main.is_empty() {
+        if event["event"] == "start" {
             main = pid;
+        } else if event["event"] != "call" {
+            continue;
         } else if name == "execve" && call["result"] == 0 {
             elsewhere.push(pid);
         } else if !elsewhere.contains(&pid) && CALLS.split('|').any(|known| known == name) {

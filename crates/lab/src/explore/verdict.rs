@@ -19,18 +19,13 @@ pub fn word(kind: Kind) -> &'static str {
     }
 }
 
-/// What C calls a system call.
-pub fn as_in_c(name: &str) -> &str {
-    if name == "semtimedop" { "semop" } else { name.trim_start_matches("rt_") }
-}
-
 /// What is wrong with a run. Processes are meant by their letters.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Finding {
     /// All processes that live sleep, each in a call that only another of them could end.
     Deadlock { sleepers: Vec<Sleeper> },
-    /// A signal that has no handler yet has killed it.
-    NoHandler { letter: usize, pid: i32, signal: c_int },
+    /// A signal that has no handler has killed it. `had`: not any more.
+    NoHandler { letter: usize, pid: i32, signal: c_int, had: bool },
     /// SIGSEGV, SIGABRT, …
     Crash { letter: usize, pid: i32, signal: c_int },
     /// Still there when all have ended.
@@ -39,8 +34,8 @@ pub enum Finding {
     RemovedTwice { kind: Kind, id: i32, by: usize, letter: usize, pid: i32 },
     /// A call on one that was removed before.
     DeadId { kind: Kind, id: i32, by: usize, call: &'static str, letter: usize, pid: i32 },
-    /// A signal for a pid that is none of the program's.
-    Outsider { letter: usize, pid: i32, target: i32, signal: c_int },
+    /// A signal for a pid that is none of the program's. `parent`: getppid has answered it 0.
+    Outsider { letter: usize, pid: i32, target: i32, signal: c_int, parent: bool },
     /// It goes on and on, and nothing changes.
     Endless { letter: usize, pid: i32 },
 }
@@ -73,8 +68,9 @@ impl Finding {
     pub fn class(&self) -> String {
         match self {
             Finding::Deadlock { .. } => "deadlock".into(),
-            Finding::NoHandler { signal, .. } => {
-                format!("killed by {}, before its handler", names::signal(*signal))
+            Finding::NoHandler { signal, had, .. } => {
+                let when = if *had { "after" } else { "before" };
+                format!("killed by {}, {when} its handler", names::signal(*signal))
             }
             Finding::Crash { signal, .. } => format!("crash: {}", names::signal(*signal)),
             Finding::Left { kind, .. } => format!("{} left behind", word(*kind)),
@@ -108,9 +104,13 @@ impl fmt::Display for Finding {
                 let list: Vec<String> = sleepers.iter().map(|one| one.to_string()).collect();
                 write!(f, "deadlock: {}", list.join("; "))
             }
-            Finding::NoHandler { letter, pid, signal } => {
+            Finding::NoHandler { letter, pid, signal, had } => {
                 write!(f, "{} is killed by {}", who(letter, pid), names::signal(*signal))?;
-                f.write_str(": the signal came before its handler was installed")
+                f.write_str(if *had {
+                    ": its handler had been replaced by the default action"
+                } else {
+                    ": the signal came before its handler was installed"
+                })
             }
             Finding::Crash { letter, pid, signal } => {
                 write!(f, "{} crashes: {}", who(letter, pid), names::signal(*signal))
@@ -127,11 +127,15 @@ impl fmt::Display for Finding {
                 write!(f, "{} had removed", letter(*by))
             }
             Finding::DeadId { kind, id, by, call, letter: one, pid } => {
-                write!(f, "{}: {} on {} {id}, which ", who(one, pid), as_in_c(call), word(*kind))?;
+                write!(f, "{}: {call} on {} {id}, which ", who(one, pid), word(*kind))?;
                 write!(f, "{} had removed", letter(*by))
             }
-            Finding::Outsider { letter, pid, target, signal } => {
+            Finding::Outsider { letter, pid, target, signal, parent } => {
                 let what = match target {
+                    0 if *parent => {
+                        "pid 0, the answer of getppid: its parent is not a process of this program"
+                            .into()
+                    }
                     0 => "pid 0, which means its whole process group".into(),
                     -1 => "pid -1, which means all processes".into(),
                     _ => format!("pid {target}, which is not a process of this program"),
@@ -155,7 +159,10 @@ impl fmt::Display for Sleeper {
         match self.asleep {
             Asleep::Stopped => f.write_str("a stop")?,
             Asleep::Elsewhere => f.write_str("a call")?,
-            Asleep::Call(number) => f.write_str(as_in_c(&syscalls::name(number)))?,
+            // One that sleeps for ever has no limit.
+            Asleep::Call(number) => {
+                f.write_str(syscalls::spoken(&syscalls::name(number), false))?
+            }
         }
         if self.alarm { f.write_str(", until its alarm kills it") } else { Ok(()) }
     }

@@ -23,7 +23,7 @@ rows! {
         explain: notes::slept,
     }
     #[cfg(target_arch = "x86_64")]
-    SYS_alarm alarm(seconds Size) {
+    SYS_alarm alarm(seconds Unsigned) {
         shown: Shown::Always,
         touches: &[Touch::Time],
         changes: Changes::Alarm,

@@ -59,6 +59,11 @@ pub const GO_ON: Cure =
 pub const HANDLER_FIRST: Cure = cure("install the handler before fork", "4.8", 6);
 pub const HANDLER_IN_BOTH: Cure =
     cure("install the handler before the other can know the pid", "4.9", 9);
+pub const KEEP_HANDLER: Cure = cure(
+    "keep the handler while a signal can come: SA_RESETHAND, or SIG_DFL, is for the last one only",
+    "4.8",
+    6,
+);
 pub const CHECK_SHMAT: Cure =
     cure("compare the result of shmat with (void *)-1 before it is used as an address", "4.5", 6);
 pub const NOT_AFTER_SHMDT: Cure =

@@ -8,7 +8,7 @@
 use libc::c_int;
 
 use super::schedule::letter;
-use super::verdict::{Finding, Kind, Line, Moment, Story, as_in_c, word};
+use super::verdict::{Finding, Kind, Line, Moment, Story, word};
 use crate::event::{Call, Command};
 use crate::syscalls;
 use crate::syscalls::cells::Object;
@@ -40,13 +40,18 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
     let end = story.len().checked_sub(1);
     let (decides, cure) = match finding {
         Finding::Deadlock { sleepers } => deadlock(story, sleepers),
-        Finding::NoHandler { letter: one, signal, pid } => {
+        Finding::NoHandler { letter: one, signal, pid, had } => {
             let why = format!(
-                "{} is delivered to {}, which has no handler for it yet",
+                "{} is delivered to {}, which has no handler for it {}",
                 names::signal(*signal),
-                letter(*one)
+                letter(*one),
+                if *had { "any more" } else { "yet" }
             );
-            let cure = if is_related(story, *pid) { HANDLER_FIRST } else { HANDLER_IN_BOTH };
+            let cure = match is_related(story, *pid) {
+                _ if *had => KEEP_HANDLER,
+                true => HANDLER_FIRST,
+                false => HANDLER_IN_BOTH,
+            };
             (delivered_last(story, *one, *signal).map(|at| (at, why)), cure)
         }
         Finding::Crash { letter, signal, .. } => crash(story, *letter, *signal),
@@ -90,7 +95,7 @@ fn object(call: &Call) -> Option<Object> {
 }
 
 fn name(call: &Call) -> &str {
-    as_in_c(&call.name)
+    syscalls::spoken(&call.name, call.args.get(3).is_some_and(|limit| limit.value != 0))
 }
 
 /// Does the call remove this object?
