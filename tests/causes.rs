@@ -178,7 +178,11 @@ const ADDRESSES: &[Case] = &[
     (
         "addresses",
         "odd",
-        &[("shmat", "is not the start of a page; SHM_RND"), ("shmat", "^SHM_REMAP needs an addr")],
+        &[
+            ("shmat", "is not the start of a page; SHM_RND"),
+            ("shmat", "^SHM_REMAP needs an address$"),
+            ("shmat", "is not in the part of the addresses that a process has$"),
+        ],
     ),
     ("addresses", "rounded", &[("shmat", r"the address it asked for, rounded down \(SHM_RND\)")]),
     ("addresses", "store", &[("signal", "^shmid # is attached read-only at 0x")]),
@@ -254,7 +258,10 @@ const MUTEXES: &[Case] = &[
     (
         "mutexes",
         "ended",
-        &[("futex", r"^sleeps for a mutex that child \d+ had locked, which has en")],
+        &[(
+            "futex",
+            r"^sleeps for a mutex that child \d+ had locked, which has ended without unlocking it$",
+        )],
     ),
     ("mutexes", "lives", &[("futex", r"^sleeps until causes-mutexes \d+ unlocks the mutex$")]),
     (
@@ -262,10 +269,13 @@ const MUTEXES: &[Case] = &[
         "ends",
         &[
             ("futex", r"^sleeps until causes-mutexes \d+ unlocks the mutex$"),
-            ("exit", r"^it had locked the mutex for which child \d+ sleeps: nobody unlocks it$"),
+            (
+                "exit",
+                r"^it had locked the mutex for which child \d+ sleeps, and has not unlocked it$",
+            ),
         ],
     ),
-    ("mutexes", "own", &[("futex", "^sleeps for a mutex that this thread itself has locked")]),
+    ("mutexes", "own", &[("futex", "^sleeps for a mutex that it has locked itself$")]),
     (
         "mutexes",
         "private",

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
     } else if (is(argv, "odd")) {
         shmat(one, at + 8, 0);
         shmat(one, NULL, SHM_REMAP);
-        shmat(one, (void *)4096, 0);
+        shmat(one, (void *)(1UL << 48), 0);
     } else if (is(argv, "rounded")) {
         shmdt(at);
         shmdt(shmat(one, at + 8, SHM_RND));

@@ -422,8 +422,8 @@ fn private_on_shared(call: &Call, world: &dyn World) -> Option<String> {
     let private = call.value("futex_op")? as c_int & libc::FUTEX_PRIVATE_FLAG != 0;
     let what = world.shared(call.value("uaddr")? as u64).filter(|_| private)?;
     Some(format!(
-        "the word is in {what}, but PRIVATE: no other process sleeps or wakes here \
-         (PTHREAD_PROCESS_SHARED, or sem_init's pshared, is missing)"
+        "the word is in {what}, but PRIVATE: other processes neither sleep nor wake here; that needs \
+         PTHREAD_PROCESS_SHARED, or sem_init's pshared"
     ))
 }
 
@@ -450,12 +450,10 @@ pub fn asleep_on_futex(call: &Call, world: &dyn World) -> Option<Note> {
     let mutex = world.mutex(at).filter(|_| waits_for_mutex(call))?;
     let owner = mutex.owner;
     let text = match (mutex.own, mutex.ended) {
-        (true, _) => {
-            "sleeps for a mutex that this thread itself has locked: it waits for ever".into()
-        }
+        (true, _) => "sleeps for a mutex that it has locked itself".into(),
         (_, true) => {
             format!(
-                "sleeps for a mutex that {owner} had locked, which has ended: nobody unlocks it"
+                "sleeps for a mutex that {owner} had locked, which has ended without unlocking it"
             )
         }
         _ => format!("sleeps until {owner} unlocks the mutex"),

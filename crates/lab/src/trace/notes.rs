@@ -80,7 +80,8 @@ pub fn killed(signal: c_int, attached: bool) -> Option<Note> {
 
 /// A thread that has ended with a mutex, for which others sleep.
 pub fn has_mutex(sleeper: &str) -> Note {
-    let text = format!("it had locked the mutex for which {sleeper} sleeps: nobody unlocks it");
+    let text =
+        format!("it had locked the mutex for which {sleeper} sleeps, and has not unlocked it");
     Note::new(text, "4.10")
 }
 

@@ -94,7 +94,8 @@ impl World for Here<'_> {
 
     fn has_huge_pages(&self, shift: u32) -> bool {
         let kib = 1_u64.checked_shl(shift).unwrap_or(0) >> 10;
-        Path::new(&format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB")).exists()
+        let pools = Path::new("/sys/kernel/mm/hugepages");
+        !pools.exists() || pools.join(format!("hugepages-{kib}kB")).exists()
     }
 
     fn failed(&self, source: Source) -> Option<(String, Errno)> {

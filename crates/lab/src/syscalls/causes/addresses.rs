@@ -26,6 +26,13 @@ pub fn occupied(case: &Case) -> Option<String> {
     })
 }
 
+/// No process has memory there: the kernel's half.
+pub fn far_address(case: &Case) -> Option<String> {
+    let at = case.value("shmaddr") as u64;
+    (at >= 1 << 47)
+        .then(|| format!("{at:#x} is not in the part of the addresses that a process has"))
+}
+
 pub fn no_address_space(case: &Case) -> Option<String> {
     let size = case.world.found(case.kind, case.first()).and_then(|found| found.row.size);
     let size = size.map_or("the segment".into(), |size| count(size, "byte"));

@@ -55,7 +55,7 @@ const CAUSES: &[(&[&str], Errno, &[Cause])] = &[
     (&["shmget"], Errno::ENOMEM, &[no_huge_pages, no_memory]),
     (&["shmget"], Errno::EPERM, &[huge_pages_forbidden]),
     (&["shmat"], Errno::EINVAL, &[negative_id, odd_address, remap_nowhere, unknown_id, occupied]),
-    (&["shmat"], Errno::ENOMEM, &[no_address_space]),
+    (&["shmat"], Errno::ENOMEM, &[far_address, no_address_space]),
     (&["shmat"], Errno::EPERM, &[low_address]),
     (&["shmdt"], Errno::EINVAL, &[failed_address, inside, moved, detached, behind, not_attached]),
     (
