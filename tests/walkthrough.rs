@@ -163,30 +163,6 @@ fn note(section: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no note for {section}")).path()
 }
 
-/// The C listings of the sections are for students who write C: each is compiled, and run.
-#[test]
-fn every_c_listing_compiles_runs_and_leaves_nothing() {
-    for section in sections() {
-        let text = fs::read_to_string(note(&section)).expect("the note");
-        let whole = |listing: &String| listing.contains("int main(");
-        let listings: Vec<String> = blocks(&text, "c").into_iter().filter(whole).collect();
-        assert!(!listings.is_empty(), "the note of {section} has no complete C listing");
-        for listing in listings {
-            let dir = scratch();
-            let (source, program) = (dir.path().join("listing.c"), dir.path().join("listing"));
-            fs::write(&source, &listing).expect("listing.c");
-            let flags =
-                ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
-            let cc =
-                std::process::Command::new("cc").args(flags).arg(&program).arg(&source).output();
-            let cc = cc.expect("cc");
-            assert!(cc.status.success(), "{section}: {}", String::from_utf8_lossy(&cc.stderr));
-            let ran = run(&program).go();
-            assert!(ran.code == 0 && ran.left.is_empty(), "{section}: {ran:#?}");
-        }
-    }
-}
-
 /// notes/behaviours.md and the experiments name each other.
 #[test]
 fn every_behaviour_stands_where_the_list_says() {
