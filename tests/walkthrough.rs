@@ -4,10 +4,10 @@
 mod common;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use common::{bin, per_process, repo, run, run_lab, scratch, scrub, sections};
+use common::pages::{blocks, check, checkout};
+use common::{bin, repo, run_lab, sections};
 use regex::Regex;
 
 fn pages() -> Vec<PathBuf> {
@@ -22,96 +22,6 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The fenced blocks of one language.
-pub fn blocks(text: &str, language: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(bool, String)> = None;
-    for line in text.lines() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(name)) => open = Some((name == language, String::new())),
-            (Some(_), Some(_)) => blocks.extend(open.take().filter(|one| one.0).map(|one| one.1)),
-            (Some((_, block)), None) => *block += &format!("{line}\n"),
-            (None, None) => {}
-        }
-    }
-    blocks
-}
-
-/// Undoes what depends on the width of the page and on the length of numbers.
-fn normal(text: &str) -> Vec<String> {
-    let more = Regex::new(r"^([\w ]+ \d+ │)?      +(\S.*)$").expect("continuation");
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        match (more.captures(line), lines.last_mut()) {
-            (Some(found), Some(last)) if !last.trim().is_empty() => {
-                *last += &format!(" {}", &found[2])
-            }
-            _ => lines.push(line.trim_end().to_string()),
-        }
-    }
-    let spaces = Regex::new(" +").expect("spaces");
-    let scrubbed = scrub(&lines.join("\n"));
-    scrubbed.lines().map(|line| spaces.replace_all(line, " ").trim().to_string()).collect()
-}
-
-/// Does `got` have these lines in this order? A line of three dots stands for any number.
-fn like(expected: &[String], got: &[String]) -> bool {
-    match expected.split_first() {
-        None => got.is_empty(),
-        Some((dots, rest)) if dots == "..." => (0..=got.len()).any(|skip| like(rest, &got[skip..])),
-        Some((line, rest)) => got.first() == Some(line) && like(rest, &got[1..]),
-    }
-}
-
-/// A copy of what the commands of the pages need, where a student may read it.
-fn checkout() -> tempfile::TempDir {
-    let dir = scratch();
-    let copy = ["cp", "-r", "Cargo.toml", "Makefile", "src", "labs", "notes", "tests"];
-    let done = std::process::Command::new(copy[0])
-        .args(&copy[1..])
-        .arg(dir.path())
-        .current_dir(repo())
-        .status();
-    assert!(done.expect("cp").success());
-    // Where cargo puts programs, for the commands that name one.
-    fs::create_dir(dir.path().join("target")).expect("target");
-    symlink(bin(""), dir.path().join("target/debug")).expect("target/debug");
-    dir
-}
-
-fn check(page: &Path, block: &str, checkout: &Path) -> Result<(), String> {
-    let commands: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
-    let programs = bin("").display().to_string();
-    let mark = "\u{1e}";
-    let mut script = format!("cd {}; PATH=$PATH:{programs}\n", checkout.display());
-    for command in &commands {
-        script += &format!("echo '{mark}'\n{{ {command}\n}} 2>&1\n");
-    }
-    let ran = run(Path::new("sh"))
-        .args(&["-c", &script])
-        .env("COLUMNS", "80")
-        .env("CARGO", "true")
-        .env("BIN", programs.trim_end_matches('/'))
-        .go();
-    let outputs: Vec<&str> = ran.stdout.split(&format!("{mark}\n")).skip(1).collect();
-    let expected = format!("\n{block}");
-    let expected: Vec<&str> = expected.split("\n$ ").skip(1).collect();
-    for ((command, expected), output) in commands.iter().zip(expected).zip(outputs) {
-        let expected = expected.split_once('\n').map_or("", |(_, rest)| rest);
-        let (want, got) = (normal(expected), normal(output));
-        let apart = |text: &str| normal(&per_process(text));
-        if !like(&want, &got) && (expected.contains("\n...") || apart(expected) != apart(output)) {
-            let (want, got) = (want.join("\n"), got.join("\n"));
-            let diff = similar::TextDiff::from_lines(&want, &got).unified_diff().to_string();
-            return Err(format!("{}: $ {command}\n{diff}\n{}", page.display(), ran.stderr));
-        }
-    }
-    if !ran.left.is_empty() {
-        return Err(format!("{}: the block leaves {:?}", page.display(), ran.left));
-    }
-    Ok(())
-}
-
 #[test]
 fn every_console_block_prints_what_the_page_says() {
     let checkout = checkout();
@@ -119,7 +29,7 @@ fn every_console_block_prints_what_the_page_says() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
         for block in blocks(&text, "console") {
-            failed.extend(check(&page, &block, checkout.path()).err());
+            failed.extend(check(&page, &block, checkout.path(), &bin("")).err());
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));

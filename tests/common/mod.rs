@@ -2,6 +2,7 @@
 //! and with a look at what it left in the kernel.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod pages;
 pub mod scene;
 
 use std::collections::BTreeSet;
