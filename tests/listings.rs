@@ -1,4 +1,4 @@
-//! The C listings of the notes, for students who write C: each compiles without a warning and runs; and
+//! The C listings of the sections, for students who write C: each compiles without a warning and runs; and
 //! where one of its calls fails, it says which, ends with 1, and leaves neither a segment nor a process.
 
 mod common;
@@ -80,7 +80,7 @@ fn errors() -> impl Iterator<Item = (&'static str, Errno)> {
     FAILS.into_iter().chain(WAITS)
 }
 
-/// The complete listings of the notes: whose they are, and their text.
+/// The complete listings of the sections: whose they are, and their text.
 fn listings() -> Vec<(String, String)> {
     let fence = Regex::new(r"(?ms)^```c\n(.*?)^```$").expect("a fence");
     let mut all = Vec::new();

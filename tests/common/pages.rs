@@ -137,17 +137,14 @@ pub fn items(page: &str, heading: &str) -> Vec<Item> {
     items
 }
 
-/// Writes what the commands of these blocks print now into the page; GOLDEN=write.
-pub fn renewed(page: &Path, runs: &[String], checkout: &Path, programs: &Path) {
-    let mut text = fs::read_to_string(page).expect("a page");
-    for block in runs {
-        let outputs = outputs(block, checkout, programs).unwrap_or_else(|why| panic!("{why}"));
-        let commands = block.lines().filter(|line| line.starts_with("$ "));
-        let both = commands.zip(outputs).map(|(command, output)| format!("{command}\n{output}"));
-        let fence = |block: &str| format!("```console\n{block}```\n");
-        let new = both.collect::<String>();
-        assert!(text.contains(&fence(block)), "{}: {block}", page.display());
-        text = text.replacen(&fence(block), &fence(&new), 1);
-    }
-    fs::write(page, text).expect("a page");
+/// Writes what the commands of a block print now into the page; GOLDEN=write.
+pub fn renewed(page: &Path, block: &str, checkout: &Path, programs: &Path) {
+    let text = fs::read_to_string(page).expect("a page");
+    let outputs = outputs(block, checkout, programs).unwrap_or_else(|why| panic!("{why}"));
+    let commands = block.lines().filter(|line| line.starts_with("$ "));
+    let both = commands.zip(outputs).map(|(command, output)| format!("{command}\n{output}"));
+    let fence = |block: &str| format!("```console\n{block}```\n");
+    let new = text.replacen(&fence(block), &fence(&both.collect::<String>()), 1);
+    assert!(new != text, "{}: {block}", page.display());
+    fs::write(page, new).expect("a page");
 }
