@@ -139,7 +139,7 @@ soak:
 	@SOAK=1 tests/run
 
 golden:
-	@GOLDEN=write tests/run --test golden --test coverage
+	@GOLDEN=write tests/run --test golden --test coverage --test answers
 
 bench-trace:
 	@$(call build,--release -p lab)

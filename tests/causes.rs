@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::foreign::{events, foreign, kind, text, trace_of, traced};
-use common::{bin, namespaces, run};
+use common::{bin, can_explore, run};
 use regex::Regex;
 
 /// A program of tests/foreign/causes, its case, and per call or event that has a sentence: the call's
@@ -467,8 +467,8 @@ fn a_handler_that_was_there_is_not_missed() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn explore_names_them_too() {
-    if !namespaces() {
-        return eprintln!("not tested: the words of lab explore; it needs namespaces");
+    if !can_explore("the words of lab explore") {
+        return;
     }
     let program = foreign("causes/explored").display().to_string();
     for (case, is, is_not) in [

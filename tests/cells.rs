@@ -193,9 +193,9 @@ fn parts(experiments: bool) -> Vec<Part> {
             }
         }
         if experiments {
-            let list = common::run_lab(&section).args(&["--list"]).go().clean().stdout;
-            for one in list.lines().filter_map(|line| line.split_whitespace().next()) {
-                parts.push(part(&format!(" {one}"), &["--experiment", one], "", None));
+            for one in common::experiments(&section) {
+                let words = ["--experiment", &one.name];
+                parts.push(part(&format!(" {}", one.name), &words, "", None));
             }
         }
     }

@@ -5,7 +5,7 @@ mod common;
 use std::io::Read;
 use std::path::Path;
 
-use common::{bin, have, lab, namespaces, repo, run, sections};
+use common::{bin, can_explore, lab, repo, run, sections};
 use expectrl::{Expect, Session};
 use unicode_width::UnicodeWidthStr;
 
@@ -155,9 +155,7 @@ fn make_lists_its_commands_in_80_columns() {
 /// The prompt of STEP, with a long call in it.
 #[test]
 fn the_prompt_fits_the_terminal() {
-    if !sections().contains(&"4.8".into()) {
-        return;
-    }
+    assert!(sections().contains(&"4.8".into()));
     let lab = lab("4.8").display().to_string();
     let script = format!("read go; STEP=call {lab} --part c --rounds 1");
     let (command, _dir) = run(Path::new("bash")).args(&["-c", &script]).command(true);
@@ -202,7 +200,7 @@ fn quoted_output_is_80_columns_wide() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn an_answer_fits_the_terminal() {
-    if !have("cc", "lab explore") || !namespaces() {
+    if !can_explore("lab explore") {
         return;
     }
     let dir = common::scratch();

@@ -5,13 +5,12 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Run, bin, is_root, lab, namespaces, run};
+use common::{Run, apart, as_root, bin, lab, run};
 
 /// Runs a script as root, with a /tmp of its own in which are lab 4.4 and sweep. `as UID COMMAND…` is that
 /// user, without XDG_RUNTIME_DIR. What the script writes to /tmp is afterwards in `{dir}/tmp`.
 fn in_a_fresh_tmp(script: &str) -> Option<Run> {
-    if !is_root() {
-        eprintln!("not tested: folders of several users; it needs root");
+    if !as_root("folders of several users") {
         return None;
     }
     let (lab, sweep) = (lab("4.4"), bin("sweep"));
@@ -35,7 +34,7 @@ fn file(run: &Run, name: &str) -> String {
 /// `root` in a user namespace is some student: the folder has the student's number, and root's is free.
 #[test]
 fn who_is_root_in_a_namespace_does_not_take_roots_folder() {
-    if !namespaces() {
+    if !apart("root of a user namespace, and its folder") {
         return;
     }
     let script = "for user in 1001 1002; do as $user unshare -Ur /tmp/lab > /tmp/$user; done\n\

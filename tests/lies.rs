@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use common::{have, is_root, namespaces, run_lab, scratch, sections};
+use common::{apart, experiments, have, is_root, run_lab, scratch, sections};
 use regex::Regex;
 
 /// The answers that are lied about, and of how many of each at most.
@@ -147,7 +147,7 @@ fn never_false(section: &str, args: &[&str], library: &Path) -> BTreeSet<String>
 
 #[test]
 fn each_claim_is_refused_when_the_kernel_answers_otherwise() {
-    if !have("cc", "that claims can fail") || !namespaces() {
+    if !have("cc", "that claims can fail") || !apart("that claims can fail") {
         return;
     }
     let dir = scratch();
@@ -164,9 +164,8 @@ fn each_claim_is_refused_when_the_kernel_answers_otherwise() {
         if std::env::var_os("SOAK").is_none() {
             continue;
         }
-        let list = run_lab(&section).args(&["--list"]).go().clean().stdout;
-        let names = list.lines().filter_map(|line| line.split_whitespace().next());
-        places.extend(names.map(|name| (section.clone(), Some(name.to_string()))));
+        let names = experiments(&section).into_iter();
+        places.extend(names.map(|one| (section.clone(), Some(one.name))));
     }
     let (places, found) = (Mutex::new(places), Mutex::new(vec![]));
     std::thread::scope(|scope| {

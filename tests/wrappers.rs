@@ -162,7 +162,7 @@ fn shmctl() {
         let id = segment(5000)?;
         let mut ds = shm::ctl_stat(id)?;
         assert_eq!((ds.shm_segsz, ds.shm_perm.mode, ds.shm_nattch), (5000, 0o600, 0));
-        assert_eq!(Row::of(id, &ds).get("cpid"), std::process::id().into());
+        assert_eq!(Row::of(id, &ds).get("cpid"), i64::from(std::process::id()));
         ds.shm_perm.mode = 0o400;
         shm::ctl_set(id, &ds)?;
         assert_eq!(shm::ctl_stat(id)?.shm_perm.mode, 0o400);

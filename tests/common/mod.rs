@@ -4,6 +4,7 @@
 
 pub mod foreign;
 pub mod inject;
+pub mod pages;
 pub mod scene;
 
 use std::collections::BTreeSet;
@@ -66,6 +67,24 @@ pub fn have(program: &str, what: &str) -> bool {
     }
 }
 
+/// An experiment, as `--list` names it.
+pub struct Experiment {
+    pub name: String,
+    /// Its whole line.
+    pub line: String,
+}
+
+/// What a section's `--list` names; a section without experiments says so.
+pub fn experiments(section: &str) -> Vec<Experiment> {
+    let list = run_lab(section).args(&["--list"]).go().clean().stdout;
+    let lines = list.lines().filter(|line| !line.starts_with("  none here: "));
+    let one = |line: &str| {
+        let name = line.split_whitespace().next().expect("a name").to_string();
+        Experiment { name, line: line.trim_end().to_string() }
+    };
+    lines.map(one).collect()
+}
+
 /// Are we root? If not, that is named with what is not tested: what a machine forbids can be no failure.
 pub fn as_root(what: &str) -> bool {
     is_root() || not_tested("root", what)
@@ -83,7 +102,7 @@ pub fn can_explore(what: &str) -> bool {
 }
 
 /// Every test that returns early has said here why: for the last lines of tests/run. Always false.
-fn not_tested(without: &str, what: &str) -> bool {
+pub fn not_tested(without: &str, what: &str) -> bool {
     eprintln!("not tested without {without}: {what}");
     if let Some(list) = std::env::var_os("NOT_TESTED") {
         let list = fs::OpenOptions::new().append(true).open(list);

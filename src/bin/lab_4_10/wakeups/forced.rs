@@ -97,7 +97,9 @@ fn why(scene: Scene) -> &'static str {
             "the handler notified nobody: the reader had looked, and not yet waited"
         }
         Scene::LockedHandler => "the handler waits for a mutex that its own thread has: for ever",
-        Scene::MutexAsSignal => "who has not locked a mutex may not unlock it: EPERM",
+        Scene::MutexAsSignal => {
+            "the mutex is ERRORCHECK: who has not locked it may not unlock it, EPERM"
+        }
     }
 }
 
