@@ -76,7 +76,8 @@ const CALLS: &[(c_long, &str, &[Errno])] = &[
     (libc::SYS_mlock, "mlock", &[ENOMEM]),
     (libc::SYS_remap_file_pages, "remap_file_pages", &[EINVAL]),
     (libc::SYS_umask, "umask", &[]),
-    (libc::SYS_access, "access", &[EACCES]),
+    // EACCES is an answer: then the folder is another user's.
+    (libc::SYS_access, "access", &[EIO]),
     (libc::SYS_socketpair, "socketpair", &[EMFILE]),
     (libc::SYS_sendto, "send", &[ENOBUFS]),
     (libc::SYS_recvfrom, "recv", &[ENOMEM]),

@@ -90,8 +90,14 @@ fn a_process_or_thread_too_many_is_one_line() {
     if !apart("a process too many") {
         return;
     }
-    let reasons = ["fork() failed: EAGAIN", "pthread_create(", "could not be made", "no thread"];
-    let mut refused = [0; 4];
+    let reasons = [
+        "fork() failed: EAGAIN",
+        "pthread_create(",
+        "could not be made",
+        "no thread",
+        "posix_spawn(",
+    ];
+    let mut refused = [0; 5];
     for section in sections() {
         // The shell of the test and the lab are two.
         for most in 2..=8 {

@@ -90,7 +90,7 @@ pub fn section(
             let why = || format!("no experiment '{name}' here; --list shows all names");
             known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
         });
-        ledger::start();
+        ledger::start()?;
         match chosen.transpose()? {
             Some(experiment) => ask(experiment),
             None if words.get_flag("experiments") => experiments.iter().try_for_each(ask),

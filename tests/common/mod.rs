@@ -229,7 +229,7 @@ pub fn isolated(name: &str, privileged: bool, body: fn() -> lablib::Result<()>) 
     const INSIDE: &str = "ISOLATED";
     if std::env::var_os(INSIDE).is_some() {
         return in_one_thread(|| {
-            lablib::leftovers::start();
+            lablib::leftovers::start().expect("a ledger");
             body().expect("what is promised");
         });
     }

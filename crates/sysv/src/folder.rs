@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use libc::{EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, O_DIRECTORY, O_NOFOLLOW};
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::look::text;
@@ -21,10 +22,12 @@ pub fn open(dir: &Path) -> Result<File, Failed> {
     let found = folder.metadata().map_err(|error| (format!("stat({dir:?})"), error))?;
     let ours = found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
     // In a user namespace all users without a number there look like one, which may be ours.
-    if ours && access(dir, AccessFlags::W_OK).is_ok() {
-        return Ok(folder);
+    let may = if ours { access(dir, AccessFlags::W_OK) } else { Err(Errno::EPERM) };
+    match may {
+        Ok(()) => Ok(folder),
+        Err(Errno::EPERM | Errno::EACCES) => Err(call(Error::from_raw_os_error(EPERM))),
+        Err(errno) => Err((format!("access({dir:?}, W_OK)"), errno.into())),
     }
-    Err(call(Error::from_raw_os_error(EPERM)))
 }
 
 /// `$XDG_RUNTIME_DIR/NAME`, or else `/tmp/NAME-UID`, made with mode 0700. In /tmp another user may have made

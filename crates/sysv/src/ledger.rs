@@ -1,7 +1,7 @@
 //! The file in which the workbook keeps what it has made: a [`Line`] for each object.
 
 use std::fs::{self, File};
-use std::io::{self, Error, ErrorKind, Write};
+use std::io::{self, Error, ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::folder::{self, Failed};
@@ -25,7 +25,9 @@ pub fn edit<T>(dir: &Path, change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T
     let before = match File::open(&file) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         opened => {
-            io::read_to_string(opened.map_err(call("open", &file))?).map_err(call("read", &file))?
+            // `take`: it is read, without a look at how long it is and where it stands.
+            let opened = opened.map_err(call("open", &file))?.take(u64::MAX);
+            io::read_to_string(opened).map_err(call("read", &file))?
         }
     };
     let damaged = |text| {

@@ -20,9 +20,12 @@ use super::failure::{Failure, Result, looked};
 /// The first process of this lab; -1 in a namespace that goes with what is made in it.
 pub static RUN: AtomicI32 = AtomicI32::new(0);
 
-/// A lab starts: what it and its children make from now on is gone when it ends, or is named.
-pub fn start() {
+/// A lab starts: what it and its children make from now on is gone when it ends, or is named. It makes
+/// nothing where it could not keep a ledger about it.
+pub fn start() -> Result<()> {
+    runtime_dir()?;
     RUN.store(process::id() as i32, Relaxed);
+    Ok(())
 }
 
 /// Makes an object by `get`, and keeps the ledger about it.

@@ -12,7 +12,7 @@ use super::records::{self, literal, pointer};
 use super::row;
 use crate::event::{Command, Futex, Meaning, Operation};
 use crate::tracer::memory::{self, record, string, strings};
-use crate::tracer::{Entry, Tid, names};
+use crate::tracer::{Entry, Tid, file_names, names};
 
 /// How an argument is spelled. `Out` ones point at what the kernel fills.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,18 +119,18 @@ pub fn spell(tid: Tid, entry: &Entry, is: As, value: u64) -> Option<Spelled> {
         Mode if !may_make_a_file(entry) => return None,
         Dir if int == libc::AT_FDCWD => return Some("AT_FDCWD".into()),
         Dir => int.to_string(),
-        OpenFlags => names::open_flags(int),
+        OpenFlags => file_names::open_flags(int),
         // Without a mode of access.
         PipeFlags => {
-            names::open_flags(int).trim_start_matches("O_RDONLY|").replace("O_RDONLY", "0")
+            file_names::open_flags(int).trim_start_matches("O_RDONLY|").replace("O_RDONLY", "0")
         }
         Offset => (value as i64).to_string(),
         Mode => format!("0{value:03o}"),
         Access if int == 0 => return Some("F_OK".into()),
-        Access => names::flags(value, &names::ACCESS),
-        Whence => names::one(int.into(), names::WHENCE, "SEEK_"),
-        LockOp => names::flags(value, &names::LOCK),
-        FileCommand => names::one(int.into(), names::FILE_COMMANDS, "F_"),
+        Access => names::flags(value, &file_names::ACCESS),
+        Whence => names::one(int.into(), file_names::WHENCE, "SEEK_"),
+        LockOp => names::flags(value, &file_names::LOCK),
+        FileCommand => names::one(int.into(), file_names::FILE_COMMANDS, "F_"),
         Hex => format!("{value:#x}"),
         Key => spell::key(int),
         GetFlags(kind) => names::get(kind, int),

@@ -26,6 +26,7 @@ use nix::unistd::Pid;
 #[cfg(target_arch = "x86_64")]
 pub mod auxv;
 pub mod cpu;
+pub mod file_names;
 pub mod filter;
 pub mod memory;
 pub mod names;

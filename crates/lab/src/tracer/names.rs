@@ -32,7 +32,7 @@ const SEM_COMMANDS: Names = &[
 const MSG_COMMANDS: Names = &[(11, "MSG_STAT"), (12, "MSG_INFO"), (13, "MSG_STAT_ANY")];
 
 /// Names of bits, in strace's order, and what a value is called that has none of them.
-pub struct Bits(&'static [(u64, &'static str)], &'static str);
+pub struct Bits(pub &'static [(u64, &'static str)], pub &'static str);
 
 /// The flags of `msgget` and `semget`.
 pub const GET: Bits = Bits(
@@ -135,54 +135,6 @@ pub const POLL: Bits = Bits(
     ],
     "POLL???",
 );
-/// `flock`'s operations.
-pub const LOCK: Bits = Bits(
-    &[
-        (libc::LOCK_SH as u64, "LOCK_SH"),
-        (libc::LOCK_EX as u64, "LOCK_EX"),
-        (libc::LOCK_UN as u64, "LOCK_UN"),
-        (libc::LOCK_NB as u64, "LOCK_NB"),
-    ],
-    "LOCK_???",
-);
-/// `access`'s modes.
-pub const ACCESS: Bits = Bits(
-    &[(libc::R_OK as u64, "R_OK"), (libc::W_OK as u64, "W_OK"), (libc::X_OK as u64, "X_OK")],
-    "?_OK",
-);
-/// `lseek`'s places.
-pub const WHENCE: Names = &[(0, "SEEK_SET"), (1, "SEEK_CUR"), (2, "SEEK_END")];
-/// `fcntl`'s commands that the labs and locks use. <fcntl.h>
-pub const FILE_COMMANDS: Names = &[
-    (libc::F_DUPFD as i64, "F_DUPFD"),
-    (libc::F_GETFD as i64, "F_GETFD"),
-    (libc::F_SETFD as i64, "F_SETFD"),
-    (libc::F_GETFL as i64, "F_GETFL"),
-    (libc::F_SETFL as i64, "F_SETFL"),
-    (libc::F_GETLK as i64, "F_GETLK"),
-    (libc::F_SETLK as i64, "F_SETLK"),
-    (libc::F_SETLKW as i64, "F_SETLKW"),
-    (libc::F_OFD_GETLK as i64, "F_OFD_GETLK"),
-    (libc::F_OFD_SETLK as i64, "F_OFD_SETLK"),
-    (libc::F_OFD_SETLKW as i64, "F_OFD_SETLKW"),
-    (libc::F_DUPFD_CLOEXEC as i64, "F_DUPFD_CLOEXEC"),
-];
-/// `open`'s flags beside the access mode, in strace's order.
-const OPEN: Bits = Bits(
-    &[
-        (libc::O_CREAT as u64, "O_CREAT"),
-        (libc::O_EXCL as u64, "O_EXCL"),
-        (libc::O_NOCTTY as u64, "O_NOCTTY"),
-        (libc::O_TRUNC as u64, "O_TRUNC"),
-        (libc::O_APPEND as u64, "O_APPEND"),
-        (libc::O_NONBLOCK as u64, "O_NONBLOCK"),
-        (libc::O_DIRECTORY as u64, "O_DIRECTORY"),
-        (libc::O_NOFOLLOW as u64, "O_NOFOLLOW"),
-        (libc::O_PATH as u64, "O_PATH"),
-        (libc::O_CLOEXEC as u64, "O_CLOEXEC"),
-    ],
-    "O_???",
-);
 /// `clone`'s flags, in strace's order.
 const CLONE: Bits = Bits(
     &[
@@ -275,17 +227,6 @@ pub fn one(value: i64, names: Names, what: &str) -> String {
         || format!("{:#x} /* {what}??? */", value as u32),
         |(_, name)| name.to_string(),
     )
-}
-
-/// `O_RDWR|O_CREAT|O_EXCL`
-pub fn open_flags(value: c_int) -> String {
-    let mode = match value & libc::O_ACCMODE {
-        libc::O_RDONLY => "O_RDONLY",
-        libc::O_WRONLY => "O_WRONLY",
-        _ => "O_RDWR",
-    };
-    let rest = value & !libc::O_ACCMODE;
-    if rest == 0 { mode.into() } else { format!("{mode}|{}", flags(rest as u64, &OPEN)) }
 }
 
 /// `SHM_RDONLY|SHM_RND`: bits by their names, the rest in hexadecimal; `0x8 /* SHM_??? */` where none
