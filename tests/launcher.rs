@@ -92,7 +92,7 @@ fn a_process_or_thread_too_many_is_one_line() {
     }
     let reasons = [
         "fork() failed: EAGAIN",
-        "pthread_create(",
+        "pthread_create",
         "could not be made",
         "no thread",
         "posix_spawn(",

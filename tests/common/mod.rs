@@ -490,7 +490,7 @@ pub fn scrub(text: &str) -> String {
             (r"\bpipe2\(\[\d+, \d+\]", "pipe2([FD, FD]"),
             (r"\bst_dev=0x\w+, st_ino=\d+", "st_dev=DEVICE, st_ino=INODE"),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
-            (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
+            (r"(?m)^(\w[\w ]*) \d+ +│", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
             (r"(?m)^([\w ]+ PID │── .*?) ─+$", "$1 ─"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),

@@ -41,7 +41,9 @@ pub fn asked<T>(call: &str, answer: io::Result<T>) -> Option<T> {
 fn read(path: &str) -> Result<String, (String, Errno)> {
     let told = |call: &'static str| move |error| (format!("{call}(\"{path}\")"), of(&error));
     let mut text = Vec::new();
-    File::open(path).map_err(told("open"))?.read_to_end(&mut text).map_err(told("read"))?;
+    // `take`: it is read, without a look at how long it is and where it stands.
+    let mut opened = File::open(path).map_err(told("open"))?.take(u64::MAX);
+    opened.read_to_end(&mut text).map_err(told("read"))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
