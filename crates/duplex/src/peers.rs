@@ -1,8 +1,9 @@
 //! Is this pid our peer?
 //!
-//! A pid in shared memory is only a claim. It may be 0 or very old, it may belong to another process by now,
-//! or an attacker may have written it. So no signal is sent to it before the kernel confirms it: the process
-//! exists (a pidfd means it alone from then on), belongs to our user, and has this very segment attached.
+//! A pid in shared memory is only a claim. It may be 0 or very old, it may belong to another
+//! process by now, or an attacker may have written it. So no signal is sent to it before the kernel
+//! confirms it: the process exists (a pidfd means it alone from then on), belongs to our user, and
+//! has this very segment attached.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread;
@@ -56,12 +57,11 @@ impl Peer {
         let there = has_attached(pid, shmid);
         looked()?;
         says("maps", &format!("segment {shmid} is {}there", if there { "" } else { "not " }))?;
-        // One that is about to end has detached already.
-        if !there && signals::wait_readable(pidfd.as_fd(), Some(Duration::from_millis(300)))? {
-            return nobody(&dead);
+        if !there {
+            let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
+            return other(why);
         }
-        let why = || format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
-        if there { Ok(Peer { pid: Pid::from_raw(pid), pidfd }) } else { other(why()) }
+        Ok(Peer { pid: Pid::from_raw(pid), pidfd })
     }
 
     /// Sends it a signal: pidfd_send_signal(2), which cannot reach another process.
