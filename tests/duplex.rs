@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use common::scene::{Did, did, scene};
+use common::scene::{Did, did, keep_terminals, scene};
 use common::{Run, as_root, have, left, preloaded, repo, run_lab};
 use expectrl::process::NonBlocking;
 use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
@@ -275,9 +275,8 @@ fn a_thread_that_cannot_be_made_is_one_line_and_ends_both() {
             let end = match side {
                 "server" => "ended server; ended client",
                 _ => {
-                    "ended client; until grep -q 'begin anew' server.out || [ ! -e /proc/$server ]; \
-                     do read -t 0.01 x <> pipe; done; \
-                     [ ! -e /proc/$server ] || kill $server; ended server"
+                    "ended client; until grep -q 'begin anew' server.out || [ ! -e /proc/$server ]
+                     do read -t 0.01 x <> pipe; done; stop server; ended server"
                 }
             };
             let run = play(
@@ -501,6 +500,7 @@ impl Chat {
         let (command, dir) = run_lab("4.10").under(&["bash", "-c", &script, "bash"]).command(true);
         let mut terminal = Session::spawn(command).expect("a terminal");
         terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+        keep_terminals();
         terminal.set_blocking(false).expect("a stream");
         Chat { terminal, seen: String::new(), answers: true, dir }
     }
@@ -685,10 +685,9 @@ fn the_terminal_is_closed_and_sighup_ignored() {
         drop(terminal);
         let also = dir.path().join("also");
         let ended = dir.path().join("ended");
-        let words = format!("{says} > '{}'", also.display());
-        assert!(
-            std::process::Command::new("sh").args(["-c", &words]).status().expect("sh").success()
-        );
+        // Opened for reading, too: they may have ended already, and then nobody else reads it.
+        let words = format!("{says} 1<> '{}'", also.display());
+        std::process::Command::new("sh").args(["-c", &words]).status().expect("sh");
         let until = Instant::now() + Duration::from_secs(60);
         while !ended.exists() {
             assert!(Instant::now() < until, "they never ended");

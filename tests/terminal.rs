@@ -24,6 +24,7 @@ fn start(section: &str, shell: &str, env: &[(&str, &str)]) -> (Terminal, TempDir
     let (command, dir) = runner.command(true);
     let mut terminal = Session::spawn(command).expect("a terminal");
     terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    common::scene::keep_terminals();
     terminal.set_expect_timeout(Some(Duration::from_secs(60)));
     (terminal, dir)
 }

@@ -107,12 +107,25 @@ pub fn c_programs() -> &'static Path {
     &DIR
 }
 
+/// What other tests start at the same time does not get our ends of terminals: such a terminal would not be
+/// gone when we close it.
+pub fn keep_terminals() {
+    for fd in fs::read_dir("/proc/self/fd").expect("/proc").filter_map(Result::ok) {
+        if fs::read_link(fd.path()).is_ok_and(|end| end.ends_with("ptmx")) {
+            let number = fd.file_name().to_string_lossy().parse().expect("a number");
+            // SAFETY: a flag of a descriptor, which may be closed by now: then nothing happens.
+            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+}
+
 /// A shell with job control in a terminal of 80 columns, which does not echo what is typed.
 pub fn shell() -> (Session<UnixProcess, PtyStream>, tempfile::TempDir) {
     let runner = run(Path::new("bash")).args(&["--norc", "-i"]).env("PS1", "ready> ");
     let (command, dir) = runner.command(true);
     let mut terminal = Session::spawn(command).expect("a terminal");
     terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    keep_terminals();
     terminal.set_expect_timeout(Some(Duration::from_secs(60)));
     terminal.expect("ready> ").expect("a prompt");
     (terminal, dir)

@@ -85,15 +85,27 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
     }
 }
 
+/// The client in a segment. One that fails detaches before it ends: so what is not attached is looked at
+/// again for a moment.
+fn peer_of(segment: &Segment) -> Result<Option<Peer>> {
+    for _ in 0..20 {
+        match segment.peer() {
+            Err(Failure::Because(exit::NOT_A_PEER, _)) => signals::wait(&[], Some(TICK), || false)?,
+            found => return found,
+        };
+    }
+    segment.peer()
+}
+
 /// Waits until one client has taken its place in both segments. NO_PEER: one came and died.
 fn meet(out: &Segment, back: &Segment) -> Result<Peer> {
     let peer = loop {
         // Its failures are looked at by `peer`, which tells "nobody yet" from "dead".
         match out.meet(Some(LOOK)) {
-            Err(Failure::Because(exit::NO_PEER, _)) => {}
+            Err(Failure::Because(exit::NO_PEER | exit::NOT_A_PEER, _)) => {}
             met => break met?,
         }
-        if let Some(peer) = out.peer()? {
+        if let Some(peer) = peer_of(out)? {
             break peer;
         }
         if is_removed(out.shmid) || is_removed(back.shmid) {
@@ -102,7 +114,7 @@ fn meet(out: &Segment, back: &Segment) -> Result<Peer> {
         }
     };
     loop {
-        match back.peer()? {
+        match peer_of(back)? {
             Some(other) if other.pid == peer.pid => return Ok(peer),
             Some(other) => {
                 let why = format!("hostile: {} and {} in one conversation", peer.pid, other.pid);
