@@ -16,7 +16,7 @@ fn in_a_fresh_tmp(script: &str) -> Option<Run> {
     let (lab, sweep) = (lab("4.4"), bin("sweep"));
     let script = format!(
         "mkdir -m 1777 {{dir}}/tmp; cp {} {{dir}}/tmp/lab; cp {} {{dir}}/tmp/sweep; chmod 755 {{dir}}/tmp/*\n\
-         unshare --mount sh -euc 'mount --bind {{dir}}/tmp /tmp; cd /; unset XDG_RUNTIME_DIR TMPDIR\n\
+         unshare --mount sh -euc 'mount --bind {{dir}}/tmp /tmp; cd /; unset XDG_RUNTIME_DIR TMPDIR LD_PRELOAD\n\
          as() {{ user=$1; shift; setpriv --reuid=$user --regid=$user --clear-groups -- \"$@\"; }}\n\
          {script}'",
         lab.display(),
