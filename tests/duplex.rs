@@ -592,26 +592,33 @@ fn a_message_arrives_while_one_types() {
 /// A terminal sends a paste as it is, each line with LF or with CR, or between brackets if it is asked to.
 #[test]
 fn every_pasted_line_arrives() {
-    for (name, pasted) in [
+    let all = [
         ("lf", "one\ntwo\nthree\n"),
         ("cr", "one\rtwo\rthree\r"),
         ("crlf", "one\r\ntwo\r\nthree\r\n"),
         ("bracketed", "\x1b[200~one\ntwo\nthree\x1b[201~\r"),
         ("bracketed, with a last line end", "\x1b[200~one\r\ntwo\r\nthree\r\n\x1b[201~\r"),
-    ] {
-        let mut chat = Chat::of("server", "client");
-        chat.prints("/quit ends");
-        chat.types(pasted);
-        chat.other_prints("server: three");
-        chat.types("/quit\r");
-        chat.other_prints("has said goodbye");
-        let text = fs::read_to_string(chat.dir.path().join("other.out")).expect("other.out");
-        let said: Vec<&str> =
-            text.lines().filter_map(|line| line.split("server: ").nth(1)).collect();
-        assert_eq!(said, ["one", "two", "three"], "{name}: {text}");
-        let (text, code, left) = chat.rest();
-        assert!(code == 0 && left.is_empty(), "{name}: {code} {left:?} {text}");
-    }
+    ];
+    // At once: the editor waits two seconds at each prompt for a terminal that tells where its cursor is.
+    std::thread::scope(|scope| {
+        for (name, pasted) in all {
+            scope.spawn(move || arrives(name, pasted));
+        }
+    });
+}
+
+fn arrives(name: &str, pasted: &str) {
+    let mut chat = Chat::of("server", "client");
+    chat.prints("/quit ends");
+    chat.types(pasted);
+    chat.other_prints("server: three");
+    chat.types("/quit\r");
+    chat.other_prints("has said goodbye");
+    let text = fs::read_to_string(chat.dir.path().join("other.out")).expect("other.out");
+    let said: Vec<&str> = text.lines().filter_map(|line| line.split("server: ").nth(1)).collect();
+    assert_eq!(said, ["one", "two", "three"], "{name}: {text}");
+    let (text, code, left) = chat.rest();
+    assert!(code == 0 && left.is_empty(), "{name}: {code} {left:?} {text}");
 }
 
 #[test]
