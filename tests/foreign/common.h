@@ -32,25 +32,27 @@ static void __attribute__((unused)) nothing(int signal) { (void)signal; }
 static volatile sig_atomic_t told;
 static void __attribute__((unused)) tell(int signal) { (void)signal; told = 1; }
 
-/* Waits until a process sleeps in the call of this number; where that may not be read, until it sleeps. */
+/* The first line of a file of /proc/PID; 0 if it may not be read. */
+static int __attribute__((unused)) look_at(pid_t pid, const char *name, char *line, int len)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    FILE *file = fopen(path, "r");
+    int readable = file && fgets(line, len, file);
+    if (file)
+        fclose(file);
+    return readable;
+}
+
+/* Waits until a process sleeps in the call of this number; where that may not be read, until it sleeps.
+   One that a tracer holds at the call's entry is in it, too, and does not sleep yet. */
 static void __attribute__((unused)) until_in(pid_t pid, long number)
 {
-    char path[64], line[256];
-    for (int there = 0; !there; syscall(SYS_sched_yield)) {
-        snprintf(path, sizeof path, "/proc/%d/syscall", pid);
-        FILE *file = fopen(path, "r");
-        int readable = file && fgets(line, sizeof line, file);
-        if (file)
-            fclose(file);
-        if (readable) {
-            there = line[0] != 'r' && atol(line) == number;
-            continue;
-        }
-        snprintf(path, sizeof path, "/proc/%d/stat", pid);
-        file = fopen(path, "r");
-        there = file && fgets(line, sizeof line, file) && strstr(line, ") S ");
-        if (file)
-            fclose(file);
+    char call[256], stat[256];
+    for (;; syscall(SYS_sched_yield)) {
+        int in_it = !look_at(pid, "syscall", call, sizeof call) || (call[0] != 'r' && atol(call) == number);
+        if (in_it && look_at(pid, "stat", stat, sizeof stat) && strstr(stat, ") S "))
+            return;
     }
 }
 
