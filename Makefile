@@ -17,8 +17,8 @@ sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 sides := $(labs:=-server) $(labs:=-client)
 
-.PHONY: help $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden bench \
-	bench-trace
+.PHONY: help $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden kernels \
+	bench bench-trace
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -33,19 +33,24 @@ help:
 # |   make lab-4.6    shmdt: taking the segment out of our address space again
 # |   make lab-4.7    shmctl: the record of a segment, its mode, its removal
 # |   make lab-4.8    parent and child: fork, kill and pause, and the lost wake-up
-# |   make lab-4.9    two unrelated processes; in two terminals: lab-4.9-server, lab-4.9-client
-# |                   (ARGS='--part a': with pause and kill, as the source notes have it)
-# |   make lab-4.10   full duplex, with threads; a chat: lab-4.10-server, lab-4.10-client
+# |   make lab-4.9    two unrelated processes
+# |   make lab-4.10   full duplex, with threads
+# |
+# | In two terminals: make lab-4.9-server and make lab-4.9-client (with
+# | ARGS='--part a' they use pause and kill, as the source notes do), or
+# | make lab-4.10-server and make lab-4.10-client, a chat.
 # |
 # |   make lab-4.4 ARGS=--list               list the experiments of a lab
-# |   make lab-4.4 ARGS='--experiment NAME'  run one of them; ARGS=--experiments runs all
-# |   make lab-4.4 STEP=1                    wait for Enter at each step; STEP=call: at each call
-# |   make lab-4.4 ARGS='--from 3'           show the story from step 3 on; --only 3: that alone
+# |   make lab-4.4 ARGS='--experiment NAME'  run one; ARGS=--experiments runs all
+# |   make lab-4.4 STEP=1                    wait for Enter at each step
+# |   make lab-4.4 STEP=call                 wait for Enter at each call, too
+# |   make lab-4.4 ARGS='--from 3'           show the story from step 3 on
+# |   make lab-4.4 ARGS='--only 3'           show step 3 alone
 # |
 # | The tool, for any program (target/debug/lab --help):
 # |
 # |   make trace-4.8    print every call of a lab, seen from outside
-# |   make explore-4.8  try every order in which its calls can happen: a minute or two
+# |   make explore-4.8  try every order in which its calls can happen
 # |   make doctor       check what this machine allows, and how to mend it
 # |
 # | More:
@@ -53,21 +58,30 @@ help:
 # |   make ipcs       list what is in the kernel's tables now
 # |   make sweep      list what the workbook left behind there; ask, then remove it
 # |   make wakeups    the experiment of 4.10: every way to wake the other side
-# |   make bench      the channel of 4.10 beside others       make bench-trace  lab trace beside strace
-# |   make test       all tests, with reduced counts          make soak    with the full ones
-# |   make lint       formatting and lints                    make golden  write labs/*/expected.txt
+# |   make bench      the channel of 4.10 beside others; bench-trace: lab trace
+# |                   beside strace
+# |   make test       all tests, with reduced counts; soak: with the full ones
+# |   make lint       formatting and lints
+# |   make golden     write labs/*/expected.txt
+# |   make kernels    the labs and lab explore on another kernel, in an emulator
 # |
-# | The README walks through the sections; notes/ has a note for each, labs/ a worksheet.
-# | notes/source.md: what the source notes say, and where it is.
+# | The README walks through the sections; notes/ has a note for each, labs/ a
+# | worksheet. notes/source.md: what the source notes say, and where it is.
 
 # What a section needs beyond the rest: the features that Cargo.toml requires for its program.
 needs = $(shell sed -n '/^name = "lab_$(subst .,_,$(1))"/{n;s/^required-features = \["\(.*\)"\]/\1/p}' \
 	Cargo.toml)
 
+# $(call build,WHAT): cargo build, which prints what it compiles and that it waits for another build. With --quiet
+# it would not; without, it would also print each time that it has finished, and that line is left out here.
+build = code=$$({ { $(CARGO) build --color $(color) $(1) 2>&1; echo $$? >&3; } | \
+	sed -u '/Finished.* target(s) in /d' >&2; } 3>&1); test "$$code" = 0
+color = $(shell test -t 2 -a -z "$$NO_COLOR" && echo always || echo never)
+
 # $(call run,SECTION,WORDS): builds a lab and nothing else, and runs it. A first build takes a while.
-run = test -e $(BIN)/lab_$(subst .,_,$(1)) || echo "make: building lab $(1)" >&2; \
-	$(CARGO) build --quiet -p shm-workbook --no-default-features --features "$(call needs,$(1))" \
-	--bin lab_$(subst .,_,$(1)) && $(BIN)/lab_$(subst .,_,$(1)) $(2) $(ARGS)
+run = test -e $(BIN)/lab_$(subst .,_,$(1)) || echo "make: building lab $(1); the first build takes a while" >&2; \
+	$(call build,-p shm-workbook --no-default-features --features "$(call needs,$(1))" \
+	--bin lab_$(subst .,_,$(1))) && $(BIN)/lab_$(subst .,_,$(1)) $(2) $(ARGS)
 
 $(labs): lab-%:
 	@$(call run,$*)
@@ -86,13 +100,13 @@ wakeups:
 # preemption, where ARGS says nothing else.
 explored := $(BIN)/lab explore $(ARGS)
 explore-4.8:
-	@$(CARGO) build --quiet --bin lab --bin lab_4_8
+	@$(call build,--bin lab --bin lab_4_8)
 	@$(explored) -- $(BIN)/lab_4_8 --part a --unwatched; test $$? = 1
 	@echo
 	@$(BIN)/lab explore $(or $(ARGS),--preemptions 1) -- $(BIN)/lab_4_8 --part c --rounds 1 --unwatched
 
 explore-%:
-	@$(CARGO) build --quiet --bin lab --bin lab_$(subst .,_,$*)
+	@$(call build,--bin lab --bin lab_$(subst .,_,$*))
 	@$(explored) -- $(BIN)/lab_$(subst .,_,$*) $(EXPLORE)
 
 lab-%:
@@ -100,18 +114,18 @@ lab-%:
 
 # TRACE='…': options of lab trace. EXPLORE='…': of lab explore.
 trace-%:
-	@$(CARGO) build --quiet --bin lab --bin lab_$(subst .,_,$*)
+	@$(call build,--bin lab --bin lab_$(subst .,_,$*))
 	@$(BIN)/lab trace $(TRACE) -- $(BIN)/lab_$(subst .,_,$*) $(ARGS)
 
 doctor:
-	@$(CARGO) build --quiet -p lab
+	@$(call build,-p lab)
 	@$(BIN)/lab doctor
 
 ipcs:
 	@ipcs -a
 
 sweep:
-	@$(CARGO) build --quiet -p shm-workbook --no-default-features --bin sweep
+	@$(call build,-p shm-workbook --no-default-features --bin sweep)
 	@$(BIN)/sweep $(ARGS)
 
 lint:
@@ -125,12 +139,15 @@ soak:
 	@SOAK=1 tests/run
 
 golden:
-	@GOLDEN=write tests/run --test golden --test coverage
+	@GOLDEN=write tests/run --test golden --test coverage --test answers
 
 bench-trace:
-	@$(CARGO) build --quiet --release -p lab
+	@$(call build,--release -p lab)
 	@benches/trace/run target/release/lab
 
+kernels:
+	@tests/kernels/run
+
 bench:
-	@$(CARGO) build --quiet --release --manifest-path benches/peers/Cargo.toml
+	@$(call build,--release --manifest-path benches/peers/Cargo.toml)
 	@benches/peers/target/release/peers --write notes/performance.md $(ARGS)

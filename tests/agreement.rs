@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::{bin, have, is_root, run_lab, sections};
+use common::{as_root, bin, have, run_lab, sections};
 use regex::Regex;
 use serde_json::Value;
 
@@ -208,7 +208,8 @@ fn every_lab_prints_what_strace_sees() {
 /// What only root can show is shown, and only then.
 #[test]
 fn every_lab_prints_what_strace_sees_as_root() {
-    if is_root() && have("strace", "that labs print what strace sees") {
+    let what = "that labs print what strace sees, as root";
+    if as_root(what) && have("strace", what) {
         for section in sections() {
             agree(&section, &["--experiments"], true);
         }
@@ -223,11 +224,10 @@ fn watched(json: &str) -> (String, ByProcess) {
         let (pid, call) = (event["tid"].to_string(), &event["call"]);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
         let name = text(&call["name"]).replace("semtimedop", "semop");
-        if event["event"] != "call" {
-            continue;
-        }
-        if name == "execve" && main.is_empty() {
+        if event["event"] == "start" {
             main = pid;
+        } else if event["event"] != "call" {
+            continue;
         } else if name == "execve" && call["result"] == 0 {
             elsewhere.push(pid);
         } else if !elsewhere.contains(&pid) && CALLS.split('|').any(|known| known == name) {

@@ -486,7 +486,7 @@ fn a_signal_ends_every_wait() {
             let way = if let Way::SemOp(..) = way { Way::SemOp(semid, 0) } else { way };
             let (ready, told) = pipe().map_err(Failure::of("pipe"))?;
             let waiter = child("waiter", || {
-                signals::watch();
+                signals::watch()?;
                 way.prepare()?;
                 let mut incoming = Segment::create(ids[0], Role::Reader)?;
                 let peer = incoming.meet(None)?;

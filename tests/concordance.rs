@@ -183,3 +183,29 @@ fn the_source_notes_have_one_name() {
         }
     }
 }
+
+/// They are described once, on the page about them; a page that names them links there first.
+#[test]
+fn the_source_notes_are_described_once_and_linked() {
+    let fence = Regex::new(r"(?ms)^```.*?^```$").expect("a fence");
+    let described = Regex::new(r"(?i)in Chinese|not published|lecture notes").expect("words");
+    let heading = Regex::new(r"(?m)^#.*$").expect("a heading");
+    let mut pages = vec![repo().join("README.md")];
+    let notes = fs::read_dir(repo().join("notes")).expect("notes").filter_map(Result::ok);
+    pages.extend(notes.map(|entry| entry.path()).filter(|path| path.is_file()));
+    let mut linked = 0;
+    for path in pages.iter().filter(|path| !path.ends_with("source.md")) {
+        let text = read(path);
+        let text = heading.replace_all(&fence.replace_all(&text, ""), "").replace('\n', " ");
+        if let Some(at) = text.find("source notes") {
+            let here = format!("{}: {}", path.display(), &text[at..(at + 60).min(text.len())]);
+            assert!(text[at..].starts_with("source notes]("), "not linked: {here}");
+            assert!(text[at..].contains("source.md)"), "{here}");
+            linked += 1;
+        }
+        let again = described.find(&text).filter(|_| !path.ends_with("README.md"));
+        assert!(again.is_none(), "{}: described again", path.display());
+    }
+    assert!(linked > 7, "only {linked} pages");
+    assert!(described.is_match(&page()), "notes/source.md describes them");
+}

@@ -44,13 +44,14 @@ const REASONS: [(&str, &str, &[&str]); 8] = [
             r"shm-workbook/ledger",
             r#"^(mkdir|statx|openat)\(.*/shm-workbook", "#,
             r#"^(mkdir|statx)\(.*/shm-workbook""#,
-            r"^(flock|close|fcntl)\(\d+</[^>]*/shm-workbook>",
+            r#"^access\(".*/shm-workbook", W_OK"#,
+            r"^(flock|close|fcntl|statx)\(\d+</[^>]*/shm-workbook>",
         ],
     ),
     (
         "guards",
         "signals that stop a lab, children that die with their parent, pidfds that show that a child \
-         has ended, the lock of a server, a nap between two looks, a thread that ends what would hang, pipes that show that a thread has ended",
+         has ended, the lock of a server, a nap between two looks, a thread that ends what would hang, pipes that show that a thread has ended or which child was forked",
         &[
             r"^rt_sigaction\(SIG(INT|TERM|HUP), ",
             r"^rt_sigprocmask\(SIG_(UN)?BLOCK, \[(HUP INT TERM|USR1 USR2)\]",
@@ -65,6 +66,8 @@ const REASONS: [(&str, &str, &[&str]); 8] = [
             r"^clone3\(.*CLONE_THREAD.* @4\.9$",
             r"^unlink\(.* ENOENT .* @4\.2$",
             r"^pipe2\(.*\], 0\) = 0 @4\.10$",
+            r"^pipe2\(.*\], O_NONBLOCK\|O_CLOEXEC\) = 0 @4\.8$",
+            r"^read\(\d+<pipe:.*, 4\) = -1 EAGAIN .* @4\.8$",
         ],
     ),
     (

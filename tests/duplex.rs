@@ -6,8 +6,8 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use common::scene::{Did, did, scene};
-use common::{Run, have, is_root, left, repo, run_lab};
+use common::scene::{Did, did, keep_terminals, scene};
+use common::{Run, as_root, have, left, preloaded, repo, run_lab};
 use expectrl::process::NonBlocking;
 use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
 use expectrl::{ControlCode, Expect, Session};
@@ -263,6 +263,50 @@ fn a_panic_in_a_thread_is_one_line_and_leaves_nothing() {
     }
 }
 
+/// Each side, and either of its threads: the other is told goodbye, and the demonstration ends as well.
+#[test]
+fn a_thread_that_cannot_be_made_is_one_line_and_ends_both() {
+    let refuse = |nth| format!("env REFUSE=thread NTH={nth} LD_PRELOAD={}", preloaded("c/late.c"));
+    for (nth, thread) in [(1, "reader"), (2, "writer")] {
+        let why = format!("pthread_create(&{thread}, NULL, {thread}_thread, NULL) failed: EAGAIN");
+        for (side, other) in [("server", "client"), ("client", "server")] {
+            let refused_to = |one| if one == side { refuse(nth) } else { String::new() };
+            // A server that had not met the client yet begins anew, and waits for another.
+            let end = match side {
+                "server" => "ended server; ended client",
+                _ => {
+                    "ended client; until grep -q 'begin anew' server.out || [ ! -e /proc/$server ]
+                     do read -t 0.01 x <> pipe; done; stop server; ended server"
+                }
+            };
+            let run = play(
+                &format!(
+                    "mkfifo also; FROM=typed start server {} {{lab_4_10}} server --key-file $key; exec 9> typed
+                     prints server 'it waits for a client'
+                     FROM=also start client {} {{lab_4_10}} client --key-file $key; exec 8> also
+                     exec 8>&- 9>&-; {end}",
+                    refused_to("server"),
+                    refused_to("client")
+                ),
+                0,
+            );
+            refused(&did(&run, side), 1, &why);
+            let other = did(&run, other);
+            assert!(
+                [0, 7, 143].contains(&other.code),
+                "{nth} {side}: {} {}",
+                other.code,
+                other.err
+            );
+        }
+        let words = refuse(nth);
+        let words: Vec<&str> = words.split(' ').collect();
+        let run = run_lab("4.10").under(&words).go();
+        let one_line = run.stderr.lines().count() == 1 && run.stderr.contains(&why);
+        assert!(run.code == 1 && one_line && run.left.is_empty(), "{run:#?}");
+    }
+}
+
 #[test]
 fn the_other_side_is_stopped() {
     let run = play(
@@ -344,8 +388,7 @@ fn somebody_removes_a_segment() {
 
 #[test]
 fn another_users_server() {
-    if !is_root() {
-        eprintln!("not tested: two users; that takes root");
+    if !as_root("two users of 4.10") {
         return;
     }
     let as_user = "setpriv --reuid 65533 --regid 65533 --clear-groups --";
@@ -443,8 +486,13 @@ struct Chat {
 
 impl Chat {
     fn of(side: &str, other: &str) -> Chat {
+        Chat::with(side, other, "trap : INT HUP TERM")
+    }
+
+    /// `traps`: of the shell that starts both, before it does.
+    fn with(side: &str, other: &str, traps: &str) -> Chat {
         let script = format!(
-            "mkfifo also; touch key; trap : INT HUP TERM; exec 8<> also
+            "mkfifo also; touch key; {traps}; exec 8<> also
              \"$@\" {other} --key-file $PWD/key --patience 60 <&8 > other.out 2> other.err &
              \"$@\" {side} --key-file $PWD/key --patience 60; code=$?; wait; wait
              echo $code > code; cp /proc/sysvipc/shm table; mv table ended; exit $code"
@@ -452,6 +500,7 @@ impl Chat {
         let (command, dir) = run_lab("4.10").under(&["bash", "-c", &script, "bash"]).command(true);
         let mut terminal = Session::spawn(command).expect("a terminal");
         terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+        keep_terminals();
         terminal.set_blocking(false).expect("a stream");
         Chat { terminal, seen: String::new(), answers: true, dir }
     }
@@ -540,6 +589,38 @@ fn a_message_arrives_while_one_types() {
     }
 }
 
+/// A terminal sends a paste as it is, each line with LF or with CR, or between brackets if it is asked to.
+#[test]
+fn every_pasted_line_arrives() {
+    let all = [
+        ("lf", "one\ntwo\nthree\n"),
+        ("cr", "one\rtwo\rthree\r"),
+        ("crlf", "one\r\ntwo\r\nthree\r\n"),
+        ("bracketed", "\x1b[200~one\ntwo\nthree\x1b[201~\r"),
+        ("bracketed, with a last line end", "\x1b[200~one\r\ntwo\r\nthree\r\n\x1b[201~\r"),
+    ];
+    // At once: the editor waits two seconds at each prompt for a terminal that tells where its cursor is.
+    std::thread::scope(|scope| {
+        for (name, pasted) in all {
+            scope.spawn(move || arrives(name, pasted));
+        }
+    });
+}
+
+fn arrives(name: &str, pasted: &str) {
+    let mut chat = Chat::of("server", "client");
+    chat.prints("/quit ends");
+    chat.types(pasted);
+    chat.other_prints("server: three");
+    chat.types("/quit\r");
+    chat.other_prints("has said goodbye");
+    let text = fs::read_to_string(chat.dir.path().join("other.out")).expect("other.out");
+    let said: Vec<&str> = text.lines().filter_map(|line| line.split("server: ").nth(1)).collect();
+    assert_eq!(said, ["one", "two", "three"], "{name}: {text}");
+    let (text, code, left) = chat.rest();
+    assert!(code == 0 && left.is_empty(), "{name}: {code} {left:?} {text}");
+}
+
 #[test]
 fn the_other_side_quits_while_one_types() {
     let mut chat = Chat::of("server", "client");
@@ -596,6 +677,36 @@ fn the_terminal_is_closed() {
     let table = fs::read_to_string(ended).expect("the table");
     let code = fs::read_to_string(dir.path().join("code")).expect("the code");
     assert!(table.lines().count() == 1 && code.trim() == "129", "{code}{table}");
+}
+
+/// Started by nohup: SIGHUP ends nobody, the terminal's end does. The other side says nothing, or so much
+/// that the editor has no room for it.
+#[test]
+fn the_terminal_is_closed_and_sighup_ignored() {
+    for says in ["", "seq 1 200"] {
+        let mut chat = Chat::with("server", "client", "trap '' HUP; trap : INT TERM");
+        chat.prints("/quit ends");
+        chat.types("half a li");
+        chat.prints("half a li");
+        let Chat { terminal, dir, .. } = chat;
+        drop(terminal);
+        let also = dir.path().join("also");
+        let ended = dir.path().join("ended");
+        // Opened for reading, too: they may have ended already, and then nobody else reads it.
+        let words = format!("{says} 1<> '{}'", also.display());
+        std::process::Command::new("sh").args(["-c", &words]).status().expect("sh");
+        let until = Instant::now() + Duration::from_secs(60);
+        while !ended.exists() {
+            assert!(Instant::now() < until, "they never ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let table = fs::read_to_string(ended).expect("the table");
+        // What it could not print any more counts.
+        let code = fs::read_to_string(dir.path().join("code")).expect("the code");
+        assert!(table.lines().count() == 1 && ["0", "1"].contains(&code.trim()), "{code}{table}");
+        let other = fs::read_to_string(dir.path().join("other.out")).expect("other.out");
+        assert!(other.contains("server has said goodbye"), "{other}");
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ const TOOL: [(&str, &[&str]); 8] = [
     ("view", &["event", "view"]),
     ("trace", &["asked", "event", "tracer", "syscalls", "view", "trace"]),
     ("explore", &["asked", "event", "tracer", "syscalls", "view", "explore"]),
-    ("doctor.rs", &["asked", "syscalls", "tracer"]),
+    ("doctor.rs", &["asked", "syscalls", "tracer", "view"]),
 ];
 
 #[test]

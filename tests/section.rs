@@ -57,32 +57,93 @@ fn made_up() -> Result<()> {
 }
 "#;
 
-const NOTE: &str = r"# 4.11 Made up
+const NOTE: &str = r#"# 4.11 Made up
 
 ## 1  Make a segment
 
 ## 2  A process of a new name reads it
 
 ```c
-#include <stddef.h>
+#include <stdio.h>
 #include <sys/shm.h>
 
 int main(void)
 {
     int id = shmget(IPC_PRIVATE, 4096, 0600);
-    return id < 0 || shmctl(id, IPC_RMID, NULL) < 0;
+    if (id == -1)
+        perror("shmget");
+    else if (shmctl(id, IPC_RMID, NULL) == -1)
+        perror("IPC_RMID");
+    else
+        return 0;
+    return 1;
 }
 ```
+"#;
+
+const WORKSHEET: &str = r"# Worksheet 4.11
+
+## Predict
+
+1. What does B read?
+
+## Compare
+
+| type | and find |
+|---|---|
+| `ipcs -m` | the segment |
+
+## Change
+
+1. No change. *The same.*
+
+## Explain
+
+1. Why? The answers are in [answers.md](answers.md).
+";
+
+const ANSWERS: &str = r"# Answers to worksheet 4.11
+
+## Predict
+
+**1.** What A wrote.
+
+```console
+$ make lab-4.11 | grep -e ^left
+left behind: none
+```
+
+## Compare
+
+**1.** A row.
+
+## Change
+
+**1.** The same.
+
+```console
+$ make lab-4.11 | grep -e ^left
+left behind: none
+```
+
+## Explain
+
+**1.** Because it is shared.
 ";
 
 /// What the table names, where it is for this section, and what is put there or added to it.
-const TABLE: [(&str, &str, &str); 6] = [
+const TABLE: [(&str, &str, &str); 7] = [
     ("`src/bin/lab_4_x.rs`", "src/bin/lab_4_11.rs", LAB),
     ("`notes/4.x-….md`", "notes/4.11-made-up.md", NOTE),
-    ("`labs/4.x/worksheet.md`", "labs/4.11/worksheet.md", "# Worksheet 4.11\n"),
+    ("`labs/4.x/worksheet.md`", "labs/4.11/worksheet.md", WORKSHEET),
+    ("`labs/4.x/answers.md`", "labs/4.11/answers.md", ANSWERS),
     ("`Makefile`", "Makefile", "\n# |   make lab-4.11    made up\n"),
     ("`README.md`", "README.md", "\nAnd 4.11: `make lab-4.11`.\n"),
-    ("`notes/behaviours.md`", "notes/behaviours.md", "\n| Z1 | made up | 4.11 `made-up` |\n"),
+    (
+        "`notes/behaviours.md`",
+        "notes/behaviours.md",
+        "\n| Z1 | made up | 4.11 `made-up` | ✓ it is there |\n",
+    ),
 ];
 
 /// Where the programs are that were built for this test, and are built for the copy.
@@ -152,7 +213,7 @@ fn a_new_section_takes_what_the_table_names() {
     test(&["--test", "golden"], "write");
     let golden = fs::read_to_string(copy.join("labs/4.11/expected.txt")).expect("expected.txt");
     assert!(golden.contains("gnome PID is a process of ours"), "{golden}");
-    let all = ["agreement", "faults", "golden", "ipcs", "walkthrough"];
+    let all = ["agreement", "answers", "faults", "golden", "ipcs", "listings", "walkthrough"];
     let all: Vec<&str> = all.iter().flat_map(|name| ["--test", name]).collect();
     test(&all, "");
     test(&["--test", "terminal", "nothing_is_wider_than_the_terminal"], "");

@@ -4,45 +4,16 @@
 #![cfg(target_arch = "x86_64")]
 
 mod common;
-use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Load, Run, Runner, bin, have, namespaces, repo, run};
-
-/// A C file of the tests, compiled where the student may use it; once, for it may be running.
-fn compiled(source: &str, flags: &[&str]) -> PathBuf {
-    static DIR: LazyLock<PathBuf> = LazyLock::new(|| common::scratch().keep());
-    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    let source = repo().join("tests").join(source);
-    let built = DIR.join(source.file_stem().expect("a name"));
-    let mut done = DONE.lock().expect("it compiled");
-    if !done.insert(built.clone()) {
-        return built;
-    }
-    let mut cc = Command::new("cc");
-    cc.args(["-Wall", "-Wextra", "-Werror", "-O1", "-pthread"]).args(flags);
-    let compiled = cc.arg("-o").arg(&built).arg(source).status().expect("cc");
-    assert!(compiled.success(), "{} does not compile", built.display());
-    built
-}
-
-/// Preloaded into what is run.
-fn preloaded(source: &str) -> String {
-    compiled(source, &["-shared", "-fPIC"]).display().to_string()
-}
-
-fn can_explore() -> bool {
-    have("cc", "lab on a kernel that does not answer") && namespaces()
-}
+use common::{Load, Run, Runner, bin, can_explore, compiled, have, preloaded, run};
 
 #[test]
 fn one_filter_and_few_namespaces_for_a_thousand_schedules() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let program = compiled("zoo/good/signal-thread.c", &[]).display().to_string();
@@ -87,7 +58,7 @@ fn one_line(run: &Run, code: i32) {
 
 #[test]
 fn a_filter_that_does_not_come_is_told_of() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let trace = stuck("filter", &["trace", "-o", "/dev/null", "--", "true"]).go();
@@ -134,7 +105,7 @@ fn asked_to_stop(what: &str, signal: &str, words: &str, child: &str) -> Run {
 
 #[test]
 fn int_and_term_end_it_whatever_the_tracee_does() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let endless = compiled("zoo/good/signal-thread.c", &[]).display().to_string();
@@ -178,7 +149,7 @@ fn stuck_workers() -> usize {
 /// minutes, else once each.
 #[test]
 fn explorations_beside_each_other_stick_nothing() {
-    if !can_explore() {
+    if !can_explore("lab on a kernel that does not answer") {
         return;
     }
     let soak = std::env::var_os("SOAK").is_some();

@@ -24,6 +24,7 @@ fn start(section: &str, shell: &str, env: &[(&str, &str)]) -> (Terminal, TempDir
     let (command, dir) = runner.command(true);
     let mut terminal = Session::spawn(command).expect("a terminal");
     terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    common::scene::keep_terminals();
     terminal.set_expect_timeout(Some(Duration::from_secs(60)));
     (terminal, dir)
 }
@@ -190,5 +191,59 @@ fn a_step_alone_and_the_steps_from_one_on() {
         let none = run_lab(&section).args(&["--only", "99"]).go();
         let says = none.stderr.contains("no step 99");
         assert!(none.code == 2 && says && none.left.is_empty(), "{section}: {none:#?}");
+    }
+}
+
+/// A lab that does not begin with step 1 says why.
+#[test]
+fn a_part_says_where_the_other_steps_are() {
+    let first = |section: &str, args: &[&str]| run_lab(section).args(args).go();
+    for (section, args, why) in [
+        ("4.8", &["--part", "a"][..], "the source notes number this last"),
+        ("4.8", &["--part", "b"], "steps 1 to 6 are those of part A"),
+        ("4.8", &["--part", "c", "--rounds", "1"], "steps 1 to 8 are those of parts A and B"),
+        ("4.9", &["--part", "a"], "the source notes number this last"),
+        ("4.9", &["--part", "b"], "steps 1 to 9 are those of parts A and C"),
+        ("4.9", &["--part", "c"], "the source notes number this last"),
+        ("4.9", &["client", "--patience", "0.01"], "the source notes number this last"),
+        ("4.10", &["client", "--patience", "0.01"], "steps 4 and 5 are the server's"),
+    ] {
+        if sections().contains(&section.into()) {
+            let run = first(section, args);
+            assert!(run.stdout.contains(why), "{section} {args:?}: {run:#?}");
+        }
+    }
+    for section in sections() {
+        let list = first(&section, &["--list"]).clean().stdout;
+        assert!(!list.trim().is_empty(), "{section} lists nothing, and does not say why");
+    }
+}
+
+/// `make` is not silent: it prints what cargo compiles, and that it waits; not that there was nothing to do.
+#[test]
+fn make_says_what_it_builds_and_that_it_waits() {
+    let dir = common::scratch();
+    let cargo = dir.path().join("cargo");
+    let text = "#!/bin/sh\necho '    Blocking waiting for file lock on build directory' >&2\n\
+        echo '   Compiling lablib v0.1.0' >&2\n\
+        echo '    Finished `dev` profile [optimized] target(s) in 0.05s' >&2\nexit $CODE\n";
+    std::fs::write(&cargo, text).expect("a program");
+    let run_it = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&cargo, run_it).expect("chmod");
+    let repo = common::repo().display().to_string();
+    let programs = format!("BIN={}", common::bin("").display().to_string().trim_end_matches('/'));
+    let cargo = format!("CARGO={}", cargo.display());
+    for goal in ["lab-4.4", "sweep", "doctor", "trace-4.4"] {
+        let make = |code: &str| {
+            let words = ["-C", &repo, "--no-print-directory", &programs, &cargo, goal];
+            common::run(std::path::Path::new("make")).args(&words).env("CODE", code).go()
+        };
+        let built = make("0");
+        assert!(built.code == 0 && built.stderr.contains("Compiling lablib"), "{goal}: {built:#?}");
+        assert!(built.stderr.contains("Blocking waiting for file lock"), "{goal}: {built:#?}");
+        assert!(!built.stderr.contains("Finished"), "{goal}: {built:#?}");
+        // What does not compile is not run.
+        let broken = make("101");
+        assert!(broken.code == 2 && !broken.stdout.contains("── 1  "), "{goal}: {broken:#?}");
     }
 }

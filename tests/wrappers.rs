@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 
-use common::{is_root, isolated};
+use common::{as_root, isolated};
 use lablib::child;
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Failure, Result, expect_errno, leftovers, msg, sem, shm};
@@ -162,7 +162,7 @@ fn shmctl() {
         let id = segment(5000)?;
         let mut ds = shm::ctl_stat(id)?;
         assert_eq!((ds.shm_segsz, ds.shm_perm.mode, ds.shm_nattch), (5000, 0o600, 0));
-        assert_eq!(Row::of(id, &ds).get("cpid"), std::process::id().into());
+        assert_eq!(Row::of(id, &ds).get("cpid"), i64::from(std::process::id()));
         ds.shm_perm.mode = 0o400;
         shm::ctl_set(id, &ds)?;
         assert_eq!(shm::ctl_stat(id)?.shm_perm.mode, 0o400);
@@ -187,8 +187,7 @@ fn shmctl() {
 
 #[test]
 fn another_user_is_refused() {
-    if !is_root() {
-        eprintln!("not tested: EACCES and EPERM between two users; that takes root");
+    if !as_root("EACCES and EPERM between two users") {
         return;
     }
     isolated("another_user_is_refused", true, || {

@@ -10,21 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::scene::shell;
-use common::{Load, Run, bin, have, lab, namespaces, repo, run};
+use common::{Load, Run, bin, can_explore, lab, repo, run};
 use expectrl::{ControlCode, Expect};
 
 /// How often, where once would do if there were no doubt.
 fn times() -> usize {
     if std::env::var_os("SOAK").is_some() { 100 } else { 2 }
-}
-
-/// Can anything be explored here? Says why not.
-fn can_explore() -> bool {
-    let can = have("cc", "lab explore on the zoo") && namespaces();
-    if !can {
-        eprintln!("not tested: lab explore; it needs namespaces and a C compiler");
-    }
-    can
 }
 
 /// A program of the zoo, compiled.
@@ -127,7 +118,7 @@ fn turn() -> std::sync::MutexGuard<'static, ()> {
 #[test]
 fn every_defect_is_found_and_nothing_else() {
     let _turn = turn();
-    if can_explore() {
+    if can_explore("lab explore on the zoo") {
         let bad = zoo().iter().filter(|animal| animal.expected != "none").count();
         assert!(bad >= 20 && zoo().len() - bad >= 10, "{bad} of {}", zoo().len());
         all_are_judged_right(times());
@@ -137,7 +128,7 @@ fn every_defect_is_found_and_nothing_else() {
 #[test]
 fn also_on_a_busy_machine() {
     let _turn = turn();
-    if can_explore() {
+    if can_explore("lab explore on the zoo") {
         let _load = Load::new();
         all_are_judged_right(times().div_ceil(2));
     }
@@ -146,7 +137,7 @@ fn also_on_a_busy_machine() {
 #[test]
 fn every_schedule_that_was_found_leads_there_again() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     for animal in zoo().iter().filter(|animal| animal.expected != "none") {
@@ -163,7 +154,7 @@ fn every_schedule_that_was_found_leads_there_again() {
 #[test]
 fn leaving_orders_out_leaves_nothing_out() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let names = |text: &str| {
@@ -219,7 +210,7 @@ fn sleepers_matter_where_a_program_can_tell() {
 #[test]
 fn the_answer_says_what_was_ordered_and_which_moment_decided() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let animal = zoo().iter().find(|animal| animal.name == "check-then-pause").expect("it");
@@ -229,7 +220,9 @@ fn the_answer_says_what_was_ordered_and_which_moment_decided() {
         "at most 2 preemptions",
         "deadlock",
         "Found, and every order within the bound was tried.",
-        "plain loads and stores between calls are not interleaved",
+        "Not ordered: plain loads and stores between two calls",
+        "which were not stopped for",
+        "cure: block it before fork, wait in sigsuspend: section 4.8, step 9",
         "before pause: no other signal will come",
         "SCHEDULE ",
         "lab explore --replay ",
@@ -239,10 +232,166 @@ fn the_answer_says_what_was_ordered_and_which_moment_decided() {
     assert_eq!(run.code, 1);
 }
 
+/// Objects of JSON, one a line, which say this of themselves.
+fn lines(run: &Run, event: &str) -> Vec<serde_json::Value> {
+    let all = run.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    all.filter(|line: &serde_json::Value| line["event"] == event).collect()
+}
+
+/// For each defect: the answer names a cure and a section, and a step, that exist; and where a process of the
+/// story has done something that it should not, the moment that decided is that one.
+#[test]
+fn every_finding_names_its_cause_and_its_cure() {
+    let _turn = turn();
+    if !can_explore("lab explore on the zoo") {
+        return;
+    }
+    let place = regex::Regex::new(r": section (4\.\d+)(?:, step (\d+))?$").expect("a place");
+    let decided = [
+        ("shmat-unchecked", "shmat(4711, NULL, 0) = -1 EINVAL (Invalid argument)"),
+        ("shmat-unchecked-record", "= -1 EINVAL (Invalid argument)"),
+        ("client-attaches-nothing", "shmat(-1, NULL, 0) = -1 EINVAL (Invalid argument)"),
+        ("used-after-shmdt", "shmdt("),
+        ("store-to-read-only", "SHM_RDONLY) = 0x"),
+        ("past-the-end", "shmat("),
+        ("holder-dies", "+++ exited with 1 +++"),
+        ("queue-both-receive", "msgrcv("),
+        ("two-kills", "kill("),
+        ("pid-zero", "kill(0, SIGUSR2) = ?"),
+        ("child-exits-early", "+++ exited with 0 +++"),
+        ("client-first", "shmget("),
+        ("both-remove", "IPC_RMID, NULL) = 0"),
+        ("semaphores-left", "semget("),
+    ];
+    let mut places = std::collections::BTreeSet::new();
+    for animal in zoo().iter().filter(|animal| animal.expected != "none") {
+        let run = explore(animal, &[]);
+        let findings = lines(&run, "finding");
+        assert!(!findings.is_empty(), "{}: {run:#?}", animal.name);
+        for finding in &findings {
+            let cure = finding["cure"].as_str().expect("a cure");
+            let found = place.captures(cure).unwrap_or_else(|| panic!("no place: {cure}"));
+            assert_eq!(finding["section"], found[1], "{cure}");
+            let heading = match found.get(2) {
+                Some(step) => format!("\n## {}  ", step.as_str()),
+                None => String::new(),
+            };
+            let note = fs::read_dir(repo().join("notes")).expect("notes").filter_map(Result::ok);
+            let note = note.map(|entry| entry.path()).find(|path| {
+                path.file_name().is_some_and(|name| {
+                    name.to_string_lossy().starts_with(&format!("{}-", &found[1]))
+                })
+            });
+            let text = fs::read_to_string(note.expect("a note")).expect("the note");
+            assert!(text.contains(&heading), "{}: {cure}", animal.name);
+            places.insert(cure.to_string());
+        }
+        let all: Vec<serde_json::Value> = run
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .filter(|line: &serde_json::Value| line["decides"].is_string())
+            .collect();
+        assert_eq!(all.len(), 1, "{}: one moment decided: {run:#?}", animal.name);
+        let text = all[0]["text"].as_str().expect("a text");
+        if let Some((_, cause)) = decided.iter().find(|(name, _)| *name == animal.name) {
+            assert!(text.contains(cause), "{}: it is not {cause}, but {text}", animal.name);
+        }
+        // Where one was overtaken, and where a signal kills that has no handler, the signal is the cause.
+        let symptom = text.starts_with("--- SIGSEGV") || text.starts_with("--- SIGABRT");
+        assert!(!symptom, "{}: the last symptom: {text}", animal.name);
+        // No argument is left out.
+        let calls = lines(&run, "call");
+        let empty = |text: &str| {
+            let bare = ["pause()", "getppid()", "sched_yield()", "vfork()", "fork()", "setsid()"];
+            text.contains("()") && !bare.iter().any(|call| text.starts_with(call))
+        };
+        for call in calls.iter().filter_map(|call| call["text"].as_str()) {
+            assert!(!empty(call), "{}: {call}", animal.name);
+        }
+    }
+    assert!(places.len() > 20, "not one cure for all: {places:#?}");
+}
+
+/// A student must find the line that decided among 10,000.
+#[test]
+fn a_long_story_is_folded() {
+    let _turn = turn();
+    if !can_explore("lab explore on the zoo") {
+        return;
+    }
+    let dir = common::scratch();
+    let (source, program) = (dir.path().join("long.c"), dir.path().join("long"));
+    let text = "#include \"zoo.h\"\nint main(void)\n{\n    int id = semaphores(1);\n\
+        for (int i = 0; i < 4992; i++)\n        post(id, 0);\n    return 0;\n}\n";
+    fs::write(&source, text).expect("a source");
+    let include = format!("-I{}", repo().join("tests/zoo").display());
+    let built = Command::new("cc").arg(include).arg("-o").arg(&program).arg(&source).status();
+    assert!(built.expect("cc").success());
+    // What cargo sets there makes the loader look into many folders.
+    let explorer = explorer().env("LD_LIBRARY_PATH", "");
+    let run = explorer.args(&["explore", &program.display().to_string()]).go();
+    assert!(run.stdout.contains("… the same 4,991 times more"), "{run:#?}");
+    assert!(run.code == 1 && run.stdout.lines().count() < 40, "{run:#?}");
+}
+
+/// Not at a terminal: the first finding at once, on standard error; then what is known, whoever asks.
+#[test]
+fn what_is_known_is_told_in_a_pipe_too() {
+    let _turn = turn();
+    if !can_explore("lab explore on the zoo") {
+        return;
+    }
+    let animal = zoo().iter().find(|animal| animal.name == "no-predicate").expect("it");
+    let (lab, path) = (bin("lab").display().to_string(), animal.program.display().to_string());
+    let all = "--all --preemptions unbounded --max 1000000";
+    for (signal, name) in [("INT", "SIGINT"), ("TERM", "SIGTERM")] {
+        let script = format!(
+            "env --default-signal=INT {lab} explore {all} {path} > out 2> err & it=$!; mkfifo pipe; turns=0
+             until grep -q 'found in schedule 1: deadlock' err; do turns=$((turns + 1))
+             [ $turns -gt 5000 ] && exit 99; read -t 0.01 nothing <> pipe; done
+             [ -s out ] && exit 98; kill -{signal} $it; wait $it; code=$?; cat out; exit $code"
+        );
+        let run = run(Path::new("bash")).args(&["-c", &script]).go();
+        assert!(run.code == 1 && run.left.is_empty(), "{run:#?}");
+        for part in [&*format!("Stopped by {name}."), "deadlock: ", "cure: ", "SCHEDULE "] {
+            assert!(run.stdout.contains(part), "{part}: {run:#?}");
+        }
+    }
+    let max = explorer().args(&["explore", "--max", "3", "--all", &path]).go();
+    let told = max.stderr.starts_with("lab explore: found in schedule 1: deadlock (");
+    assert!(max.code == 1 && told && max.stderr.lines().count() == 1, "{max:#?}");
+    for part in ["--max 3 was reached", "deadlock: ", "cure: "] {
+        assert!(max.stdout.contains(part), "{part}: {max:#?}");
+    }
+}
+
+/// What follows the program is the program's; `--` may stand before it.
+#[test]
+fn a_program_needs_no_dashes_before_it() {
+    let _turn = turn();
+    if !can_explore("lab explore on the zoo") {
+        return;
+    }
+    let lab = bin("lab").display().to_string();
+    for words in ["echo --max -n", "-- echo --max -n"] {
+        let traced =
+            run(Path::new(&lab)).args(&["trace"]).args(&words.split(' ').collect::<Vec<_>>()).go();
+        assert!(traced.code == 0 && traced.stdout == "--max -n\n", "{traced:#?}");
+        let explored = run(Path::new(&lab))
+            .args(&["explore"])
+            .args(&words.split(' ').collect::<Vec<_>>())
+            .go();
+        assert!(explored.code == 0, "{explored:#?}");
+    }
+    let wrong = run(Path::new(&lab)).args(&["explore", "--frist", "true"]).go();
+    assert!(wrong.code == 2 && wrong.stderr.contains("'--frist'"), "{wrong:#?}");
+}
+
 #[test]
 fn exit_codes() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let animal = |name: &str| zoo().iter().find(|animal| animal.name == name).expect("it");
@@ -262,7 +411,7 @@ fn exit_codes() {
 #[test]
 fn our_own_parent_and_child() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let (explorer, lab) = (explorer, lab("4.8").display().to_string());
@@ -290,7 +439,7 @@ fn our_own_parent_and_child() {
 #[test]
 fn an_exploration_that_is_killed_leaves_nothing() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let path = lab("4.8").display().to_string();
@@ -312,7 +461,7 @@ fn an_exploration_that_is_killed_leaves_nothing() {
 #[test]
 fn the_first_finding_is_told_at_once_and_what_is_known_when_it_is_stopped() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let animal = zoo().iter().find(|animal| animal.name == "no-predicate").expect("it");
@@ -347,7 +496,7 @@ fn endless() -> String {
 #[test]
 fn what_sleeps_with_a_timer_that_is_not_ours_is_not_judged() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let dir = common::scratch();

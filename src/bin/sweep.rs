@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, Command};
 use lablib::leftovers::Line;
-use lablib::{Result, leftovers, print};
+use lablib::{Result, leftovers, looked, print};
 use sysv::process;
 use sysv::tables::Row;
 
@@ -26,9 +26,10 @@ fn main() -> ExitCode {
 
 fn sweep(yes: bool) -> Result<()> {
     // Lines of this namespace whose object another program has removed, for example ipcrm.
-    leftovers::edit(|lines| {
-        lines.retain(|line| line.row().is_some() || !line.here() || process::runs(line.cpid))
-    })?;
+    let gone = |line: &Line| line.row().is_none() && line.here() && !process::runs(line.cpid);
+    let gone: Vec<Line> = leftovers::lines()?.into_iter().filter(gone).collect();
+    looked()?;
+    leftovers::edit(|lines| lines.retain(|line| !gone.contains(line)))?;
     let mut left = Vec::new();
     for line in leftovers::lines()? {
         let Some(row) = line.row() else { continue };
@@ -40,6 +41,7 @@ fn sweep(yes: bool) -> Result<()> {
             left.push(line);
         }
     }
+    looked()?;
     if left.is_empty() {
         print::text("nothing of the workbook's is left behind");
         return Ok(());
@@ -52,7 +54,8 @@ fn sweep(yes: bool) -> Result<()> {
     let still = |line: &Line| line.row().filter(|row| in_use(line, row).is_none());
     left.iter()
         .filter_map(|line| Some((line, still(line)?)))
-        .try_for_each(|(line, row)| leftovers::remove(line, &row))
+        .try_for_each(|(line, row)| leftovers::remove(line, &row))?;
+    looked()
 }
 
 /// Why an object must stay, if it must.

@@ -1,11 +1,11 @@
 //! Child processes: made, and waited for.
 
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
-use libc::{c_int, c_long};
+use libc::c_long;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::prctl::set_pdeathsig;
@@ -38,7 +38,13 @@ pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Ch
     })?;
     print::call_line("fork()", &pid.to_string(), true);
     drop(turn);
-    Ok(Child { pid, name, pidfd: pidfd_open(pid)?, reaped: false })
+    match pidfd_open(pid) {
+        Ok(pidfd) => Ok(Child { pid, name, pidfd, reaped: false }),
+        Err(failure) => {
+            end(pid);
+            Err(failure)
+        }
+    }
 }
 
 /// Forks a process that runs `body`, exits with what that answers, and dies with its parent; of the
@@ -51,8 +57,7 @@ pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
         return Err(Failure::because("a fork while other threads run here"));
     }
     let parent = Pid::this();
-    // SAFETY: this process has one thread, which has just been looked up: nobody else can make another
-    // meanwhile. So the child may run any code.
+    // SAFETY: this process has one thread, as was just checked, so the child may run any code.
     if let ForkResult::Parent { child } = unsafe { fork() }.map_err(Failure::of("fork()"))? {
         lane::forked(false);
         return Ok(child);
@@ -60,9 +65,11 @@ pub fn apart(body: impl FnOnce() -> u8) -> Result<Pid> {
     stop::unwatch();
     print::forked();
     lane::forked(true);
-    // It fails only for a signal that does not exist.
-    let _ = set_pdeathsig(SIGKILL);
-    let code = if getppid() == parent { body() } else { 1 };
+    let code = match die_with_parent() {
+        Err(failure) => print::tell(&failure),
+        Ok(()) if getppid() == parent => body(),
+        Ok(()) => 1,
+    };
     // SAFETY: ends the process at once: what the parent's destructors own stays its own.
     unsafe { libc::_exit(code.into()) }
 }
@@ -77,11 +84,7 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 
 /// A descriptor for a process, which means it alone even when its number is used again.
 pub fn pidfd_open(pid: Pid) -> Result<OwnedFd> {
-    // SAFETY: pidfd_open takes two numbers.
-    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) });
-    let fd = fd.map_err(Failure::of(format!("pidfd_open({pid}, 0)")))?;
-    // SAFETY: a new descriptor, that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
+    process::pidfd_open(pid.as_raw()).map_err(Failure::of(format!("pidfd_open({pid}, 0)")))
 }
 
 /// In a child: an IPC namespace of its own, empty, with limits of its own, that this process is
@@ -101,8 +104,11 @@ pub fn become_user(id: u32) -> Result<()> {
     let needs = |_| Failure::Needs("a second user".into(), "run it as root, with sudo");
     apart::other_user(id).map_err(needs)?;
     // A change of user has taken it back.
-    let _ = set_pdeathsig(SIGKILL);
-    Ok(())
+    die_with_parent()
+}
+
+fn die_with_parent() -> Result<()> {
+    set_pdeathsig(SIGKILL).map_err(Failure::of("prctl(PR_SET_PDEATHSIG, SIGKILL)"))
 }
 
 /// In a child: becomes an ordinary user, because the kernel refuses nothing to root.
@@ -140,7 +146,7 @@ impl Child {
             WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
             WaitStatus::Signaled(_, signal, _) => {
                 stop::check()?;
-                Err(Failure::Because(128 + signal as u8, format!("{name} was killed by {signal}")))
+                Err(Failure::killed(name, signal as i32))
             }
             other => Err(Failure::because(format!("{name}: {other:?}"))),
         }
@@ -171,9 +177,13 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !self.reaped {
-            // Ours and not reaped, so the number is still its own.
-            let _ = kill(self.pid, SIGKILL);
-            let _ = waitpid(self.pid, None);
+            end(self.pid);
         }
     }
+}
+
+/// Ends a child that is ours and not reaped, so the number is still its own.
+fn end(pid: Pid) {
+    let _ = kill(pid, SIGKILL);
+    while waitpid(pid, None) == Err(Errno::EINTR) {}
 }

@@ -1,7 +1,5 @@
 //! Compare points: the kernel's record of an object, and under it what the real `ipcs` prints for it.
 
-use std::process::Command;
-
 use libc::c_int;
 use nix::errno::Errno;
 use sysv::spell;
@@ -11,17 +9,17 @@ use crate::backstage::failure::{Failure, Result};
 use crate::print::{brief, note, text};
 use crate::shm;
 
-/// Runs the real `ipcs`; `None` if this machine has none. By posix_spawn: a fork would attach a
-/// copy of what we have attached, and change what is being compared.
-pub fn ipcs(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("ipcs").args(arguments).env("LC_ALL", "C").output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+/// Runs the real `ipcs`; `None` if this machine has none.
+pub fn ipcs(arguments: &[&str]) -> Result<Option<String>> {
+    sysv::ipcs::run(arguments).map_err(|(call, error)| Failure::of(call)(error))
 }
 
 /// A compare point: what IPC_STAT says of a segment, and under it what the real `ipcs -m` prints
 /// for it, and `ipcs -m -i`. `Err` if a field differs, unless somebody attached or detached
 /// meanwhile: then both are asked again.
 pub fn segment(shmid: c_int) -> Result<()> {
+    let row = || tables::segment(shmid).map(|row| fields(SEGMENT, &row));
+    let before = row();
     let (source, ours) = match brief(|| shm::ctl_stat(shmid)) {
         Err(Failure::Call(_, Errno::EACCES)) => {
             note("IPC_STAT is refused: our row is from /proc, which every user may read");
@@ -31,10 +29,7 @@ pub fn segment(shmid: c_int) -> Result<()> {
     };
     let ours = ours.ok_or_else(|| Failure::because(format!("/proc has no segment {shmid}")))?;
     match object(Kind::Shm, SEGMENT, source, &ours) {
-        Err(_)
-            if tables::segment(shmid)
-                .is_some_and(|now| fields(SEGMENT, &now) != fields(SEGMENT, &ours)) =>
-        {
+        Err(_) if row() != before => {
             note("another process attached or detached meanwhile: compared again");
             segment(shmid)
         }
@@ -55,7 +50,7 @@ type Field = (&'static str, String);
 pub fn object(kind: Kind, names: &'static str, source: &str, ours: &Row) -> Result<()> {
     let (id, ours) = (ours.id(), fields(names, ours));
     let columns = names.split(' ').take_while(|word| *word != "|").count();
-    let (reader, theirs) = match of_ipcs(kind, id, columns, &ours) {
+    let (reader, theirs) = match of_ipcs(kind, id, columns, &ours)? {
         Some(theirs) => (format!("ipcs {}", kind.option()), theirs),
         None => {
             let table = kind.name();
@@ -94,11 +89,11 @@ fn fields(names: &'static str, row: &Row) -> Vec<Field> {
 }
 
 /// What `ipcs` prints for these fields; `None` if this machine has no `ipcs`.
-fn of_ipcs(kind: Kind, id: i64, columns: usize, fields: &[Field]) -> Option<Vec<Field>> {
-    let (screen, id) = (ipcs(&[kind.option()])?, id.to_string());
+fn of_ipcs(kind: Kind, id: i64, columns: usize, fields: &[Field]) -> Result<Option<Vec<Field>>> {
+    let (Some(screen), id) = (ipcs(&[kind.option()])?, id.to_string()) else { return Ok(None) };
     let mut rows = screen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let row = rows.find(|row| row.get(1) == Some(&id.as_str())).unwrap_or_default();
-    let detail = ipcs(&[kind.option(), "-i", &id])?;
+    let Some(detail) = ipcs(&[kind.option(), "-i", &id])? else { return Ok(None) };
     let pairs = || detail.split(['\t', '\n']).filter_map(|pair| pair.split_once('='));
     let pair = |name| pairs().find(|pair| pair.0.trim() == name).map(|pair| pair.1.trim().into());
     let said = |(i, (name, _)): (usize, &Field)| {
@@ -108,5 +103,5 @@ fn of_ipcs(kind: Kind, id: i64, columns: usize, fields: &[Field]) -> Option<Vec<
         let word = if i < columns { words() } else { pair(*name) };
         (*name, word.unwrap_or("nothing".into()))
     };
-    Some(fields.iter().enumerate().map(said).collect())
+    Ok(Some(fields.iter().enumerate().map(said).collect()))
 }

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::{fs::File, os::fd::AsRawFd, process};
 
 use libc::{c_int, key_t};
+use screen::out::complain;
 use sysv::process::runs;
-use sysv::tables::{Kind, Row};
+use sysv::tables::{self, Kind, Row};
 
-use crate::backstage::failure::{Failure, Result};
+use crate::backstage::failure::{Failure, Result, looked};
 pub use crate::backstage::ledger::{Line, edit, lines, runtime_dir, start};
-use crate::backstage::terminal::complain;
 use crate::backstage::turn::out;
 use crate::backstage::{ledger, stop};
 use crate::{msg, print, sem, shm};
@@ -32,24 +32,51 @@ pub(crate) fn net(last_word: bool) -> bool {
     }
     let mine = |line: &Line| line.run == run && (run == me || line.cpid == me);
     stop::undisturbed(|| {
-        let lines = lines().unwrap_or_default();
-        for line in lines.iter().filter(|line| mine(line)) {
-            let Some(row) = line.row() else { continue };
-            print::note("safety net: this was made here and not removed");
-            // A second time if need be; what stays all the same is told below.
-            let _ = print::dim(|| remove(line, &row).or_else(|_| remove(line, &row)));
+        // What was overlooked so far was told.
+        let _ = looked();
+        let left = match sweep(mine).and_then(|left| Ok((left.join(", "), orphans()?))) {
+            Ok((left, orphans)) if left.is_empty() => {
+                last_word.then(|| out(&format!("\nleft behind: {orphans}\n")));
+                return false;
+            }
+            Ok((left, _)) => left,
+            Err(why) => format!("cannot tell: {why}"),
+        };
+        if last_word {
+            complain(&format!("left behind: {left}; try make sweep"));
         }
-        let left = |line: &&Line| mine(line) && line.row().is_some();
-        let lines: Vec<&Line> = lines.iter().filter(left).collect();
-        for Line { kind, id, .. } in lines.iter().filter(|_| last_word) {
-            complain(&format!("left behind: {} {id}; try make sweep", kind.id_name()));
-        }
-        let _ = edit(|all| all.retain(|line| !mine(line) || lines.contains(&line)));
-        if last_word && lines.is_empty() {
-            out("\nleft behind: none\n");
-        }
-        !lines.is_empty()
+        true
     })
+}
+
+/// Removes what these lines name, and answers what is there all the same.
+fn sweep(mine: impl Fn(&Line) -> bool) -> Result<Vec<String>> {
+    let ours: Vec<Line> = lines()?.into_iter().filter(&mine).collect();
+    for line in &ours {
+        let Some(row) = line.row() else { continue };
+        print::note("safety net: this was made here and not removed");
+        // A second time if need be; what stays all the same is told below.
+        let _ = print::dim(|| remove(line, &row).or_else(|_| remove(line, &row)));
+    }
+    let there = |line: &Line| Some((line.clone(), line.row()?.id()));
+    let left: Vec<(Line, i64)> = ours.iter().filter_map(there).collect();
+    looked()?;
+    edit(|all| all.retain(|line| !mine(line) || left.iter().any(|one| one.0 == *line)))?;
+    Ok(left.iter().map(|(line, id)| format!("{} {id}", line.kind.id_name())).collect())
+}
+
+/// Segments that were attached here, whose maker is gone, and which nobody has attached; or "none".
+fn orphans() -> Result<String> {
+    let met = shm::met();
+    let rows = if met.is_empty() { vec![] } else { tables::table(Kind::Shm) };
+    let alone = |row: &&Row| {
+        met.contains(&(row.id() as c_int))
+            && row.get("nattch") == 0
+            && !runs(row.get("cpid") as i32)
+    };
+    let name = |row: &Row| format!("shmid {}, of {}, which is gone", row.id(), row.get("cpid"));
+    let names: Vec<String> = rows.iter().filter(alone).map(name).collect();
+    looked().map(|()| if names.is_empty() { "none".into() } else { names.join(", ") })
 }
 
 /// Removes what a run that was killed left under `key`, and nobody uses: only what is provably
@@ -69,10 +96,9 @@ pub fn inherit(key: key_t) -> Result<()> {
 /// An empty file of this user, for `ftok`, which needs one that exists.
 pub fn key_file(name: &str) -> Result<String> {
     let path = runtime_dir()?.join(name);
-    let file = File::options().append(true).create(true).open(&path).map_err(|error| {
-        Failure::because(format!("cannot make the key file {}: {error}", path.display()))
-    })?;
     let line = format!("open({path:?}, O_WRONLY|O_CREAT|O_APPEND|O_CLOEXEC, 0666)");
+    let file = File::options().append(true).create(true).open(&path);
+    let file = file.map_err(Failure::of(&line))?;
     print::dim(|| print::after(Ok(file.as_raw_fd()), |_| line))?;
     Ok(path.display().to_string())
 }

@@ -25,6 +25,6 @@ pub mod sem;
 pub mod shm;
 pub mod signals;
 
-pub use backstage::failure::{Failure, Result, exit};
+pub use backstage::failure::{Failure, Result, exit, looked};
 pub use print::expect_errno;
 pub use run::{Experiment, Patience, arguments, command, lab, patience, run, section, value};

@@ -9,14 +9,15 @@ use std::fmt::Debug;
 use std::thread::LocalKey;
 
 use nix::errno::{Errno, ErrnoSentinel};
+pub use screen::has_room;
+use screen::out::complain;
 use screen::pages::stepping;
 use sysv::spell;
 
 use crate::backstage::failure::{Failure, Result};
 pub use crate::backstage::lane::name;
-use crate::backstage::terminal::complain;
 pub use crate::backstage::turn::out;
-use crate::backstage::turn::{Turn, turn};
+use crate::backstage::turn::{Turn, failed, turn};
 use crate::backstage::{lane, stop};
 
 /// In a bulk run: how often each call had each outcome.
@@ -64,7 +65,7 @@ pub fn claim(holds: bool, text: &str) -> Result<()> {
         note(&format!("✓ {text}"));
         return Ok(());
     }
-    Err(Failure::because(format!("not so: {text}")))
+    Err(Failure::because(format!("not so: {text}")).cause())
 }
 
 /// Asserts that a call failed with `errno`: the error that is being taught.
@@ -79,11 +80,19 @@ pub fn expect_errno<T>(result: Result<T>, errno: Errno) -> Result<()> {
     }
 }
 
-/// Says on standard error why something ended early, unless that was done or nobody listens.
-pub fn tell(failure: &Failure) {
-    if !matches!(failure, Failure::Told(_) | Failure::Signal(libc::SIGPIPE)) {
-        complain(&failure.to_string());
+/// Says on standard error why something ended early, unless that was done or nobody listens, and answers
+/// the exit code. What follows in one process from a failure in another that was told is a note.
+pub fn tell(failure: &Failure) -> u8 {
+    let code = failure.code();
+    match failure {
+        Failure::Needs(..) => note(&format!("not shown here: {failure}")),
+        Failure::Told(_) | Failure::Signal(libc::SIGPIPE) => {}
+        _ => match (failed(code), failure.to_string()) {
+            (None, why) => complain(&why),
+            (Some(first), why) => return (dim(|| note(&why)), first).1,
+        },
     }
+    code
 }
 
 /// Rows that are neither call nor note: of a table, what was read from memory.
@@ -171,8 +180,7 @@ pub fn after<T: Debug>(result: nix::Result<T>, line: impl FnOnce(bool) -> String
         let outcome = result.as_ref().map_or_else(|errno| format!("{errno:?}"), |_| "ok".into());
         *counts.entry(name).or_default().entry(outcome).or_default() += 1;
     };
-    let bulk = BULK.with_borrow_mut(|counts| counts.as_mut().map(count));
-    if bulk.is_none() {
+    if BULK.with_borrow_mut(|counts| counts.as_mut().map(count)).is_none() {
         let answer = match &result {
             Ok(value) => format!("{value:?}"),
             Err(errno) => format!("-1 {}", spell::errno(*errno)),

@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use screen::out::complain;
 use screen::pages::{Pages, stepping};
 
-use crate::backstage::failure::{Failure, Result, exit};
-use crate::backstage::terminal::complain;
+use crate::backstage::failure::{ASKED, Failure, Result, exit};
 use crate::backstage::turn::{lost_output, out, pages, share_turn};
 use crate::backstage::{ledger, stop};
 use crate::{leftovers, print};
@@ -49,21 +50,19 @@ pub fn command(about: &'static str) -> Command {
     let from =
         number("from", "Show the story from step N on; what comes before is made all the same");
     let only = number("only", "Show step N of the story alone").conflicts_with("from");
-    Command::new("lab").about(about).args([list, one, all, from, only])
+    Command::new("lab").about(about).after_help(screen::STEP).args([list, one, all, from, only])
 }
 
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
 /// what to exit with.
 pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
-    command.try_get_matches().map_err(|error| {
+    command.term_width(0).try_get_matches().map_err(|error| {
         let text = error.render().to_string();
         if !error.use_stderr() {
-            out(&text);
+            out(&screen::help(&text));
             return ExitCode::SUCCESS;
         }
-        let lines = text.trim_start_matches("error: ").lines().map(str::trim);
-        let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-        complain(&format!("{}; see --help", why.join(" ")));
+        complain(&screen::usage(&text));
         ExitCode::from(exit::USAGE)
     })
 }
@@ -82,9 +81,8 @@ pub fn section(
 ) -> ExitCode {
     run(|| {
         if words.get_flag("list") {
-            for Experiment { name, rows, question, .. } in experiments {
-                print::text(&format!("{name:<22} {question} ({rows})"));
-            }
+            let row = |one: &Experiment| (one.name, format!("{} ({})", one.question, one.rows));
+            out(&screen::list(experiments.iter().map(row)));
             return Ok(());
         }
         let chosen = words.get_one::<String>("experiment").map(|name| {
@@ -92,7 +90,7 @@ pub fn section(
             let why = || format!("no experiment '{name}' here; --list shows all names");
             known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
         });
-        ledger::start();
+        ledger::start()?;
         match chosen.transpose()? {
             Some(experiment) => ask(experiment),
             None if words.get_flag("experiments") => experiments.iter().try_for_each(ask),
@@ -113,11 +111,12 @@ pub fn section(
 }
 
 fn ask(experiment: &Experiment) -> Result<()> {
+    ASKED.store(true, Relaxed);
     print::experiment(experiment.name, experiment.question, experiment.rows)?;
-    match (experiment.run)() {
-        Err(needs @ Failure::Needs(..)) => print::note(&format!("not shown here: {needs}")),
-        outcome => outcome?,
-    }
+    let outcome = (experiment.run)().map_err(Failure::or_needs);
+    let Err(needs @ Failure::Needs(..)) = outcome else { return outcome };
+    print::note(&format!("not shown here: {needs}"));
+    leftovers::net(false);
     Ok(())
 }
 
@@ -139,21 +138,16 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
         complain(&format!("a defect: {}", panic.to_string().replace('\n', " ")));
     }));
     share_turn();
-    stop::watch();
-    ExitCode::from(conclude(body, true))
+    ExitCode::from(conclude(|| stop::watch().and_then(|()| body()), true))
 }
 
 /// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,
 /// which was told when it began, ends here: a child must not unwind into its parent's guards.
 pub(crate) fn conclude(body: impl FnOnce() -> Result<()>, last_word: bool) -> u8 {
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
-    let code = outcome.and_then(|()| stop::check()).err().map_or(0, |failure| {
-        match failure {
-            Failure::Needs(..) => print::note(&format!("not shown here: {failure}")),
-            _ => print::tell(&failure),
-        }
-        failure.code()
-    });
+    let outcome =
+        outcome.and_then(|()| stop::check()).map_err(|failure| failure.cause().or_needs());
+    let code = outcome.err().map_or(0, |failure| print::tell(&failure));
     let left = leftovers::net(last_word);
-    if code == 0 && (left || lost_output()) { 1 } else { code }
+    if code == 0 && ((left && last_word) || lost_output()) { 1 } else { code }
 }

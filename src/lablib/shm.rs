@@ -3,13 +3,14 @@
 #![expect(clippy::not_unsafe_ptr_arg_deref, reason = "the kernel looks at it, or it is attached")]
 
 use std::ffi::CString;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
 use std::{mem, ptr};
 
 use libc::{c_int, c_void, key_t, shmid_ds};
 use nix::errno::Errno;
+use sysv::attached::List;
 use sysv::tables::{self, Kind};
 use sysv::{records, spell};
 
@@ -64,35 +65,29 @@ pub fn at(shmid: c_int, shmaddr: Addr, shmflg: c_int) -> Result<Addr> {
     let (mut list, how) = (attached(), spell::join(shmflg, spell::ATTACH));
     // At page 0 there is nothing to be replaced, and the kernel says so.
     if shmflg & libc::SHM_REMAP != 0 && shmaddr as usize >= page() {
-        list.idle((shmaddr as usize / page() * page()) as Addr, bytes(shmid))?;
+        list.idle(shmaddr as usize / page() * page(), bytes(shmid)).map_err(Failure::because)?;
     }
     let line = format!("shmat({shmid}, {}, {how})", spell::pointer(shmaddr));
     // SAFETY: shmat maps where nothing is mapped; with SHM_REMAP, over a segment without a view.
     let addr = traced(line, || unsafe { libc::shmat(shmid, shmaddr, shmflg) })?;
-    let (base, writable) = (addr as usize, shmflg & libc::SHM_RDONLY == 0);
-    let range = base..base + bytes(shmid);
-    list.cut(addr, range.len());
-    list.0.push(Attached { base, range, writable, views: 0 });
+    list.add(shmid, addr as usize, bytes(shmid), shmflg & libc::SHM_RDONLY == 0);
     Ok(addr)
 }
 
 /// What a segment takes of an address space: whole pages.
 fn bytes(shmid: c_int) -> usize {
-    let size = tables::segment(shmid).map_or(0, |row| row.get("size") as usize);
-    size.next_multiple_of(page())
+    tables::segment(shmid).map_or(0, |row| row.get("size") as usize).next_multiple_of(page())
 }
 
 /// Detaches the segment that is attached at `shmaddr`: shmop(2). EINVAL for any other address.
 /// Refused while there is a [`View`] of it.
 pub fn dt(shmaddr: Addr) -> Result<()> {
-    let (mut list, base) = (attached(), shmaddr as usize);
-    if list.0.iter().any(|one| one.base == base && one.views > 0) {
-        return Err(Failure::because(format!("a View still uses the memory at {shmaddr:p}")));
-    }
+    let mut list = attached();
+    list.may_go(shmaddr as usize).map_err(Failure::because)?;
     // SAFETY: there is no view of it, and `read` and `write` copy while they hold the list. Code
     // that makes a reference into a segment by other means must make sure that it stays attached.
     traced(format!("shmdt({})", spell::pointer(shmaddr)), || unsafe { libc::shmdt(shmaddr) })?;
-    list.0.retain(|one| one.base != base);
+    list.gone(shmaddr as usize);
     Ok(())
 }
 
@@ -140,53 +135,15 @@ pub fn ctl(shmid: c_int, cmd: c_int) -> Result<()> {
     Ok(())
 }
 
-/// Memory of a segment that is attached here. `base`: what shmat answered, and shmdt takes.
-struct Attached {
-    base: usize,
-    range: Range<usize>,
-    writable: bool,
-    views: usize,
-}
-
-struct List(Vec<Attached>);
-
-static ATTACHED: Mutex<List> = Mutex::new(List(Vec::new()));
+static ATTACHED: Mutex<List> = Mutex::new(List::new());
 
 fn attached() -> MutexGuard<'static, List> {
     ATTACHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-impl List {
-    /// The attachment in which all of the range lies.
-    fn find(&mut self, addr: Addr, len: usize, write: bool) -> Result<&mut Attached> {
-        let (start, end) = (addr as usize, (addr as usize).saturating_add(len));
-        let inside = |one: &&mut Attached| one.range.start <= start && end <= one.range.end;
-        let why = match self.0.iter_mut().find(inside) {
-            Some(one) if one.writable || !write => return Ok(one),
-            Some(_) => format!("{start:#x} is attached read-only here"),
-            None => format!("{len} bytes at {start:#x} are not attached here"),
-        };
-        Err(Failure::because(why))
-    }
-
-    /// Fails unless all of the range lies in one attachment, and there is no view of it.
-    fn idle(&mut self, addr: Addr, len: usize) -> Result<()> {
-        match self.find(addr, len, false)?.views {
-            0 => Ok(()),
-            _ => Err(Failure::because(format!("a View still uses the memory at {addr:p}"))),
-        }
-    }
-
-    /// The range is not attached as it was any more.
-    fn cut(&mut self, addr: Addr, len: usize) {
-        let (start, end) = (addr as usize, addr as usize + len);
-        for one in mem::take(&mut self.0) {
-            let Range { start: from, end: to } = one.range;
-            let rest = [from..to.min(start), from.max(end)..to].into_iter();
-            let rest = rest.filter(|part| !part.is_empty());
-            self.0.extend(rest.map(|range| Attached { range, ..one }));
-        }
-    }
+/// The ids of what was attached here.
+pub(crate) fn met() -> Vec<c_int> {
+    attached().met.clone()
 }
 
 /// Lets `call` change attached memory: mprotect(2), munmap(2). Fails unless all of it is attached
@@ -198,10 +155,10 @@ pub fn pages<F: FnOnce() -> Result<()>>(
     call: F,
 ) -> Result<()> {
     let mut list = attached();
-    list.idle(addr, len)?;
+    list.idle(addr as usize, len).map_err(Failure::because)?;
     call()?;
     if !stays {
-        list.cut(addr, len);
+        list.cut(addr as usize, len);
     }
     Ok(())
 }
@@ -210,7 +167,7 @@ pub fn pages<F: FnOnce() -> Result<()>>(
 /// Fails when not all of it is attached here, writable.
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
     let mut list = attached();
-    list.find(addr, bytes.len(), true)?;
+    list.find(addr as usize, bytes.len(), true).map_err(Failure::because)?;
     let line = format!("memory at {addr:p} <- {}", show(bytes));
     let _turn = before(&line)?;
     print::text(&line);
@@ -224,7 +181,7 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 /// attached here.
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
     let mut list = attached();
-    list.find(addr, len, false)?;
+    list.find(addr as usize, len, false).map_err(Failure::because)?;
     let _turn = before(&format!("memory at {addr:p} -> {len} bytes"))?;
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before they are used.
@@ -259,7 +216,7 @@ pub struct View<T: Shared>(*const T);
 /// Uses the memory at `addr` as a `T`. Fails unless all of it is attached, writable, aligned.
 pub fn view<T: Shared>(addr: Addr) -> Result<View<T>> {
     let mut list = attached();
-    let one = list.find(addr, size_of::<T>(), true)?;
+    let one = list.find(addr as usize, size_of::<T>(), true).map_err(Failure::because)?;
     if !addr.cast::<T>().is_aligned() {
         return Err(Failure::because(format!("{addr:p} is no address for such a record")));
     }
@@ -279,6 +236,6 @@ impl<T: Shared> Deref for View<T> {
 
 impl<T: Shared> Drop for View<T> {
     fn drop(&mut self) {
-        let _ = attached().find(self.0 as Addr, size_of::<T>(), true).map(|one| one.views -= 1);
+        let _ = attached().find(self.0 as usize, size_of::<T>(), true).map(|one| one.views -= 1);
     }
 }

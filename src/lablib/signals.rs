@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{self, SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal};
 use nix::unistd::{self, Pid};
 
-use crate::backstage::failure::Result;
+use crate::backstage::failure::{Failure, Result};
 pub use crate::backstage::stop::{check, undisturbed, wait, wait_readable, watch};
 use crate::print::{after, begin, counting, dim, note, traced};
 
@@ -63,8 +63,7 @@ pub fn print_handlers() {
     for signal in [Signal::SIGUSR1, Signal::SIGUSR2] {
         let (count, from) = (count(signal), sender(signal));
         if PRINTED[signal as usize].swap(count, SeqCst) < count && !counting() {
-            let line = format!("hear({signal}) has run: sent by {from}");
-            dim(|| note(&line));
+            dim(|| note(&format!("hear({signal}) has run: sent by {from}")));
         }
     }
 }
@@ -87,21 +86,22 @@ pub fn kill(pid: Pid, signal: Signal) -> Result<()> {
 pub fn pause() -> Result<()> {
     begin("pause()")?;
     unistd::pause();
+    slept("pause()".into(), Errno::last())
+}
+
+/// What [`pause`] and [`sigsuspend`] answer when they have slept is EINTR, and no failure.
+fn slept(line: String, errno: Errno) -> Result<()> {
     print_handlers();
-    // It never answers anything else.
-    let _ = after::<i32>(Err(Errno::EINTR), |_| "pause()".into());
-    Ok(())
+    let answer = after::<i32>(Err(errno), |_| line);
+    if errno == Errno::EINTR { Ok(()) } else { answer.map(drop) }
 }
 
 /// Lets `signal` in and sleeps until a handler has run, in one step: sigsuspend(2). With the
 /// signal blocked before, one that was sent earlier ends it at once.
 pub fn sigsuspend(signal: Signal) -> Result<()> {
-    let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
+    let mut open = SigSet::thread_get_mask().map_err(Failure::of("sigprocmask"))?;
     open.remove(signal);
     let line = format!("sigsuspend(mask without {signal})");
     begin(&line)?;
-    let _ = open.suspend();
-    print_handlers();
-    let _ = after::<i32>(Err(Errno::EINTR), |_| line);
-    Ok(())
+    slept(line, open.suspend().err().unwrap_or(Errno::EINTR))
 }

@@ -38,8 +38,6 @@ static void count_call(long number, const unsigned long *a)
 		count("filter\n");
 	if ((number == SYS_unshare || number == SYS_clone) && a[0] & CLONE_NEWIPC)
 		count("ipc\n");
-	if (number == SYS_clone3 && a[0] && *(const unsigned long long *)a[0] & CLONE_NEWIPC)
-		count("ipc\n");
 }
 
 long syscall(long number, ...)
@@ -48,7 +46,11 @@ long syscall(long number, ...)
 
 	ARGUMENTS(number, a, 6);
 	count_call(number, a);
-	return NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	long result = NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	/* Only now is it known that the flags can be read; and the child counts nothing. */
+	if (number == SYS_clone3 && result > 0 && *(const unsigned long long *)a[0] & CLONE_NEWIPC)
+		count("ipc\n");
+	return result;
 }
 
 int prctl(int option, ...)

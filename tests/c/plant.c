@@ -1,9 +1,10 @@
 /* Makes what a crash or an enemy leaves where a server should be.
- * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|peek|knock|server|client]
+ * plant KEY-FILE PROJ-ID SIZE MODE PID [hold|peek|swap|knock|server|client]
  *   PID     what stands in the pid field; "me": our own
  *   hold    stays attached, until its standard input ends
  *   peek    attaches what is there, writes nothing, and stays as long
- *   knock   rings SIGUSR2 at the pid that stood there before, once
+ *   swap    writes the pid into what is there, rings nobody, and stays as long
+ *   knock   rings SIGUSR2 at the pid that stood there before, once, and says whether it might
  *   server  answers each SIGUSR2 with 128 bytes of standard input and SIGUSR1, until they end
  *   client  takes the field, rings, and answers each SIGUSR1 with 128 bytes and SIGUSR2
  * Bytes whose pid is 0x50494421 ("!DIP") are written with the pid that should stand there. */
@@ -51,7 +52,8 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &both, NULL);
     signal(SIGUSR1, woken);
     signal(SIGUSR2, woken);
-    int flags = strcmp(role, "client") && strcmp(role, "knock") && strcmp(role, "peek") ? IPC_CREAT | IPC_EXCL : 0;
+    int joins = !strcmp(role, "client") || !strcmp(role, "knock") || !strcmp(role, "peek") || !strcmp(role, "swap");
+    int flags = joins ? 0 : IPC_CREAT | IPC_EXCL;
     int id = shmget(the_key(argv), (size_t)atol(argv[3]), flags | (int)strtol(argv[4], NULL, 8));
     if (id == -1)
         die("shmget");
@@ -64,11 +66,15 @@ int main(int argc, char **argv)
     printf("planted in %d, where %d was\n", id, (int)before);
     fflush(stdout);
     char byte;
-    if (!strcmp(role, "hold") || !strcmp(role, "peek")) {
+    if (!strcmp(role, "hold") || !strcmp(role, "peek") || !strcmp(role, "swap")) {
         while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "knock")) {
-        kill(before, SIGUSR2);
+        if (kill(before, SIGUSR2) == -1)
+            printf("may not ring: %s\n", strerror(errno));
+        else
+            printf("rang\n");
+        fflush(stdout);
         while (fread(&byte, 1, 1, stdin) == 1)
             ;
     } else if (!strcmp(role, "server")) {

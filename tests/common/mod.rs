@@ -2,16 +2,21 @@
 //! and with a look at what it left in the kernel.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod foreign;
+pub mod inject;
+pub mod pages;
 pub mod scene;
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
+use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 use regex::Regex;
@@ -47,14 +52,82 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Is there such a program? If not, says what is not tested without it.
+/// Is there such a program? One that is not can be installed: with REQUIRE_ALL, which .ci/run sets, that is
+/// a failure. Otherwise the last lines of `make test` say what is not tested without it.
 pub fn have(program: &str, what: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
-    if !found {
-        eprintln!("not tested: {what}; {program} is not on this machine");
+    let required = std::env::var_os("REQUIRE_ALL").is_some();
+    assert!(found || !required, "install {program}; not tested without it: {what}");
+    let forbidden = program == "strace" && !ptrace_is_allowed();
+    match found {
+        false => not_tested(program, what),
+        true if forbidden => not_tested("ptrace", what),
+        true => true,
     }
-    found
+}
+
+/// An experiment, as `--list` names it.
+pub struct Experiment {
+    pub name: String,
+    /// Its whole line.
+    pub line: String,
+}
+
+/// What a section's `--list` names; a section without experiments says so.
+pub fn experiments(section: &str) -> Vec<Experiment> {
+    let list = run_lab(section).args(&["--list"]).go().clean().stdout;
+    let lines = list.lines().filter(|line| !line.starts_with("  none here: "));
+    let one = |line: &str| {
+        let name = line.split_whitespace().next().expect("a name").to_string();
+        Experiment { name, line: line.trim_end().to_string() }
+    };
+    lines.map(one).collect()
+}
+
+/// Are we root? If not, that is named with what is not tested: what a machine forbids can be no failure.
+pub fn as_root(what: &str) -> bool {
+    is_root() || not_tested("root", what)
+}
+
+/// May we have namespaces of our own? If not, that is named with what is not tested.
+pub fn apart(what: &str) -> bool {
+    namespaces() || not_tested("user namespaces", what)
+}
+
+/// May programs be explored: ptrace, namespaces, a compiler for them?
+pub fn can_explore(what: &str) -> bool {
+    let traced = ptrace_is_allowed() || not_tested("ptrace", what);
+    have("cc", what) && apart(what) && traced
+}
+
+/// Every test that returns early has said here why: for the last lines of tests/run. Always false.
+pub fn not_tested(without: &str, what: &str) -> bool {
+    eprintln!("not tested without {without}: {what}");
+    if let Some(list) = std::env::var_os("NOT_TESTED") {
+        let list = fs::OpenOptions::new().append(true).open(list);
+        list.and_then(|mut list| list.write_all(format!("{without}: {what}\n").as_bytes()))
+            .expect("the list of what is not tested");
+    }
+    false
+}
+
+/// Tried directly, so that a tool of ours which is broken does not look like a machine that forbids it.
+fn ptrace_is_allowed() -> bool {
+    static ALLOWED: LazyLock<bool> = LazyLock::new(|| {
+        // SAFETY: the child makes two system calls, and nothing else.
+        match unsafe { fork() }.expect("fork") {
+            // SAFETY: see above.
+            ForkResult::Child => unsafe {
+                let answer = libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+                libc::_exit((answer != 0).into())
+            },
+            ForkResult::Parent { child } => {
+                waitpid(child, None) == Ok(WaitStatus::Exited(child, 0))
+            }
+        }
+    });
+    *ALLOWED
 }
 
 /// The sections that have a lab here; with SECTION=4.7 that one alone, for who works on it.
@@ -81,7 +154,7 @@ pub fn lab(section: &str) -> PathBuf {
 pub fn bin(name: &str) -> PathBuf {
     static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
         let built = Path::new(env!("CARGO_BIN_EXE_lab_4_4")).parent().expect("a folder");
-        if open_to_all(built) {
+        if open_to_all(&built.join("lab_4_4")) {
             return built.to_owned();
         }
         let copy = scratch().keep();
@@ -89,7 +162,10 @@ pub fn bin(name: &str) -> PathBuf {
             let name = entry.file_name();
             let program = name.to_string_lossy();
             if program.starts_with("lab") || program == "sweep" {
-                let _ = fs::copy(entry.path(), copy.join(&name));
+                // What is no program but a folder is left out.
+                let _ = fs::copy(entry.path(), copy.join(&name)).and_then(|_| {
+                    fs::set_permissions(copy.join(&name), Permissions::from_mode(0o755))
+                });
             }
         }
         copy
@@ -100,21 +176,24 @@ pub fn bin(name: &str) -> PathBuf {
 /// This test program, where a student may read it.
 pub fn this_test() -> PathBuf {
     let built = std::env::current_exe().expect("a program");
-    if open_to_all(built.parent().expect("a folder")) {
+    if open_to_all(&built) {
         return built;
     }
     let copy = scratch().keep().join("test");
     fs::copy(&built, &copy).expect("a copy");
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("chmod");
     copy
 }
 
-fn open_to_all(dir: &Path) -> bool {
-    let open = |dir: &Path| fs::metadata(dir).is_ok_and(|m| m.permissions().mode() & 1 != 0);
-    !is_root() || dir.ancestors().all(open)
+fn open_to_all(program: &Path) -> bool {
+    let open = |path: &Path| fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 1 != 0);
+    !is_root() || program.ancestors().all(open)
 }
 
 /// A folder that the student owns.
 pub fn scratch() -> tempfile::TempDir {
+    // What is made here, compiled for example, is for the student, whatever the umask was.
+    umask(Mode::from_bits_truncate(0o022));
     let dir = tempfile::Builder::new().prefix("shm-workbook-test-").tempdir().expect("a folder");
     if is_root() {
         chown(dir.path(), Some(STUDENT), Some(STUDENT)).expect("chown");
@@ -127,11 +206,8 @@ pub fn scratch() -> tempfile::TempDir {
 pub fn namespaces() -> bool {
     static ALLOWED: LazyLock<bool> = LazyLock::new(|| {
         let tried = student(&["unshare", "--map-current-user", "--ipc", "true"]).output();
-        let allowed = tried.is_ok_and(|tried| tried.status.success());
-        if !allowed {
-            eprintln!("no user namespaces here: the tests run one by one, in the machine's tables");
-        }
-        allowed
+        tried.is_ok_and(|tried| tried.status.success())
+            || not_tested("user namespaces", "that tests may run beside each other")
     });
     *ALLOWED
 }
@@ -139,6 +215,9 @@ pub fn namespaces() -> bool {
 fn student(words: &[&str]) -> Command {
     let drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
     let words = [if is_root() { &drop[..] } else { &[] }, words].concat();
+    // Ignored, it would keep us from waiting for what we start.
+    // SAFETY: two numbers.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command
@@ -150,7 +229,7 @@ pub fn isolated(name: &str, privileged: bool, body: fn() -> lablib::Result<()>) 
     const INSIDE: &str = "ISOLATED";
     if std::env::var_os(INSIDE).is_some() {
         return in_one_thread(|| {
-            lablib::leftovers::start();
+            lablib::leftovers::start().expect("a ledger");
             body().expect("what is promised");
         });
     }
@@ -163,7 +242,7 @@ pub fn isolated(name: &str, privileged: bool, body: fn() -> lablib::Result<()>) 
 }
 
 /// A test has two threads, its own and one that waits for it; a child of the test has one.
-fn in_one_thread(body: impl FnOnce()) {
+pub fn in_one_thread(body: impl FnOnce()) {
     // SAFETY: the other thread only waits for this one.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => {
@@ -256,8 +335,10 @@ impl Runner {
         };
         // In a terminal the test itself has the limit; timeout would stand between it and Ctrl-C.
         let limit: &[&str] = if terminal { &[] } else { &["timeout", "-k", "1", limit()] };
+        // Whatever who starts the tests has ignored, as nohup does.
+        let default = ["env", "--default-signal"];
         let shell = ["sh", "-c", script, &path];
-        let all = [limit, apart, &shell].concat();
+        let all = [&default[..], limit, apart, &shell].concat();
         let all: Vec<&str> = all.into_iter().chain(words.iter().map(String::as_str)).collect();
         let mut command = student(&all);
         if self.privileged {
@@ -302,6 +383,28 @@ impl Run {
     }
 }
 
+/// A C file of the tests, compiled where the student may use it; once, for it may be running.
+pub fn compiled(source: &str, flags: &[&str]) -> PathBuf {
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| scratch().keep());
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let source = repo().join("tests").join(source);
+    let built = DIR.join(source.file_stem().expect("a name"));
+    let mut done = DONE.lock().unwrap_or_else(|failed| failed.into_inner());
+    if !done.insert(built.clone()) {
+        return built;
+    }
+    let mut cc = Command::new("cc");
+    cc.args(["-Wall", "-Wextra", "-Werror", "-O1", "-pthread"]).args(flags);
+    let compiled = cc.arg("-o").arg(&built).arg(source).status().expect("cc");
+    assert!(compiled.success(), "{} does not compile", built.display());
+    built
+}
+
+/// Preloaded into what is run.
+pub fn preloaded(source: &str) -> String {
+    compiled(source, &["-shared", "-fPIC"]).display().to_string()
+}
+
 /// What a run in this folder left in the kernel's tables.
 pub fn left(dir: &tempfile::TempDir) -> Vec<String> {
     let table = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
@@ -317,7 +420,8 @@ fn id_of(row: &str) -> Vec<&str> {
 fn machine() -> (MutexGuard<'static, ()>, fs::File) {
     static HERE: Mutex<()> = Mutex::new(());
     let guard = HERE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let file = fs::File::create("/tmp/shm-workbook-tests.lock").expect("/tmp");
+    // Every user may open it, and nobody needs to make it.
+    let file = fs::File::open("/proc/sysvipc").expect("/proc/sysvipc");
     file.lock().expect("lock");
     (guard, file)
 }
@@ -386,7 +490,7 @@ pub fn scrub(text: &str) -> String {
             (r"\bpipe2\(\[\d+, \d+\]", "pipe2([FD, FD]"),
             (r"\bst_dev=0x\w+, st_ino=\d+", "st_dev=DEVICE, st_ino=INODE"),
             (r"/[^ ,\x22]*shm-workbook[^/ ,\x22]*/", "DIR/"),
-            (r"(?m)^(\w[\w ]*) \d+ │", "$1 PID │"),
+            (r"(?m)^(\w[\w ]*) \d+ +│", "$1 PID │"),
             // A rule ends at the page's edge; how far that is depends on the pid before it.
             (r"(?m)^([\w ]+ PID │── .*?) ─+$", "$1 ─"),
             (r"(\b(?:fork|getpid|getppid)\(\) = )\d+", "${1}PID"),

@@ -67,6 +67,7 @@ pub fn scene(script: &str) -> Runner {
     let text = format!("{TOOLS}\n{script}")
         .replace("{lab_4_8}", &bin("lab_4_8").display().to_string())
         .replace("{lab_4_10}", &bin("lab_4_10").display().to_string())
+        .replace("{lab_4_9}", &bin("lab_4_9").display().to_string())
         .replace("{lab}", &bin("lab_4_9").display().to_string())
         .replace("{sweep}", &bin("sweep").display().to_string())
         .replace("{c}", &c_programs().display().to_string());
@@ -106,12 +107,25 @@ pub fn c_programs() -> &'static Path {
     &DIR
 }
 
+/// What other tests start at the same time does not get our ends of terminals: such a terminal would not be
+/// gone when we close it.
+pub fn keep_terminals() {
+    for fd in fs::read_dir("/proc/self/fd").expect("/proc").filter_map(Result::ok) {
+        if fs::read_link(fd.path()).is_ok_and(|end| end.ends_with("ptmx")) {
+            let number = fd.file_name().to_string_lossy().parse().expect("a number");
+            // SAFETY: a flag of a descriptor, which may be closed by now: then nothing happens.
+            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+}
+
 /// A shell with job control in a terminal of 80 columns, which does not echo what is typed.
 pub fn shell() -> (Session<UnixProcess, PtyStream>, tempfile::TempDir) {
     let runner = run(Path::new("bash")).args(&["--norc", "-i"]).env("PS1", "ready> ");
     let (command, dir) = runner.command(true);
     let mut terminal = Session::spawn(command).expect("a terminal");
     terminal.get_process_mut().set_window_size(80, 24).expect("80 columns");
+    keep_terminals();
     terminal.set_expect_timeout(Some(Duration::from_secs(60)));
     terminal.expect("ready> ").expect("a prompt");
     (terminal, dir)

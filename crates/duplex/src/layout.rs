@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Instant;
 
 use lablib::shm::{self, Addr, NULL, Shared, View};
-use lablib::{Failure, Patience, Result, exit, signals};
+use lablib::{Failure, Patience, Result, exit, looked, signals};
 use libc::c_int;
 use sysv::{process, tables};
 
@@ -138,6 +138,7 @@ impl Segment {
         check: impl FnOnce(&Segment) -> Result<()>,
     ) -> Result<Segment> {
         let size = tables::segment(shmid).map_or(0, |row| row.get("size") as usize);
+        looked()?;
         let ring = size.saturating_sub(RING);
         if !ring.is_power_of_two() || !SIZES.contains(&ring) {
             return refused(shmid, &format!("has {size} bytes: no power of two and a header"));

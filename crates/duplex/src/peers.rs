@@ -9,15 +9,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lablib::child::pidfd_open;
 use lablib::print::{after, dim, note, traced};
-use lablib::{Failure, Result, exit, signals};
+use lablib::{Failure, Result, exit, looked, signals};
 use libc::c_int;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, geteuid};
-use sysv::process::{SYS_PAUSE, asleep_in, has_attached, status};
+use sysv::process::{SYS_PAUSE, asleep_in, has_attached, pidfd_open, status};
 
 /// A process that has our segment attached.
 pub struct Peer {
@@ -44,15 +43,19 @@ impl Peer {
             dim(|| after(Ok(format_args!("{what}")), |_| line).map(drop))
         };
         // Before anything else: from here on it is this process and no heir of its number.
-        let Ok(pidfd) = open(pid) else { return nobody(&dead) };
-        let Some(status) = status(pid).filter(|status| status.state != 'Z') else {
-            return nobody(&dead);
+        let pidfd = match open(pid) {
+            Err(Failure::Call(_, Errno::ESRCH | Errno::EINVAL)) => return nobody(&dead),
+            opened => opened?,
         };
+        let found = status(pid).filter(|status| status.state != 'Z');
+        looked()?;
+        let Some(status) = found else { return nobody(&dead) };
         says("status", &format!("uid {}, alive", status.uid))?;
         if status.uid != geteuid().as_raw() {
             return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
         let there = has_attached(pid, shmid);
+        looked()?;
         says("maps", &format!("segment {shmid} is {}there", if there { "" } else { "not " }))?;
         if !there {
             let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
@@ -101,6 +104,7 @@ impl Peer {
             nap = (nap + 10).min(1000);
             thread::park_timeout(Duration::from_micros(nap));
         }
+        looked()?;
         Ok(None)
     }
 
@@ -123,13 +127,10 @@ impl Peer {
 
 /// pidfd_open(2), printed.
 fn open(pid: i32) -> Result<OwnedFd> {
-    let opened = pidfd_open(Pid::from_raw(pid));
-    let answer = match &opened {
-        Err(Failure::Call(_, errno)) => Err(*errno),
-        opened => Ok(opened.as_ref().map_or(-1, AsRawFd::as_raw_fd)),
-    };
-    let _ = dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")));
-    opened
+    let opened = pidfd_open(pid);
+    let answer = opened.as_ref().map(AsRawFd::as_raw_fd).map_err(|errno| *errno);
+    dim(|| after(answer, |_| format!("pidfd_open({pid}, 0)")))?;
+    opened.map_err(Failure::of("pidfd_open"))
 }
 
 /// Calls that a handled signal ends.
@@ -144,7 +145,7 @@ const WAITS: [(libc::c_long, &str); 6] = [
 
 /// Where both are seen, only the one that failed complains; that the other misses it is a note.
 pub fn in_company(ended: Result<()>) -> Result<()> {
-    match ended {
+    match ended.map_err(Failure::cause) {
         Err(Failure::Because(code @ (exit::PEER_DIED | exit::NO_PEER), why)) => {
             note(&why);
             Err(Failure::Told(code))

@@ -1,12 +1,11 @@
 //! Leftovers: if a segment's server is gone, a new one removes the segment and makes another.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use lablib::{Failure, Result, exit, print, shm, signals};
+use lablib::{Failure, Result, exit, looked, print, shm, signals};
 use libc::{c_int, key_t};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use sysv::process::started_at;
 use sysv::tables::{self, Kind, Row};
@@ -26,7 +25,9 @@ pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
             Err(Failure::Call(_, Errno::EEXIST)) => {}
             made => return made,
         }
-        match leftover(key, size) {
+        let found = leftover(key, size);
+        looked()?;
+        match found {
             Leftover::Absent => {}
             Leftover::Ours(row) => {
                 let maker = row.get("cpid");
@@ -60,9 +61,9 @@ pub fn remove(shmid: c_int) -> Result<()> {
     }
 }
 
-/// Was IPC_RMID called on the segment?
+/// Was IPC_RMID called on the segment? A look that failed does not say so.
 pub fn is_removed(shmid: c_int) -> bool {
-    tables::segment(shmid).is_none_or(|row| row.is_dest())
+    tables::segment(shmid).is_none_or(|row| row.is_dest()) && looked().is_ok()
 }
 
 /// What a segment is that has our key before we have made one.
@@ -100,18 +101,16 @@ fn leftover(key: key_t, size: usize) -> Leftover {
 }
 
 /// Locks a file for as long as we live, however we end: flock(2). BUSY if another process has it.
-pub fn lock(path: &str) -> Result<Flock<File>> {
-    let file = File::open(path).map_err(|error| Failure::because(format!("{path}: {error}")))?;
+pub fn lock(path: &str) -> Result<File> {
+    let file = File::open(path).map_err(Failure::of(format!("open({path:?})")))?;
     let line = format!("flock(\"{path}\", LOCK_EX|LOCK_NB)");
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => {
-            print::call_line(&line, "0", true);
-            Ok(lock)
-        }
-        Err((_, Errno::EAGAIN)) => {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::Error(error) => Failure::of(&line)(error),
+        TryLockError::WouldBlock => {
             let why = format!("busy: another server is running, it has {path} locked");
-            Err(Failure::Because(exit::BUSY, why))
+            Failure::Because(exit::BUSY, why)
         }
-        Err((_, errno)) => Err(Failure::Call(line, errno)),
-    }
+    })?;
+    print::call_line(&line, "0", true);
+    Ok(file)
 }

@@ -28,11 +28,19 @@ pub fn heard() {
 }
 
 /// From now on these signals ask us to stop, unless we were started so that we ignore them: nohup's
-/// SIGHUP, a background job's SIGINT. SIGALRM, the tick, only ends a wait.
+/// SIGHUP, a background job's SIGINT. SIGALRM, the tick, only ends a wait. None of them is blocked, whoever
+/// has started us; and an ignored SIGCHLD is not, with which the kernel would reap our children unseen.
 pub fn listen(signals: &[c_int]) {
     let mut action = no_action();
-    // SAFETY: the handlers store to an atomic, or do nothing.
+    // SAFETY: the handlers store to an atomic, or do nothing; sigset_t is a plain set, and initialised.
     unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        let mut open: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&mut open);
+        for &signal in signals.iter().chain(&[libc::SIGALRM]) {
+            libc::sigaddset(&mut open, signal);
+        }
+        libc::sigprocmask(libc::SIG_UNBLOCK, &open, ptr::null_mut());
         action.sa_sigaction = tick as extern "C" fn(c_int) as usize;
         libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
         action.sa_sigaction = remember as extern "C" fn(c_int) as usize;

@@ -21,6 +21,8 @@ use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 use crate::tracer::refused::{Refused, why_no_ptrace};
 use crate::tracer::starter::{self, Order, Plan, Starter};
+use crate::view::columns_of;
+use crate::view::text::wrap;
 
 /// How one check came out.
 enum Checked {
@@ -40,11 +42,14 @@ type Check = (&'static str, fn() -> Checked);
 /// Looks at this machine. 1 if a part of the workbook does not work here.
 pub fn run() -> ExitCode {
     asked::listen(&[]);
-    let checks: [Check; 10] = [
+    let checks: [Check; 13] = [
+        ("kernel", kernel),
         ("System V IPC", ipc),
         ("limits", limits),
         ("forced removal", forced_removal),
+        ("logout", logout),
         ("ptrace", ptrace),
+        ("Yama", yama),
         ("seccomp filter", seccomp),
         ("namespaces", namespaces),
         ("pidfd", pidfd),
@@ -52,6 +57,7 @@ pub fn run() -> ExitCode {
         ("strace", || program("strace", "-V", "the tests that need it are skipped", "strace")),
         ("CPUs", cpus),
     ];
+    let columns = columns_of(libc::STDOUT_FILENO).unwrap_or(PAGE).min(PAGE);
     let mut code = ExitCode::SUCCESS;
     for (name, check) in checks {
         let (mark, text) = match check() {
@@ -62,7 +68,9 @@ pub fn run() -> ExitCode {
                 ("no  ".red(), text)
             }
         };
-        let text = text.replace('\n', &format!("\n{:21}", ""));
+        let rows: Vec<String> =
+            text.lines().flat_map(|line| wrap(line, columns.saturating_sub(MARGIN), 2)).collect();
+        let text = rows.join(&format!("\n{:MARGIN$}", ""));
         if writeln!(std::io::stdout(), "{mark} {name:<15} {text}").is_err() {
             // The reader has gone.
             return code;
@@ -70,6 +78,10 @@ pub fn run() -> ExitCode {
     }
     code
 }
+
+/// What a check says begins here, and no row is longer than a page.
+const MARGIN: usize = 21;
+const PAGE: usize = 80;
 
 /// How long an attempt may take that the kernel answers at once.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -119,6 +131,109 @@ fn stuck(place: &str) -> Checked {
         "does not answer; this kernel is stuck, restart the machine\n\
          {place}"
     ))
+}
+
+/// The versions that first had what is needed here. man pidfd_open, pidfd_send_signal, ptrace, clone
+const PIDFDS: (u32, u32) = (5, 3);
+const FIXED_PIDS: (u32, u32) = (5, 5);
+
+fn kernel() -> Checked {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    match version(release) {
+        Some(version) if version < PIDFDS => Bad(format!(
+            "Linux {release}: older than 5.3: no pidfd_open, which labs with two processes need, and \
+             no PTRACE_GET_SYSCALL_INFO, which lab trace needs (pidfd_send_signal is there since 5.1)\n\
+             use a newer kernel, or a virtual machine"
+        )),
+        Some(version) if version < FIXED_PIDS => Limited(format!(
+            "Linux {release}: older than 5.5: lab explore does not run, it chooses the pids (clone3)\n\
+             use a newer kernel, or a virtual machine"
+        )),
+        Some(_) => {
+            Good(format!("Linux {release}; the labs and lab trace need 5.3, lab explore 5.5"))
+        }
+        None => Limited(format!("'{release}' is no version; 5.3 is needed, for lab explore 5.5")),
+    }
+}
+
+/// `6.18.44-something`: the first two numbers.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// Where logind reads its settings, the later over the earlier. man logind.conf
+const LOGIND: [&str; 4] =
+    ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"];
+
+fn logout() -> Checked {
+    // It makes this folder when it starts.
+    if !std::path::Path::new("/run/systemd/seats").exists() {
+        return Good("no systemd-logind here: what is left stays after a logout, too".into());
+    }
+    let read = |path: std::path::PathBuf| fs::read_to_string(path).ok();
+    let main =
+        LOGIND.iter().filter_map(|dir| read(format!("{dir}/logind.conf").into())).next_back();
+    // Of files of the same name in several folders the last one counts.
+    let mut more = std::collections::BTreeMap::new();
+    for entry in LOGIND.iter().filter_map(|dir| fs::read_dir(format!("{dir}/logind.conf.d")).ok()) {
+        for path in entry.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_some_and(|end| end == "conf") {
+                more.insert(path.file_name().map(OsString::from), path);
+            }
+        }
+    }
+    let texts: Vec<String> = main.into_iter().chain(more.into_values().filter_map(read)).collect();
+    match (removes_ipc(&texts), geteuid().as_raw()) {
+        (false, _) => Good("RemoveIPC=no: what is left stays after a logout, too".into()),
+        (true, 0..1000) => Good(
+            "systemd-logind removes what an ordinary user leaves (RemoveIPC), not what this one does"
+                .into(),
+        ),
+        (true, _) => Limited(
+            "systemd-logind removes your unattached segments, queues and semaphores when your last session ends\n\
+             RemoveIPC=no in /etc/systemd/logind.conf, then sudo systemctl restart systemd-logind"
+                .into(),
+        ),
+    }
+}
+
+/// What logind's settings say of RemoveIPC; they are yes if nothing is said.
+fn removes_ipc(texts: &[String]) -> bool {
+    let value = |line: &str| {
+        Some(
+            line.trim()
+                .strip_prefix("RemoveIPC")?
+                .trim_start()
+                .strip_prefix('=')?
+                .trim()
+                .to_string(),
+        )
+    };
+    let last = texts.iter().flat_map(|text| text.lines().filter_map(value)).next_back();
+    !last.is_some_and(|value| {
+        ["no", "n", "false", "f", "off", "0"].contains(&&*value.to_lowercase())
+    })
+}
+
+fn yama() -> Checked {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    match scope.trim() {
+        "" => Good("not here: any process of yours may be traced (strace -p)".into()),
+        "0" => Good("ptrace_scope 0: any process of yours may be traced (strace -p)".into()),
+        "1" => {
+            Good("ptrace_scope 1: a child may be traced, so lab works; strace -p needs sudo".into())
+        }
+        "2" if geteuid().is_root() => Good("ptrace_scope 2: root alone may trace".into()),
+        "2" => {
+            Bad("ptrace_scope 2: root alone may trace\nsudo sysctl kernel.yama.ptrace_scope=1"
+                .into())
+        }
+        scope => Bad(format!(
+            "ptrace_scope {scope}: no process may trace; only a reboot with another value helps"
+        )),
+    }
 }
 
 fn ipc() -> Checked {
@@ -243,13 +358,16 @@ fn pidfd() -> Checked {
     let opened = attempt(|| {
         // SAFETY: numbers. What is opened goes with the child.
         let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) };
-        Errno::result(pidfd).map(drop)
+        let pidfd = Errno::result(pidfd)?;
+        // SAFETY: a descriptor of ours, signal 0, and no record.
+        let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, 0_usize, 0) };
+        Errno::result(sent).map(drop)
     });
     match opened {
         Tried::Answered(Ok(())) => Good("lab 4.9 signals only the peer that it has checked".into()),
         Tried::Answered(Err(errno)) => Bad(format!(
-            "pidfd_open: {errno:?}: lab 4.9 does not work\n\
-             needs Linux 5.3; a sandbox may forbid it"
+            "pidfd_open, pidfd_send_signal: {errno:?}: labs with two processes do not work\n\
+             they need Linux 5.3 and 5.1; a sandbox may forbid them"
         )),
         Tried::Stuck(place) => stuck(&place),
         Tried::Odd(why) => Bad(why),
@@ -275,5 +393,30 @@ fn cpus() -> Checked {
              lab explore finds them all the same"
                 .into(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_logind_is_told_last_counts() {
+        let says = |texts: &[&str]| {
+            removes_ipc(&texts.iter().map(|text| text.to_string()).collect::<Vec<_>>())
+        };
+        assert!(says(&[]) && says(&["[Login]\n#RemoveIPC=no\n"]) && says(&["RemoveIPC=yes"]));
+        assert!(
+            !says(&["[Login]\nRemoveIPC = no\n"]) && !says(&["RemoveIPC=yes", "RemoveIPC=off"])
+        );
+        assert!(says(&["RemoveIPC=no", "RemoveIPC=true"]));
+    }
+
+    #[test]
+    fn a_release_begins_with_two_numbers() {
+        assert_eq!(version("6.18.44-fc-v657"), Some((6, 18)));
+        assert_eq!(version("5.3-rc1"), Some((5, 3)));
+        assert_eq!(version("strange"), None);
+        assert!(version("5.2.9").is_some_and(|old| old < PIDFDS));
     }
 }

@@ -90,8 +90,15 @@ pub enum What {
     /// A line, or a part of one, was written to standard output (1) or standard error (2): at most
     /// 4096 of the `bytes` that were written. `here`: to where the trace itself is written.
     Write { fd: i32, text: String, bytes: i64, here: bool },
-    /// A signal is delivered.
-    Signal { signal: String, code: String, from: Option<i32>, action: Action },
+    /// A signal is delivered. `address`: the one that was accessed, of SIGSEGV and its like.
+    Signal {
+        signal: String,
+        code: String,
+        from: Option<i32>,
+        action: Action,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<u64>,
+    },
     /// A signal has stopped the process.
     Stopped { signal: String },
     /// A stopped process goes on.
@@ -185,6 +192,10 @@ pub enum Meaning {
     Futex(Futex),
     /// A file, without quotes and escapes.
     Path(String),
+    /// The owner and the group that IPC_SET gives to an object.
+    Owner { uid: u32, gid: u32 },
+    /// The type of a message that is sent.
+    MessageType(i64),
 }
 
 fn by_numbers<S: Serializer>(signals: &u64, out: S) -> Result<S::Ok, S::Error> {
@@ -298,6 +309,22 @@ impl Call {
     /// What it does with a futex.
     pub fn futex(&self) -> Option<Futex> {
         self.meanings().find_map(|one| if let Meaning::Futex(it) = one { Some(*it) } else { None })
+    }
+
+    /// The owner and the group that it gives to an object.
+    pub fn owner(&self) -> Option<(u32, u32)> {
+        self.meanings().find_map(|one| match one {
+            Meaning::Owner { uid, gid } => Some((*uid, *gid)),
+            _ => None,
+        })
+    }
+
+    /// The type of the message that it sends.
+    pub fn message_type(&self) -> Option<i64> {
+        self.meanings().find_map(|one| match one {
+            Meaning::MessageType(kind) => Some(*kind),
+            _ => None,
+        })
     }
 
     /// The file that it names.

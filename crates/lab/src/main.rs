@@ -12,7 +12,6 @@
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -29,7 +28,7 @@ mod view;
 
 /// Watches any program from outside: its System V IPC calls, its signals and its waits
 #[derive(Parser)]
-#[command(name = "lab", args_conflicts_with_subcommands = true)]
+#[command(name = "lab", args_conflicts_with_subcommands = true, max_term_width = 80)]
 struct Arguments {
     #[command(subcommand)]
     what: Verb,
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
             let text = error.render().to_string();
             let lines = text.trim_start_matches("error: ").lines().map(str::trim);
             let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-            let _ = writeln!(std::io::stderr(), "lab: {}; see --help", why.join(" "));
+            view::complain(&format!("{}; see --help", why.join(" ")));
             ExitCode::from(2)
         }
         Err(help) => {

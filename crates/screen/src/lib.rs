@@ -1,11 +1,13 @@
 //! The terminal of a lab: how wide it is, how a line looks, and how much is shown between two pauses.
-//! Nothing here prints.
+//! Only [`out`] prints.
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`out`] | writing, whole and without a buffer |
 //! | [`palette`] | the colours |
 //! | [`pages`] | STEP, `--from` and `--only`: what is shown, and after how many rows a lab waits |
 
+pub mod out;
 pub mod pages;
 pub mod palette;
 
@@ -18,22 +20,37 @@ const RESULT_COLUMN: usize = 52;
 /// A heading's rule ends here.
 const PAGE: usize = 80;
 
+/// A terminal's size: rows and columns. Both may be 0; and are, of what is none.
+fn size(fd: i32) -> (u16, u16) {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
+    unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &mut size) };
+    (size.ws_row, size.ws_col)
+}
+
+/// Has the terminal any room? One without rows and columns is no place for an editor, which would subtract.
+pub fn has_room() -> bool {
+    let (rows, columns) = size(libc::STDOUT_FILENO);
+    rows > 0 && columns > 0
+}
+
 /// The terminal's width, or `COLUMNS`, or no limit: in a pipe a call is one line.
 pub fn columns() -> usize {
     static COLUMNS: OnceLock<usize> = OnceLock::new();
-    *COLUMNS.get_or_init(|| {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
-        unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
-        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
-        let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
-        terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
-    })
+    *COLUMNS.get_or_init(|| columns_of(libc::STDOUT_FILENO))
+}
+
+/// The same of any descriptor.
+pub fn columns_of(fd: i32) -> usize {
+    let (_, columns) = size(fd);
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
+    let terminal = (columns > 0).then_some(columns.into());
+    terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
 }
 
 /// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
 fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
-    if text.len() <= width {
+    if text.chars().count() <= width {
         return vec![text.trim_start_matches(' ').into()];
     }
     let (mut rows, mut row) = (vec![], String::new());
@@ -47,6 +64,52 @@ fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     }
     rows.push(row);
     rows
+}
+
+/// What is asked at a terminal, `fd`.
+pub fn prompt(what: &str, fd: i32) -> String {
+    let rows = wrap(&format!("[{what}]"), columns_of(fd).saturating_sub(3), 8);
+    format!("  {} ", rows.join("\n"))
+}
+
+/// What every lab's help says in the end.
+pub const STEP: &str = "With STEP=1 in the environment it waits for Enter at each step, with STEP=call at each \
+                        call, too.";
+
+/// Names, and beside each what it is; below it where there is no room beside it.
+pub fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {
+    let row = |(name, text): (&str, String)| hanging(&format!("  {name:<22} "), &text, columns());
+    let all: String = rows.map(row).collect();
+    let none = "none here: this section's story shows everything";
+    if all.is_empty() { hanging("  ", none, columns()) } else { all }
+}
+
+/// A text with a margin. `start`: what stands in the margin of its first row.
+fn hanging(start: &str, text: &str, width: usize) -> String {
+    let margin = start.chars().count();
+    let beside = width.saturating_sub(margin) >= PAGE / 4 * 2 || margin < PAGE / 4;
+    let margin = if beside { margin } else { 10 };
+    let rows = wrap(text, width.saturating_sub(margin), 0);
+    let first = if beside { start.into() } else { format!("{}\n{:10}", start.trim_end(), "") };
+    format!("{first}{}\n", rows.join(&format!("\n{:margin$}", "")))
+}
+
+/// A help text of clap, in which a row is as long as its sentence: at most 80 columns, or fewer.
+pub fn help(text: &str) -> String {
+    let row = |line: &str| {
+        let indent = line.len() - line.trim_start().len();
+        let gap = line[indent..].find("  ").map_or(indent, |at| indent + at);
+        let text = line[gap..].trim_start();
+        hanging(&line[..line.len() - text.len()], text, columns().min(PAGE))
+    };
+    text.lines().map(row).collect()
+}
+
+/// What clap says of a wrong command line, as one line.
+pub fn usage(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let why: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    format!("{}; see --help", why.join(" "))
 }
 
 /// What stands before each line of a process: `child 4243 │`, coloured, and as it is without colours.
@@ -111,7 +174,8 @@ impl Lane {
     /// A heading, with a rule to the page's edge; `again`: it was printed before.
     pub fn heading(&self, text: &str, again: bool) -> String {
         let text = format!("── {text}{} ", if again { " (again)" } else { "" });
-        let rule = "─".repeat(PAGE.saturating_sub(self.width + text.chars().count()));
+        let rule =
+            "─".repeat(columns().min(PAGE).saturating_sub(self.width + text.chars().count()));
         let rule = format!("{text}{rule}");
         let rule = if again { rule.color(palette::ASIDE) } else { rule.bold() };
         format!("{}{}\n", self.colored, rule)

@@ -9,6 +9,10 @@ use nix::unistd::geteuid;
 use crate::process::ipc_namespace;
 use crate::tables::{Kind, Row, table};
 
+/// An object that has no id here yet was made so soon after its line, in seconds: the line has the second
+/// before. What was made later is somebody else's, with a key and a pid that were used again.
+const SOON: i64 = 3;
+
 /// One creation, as the ledger keeps it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
@@ -64,7 +68,7 @@ impl Line {
             let made = row.get("ctime");
             let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
             let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
-            (known || (self.id < 0 && made >= self.ctime))
+            (known || (self.id < 0 && (0..=SOON).contains(&(made - self.ctime))))
                 && !row.is_dest()
                 && row.key() == self.key
                 && size == self.size

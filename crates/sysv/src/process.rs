@@ -1,9 +1,14 @@
 //! What /proc/PID says of a process.
 
 use std::fs;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::str::FromStr;
 
 use libc::{c_int, c_long};
+use nix::errno::Errno;
+
+use crate::look::{asked, needed, text, text_if_allowed};
 
 /// What /proc/PID/status says of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +29,7 @@ pub struct Status {
 
 /// Looks at a process; `None` if there is none.
 pub fn status(pid: i32) -> Option<Status> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = text(&format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.split_whitespace().next()).unwrap_or_default()
@@ -45,26 +50,37 @@ pub fn runs(pid: i32) -> bool {
     status(pid).is_some_and(|status| !"ZX".contains(status.state))
 }
 
-/// The child of a process that was found first.
-pub fn child_of(parent: i32) -> Option<i32> {
-    let pids =
-        fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    pids.filter_map(|pid| pid.parse().ok())
-        .find(|&pid| status(pid).is_some_and(|status| status.parent == parent))
+/// A descriptor for a process, which means it alone even when its number is used again.
+pub fn pidfd_open(pid: i32) -> nix::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: a new descriptor, that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
 /// When a process was started, in clock ticks since boot: field 22 of /proc/PID/stat. A pid is used
 /// again; a pid and a start are not.
 pub fn start(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+    stat(pid, 22)
+}
+
+/// How a process ended that was not waited for yet, as wait(2) has it: field 52 of /proc/PID/stat. 0 also
+/// if we may not know: of another user's process.
+pub fn ended_with(pid: i32) -> Option<i32> {
+    stat(pid, 52)
+}
+
+/// A field of /proc/PID/stat; the first is 1. Those before the third may have blanks in them.
+fn stat<T: FromStr>(pid: i32, field: usize) -> Option<T> {
+    let stat = text(&format!("/proc/{pid}/stat"))?;
+    stat.rsplit_once(") ")?.1.split_whitespace().nth(field - 3)?.parse().ok()
 }
 
 /// When a process was started, in seconds since 1970; `None` if there is none, or only a zombie
 /// that was not waited for.
 pub fn started_at(pid: i32) -> Option<i64> {
     status(pid).filter(|status| status.state != 'Z')?;
-    let boot = fs::read_to_string("/proc/stat").ok()?;
+    let boot = needed("/proc/stat");
     let boot: i64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
     // SAFETY: sysconf takes a number.
     Some(boot + start(pid)? as i64 / unsafe { libc::sysconf(libc::_SC_CLK_TCK) })
@@ -84,7 +100,7 @@ pub fn asleep_in(pid: i32) -> Option<c_long> {
 
 /// That number, and the call's first argument: of futex, the address on which the thread sleeps.
 pub fn asleep_at(pid: i32) -> Option<(c_long, usize)> {
-    let line = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    let line = text_if_allowed(&format!("/proc/{pid}/syscall"))?;
     let mut words = line.split(' ');
     let number = words.next()?.parse().ok()?;
     let first = words.next()?.trim_start_matches("0x");
@@ -93,13 +109,15 @@ pub fn asleep_at(pid: i32) -> Option<(c_long, usize)> {
 
 /// How many threads this process has: the links of /proc/self/task, one for each and two more.
 pub fn threads() -> usize {
-    let links = fs::metadata("/proc/self/task").map_or(0, |found| found.nlink() as usize);
+    let found = asked("stat(\"/proc/self/task\")", fs::metadata("/proc/self/task"));
+    let links = found.map_or(0, |found| found.nlink() as usize);
     links.saturating_sub(2).max(1)
 }
 
 /// The IPC namespace of a process, as a number; `pid` may be `self`.
 pub fn ipc_namespace(pid: &str) -> Option<u64> {
-    fs::metadata(format!("/proc/{pid}/ns/ipc")).ok().map(|found| found.ino())
+    let path = format!("/proc/{pid}/ns/ipc");
+    asked(&format!("stat(\"{path}\")"), fs::metadata(path)).map(|found| found.ino())
 }
 
 /// A line of /proc/PID/maps.
@@ -125,7 +143,7 @@ impl Mapping {
 /// What a process has mapped, from the lowest address to the highest; `pid` may be `self`. Nothing,
 /// if there is no such process or we may not know.
 pub fn mappings(pid: &str) -> Vec<Mapping> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let maps = text(&format!("/proc/{pid}/maps")).unwrap_or_default();
     let mapping = |line: &str| {
         let (start, end) = line.split(' ').next()?.split_once('-')?;
         let number = |text| usize::from_str_radix(text, 16).ok();

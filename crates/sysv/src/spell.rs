@@ -72,7 +72,9 @@ pub fn get(flags: c_int) -> String {
         text += &format!("{}|", join(flags & !0o777 & !pages, GET));
     }
     if flags & pages != 0 {
-        text += &format!("{}<<SHM_HUGE_SHIFT|", (flags & pages) >> libc::MAP_HUGE_SHIFT);
+        // The highest of these bits is the sign.
+        let shift = (flags & pages) as u32 >> libc::MAP_HUGE_SHIFT;
+        text += &format!("{shift}<<SHM_HUGE_SHIFT|");
     }
     text + &format!("0{:02o}", flags & 0o777)
 }
@@ -119,7 +121,10 @@ pub fn bytes(bytes: &[u8]) -> String {
             0x0b => "\\v".into(),
             0x0c => "\\f".into(),
             b' '..=b'~' => (byte as char).to_string(),
-            _ if shown.get(i + 1).is_some_and(u8::is_ascii_digit) => format!("\\{byte:03o}"),
+            // An octal digit behind it would be read as a part of it.
+            _ if shown.get(i + 1).is_some_and(|next| (b'0'..=b'7').contains(next)) => {
+                format!("\\{byte:03o}")
+            }
             _ => format!("\\{byte:o}"),
         };
     }

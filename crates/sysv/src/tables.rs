@@ -1,9 +1,8 @@
 //! The kernel's own tables: /proc/sysvipc and /proc/sys/kernel.
 
-use std::fs;
-
 use libc::{c_int, msqid_ds, shmid_ds};
 
+use crate::look::{needed, text_if_allowed};
 use crate::spell::SHM_DEST;
 
 /// The three kinds of System V objects, named as in /proc/sysvipc.
@@ -98,7 +97,7 @@ impl Row {
 
 /// The kernel's table of one kind, whole. Every user may read it, unlike IPC_STAT; 20 us a read.
 pub fn table(kind: Kind) -> Vec<Row> {
-    let text = fs::read_to_string(format!("/proc/sysvipc/{}", kind.name())).unwrap_or_default();
+    let text = needed(&format!("/proc/sysvipc/{}", kind.name()));
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
     let pair = |(name, word): (&&str, &str)| {
@@ -120,6 +119,12 @@ pub fn segment(shmid: c_int) -> Option<Row> {
 
 /// A number of /proc/sys/kernel: `shmmni`, `shmmax`, `shmall`, …
 pub fn limit(name: &str) -> u64 {
-    let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    let text = needed(&format!("/proc/sys/kernel/{name}"));
     text.trim().parse().unwrap_or(0)
+}
+
+/// How many bits of an id are its slot in the kernel's table: 15, or 24 with the boot option `ipcmni_extend`.
+pub fn slot_bits() -> i32 {
+    let options = text_if_allowed("/proc/cmdline").unwrap_or_default();
+    if options.split_whitespace().any(|word| word == "ipcmni_extend") { 24 } else { 15 }
 }

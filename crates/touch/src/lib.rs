@@ -7,8 +7,10 @@ use std::{mem, ptr};
 use lablib::child::{child, pipe};
 use lablib::print::{note, text};
 use lablib::shm::Addr;
-use lablib::{Failure, Result};
+use lablib::{Failure, Result, looked};
 use libc::{c_int, c_void};
+use nix::errno::Errno;
+use nix::sys::wait::WaitStatus;
 use nix::unistd;
 use sysv::{process, spell};
 
@@ -42,13 +44,20 @@ pub const SEGV_MAPERR: c_int = 1;
 /// See [`SEGV_MAPERR`].
 pub const SEGV_ACCERR: c_int = 2;
 
+/// What a child exits with that could not report: this and errno.
+const FAILED: c_int = 100;
 static REPORT: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn report(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     // SAFETY: the kernel passes a valid siginfo; write and signal are async-signal-safe.
     unsafe {
         let fault = [signal as usize, (*info).si_code as usize, (*info).si_addr() as usize];
-        libc::write(REPORT.load(Relaxed), fault.as_ptr().cast(), mem::size_of_val(&fault));
+        let (to, size) = (REPORT.load(Relaxed), mem::size_of_val(&fault));
+        while libc::write(to, fault.as_ptr().cast(), size) < 0 {
+            if *libc::__errno_location() != libc::EINTR {
+                libc::_exit(FAILED + *libc::__errno_location());
+            }
+        }
         libc::signal(signal, libc::SIG_DFL);
     }
 }
@@ -59,7 +68,9 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
     let (from, to) = pipe()?;
     let addr = addr as usize;
     let there = |one: &process::Mapping| (one.start..one.end).contains(&addr);
-    if process::mappings("self").iter().any(|one| there(one) && one.shmid().is_none()) {
+    let mappings = process::mappings("self");
+    looked()?;
+    if mappings.iter().any(|one| there(one) && one.shmid().is_none()) {
         return Err(Failure::because(format!("at {addr:#x} is something else than a segment")));
     }
     let child = child("child", || {
@@ -72,7 +83,8 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
             let mut action: libc::sigaction = mem::zeroed();
             (action.sa_sigaction, action.sa_flags) =
                 (report as *const () as usize, libc::SA_SIGINFO);
-            libc::sigaction(libc::SIGSEGV, &action, ptr::null_mut());
+            let set = libc::sigaction(libc::SIGSEGV, &action, ptr::null_mut());
+            Errno::result(set).map_err(Failure::of("sigaction(SIGSEGV)"))?;
             match touch {
                 Touch::Read => ptr::read_volatile(addr as *const u8),
                 Touch::Write => {
@@ -86,20 +98,31 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
                 }
             }
         };
-        unistd::write(&to, &[value]).map(drop).map_err(Failure::of("write"))
+        loop {
+            match unistd::write(&to, &[value]) {
+                Err(Errno::EINTR) => {}
+                written => return written.map(drop).map_err(Failure::of("write")),
+            }
+        }
     })?;
     drop(to);
-    child.wait()?;
+    let ended = child.wait()?;
     let mut bytes = [0; 24];
-    match unistd::read(&from, &mut bytes).map_err(Failure::of("read"))? {
-        1 => Ok(Fate::Lived(bytes[0])),
-        24 => {
-            let word = |i: usize| bytes[8 * i..][..8].try_into().map_or(0, usize::from_ne_bytes);
+    let got = unistd::read(&from, &mut bytes).map_err(Failure::of("read"))?;
+    let word = |i: usize| bytes[8 * i..][..8].try_into().map_or(0, usize::from_ne_bytes);
+    match (got, ended) {
+        (1, WaitStatus::Exited(_, 0)) => Ok(Fate::Lived(bytes[0])),
+        (24, WaitStatus::Signaled(_, by, _)) if by as usize == word(0) => {
             let (signal, code, at) = (word(0) as c_int, word(1) as c_int, word(2));
             let why = if code == SEGV_MAPERR { "SEGV_MAPERR" } else { "SEGV_ACCERR" };
             note(&format!("{} at {at:#x}, {why}", spell::signal(signal)));
             Ok(Fate::Killed(signal, code, at))
         }
+        (_, WaitStatus::Exited(_, code)) if code > FAILED => {
+            Err(Failure::Call("write, in the child,".into(), Errno::from_raw(code - FAILED)))
+        }
+        (_, WaitStatus::Exited(_, code)) if code > 0 => Err(Failure::Told(code as u8)),
+        (_, WaitStatus::Signaled(_, by, _)) => Err(Failure::killed("child", by as c_int)),
         _ => Err(Failure::because("the child that touched memory ended without a word")),
     }
 }

@@ -75,7 +75,9 @@ fn waits() -> Result<()> {
     note("nothing there: ENOMSG for who will not wait");
     let reader = child("B", || {
         let (_, text) = msg::rcv(id, ROOM, 0, 0)?;
-        claim(text == HELLO, "B slept in msgrcv until A had written: nobody told it, nobody polled")
+        claim(text == HELLO, "B has what A wrote")?;
+        note("the kernel let it sleep in msgrcv until then: B did not poll");
+        Ok(())
     })?;
     reader.until_asleep_in(SYS_msgrcv)?;
     msg::snd(id, TYPE, HELLO, 0)?;
@@ -99,9 +101,11 @@ fn full() -> Result<()> {
             }
         }
     })?;
-    claim(refused == Errno::EAGAIN, "EAGAIN for who will not wait; others sleep in msgsnd")?;
+    claim(refused == Errno::EAGAIN, "full: EAGAIN, with IPC_NOWAIT")?;
+    note("without IPC_NOWAIT, msgsnd would sleep until there is room");
     let held = msg::ctl_stat(id)?;
-    claim(held.msg_qnum == sent && held.__msg_cbytes as usize + size > room, "msg_qbytes is full")?;
+    let full = held.msg_qnum == sent && held.__msg_cbytes as usize + size > room;
+    claim(full, "every message that was sent lies there; one more is more than msg_qbytes")?;
     note(
         "so a slow reader stops a fast writer, and the kernel's memory is not the writer's to fill",
     );
@@ -120,8 +124,8 @@ fn boundaries() -> Result<()> {
     expect_errno(msg::rcv(id, 3, 0, 0), Errno::E2BIG)?;
     claim(msg::ctl_stat(id)?.msg_qnum == 1, "too long for the reader: E2BIG, and it stays")?;
     let (_, text) = msg::rcv(id, 3, 0, MSG_NOERROR)?;
-    claim(text == b"two", "MSG_NOERROR cuts it, and the rest is lost without a word")?;
-    claim(msg::ctl_stat(id)?.msg_qnum == 0, "nothing is left of it")?;
+    claim(text == b"two", "MSG_NOERROR cuts it to the room that the reader has")?;
+    claim(msg::ctl_stat(id)?.msg_qnum == 0, "and the rest is lost: no message is left")?;
     msg::ctl_rmid(id)
 }
 
@@ -133,10 +137,10 @@ fn types() -> Result<()> {
         msg::snd(id, mtype, text.as_bytes(), 0)?;
     }
     let ask = |msgtyp| msg::rcv(id, ROOM, msgtyp, 0).map(|(_, text)| text);
-    claim(ask(2)? == b"second", "above 0: the first one of this type")?;
+    claim(ask(3)? == b"third", "above 0: the first one of this type")?;
     claim(ask(-2)? == b"first", "below 0: the lowest type that is at most 2")?;
-    claim(ask(0)? == b"third", "0: the one that has waited longest")?;
-    claim(ask(0)? == b"third again", "and within a type they keep their order")?;
+    claim(ask(0)? == b"second", "0: the one that has waited longest")?;
+    claim(ask(0)? == b"third again", "and then the one that came after it")?;
     msg::ctl_rmid(id)
 }
 

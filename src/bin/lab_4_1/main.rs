@@ -50,12 +50,14 @@ fn story() -> Result<()> {
         let found = msg::get(key, 0)?;
         claim(found == id, "B opens what A created, by its key")?;
         let (mtype, text) = msg::rcv(found, ROOM, 0, 0)?;
-        claim((mtype, text.as_slice()) == (TYPE, HELLO), "what A wrote: a copy of a copy")
+        claim((mtype, text.as_slice()) == (TYPE, HELLO), "what A wrote, and its type")?;
+        note("a copy of a copy: msgsnd copied it into the kernel, msgrcv out of it");
+        Ok(())
     })?;
     let pid = reader.pid.as_raw();
     reader.finish()?;
     let now = queue::compare(id)?;
-    claim(now.msg_qnum == 0 && now.msg_lrpid == pid, "taken, and by B: read is gone")?;
+    claim(now.msg_qnum == 0 && now.msg_lrpid == pid, "the queue is empty, and B has read last")?;
 
     step(4, "Remove it")?;
     msg::ctl_rmid(id)?;

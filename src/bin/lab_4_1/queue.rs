@@ -22,7 +22,7 @@ pub fn compare(msqid: c_int) -> Result<msqid_ds> {
 /// Asserts that no row of `ipcs -q` has this key.
 pub fn absent(key: key_t) -> Result<()> {
     let word = format!("{key:#010x}");
-    match ipcs(&["-q"]) {
+    match ipcs(&["-q"])? {
         Some(screen) => {
             let found = screen.lines().any(|row| row.split_whitespace().next() == Some(&word));
             claim(!found, "ipcs -q: no row has this key")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use duplex::layout::{Role, Segment};
 use duplex::peers::Peer;
 use lablib::print::{self, note, step, text};
-use lablib::{Failure, Result, compare, exit, shm, signals};
+use lablib::{Failure, Result, compare, exit, looked, shm, signals};
 use libc::key_t;
 use nix::errno::Errno;
 use sysv::tables;
@@ -25,7 +25,7 @@ const TAKEN: Duration = Duration::from_millis(600);
 pub fn call(options: &Options, input: &Input) -> Result<()> {
     print::name("client");
     futex::aloud();
-    let found = find(options);
+    let found = find(options, input);
     futex::count();
     let Found { mut back, mut out, server } = found?;
     let ids = [back.shmid, out.shmid];
@@ -45,7 +45,7 @@ struct Found {
 }
 
 /// Looks for a server until there is one, or the patience is at its end.
-fn find(options: &Options) -> Result<Found> {
+fn find(options: &Options, input: &Input) -> Result<Found> {
     let start = Instant::now();
     let rest = |failure: &Failure| {
         let (limit, now) = (options.patience, start.elapsed());
@@ -58,7 +58,7 @@ fn find(options: &Options) -> Result<Found> {
             _ => false,
         }
     };
-    let reason = match attempt(options, true) {
+    let reason = match attempt(options, Some(input)) {
         Err(reason) if rest(&reason) => reason,
         decided => return decided,
     };
@@ -66,7 +66,7 @@ fn find(options: &Options) -> Result<Found> {
     print::bulk(|| {
         loop {
             signals::wait(&[], Some(TICK), || false)?;
-            match attempt(options, false) {
+            match attempt(options, None) {
                 Err(reason) if rest(&reason) => {}
                 decided => return decided,
             }
@@ -74,10 +74,13 @@ fn find(options: &Options) -> Result<Found> {
     })
 }
 
-/// One look; the first is told step by step.
-fn attempt(options: &Options, first: bool) -> Result<Found> {
-    if first {
+/// One look; the first, which knows the side's input, is told step by step.
+fn attempt(options: &Options, first: Option<&Input>) -> Result<Found> {
+    if let Some(input) = first {
         step(6, "Client: find both, and take the free place in each")?;
+        if !input.is_script() {
+            note("steps 4 and 5 are the server's");
+        }
     }
     let file = options.key_file()?;
     let absent = |failure: &Failure| matches!(failure, Failure::Call(_, Errno::ENOENT));
@@ -101,9 +104,7 @@ fn attempt(options: &Options, first: bool) -> Result<Found> {
     // Only now, when both are there: a server that finds our pid must find us attached, too.
     match back.take_place().and_then(|()| out.take_place()).and_then(|()| both(&back, &out)) {
         Ok(server) => {
-            if first {
-                text(&format!("memory: pid <- {}, in both", std::process::id()));
-            }
+            text(&format!("memory: pid <- {}, in both", std::process::id()));
             back.announce();
             out.announce();
             note(&format!("server {}: alive, and at the other end of both", server.pid));
@@ -125,7 +126,9 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         Err(Failure::Call(_, Errno::ENOENT)) => return because(exit::NO_PEER, nobody),
         found => found?,
     };
-    match tables::segment(shmid).map(|row| row.get("nattch")) {
+    let attached = tables::segment(shmid).map(|row| row.get("nattch"));
+    looked()?;
+    match attached {
         None => return because(exit::NO_PEER, nobody),
         Some(0) => {
             let why = format!("segment {shmid} is there, but nobody has attached it");
@@ -134,7 +137,9 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         Some(_) => {}
     }
     match Segment::look(shmid, role) {
-        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
+        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM)))
+            if call.starts_with("shm") =>
+        {
             because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)))
         }
         Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => because(exit::NO_PEER, nobody),
@@ -157,7 +162,7 @@ fn both(back: &Segment, out: &Segment) -> Result<Peer> {
 
 /// After a server that was killed: nobody could clean up, and this is what is there.
 fn show_what_is_left(ids: [i32; 2]) {
-    let screen = compare::ipcs(&["-m"]).unwrap_or_default();
+    let screen = compare::ipcs(&["-m"]).ok().flatten().unwrap_or_default();
     let row = |id: i32| {
         let id = id.to_string();
         screen.lines().find(|line| line.split_whitespace().nth(1) == Some(&id)).map(String::from)

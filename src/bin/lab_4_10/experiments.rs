@@ -10,8 +10,7 @@ use libc::{IPC_PRIVATE, SEM_UNDO};
 use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::read;
-use sysv::tables;
-use sysv::tables::Kind;
+use sysv::tables::{self, Kind, Row};
 
 use crate::input::{Input, Script};
 use crate::options::Options;
@@ -68,10 +67,8 @@ fn sem_undo() -> Result<()> {
     let id = sem::get(IPC_PRIVATE, 1, 0o600)?;
     text("a post, to wake somebody");
     killed_after(id, 1)?;
-    claim(
-        sem::ctl_getval(id, 0)? == 0,
-        "0: with its poster the post is gone, and so is the wake-up",
-    )?;
+    claim(sem::ctl_getval(id, 0)? == 0, "0: with its poster the post is gone")?;
+    note("and so is the wake-up");
     sem::op(id, 0, 1, 0)?;
     text("a lock, taken");
     killed_after(id, -1)?;
@@ -115,8 +112,8 @@ fn killed_server() -> Result<()> {
         ended => return finish(first, ended),
     }
     let left = tables::table(Kind::Shm);
-    let left = left.iter().filter(|row| row.get("size") == server::SIZE as i64);
-    claim(left.count() == 2, "two segments, attached by nobody: ipcs -m shows them")?;
+    let ours = |row: &&Row| row.get("size") == server::SIZE as i64 && row.get("nattch") == 0;
+    claim(left.iter().filter(ours).count() == 2, "two segments of its size, attached by nobody")?;
     note("nobody could clean up. What can be done is done by the next server");
     demo::converse(&options, &["hello"], &["hello"])
 }

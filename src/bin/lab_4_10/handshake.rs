@@ -37,15 +37,17 @@ pub fn of_the_source_notes(options: &Options) -> Result<()> {
     let file = options.key_file()?;
     let (from, ready) = pipe()?;
     let server = child("server", || serve(&file, ready))?;
-    let ended = told(&from).and_then(|()| {
-        server.until_asleep_in(SYS_PAUSE)?;
-        match asleep_in(server.pid.as_raw()) {
-            None => note("this machine does not tell where a process sleeps"),
-            Some(call) => claim(call == SYS_PAUSE, "the server is asleep in pause")?,
-        }
-        child("client", || call(&file))?.finish()
-    });
-    finish(server, ended)
+    if let Err(ended) = told(&from) {
+        return finish(server, Err(ended));
+    }
+    server.until_asleep_in(SYS_PAUSE)?;
+    match asleep_in(server.pid.as_raw()) {
+        None => note("this machine does not tell where a process sleeps"),
+        Some(call) => claim(call == SYS_PAUSE, "the server is asleep in pause")?,
+    }
+    // Where the client fails, the server would wait for ever: it is killed.
+    child("client", || call(&file))?.finish()?;
+    server.finish()
 }
 
 fn key(file: &str) -> Result<key_t> {

@@ -12,10 +12,15 @@ use std::time::Duration;
 
 use lablib::print::{self, note, text};
 use lablib::{Failure, Result, signals};
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{dup2_stdin, pipe2, read};
-use reedline::{ExternalPrinter, PromptEditMode, PromptHistorySearch, Reedline, Signal};
+use reedline::{
+    EditCommand, EditMode, Emacs, ExternalPrinter, KeyCode, KeyModifiers, PromptEditMode,
+    PromptHistorySearch, Reedline, ReedlineEvent, ReedlineRawEvent, Signal,
+    default_emacs_keybindings,
+};
 
 use crate::turns::{tell, told};
 
@@ -40,13 +45,12 @@ pub struct Script {
 const QUIT: &str = "/quit";
 const HELP: &str = "/quit ends; everything else is sent";
 
-/// Prints a line, also while somebody is typing another.
-pub type Print = Box<dyn FnMut(String) + Send>;
-
 /// Somebody types: the editor, and how other threads reach it.
 pub struct Typing {
     editor: Reedline,
     pub reach: Reach,
+    /// There are line ends in what is being typed: somebody has pasted lines.
+    pasted: Arc<AtomicBool>,
 }
 
 /// What another thread can do to the editor: print above the line that is being typed, and end it.
@@ -72,7 +76,20 @@ impl Reach {
                 Err(TrySendError::Full(_)) if signals::check().is_err() => return,
                 Err(TrySendError::Full(line)) => line,
             };
+            self.leave_a_terminal_that_is_gone();
             thread::sleep(LOOK);
+        }
+    }
+
+    /// Ends the editing at a terminal that was closed, where SIGHUP does not (nohup): the editor would read
+    /// its end for ever. It gets an empty pipe instead.
+    pub fn leave_a_terminal_that_is_gone(&self) {
+        if terminal_is_gone() {
+            let _ = pipe2(OFlag::O_NONBLOCK).and_then(|(empty, to)| {
+                forget(to);
+                dup2_stdin(empty)
+            });
+            self.end.store(true, SeqCst);
         }
     }
 
@@ -81,13 +98,7 @@ impl Reach {
     pub fn end(&self) {
         let mut pushed = 0;
         loop {
-            if terminal_is_gone() {
-                // The editor would read its end for ever: it gets an empty pipe instead.
-                let _ = pipe2(OFlag::O_NONBLOCK).and_then(|(empty, to)| {
-                    forget(to);
-                    dup2_stdin(empty)
-                });
-            }
+            self.leave_a_terminal_that_is_gone();
             match self.lines.try_send(String::new()) {
                 Err(TrySendError::Disconnected(_)) => return,
                 Ok(()) if pushed < WAITING => pushed += 1,
@@ -105,6 +116,31 @@ fn terminal_is_gone() -> bool {
     let mut one = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
     let polled = poll(&mut one, PollTimeout::ZERO).is_ok();
     polled && one[0].revents().is_some_and(|found| found.contains(PollFlags::POLLHUP))
+}
+
+/// The keys of the editor. A line end that is no Enter key is one of lines that were pasted. The editor would
+/// take it for Enter, and lose what follows; here it ends the editing as soon as all of them are there.
+struct Keys {
+    emacs: Emacs,
+    pasted: Arc<AtomicBool>,
+    end: Arc<AtomicBool>,
+}
+
+impl EditMode for Keys {
+    fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
+        match self.emacs.parse_event(event) {
+            ReedlineEvent::ExecuteHostCommand(_) => {
+                self.pasted.store(true, SeqCst);
+                self.end.store(true, SeqCst);
+                ReedlineEvent::Edit(vec![EditCommand::InsertNewline])
+            }
+            other => other,
+        }
+    }
+
+    fn edit_mode(&self) -> PromptEditMode {
+        self.emacs.edit_mode()
+    }
 }
 
 struct Prompt;
@@ -136,17 +172,24 @@ impl Input {
     /// An editor, with a history, if somebody types at a terminal.
     pub fn editor(&self) -> Option<Typing> {
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-        if self.is_script() || !terminal {
+        if self.is_script() || !terminal || !lablib::print::has_room() {
             return None;
         }
         let (printer, end) = (ExternalPrinter::new(WAITING), Arc::new(AtomicBool::new(false)));
         let reach = Reach { lines: printer.sender(), end: end.clone() };
+        let mut keys = default_emacs_keybindings();
+        let line_end = ReedlineEvent::ExecuteHostCommand("line end".into());
+        keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('j'), line_end);
+        let pasted = Arc::new(AtomicBool::new(false));
+        let (emacs, of_keys) = (Emacs::new(keys), pasted.clone());
         let editor = Reedline::create()
+            .with_edit_mode(Box::new(Keys { emacs, pasted: of_keys, end: end.clone() }))
+            .use_bracketed_paste(true)
             .with_external_printer(printer)
             .with_break_signal(end)
             .with_poll_interval(LOOK)
             .with_ansi_colors(colored::control::SHOULD_COLORIZE.should_colorize());
-        Some(Typing { editor, reach })
+        Some(Typing { editor, reach, pasted })
     }
 
     /// Before the threads start: the server's turn comes first.
@@ -178,26 +221,32 @@ impl Input {
                 let _ = script.lines.iter().try_for_each(|line| to.send((*line).into()));
                 Ok(())
             }
-            (Input::User, Some(typing)) => typed(typing.editor, to),
+            (Input::User, Some(typing)) => typed(typing, to),
             (Input::User, None) => piped(to, threads, other_left),
         }
     }
 }
 
-/// Lines that somebody types, until a thread that has ended ends the editing.
-fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
+/// Lines that somebody types or pastes, until a thread that has ended ends the editing.
+fn typed(typing: Typing, to: &Sender<Vec<u8>>) -> Result<()> {
+    let Typing { mut editor, reach, pasted } = typing;
     note(HELP);
     loop {
-        let line = editor.read_line(&Prompt);
+        let read = editor.read_line(&Prompt);
         signals::check()?;
-        match line {
-            Ok(Signal::Success(line)) if line.trim() == QUIT => return Ok(()),
-            Ok(Signal::Success(line)) if line.starts_with('/') => note(HELP),
-            Ok(Signal::Success(line)) => {
-                // Who has ended takes no more.
-                if to.send(line.into_bytes()).is_err() {
-                    return Ok(());
-                }
+        let lines = match read {
+            Ok(Signal::Success(lines)) if lines.is_empty() => "\n".into(),
+            Ok(Signal::Success(lines)) => lines,
+            Ok(Signal::ExternalBreak(text)) if pasted.swap(false, SeqCst) => {
+                // Behind the last line end stands a line that is not complete: it stays in the editor.
+                let (lines, rest) = text.rsplit_once('\n').unwrap_or(("", &text));
+                let rest = EditCommand::InsertString(rest.into());
+                editor.run_edit_commands(&[EditCommand::Clear, rest]);
+                // Of CR and LF the first was Enter, and has ended a line already.
+                let lines = lines.strip_prefix('\n').unwrap_or(lines);
+                // Where there is no room they are sent, and not shown again.
+                lines.lines().for_each(|line| drop(reach.lines.try_send(format!("> {line}"))));
+                lines.into()
             }
             Ok(Signal::CtrlC) => return Err(Failure::Signal(libc::SIGINT)),
             Ok(_) => {
@@ -206,6 +255,16 @@ fn typed(mut editor: Reedline, to: &Sender<Vec<u8>>) -> Result<()> {
                 return Ok(());
             }
             Err(error) => return Err(Failure::because(format!("the terminal: {error}"))),
+        };
+        for line in lines.lines() {
+            if line.trim() == QUIT {
+                return Ok(());
+            } else if line.starts_with('/') {
+                note(HELP);
+            } else if to.send(line.into()).is_err() {
+                // Who has ended takes no more.
+                return Ok(());
+            }
         }
     }
 }
@@ -229,7 +288,9 @@ fn piped(to: &Sender<Vec<u8>>, threads: [BorrowedFd; 2], other_left: &AtomicBool
             continue;
         }
         let mut more = [0; 4096];
-        let n = read(&stdin, &mut more).map_err(Failure::of("read"))?;
+        // So ends, too, a terminal that was closed.
+        let got = read(&stdin, &mut more);
+        let n = if got == Err(Errno::EIO) { 0 } else { got.map_err(Failure::of("read"))? };
         rest.extend_from_slice(&more[..n]);
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).take(end).collect();

@@ -38,14 +38,14 @@ fn overwritten(addr: Addr) -> Result<()> {
         shm::write(addr, B_SAYS)?;
         tell(&to_a)?;
         told(&from_a)?;
-        claim(shm::read(addr, B_SAYS.len())? == B_SAYS, "B reads what B wrote: A's is gone")?;
+        claim(shm::read(addr, B_SAYS.len())? == B_SAYS, "B reads what B wrote")?;
         shm::dt(addr)
     })?;
     let ended = (|| {
         shm::write(addr, A_SAYS)?;
         tell(&to_b)?;
         told(&from_b)?;
-        claim(shm::read(addr, A_SAYS.len())? == B_SAYS, "A's message is lost, and A is not told")?;
+        claim(shm::read(addr, A_SAYS.len())? == B_SAYS, "so does A: A's message is lost")?;
         tell(&to_b)
     })();
     finish(b, ended)
@@ -76,7 +76,7 @@ fn two_things(turn: Addr, message: Addr, to_b: &OwnedFd, from_b: &OwnedFd) -> Re
         claim(shm::read(turn, 1)? == b"A", "A's turn")?;
         shm::write(message, word)?;
         shm::write(turn, b"B")?;
-        claim(shm::read(turn, 1)? == b"B", "A has more to say, but may not: it is B's turn")?;
+        claim(shm::read(turn, 1)? == b"B", "B's turn: A has to wait")?;
         tell(to_b)?;
         told(from_b)?;
     }

@@ -30,6 +30,9 @@ const TICK: Duration = Duration::from_millis(20);
 pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Result<()> {
     print::name("server");
     step(4, "Server: two segments, one for each direction")?;
+    if ready.is_none() {
+        note("steps 1 to 3 show why: make lab-4.10");
+    }
     let file = options.key_file()?;
     let _lock = takeover::lock(&file)?;
     let keys = [options.proj_id, options.proj_id + 1].map(|id| shm::ftok(&file, id.into()));
@@ -43,6 +46,9 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
         ids.iter().try_for_each(|&id| compare::segment(id))?;
         step(5, "Server: its pid is in both; it waits for a client")?;
         text(&format!("memory: pid <- {}, in both", std::process::id()));
+        if ready.is_none() {
+            note("make lab-4.10-client, in a second terminal, is one");
+        }
         futex::aloud();
         let met =
             ready.take().map_or(Ok(()), |ready| tell(&ready)).and_then(|()| meet(&out, &back));
@@ -79,15 +85,27 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
     }
 }
 
+/// The client in a segment. One that fails detaches before it ends: so what is not attached is looked at
+/// again for a moment.
+fn peer_of(segment: &Segment) -> Result<Option<Peer>> {
+    for _ in 0..20 {
+        match segment.peer() {
+            Err(Failure::Because(exit::NOT_A_PEER, _)) => signals::wait(&[], Some(TICK), || false)?,
+            found => return found,
+        };
+    }
+    segment.peer()
+}
+
 /// Waits until one client has taken its place in both segments. NO_PEER: one came and died.
 fn meet(out: &Segment, back: &Segment) -> Result<Peer> {
     let peer = loop {
         // Its failures are looked at by `peer`, which tells "nobody yet" from "dead".
         match out.meet(Some(LOOK)) {
-            Err(Failure::Because(exit::NO_PEER, _)) => {}
+            Err(Failure::Because(exit::NO_PEER | exit::NOT_A_PEER, _)) => {}
             met => break met?,
         }
-        if let Some(peer) = out.peer()? {
+        if let Some(peer) = peer_of(out)? {
             break peer;
         }
         if is_removed(out.shmid) || is_removed(back.shmid) {
@@ -96,7 +114,7 @@ fn meet(out: &Segment, back: &Segment) -> Result<Peer> {
         }
     };
     loop {
-        match back.peer()? {
+        match peer_of(back)? {
             Some(other) if other.pid == peer.pid => return Ok(peer),
             Some(other) => {
                 let why = format!("hostile: {} and {} in one conversation", peer.pid, other.pid);

@@ -25,7 +25,7 @@ use nix::unistd::{gettid, pipe};
 use sysv::process;
 
 use crate::futex;
-use crate::input::{Input, Print, Reach};
+use crate::input::{Input, Reach};
 use crate::options::{Options, Thread};
 
 /// How a reader waits, and a writer for room: the winner of `make wakeups`.
@@ -75,27 +75,32 @@ pub fn talk(talk: &Talk, out: &mut Segment, back: &mut Segment, input: &Input) -
     thread::scope(|scope| {
         let reading = move || {
             let end = End(reader_end, reach);
-            let print: Print = match end.1.clone() {
-                Some(reach) => Box::new(move |line| reach.print(line)),
-                None => Box::new(|line| text(&line)),
-            };
             tid.store(gettid().as_raw(), SeqCst);
-            aloud(script, || read_all(talk, ids, receiver, print, [said_goodbye, other_left]))
+            aloud(script, || read_all(talk, ids, receiver, &end.1, [said_goodbye, other_left]))
         };
         let (up, writer_is_up) = mpsc::channel::<()>();
         let writing = move || {
             let _end = End(writer_end, of_writer);
             aloud(script, || write_all(talk, sender, lines, up, script))
         };
-        let threads = undisturbed_by_signals(|| {
-            let reader = pthread_create("reader", || Builder::new().spawn_scoped(scope, reading))?;
-            if script {
-                until_asleep(tid, word)?;
-            }
-            let writer = pthread_create("writer", || Builder::new().spawn_scoped(scope, writing))?;
-            Ok((reader, writer))
+        let reader = undisturbed_by_signals(|| {
+            pthread_create("reader", || Builder::new().spawn_scoped(scope, reading))
+        })?;
+        let asleep = if script { until_asleep(tid, word) } else { Ok(()) };
+        let writer = asleep.and_then(|()| {
+            undisturbed_by_signals(|| {
+                pthread_create("writer", || Builder::new().spawn_scoped(scope, writing))
+            })
         });
-        let (reader, writer) = threads?;
+        let writer = match writer {
+            Ok(writer) => writer,
+            Err(failure) => {
+                // With the sender that it would have had goes our goodbye; the reader waits for the other's.
+                said_goodbye.store(true, SeqCst);
+                let _ = join(reader);
+                return Err(failure);
+            }
+        };
         // It has said so, or ended.
         let _ = writer_is_up.recv();
         let fed = input.feed(&to_writer, typing, [reads.as_fd(), writes.as_fd()], other_left);
@@ -193,13 +198,17 @@ fn read_all(
     talk: &Talk,
     ids: [i32; 2],
     mut receiver: Receiver,
-    mut print: Print,
+    typing: &Option<Reach>,
     [said_goodbye, other_left]: [&AtomicBool; 2],
 ) -> Result<()> {
     let Talk { who, other, .. } = talk;
     print::name(&format!("{who} reader"));
     step(7, "A reader thread: it sleeps until there is something")?;
     let (mut message, mut looks) = (vec![], Looks::default());
+    let print = |line: String| match typing {
+        Some(reach) => reach.print(line),
+        None => text(&line),
+    };
     loop {
         match receiver.recv(&mut message) {
             Ok(true) => {
@@ -214,7 +223,8 @@ fn read_all(
             }
             // Nothing came, which is no fault while nothing is owed.
             Err(Failure::Because(exit::PEER_SILENT, why)) => {
-                looks.look(talk, ids, said_goodbye.load(SeqCst), why, &mut print)?;
+                typing.iter().for_each(Reach::leave_a_terminal_that_is_gone);
+                looks.look(talk, ids, said_goodbye.load(SeqCst), why, print)?;
             }
             Err(failure) => return Err(failure),
         }
@@ -238,7 +248,7 @@ impl Looks {
         ids: [i32; 2],
         said_goodbye: bool,
         why: String,
-        print: &mut Print,
+        print: impl Fn(String),
     ) -> Result<()> {
         if said_goodbye {
             let since = self.goodbye.get_or_insert_with(Instant::now);

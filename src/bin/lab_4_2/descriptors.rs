@@ -56,7 +56,8 @@ fn no_descriptor() -> Result<()> {
     let id = queues.iter().find(|id| !before.contains(id));
     let id = *id.ok_or_else(|| Failure::because("each of these ids is a descriptor's number"))?;
     expect_errno(files::fd_flags(id), Errno::EBADF)?;
-    claim(files::poll(id)? == POLLNVAL, "so poll cannot wait for a queue and a terminal at once")?;
+    claim(files::poll(id)? == POLLNVAL, "poll: no descriptor")?;
+    note("so poll cannot wait for a queue and a terminal at once");
     bulk(|| queues.iter().try_for_each(|&id| msg::ctl_rmid(id)))?;
     shm::ctl_rmid(segment)?;
     sem::ctl_rmid(set)
@@ -65,13 +66,14 @@ fn no_descriptor() -> Result<()> {
 fn opened_twice() -> Result<()> {
     let path = leftovers::key_file("lab-4.2.key")?;
     let (one, two) = (files::open(&path, O_RDWR, 0)?, files::open(&path, O_RDWR, 0)?);
-    claim(files::number(&one) != files::number(&two), "two opens: two descriptors, to close each")?;
+    claim(files::number(&one) != files::number(&two), "two opens: two descriptors")?;
     files::close(one)?;
     files::close(two)?;
     let key = shm::ftok(&path, 'A' as i32)?;
     leftovers::inherit(key)?;
     let id = msg::get(key, NEW)?;
-    claim(msg::get(key, 0)? == id, "two gets: one number; get looks up, and counts nothing")?;
+    claim(msg::get(key, 0)? == id, "two gets: one number")?;
+    note("get looks up and counts nothing; each descriptor must be closed");
     msg::ctl_rmid(id)
 }
 
@@ -108,7 +110,7 @@ fn use_what_is_listed(sender: i64) -> Result<()> {
         return Err(Failure::because("/proc/sysvipc/msg does not list the two queues of A"));
     };
     let (_, taken) = msg::rcv(open.id() as i32, 64, 0, IPC_NOWAIT)?;
-    claim(taken == HELLO, "the number is enough, where the mode allows it")?;
+    claim(taken == HELLO, "the message of A, by a number that B was not told")?;
     expect_errno(msg::rcv(shut.id() as i32, 64, 0, IPC_NOWAIT), Errno::EACCES)
 }
 
@@ -124,7 +126,7 @@ fn asked_each_time() -> Result<()> {
         files::chmod(&fd, 0)?;
         shm::ctl_set(id, &nobody)?;
         files::rewind(&fd)?;
-        claim(files::read(&fd, 64)? == HELLO, "open has asked; the descriptor keeps the right")?;
+        claim(files::read(&fd, 64)? == HELLO, "mode 0 by now, and the descriptor still reads")?;
         expect_errno(shm::at(id, shm::NULL, 0), Errno::EACCES)?;
         note("an id keeps none: the mode of this moment decides, at each call");
         shm::ctl_rmid(id)?;

@@ -56,10 +56,13 @@ fn outlives() -> Result<()> {
     maker.until_asleep_in(SYS_PAUSE)?;
     maker.kill()?;
     maker.wait()?;
-    claim(files::read(&from, 1)?.is_empty(), "its end of a pipe was closed for it: end of file")?;
+    claim(
+        files::read(&from, 1)?.is_empty(),
+        "the kernel has closed its end of the pipe: end of file",
+    )?;
     let id = msg::get(key, 0)?;
-    claim(msg::ctl_stat(id)?.msg_lspid == pid, "its queue was not: last written to by the dead")?;
-    claim(msg::rcv(id, 64, 0, 0)?.1 == HELLO, "and what it wrote is there for who comes after")?;
+    claim(msg::ctl_stat(id)?.msg_lspid == pid, "the queue is there, last written to by the dead")?;
+    claim(msg::rcv(id, 64, 0, 0)?.1 == HELLO, "and what it wrote can be read")?;
     msg::ctl_rmid(id)
 }
 
@@ -78,7 +81,7 @@ fn rmid_is_unlink() -> Result<()> {
     note("the name is gone, and who comes now finds neither");
     files::rewind(&fd)?;
     let both = files::read(&fd, 64)? == HELLO && shm::read(addr, HELLO.len())? == HELLO;
-    claim(both, "who was there before goes on with both")?;
+    claim(both, "the open file and the attached segment can be read as before")?;
     files::close(fd)?;
     shm::dt(addr)?;
     expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use lablib::print::{claim, note, step};
 use lablib::shm::NULL;
 use lablib::{Result, compare, expect_errno, leftovers, msg, sem, shm};
-use libc::{IPC_CREAT, IPC_EXCL, O_CREAT, O_EXCL, O_RDWR};
+use libc::{IPC_CREAT, IPC_EXCL, IPC_NOWAIT, O_CREAT, O_EXCL, O_RDWR};
 use nix::errno::Errno;
 
 mod descriptors;
@@ -48,12 +48,15 @@ fn story() -> Result<()> {
     step(2, "write and read ~ msgsnd and msgrcv, shmat and shmdt, semop")?;
     files::write(&fd, HELLO)?;
     files::rewind(&fd)?;
-    claim(files::read(&fd, 64)? == HELLO, "a file keeps what was read")?;
+    claim(files::read(&fd, 64)? == HELLO, "the file has what was written")?;
     msg::snd(queue, 1, HELLO, 0)?;
-    claim(msg::rcv(queue, 64, 0, 0)?.1 == HELLO, "a queue does not")?;
+    claim(msg::rcv(queue, 64, 0, 0)?.1 == HELLO, "the queue had what was sent")?;
+    expect_errno(msg::rcv(queue, 64, 0, IPC_NOWAIT), Errno::ENOMSG)?;
+    note("a file keeps what was read; a queue does not");
     let addr = shm::at(segment, NULL, 0)?;
     shm::write(addr, HELLO)?;
-    claim(shm::read(addr, HELLO.len())? == HELLO, "between shmat and shmdt nothing is called")?;
+    claim(shm::read(addr, HELLO.len())? == HELLO, "the segment has what was stored")?;
+    note("between shmat and shmdt no call is needed");
     shm::dt(addr)?;
     sem::op(set, 0, 1, 0)?;
     sem::op(set, 0, -1, 0)?;
@@ -62,7 +65,7 @@ fn story() -> Result<()> {
     step(3, "close ~ msgctl, shmctl, semctl")?;
     files::close(fd)?;
     let again = files::open(&file.0, O_RDWR, 0)?;
-    claim(files::read(&again, 64)? == HELLO, "closed, and still there: only the descriptor went")?;
+    claim(files::read(&again, 64)? == HELLO, "closed and opened again: the file still has it")?;
     files::close(again)?;
     msg::ctl_rmid(queue)?;
     shm::ctl_rmid(segment)?;

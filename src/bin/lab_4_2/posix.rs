@@ -34,12 +34,11 @@ pub const ALL: &[Experiment] = &[
 ];
 
 fn shm_open_is_a_file() -> Result<()> {
-    let segments = tables::table(Kind::Shm).len();
     let name = Name::new()?;
     let fd = open(&name, O_RDWR | O_CREAT | O_EXCL)?;
-    claim(files::what_is(&fd)? == format!("/dev/shm{}", name.0), "a file, in a file system")?;
-    claim(files::fd_flags(fd.as_raw_fd())? == FD_CLOEXEC, "exec closes it, as exit does")?;
-    claim(files::poll(fd.as_raw_fd())? == POLLIN, "poll knows it, and a file is always ready")?;
+    claim(files::what_is(&fd)? == format!("/dev/shm{}", name.0), "a file, below /dev/shm")?;
+    claim(files::fd_flags(fd.as_raw_fd())? == FD_CLOEXEC, "FD_CLOEXEC: exec will close it")?;
+    claim(files::poll(fd.as_raw_fd())? == POLLIN, "poll accepts it: it can be read")?;
     printed(
         format!("ftruncate({}, {SIZE})", number(&fd)),
         || unistd::ftruncate(&fd, SIZE as i64),
@@ -55,7 +54,9 @@ fn shm_open_is_a_file() -> Result<()> {
         there.unmap()
     })?;
     reader.finish()?;
-    claim(tables::table(Kind::Shm).len() == segments, "ipcs -m knows nothing of it")?;
+    let us = i64::from(std::process::id());
+    let listed = tables::table(Kind::Shm).iter().any(|row| row.get("cpid") == us);
+    claim(!listed, "/proc/sysvipc/shm, which ipcs -m reads, has no segment of this process")?;
     here.unmap()?;
     name.unlink()
 }
@@ -66,11 +67,14 @@ fn shm_unlink_as_well() -> Result<()> {
     files::write(&fd, HELLO)?;
     files::close(fd)?;
     let again = open(&name, O_RDWR)?;
-    claim(files::read(&again, 64)? == HELLO, "nobody had it open, and it stayed: it has a name")?;
+    claim(
+        files::read(&again, 64)? == HELLO,
+        "closed by all, and opened again by its name: it stayed",
+    )?;
     name.unlink()?;
     expect_errno(open(&name, O_RDWR), Errno::ENOENT)?;
     files::rewind(&again)?;
-    claim(files::read(&again, 64)? == HELLO, "without a name it lives as long as we have it")?;
+    claim(files::read(&again, 64)? == HELLO, "without a name, and a descriptor of it still reads")?;
     files::close(again)?;
     note("unlink early, and hand on the descriptor: then nothing can stay behind");
     Ok(())

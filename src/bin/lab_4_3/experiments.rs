@@ -13,6 +13,9 @@ use sysv::{spell, tables};
 
 use crate::{SIZE, pages};
 
+/// Far more than any pipe or queue holds.
+const LARGE: usize = 16 << 20;
+
 /// All of them.
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -44,12 +47,13 @@ fn copy_or_same() -> Result<()> {
     let mut got = [0; 5];
     let n = read(&from, &mut got).map(|n| n as isize);
     after(n, |_| format!("read({}, {}, 5)", from.as_raw_fd(), spell::bytes(&got)))?;
-    claim(&got == b"first", "a pipe: \"first\"; the kernel had copied it")?;
+    claim(&got == b"first", "from the pipe: \"first\", what was written")?;
     let id = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
     let (one, two) = (shm::at(id, NULL, 0)?, shm::at(id, NULL, 0)?);
     shm::write(one, b"first")?;
     shm::write(one, b"later")?;
-    claim(shm::read(two, 5)? == b"later", "a segment: nothing is kept, and nothing is protected")?;
+    claim(shm::read(two, 5)? == b"later", "from the segment: \"later\", what is there now")?;
+    note("of what went through the pipe, the kernel had a copy");
     note("so both need a rule for who may write when; a pipe brings one with it");
     shm::dt(two)?;
     shm::dt(one)?;
@@ -94,7 +98,9 @@ fn limits() -> Result<()> {
         }
     };
     expect_errno(full, Errno::EAGAIN)?;
-    claim(waiting <= room, "then EAGAIN, or the sender sleeps")?;
+    let full = waiting <= room && waiting + message.len() as u64 > room;
+    claim(full, "EAGAIN: one more message is more than msg_qbytes")?;
+    note("without IPC_NOWAIT the sender sleeps");
     msg::ctl_rmid(queue)?;
     let (from, to) = pipe2(OFlag::O_NONBLOCK).map_err(Failure::of("pipe2(O_NONBLOCK)"))?;
     let line = format!("pipe2([{}, {}], O_NONBLOCK)", from.as_raw_fd(), to.as_raw_fd());
@@ -102,11 +108,10 @@ fn limits() -> Result<()> {
     let line = format!("fcntl({}, F_GETPIPE_SZ)", to.as_raw_fd());
     let room = traced(line, || fcntl(&to, FcntlArg::F_GETPIPE_SZ).unwrap_or(-1))?;
     let sent = written(&to, &vec![b'x'; 2 * room as usize])?;
-    claim(
-        sent == room as isize,
-        "a pipe takes what there is room for; a blocking one sleeps for the rest",
-    )?;
-    let id = shm::get(IPC_PRIVATE, 1 << 24, 0o600)?;
-    claim(tables::segment(id).is_some(), "a segment has the size you asked for: 16 MiB, say")?;
+    claim(sent == room as isize, "the pipe has taken as much as F_GETPIPE_SZ says")?;
+    note("without O_NONBLOCK the writer sleeps until there is room for the rest");
+    let id = shm::get(IPC_PRIVATE, LARGE, 0o600)?;
+    let size = tables::segment(id).map_or(0, |row| row.get("size"));
+    claim(size == LARGE as i64, "a segment has the size that you ask for: here 16 MiB")?;
     shm::ctl_rmid(id)
 }

@@ -13,11 +13,12 @@ const FRAME: u64 = (1 << 55) - 1;
 /// The number of the page frame at `addr`, which must have been touched: before that there is none.
 /// `None` where we may not know: the kernel shows frames to root alone.
 pub fn frame(addr: Addr) -> Result<Option<u64>> {
-    let trouble = |error| Failure::because(format!("/proc/self/pagemap: {error}"));
     let mut entry = [0; 8];
     let offset = addr as usize / page() * entry.len();
-    let pagemap = File::open("/proc/self/pagemap").map_err(trouble)?;
-    pagemap.read_exact_at(&mut entry, offset as u64).map_err(trouble)?;
+    let pagemap = File::open("/proc/self/pagemap");
+    let pagemap = pagemap.map_err(Failure::of("open(\"/proc/self/pagemap\")"))?;
+    let read = pagemap.read_exact_at(&mut entry, offset as u64);
+    read.map_err(Failure::of("pread(\"/proc/self/pagemap\")"))?;
     let entry = u64::from_ne_bytes(entry);
     Ok((entry & PRESENT != 0 && entry & FRAME != 0).then_some(entry & FRAME))
 }

@@ -1,7 +1,7 @@
 //! A hundred messages, and how many system calls each way makes for them.
 
 use lablib::child::{child, pipe};
-use lablib::print::{claim, text};
+use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
 use lablib::{Result, msg, shm};
 use libc::IPC_PRIVATE;
@@ -20,20 +20,22 @@ pub fn count_calls() -> Result<()> {
     text(&format!("a pipe, {BYTES} bytes a message"));
     claim(
         send_all(ways::pipes()?)? == 2 * MESSAGES,
-        "in by write, out by read: two, and two copies",
+        "two calls for each message: in by write, out by read",
     )?;
+    note("and each of them copies it");
     text("a System V message queue");
     let queue = msg::get(IPC_PRIVATE, 0o600)?;
     claim(
         send_all(ways::queue(queue, msg::MAX))? == 2 * MESSAGES,
-        "two of its own, and as many copies",
+        "two calls for each message: msgsnd and msgrcv",
     )?;
     msg::ctl_rmid(queue)?;
     text("shared memory, and a reader that looks again and again");
     let id = shm::get(IPC_PRIVATE, ring::BOTH, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     let calls = send_all(ring::shared(addr, 1 << 16, Wake::Never, true)?)?;
-    claim(calls == 0, "none; but who wants to sleep until there is something needs a call again")?;
+    claim(calls == 0, "no call for any message")?;
+    note("a reader that sleeps until there is a message needs a call again");
     shm::dt(addr)?;
     shm::ctl_rmid(id)
 }

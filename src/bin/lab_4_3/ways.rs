@@ -58,15 +58,18 @@ pub unsafe fn look_at(at: *const u8, len: usize) -> Result<u8> {
     Ok(value)
 }
 
-/// Makes a call until no signal interrupts it, and counts it each time.
+/// Makes a call until no signal interrupts it, and counts the one that was made.
 pub fn again<T>(
     call: Call,
     side: &mut Side,
     mut make: impl FnMut() -> nix::Result<T>,
 ) -> Result<T> {
     loop {
-        side.count(call);
-        match make() {
+        let answer = make();
+        if !matches!(answer, Err(Errno::EINTR)) {
+            side.count(call);
+        }
+        match answer {
             Err(Errno::EINTR) => side.look()?,
             // The other side has ended: how is for `finish` to tell.
             Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Failure::Told(1)),

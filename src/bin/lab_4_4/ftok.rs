@@ -84,7 +84,7 @@ impl Drop for Folder {
 }
 
 fn trouble(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
-    move |error| Failure::because(format!("{}: {error}", path.display()))
+    Failure::of(format!("a file of the lab's, {},", path.display()))
 }
 
 fn same_file() -> Result<()> {
@@ -106,18 +106,19 @@ fn low_bits() -> Result<()> {
     let a = shm::ftok(&file, 'A' as i32)?;
     claim(shm::ftok(&file, 0x100 | 'A' as i32)? == a, "only the low 8 bits of proj_id count")?;
     let zero = shm::ftok(&file, 0)?;
-    claim(zero as u32 >> 24 == 0, "proj_id 0 is taken, though POSIX leaves it open")?;
-    claim(shm::ftok(&file, 256)? == zero, "and 256 is the same as 0")
+    claim(zero as u32 >> 24 == 0, "proj_id 0 is taken: 8 bits of 0")?;
+    claim(shm::ftok(&file, 256)? == zero, "256 gives the same key as 0")
 }
 
 fn negative() -> Result<()> {
     let key = shm::ftok(&leftovers::key_file("lab-4.4.key")?, 0xff)?;
     leftovers::inherit(key)?;
-    claim(key < 0, "a negative number, and a good key: only -1 is an error")?;
+    claim(key < -1, "a negative number, and not -1")?;
     let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
     compare::segment(id)?;
-    let row = tables::segment(id).map_or(0, |row| row.key());
-    claim(row == key, "/proc/sysvipc/shm prints it signed, ipcs in hexadecimal")?;
+    note("a good key: only -1 is an error");
+    let row = tables::segment(id).map_or(0, |row| row.get("key"));
+    claim(row == key.into(), "/proc/sysvipc/shm prints it as a signed number")?;
     shm::ctl_rmid(id)
 }
 
@@ -147,7 +148,9 @@ fn unchecked() -> Result<()> {
     let missing = leftovers::runtime_dir()?.join("no-such-file").display().to_string();
     expect_errno(shm::ftok(&missing, 'A' as i32), Errno::ENOENT)?;
     let id = shm::get(-1, 1, IPC_CREAT | IPC_EXCL | 0o600)?;
-    note("-1 is a key like any other to shmget: two programs with wrong paths meet here");
+    let key = tables::segment(id).map(|row| row.key());
+    claim(key == Some(-1), "-1 is a key like any other to shmget")?;
+    note("two programs with wrong paths meet here");
     shm::ctl_rmid(id)
 }
 

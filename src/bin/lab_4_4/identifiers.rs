@@ -6,6 +6,7 @@ use lablib::print::{bulk, claim, note};
 use lablib::{Experiment, Failure, Result, child, expect_errno, shm};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
+use sysv::tables::{self, Kind};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -32,9 +33,15 @@ pub const ALL: &[Experiment] = &[
 const SLOT_BITS: i32 = 15;
 
 fn parts() -> Result<()> {
+    if tables::slot_bits() != SLOT_BITS {
+        let grant = "start the kernel without ipcmni_extend";
+        return Err(Failure::Needs("a table of the usual size".into(), grant));
+    }
+    // The table starts again after 64 slots, or after one and a half times as many as are in use.
+    let rounds = 200 + 3 * tables::table(Kind::Shm).len();
     let mut ids = Vec::new();
     bulk(|| {
-        for _ in 0..200 {
+        for _ in 0..rounds {
             let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
             shm::ctl_rmid(id)?;
             ids.push(id);
@@ -42,14 +49,12 @@ fn parts() -> Result<()> {
         Ok(())
     })?;
     let distinct = ids.iter().collect::<std::collections::BTreeSet<_>>().len();
-    claim(distinct == ids.len(), "200 made and removed, and 200 different ids")?;
+    claim(distinct == ids.len(), "made and removed, again and again: all ids are different")?;
     let slot = |id: &i32| id & ((1 << SLOT_BITS) - 1);
     let turned = ids.iter().zip(&ids[1..]).find(|(one, next)| slot(next) < slot(one));
-    claim(
-        turned.is_some_and(|(one, next)| next >> SLOT_BITS > one >> SLOT_BITS),
-        "slots are given \
-        in turn, and when the table starts again, the number above the slot has grown",
-    )?;
+    let grown = turned.is_some_and(|(one, next)| next >> SLOT_BITS > one >> SLOT_BITS);
+    claim(grown, "a slot lower than the one before: the number above the slot has grown")?;
+    note("the kernel gives the slots in turn; at the end of the table it begins again");
     Ok(())
 }
 
@@ -75,6 +80,8 @@ fn again() -> Result<()> {
         note(&format!("{next} asks for the old id, as chance would after some million segments"));
         let new = shm::get(0x2222, 1, libc::IPC_CREAT | 0o600)?;
         claim(new == old, "another segment, with the number of the removed one")?;
+        let reset = || fs::read_to_string(next).is_ok_and(|text| text.trim() == "-1");
+        claim(reset(), "shm_next_id is -1 again: it asks once")?;
         claim(
             shm::ctl_stat(old)?.shm_perm.__key == 0x2222,
             "who kept the number sees the new one",
@@ -82,7 +89,8 @@ fn again() -> Result<()> {
         note("so look at key, cpid and ctime directly before you remove by id");
         fs::write(next, new.to_string()).map_err(|error| Failure::because(error.to_string()))?;
         let third = shm::get(0x3333, 1, libc::IPC_CREAT | 0o600)?;
-        claim(third != new, "an id that is in use is not given twice, whatever is asked")?;
+        claim(third != new, "asked for an id that is in use: another one is given")?;
+        claim(reset(), "and shm_next_id is -1 again")?;
         shm::ctl_rmid(third)?;
         shm::ctl_rmid(new)
     })?

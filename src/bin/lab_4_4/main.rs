@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use lablib::print::{after, claim, note, step, text};
 use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
-use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE};
+use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, key_t};
 use nix::errno::Errno;
 use nix::sys::stat::stat;
 use sysv::spell;
@@ -54,12 +54,12 @@ fn story() -> Result<()> {
     claim(key as u32 == parts, "8 bits of the letter, 8 of the device, 16 of the inode")?;
 
     step(2, "Four ways to ask, while nothing has this key")?;
-    let absent = WAYS.map(|way| answer(shm::get(key, SIZE, way), true));
+    let absent = answers(key, None)?;
     note("only the first does not make one; IPC_EXCL changes nothing when there is nothing");
 
     step(3, "The same four, while a segment has it")?;
     let id = shm::get(key, SIZE, IPC_CREAT | IPC_EXCL | 0o600)?;
-    let present = WAYS.map(|way| answer(shm::get(key, SIZE, way), false));
+    let present = answers(key, Some(id))?;
     expect_errno(shm::get(key, SIZE, WAYS[2]), Errno::EEXIST)?;
     note("IPC_EXCL is how a program knows that it is the one who made it");
 
@@ -78,12 +78,13 @@ fn story() -> Result<()> {
     step(5, "What came back: an identifier")?;
     compare::segment(id)?;
     let found = shm::get(key, 0, 0)?;
-    claim(found == id, "whoever asks with this key gets this id; whoever has the id needs no key")?;
+    claim(found == id, "who asks with this key gets this id")?;
+    note("who has the id needs no key");
 
     step(6, "IPC_PRIVATE: a segment that no key finds")?;
     let one = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
     let two = shm::get(IPC_PRIVATE, SIZE, 0o600)?;
-    claim(one != two, "IPC_PRIVATE is not a key that is shared: every call makes another one")?;
+    claim(one != two, "asked twice with IPC_PRIVATE: two segments")?;
 
     step(7, "Remove them")?;
     for id in [one, two, id] {
@@ -94,12 +95,19 @@ fn story() -> Result<()> {
     Ok(())
 }
 
-/// A cell of the table. What was made for it is removed again.
-fn answer(asked: Result<i32>, absent: bool) -> String {
-    match asked {
-        Ok(id) if absent => shm::ctl_rmid(id).map_or("left behind".into(), |()| "makes one".into()),
-        Ok(_) => "opens it".into(),
-        Err(Failure::Call(_, errno)) => format!("{errno:?}"),
-        Err(other) => other.to_string(),
+/// A column of the table: what was answered while `there` had the key. What was made is removed again.
+fn answers(key: key_t, there: Option<i32>) -> Result<[&'static str; 4]> {
+    let mut answers = [""; 4];
+    for (way, answer) in WAYS.into_iter().zip(&mut answers) {
+        *answer = match shm::get(key, SIZE, way) {
+            Ok(id) if there == Some(id) => "opens it",
+            Ok(id) => shm::ctl_rmid(id).map(|()| "makes one")?,
+            Err(Failure::Call(_, Errno::ENOENT)) if there.is_none() => "ENOENT",
+            Err(Failure::Call(_, Errno::EEXIST)) if there.is_some() && way & IPC_EXCL != 0 => {
+                "EEXIST"
+            }
+            Err(failure) => return Err(failure),
+        };
     }
+    Ok(answers)
 }

@@ -1,16 +1,17 @@
 //! What `shmget` gives, and what it refuses.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use lablib::child::{self, child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::{Addr, NULL, page};
 use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, shm};
-use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE};
+use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE, SHM_R, SHM_W};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Uid, geteuid, read, write};
-use sysv::tables;
+use sysv::{apart, tables};
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
 pub const ALL: &[Experiment] = &[
@@ -157,8 +158,10 @@ fn sizes() -> Result<()> {
     expect_errno(shm::get(key, 0, IPC_CREAT | 0o600), Errno::EINVAL)?;
     note("a new segment has at least SHMMIN = 1 byte");
     let id = shm::get(key, 5000, IPC_CREAT | IPC_EXCL | 0o600)?;
-    shm::get(key, 0, 0)?;
-    shm::get(key, 4000, 0)?;
+    let opened = (shm::get(key, 0, 0)?, shm::get(key, 4000, 0)?);
+    claim(opened == (id, id), "size 0, and a smaller one: both open it")?;
+    let size = tables::segment(id).map_or(0, |row| row.get("size"));
+    claim(size == 5000, "and it has 5000 bytes as before")?;
     note("who opens it asks for at least so much, and 0 asks for nothing");
     expect_errno(shm::get(key, 5001, 0), Errno::EINVAL)?;
     expect_errno(shm::get(key, 5001, IPC_CREAT | 0o600), Errno::EINVAL)?;
@@ -172,10 +175,10 @@ fn size_limit() -> Result<()> {
     expect_errno(shm::get(IPC_PRIVATE, usize::MAX, 0o600), Errno::EINVAL)?;
     child("limits", || {
         child::enter_own_ipc()?;
-        if tables::limit("shmmax") as usize > usize::MAX / 2 {
-            expect_errno(shm::get(IPC_PRIVATE, most, 0o600), Errno::EINVAL)?;
-            note("as much as the default limit allows, no file of memory can be");
-        }
+        let most = tables::limit("shmmax") as usize;
+        claim(most > usize::MAX / 2, "in a new namespace: more than half of all addresses")?;
+        expect_errno(shm::get(IPC_PRIVATE, most, 0o600), Errno::EINVAL)?;
+        note("as much as the default limit allows, no file of memory can be");
         set("shmmax", "8192")?;
         expect_errno(shm::get(IPC_PRIVATE, 8193, 0o600), Errno::EINVAL)?;
         let id = shm::get(IPC_PRIVATE, 8192, 0o600)?;
@@ -202,8 +205,9 @@ fn shmmni() -> Result<()> {
         shm::ctl_rmid(one)
     })?
     .finish()?;
+    let same = tables::segment(id).is_some_and(|row| row.key() == key);
     claim(
-        tables::limit("shmmni") == before,
+        same && tables::limit("shmmni") == before,
         "outside, the limit and the segment are as they were",
     )?;
     shm::ctl_rmid(id)
@@ -253,10 +257,13 @@ fn whole_pages() -> Result<()> {
     note("attached where two pages were free, so that nothing follows its page");
     claim(shm::ctl_stat(id)?.shm_segsz == 100, "the kernel keeps the size that was asked for")?;
     let last = addr as usize + page() - 1;
-    claim(touch_in_child(last as Addr, Touch::Write)? == Fate::Lived(1), "but gives whole pages")?;
+    claim(
+        touch_in_child(last as Addr, Touch::Write)? == Fate::Lived(1),
+        "and the last byte of the page can be written",
+    )?;
     let beyond = touch_in_child((last + 1) as Addr, Touch::Write)?;
     let fate = Fate::Killed(libc::SIGSEGV, SEGV_MAPERR, last + 1);
-    claim(beyond == fate, "the page is where it ends")?;
+    claim(beyond == fate, "one byte further: SIGSEGV, nothing is mapped")?;
     shm::dt(addr)?;
     shm::ctl_rmid(guard)?;
     shm::ctl_rmid(id)
@@ -268,7 +275,7 @@ fn umask_is_ignored() -> Result<()> {
     umask(before);
     let id = id?;
     let mode = shm::ctl_stat(id)?.shm_perm.mode;
-    claim(mode == 0o666, "umask 077, mode 0666, and 0666 it is: IPC does not know the umask")?;
+    claim(mode == 0o666, "umask 077, mode 0666: the segment has 0666")?;
     shm::ctl_rmid(id)
 }
 
@@ -278,7 +285,9 @@ fn no_mode() -> Result<()> {
         let key = free_key()?;
         let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL)?;
         expect_errno(shm::at(id, NULL, 0), Errno::EACCES)?;
-        expect_errno(shm::get(key, 1, 0o600), Errno::EACCES)?;
+        for wish in [SHM_R, SHM_W, SHM_R | SHM_W] {
+            expect_errno(shm::get(key, 1, wish), Errno::EACCES)?;
+        }
         expect_errno(shm::ctl_stat(id), Errno::EACCES)?;
         note("mode 0000 locks out its own creator; only root would not notice");
         compare::segment(id)?;
@@ -290,7 +299,7 @@ fn no_mode() -> Result<()> {
 }
 
 fn other_user() -> Result<()> {
-    if !geteuid().is_root() {
+    if !apart::has_other_users() {
         let grant = "run it as root, with sudo";
         return Err(Failure::Needs("a second user".into(), grant));
     }
@@ -314,16 +323,22 @@ fn other_user() -> Result<()> {
 
 fn unknown_flags() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0x1f_0000 | 0o600)?;
+    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o600, "no error, and no trace in the mode")?;
     note("ignored: a program cannot find out in this way what a kernel knows");
     shm::ctl_rmid(id)
 }
 
 fn fresh() -> Result<()> {
+    let began = SystemTime::now();
     let id = shm::get(IPC_PRIVATE, 2 * page(), 0o640)?;
     let (ds, p) = shm::ctl_stat(id).map(|ds| (ds, ds.shm_perm))?;
     let me = (geteuid().as_raw(), std::process::id() as i32);
     claim((p.uid, ds.shm_cpid) == me && p.cuid == p.uid, "its owner and its creator are us")?;
-    claim(ds.shm_ctime > 0 && p.mode == 0o640, "it has the time of its making, and its mode")?;
+    let soon = began.elapsed().map_or(0, |passed| passed.as_secs() as i64 + 1);
+    let began = began.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    // The kernel's clock for it may be a tick behind.
+    let now = (began - 1..=began + soon).contains(&ds.shm_ctime);
+    claim(now && p.mode == 0o640, "it has the time of its making, and its mode")?;
     let none = (ds.shm_atime, ds.shm_dtime, ds.shm_lpid, ds.shm_nattch);
     claim(none == (0, 0, 0, 0), "nobody has attached or detached yet")?;
     let addr = shm::at(id, NULL, 0)?;
@@ -342,7 +357,28 @@ fn huge_pages() -> Result<()> {
         note("and of 8 KiB there are no huge pages at all");
         Ok(())
     })?
-    .finish()
+    .finish()?;
+    if geteuid().is_root() { no_pool() } else { Ok(()) }
+}
+
+/// Root may have huge pages; there are none, unless a pool was reserved for them.
+fn no_pool() -> Result<()> {
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let more = fs::read_to_string("/proc/sys/vm/nr_overcommit_hugepages").unwrap_or_default();
+    let of_pool = |line: &&str| line.starts_with("HugePages_Total:");
+    let pool = meminfo.lines().find(of_pool).and_then(|line| line.split_whitespace().nth(1));
+    if pool != Some("0") || more.trim() != "0" {
+        let grant = "set sysctl vm.nr_hugepages=0 and vm.nr_overcommit_hugepages=0";
+        return Err(Failure::Needs("a kernel with huge pages, and no pool of them".into(), grant));
+    }
+    let refused = shm::get(IPC_PRIVATE, 1, SHM_HUGETLB | 0o600);
+    if matches!(refused, Err(Failure::Call(_, Errno::EPERM))) {
+        let grant = "run it as root of the machine, not of a user namespace";
+        return Err(Failure::Needs("CAP_IPC_LOCK".into(), grant));
+    }
+    expect_errno(refused, Errno::ENOMEM)?;
+    note("root may; but no page is reserved for it");
+    Ok(())
 }
 
 fn lazy() -> Result<()> {

@@ -56,7 +56,7 @@ fn read_only() -> Result<()> {
     claim(touch_in_child(addr, Touch::Read)? == Fate::Lived(0), "a load is answered")?;
     let fate = touch_in_child(addr, Touch::Write)?;
     let killed = Fate::Killed(SIGSEGV, SEGV_ACCERR, addr as usize);
-    claim(fate == killed, "a store: SIGSEGV, with the address and the reason")?;
+    claim(fate == killed, "a store: SIGSEGV, SEGV_ACCERR, at this address")?;
     claim(shm::ctl_stat(id)?.shm_nattch == 1, "who was killed is not counted any more")?;
     shm::dt(addr)?;
     shm::ctl_rmid(id)
@@ -146,9 +146,9 @@ fn minus_one() -> Result<()> {
     });
     expect_errno(refused, Errno::EINVAL)?;
     claim(answer as isize == -1, "(void *) -1: all bits are set")?;
-    claim(!answer.is_null(), "so `if (p == NULL)` and `if (!p)` never notice")?;
+    claim(!answer.is_null(), "and it is not NULL: `if (p == NULL)` does not notice")?;
     let fate = touch_in_child(answer, Touch::Read)?;
-    claim(matches!(fate, Fate::Killed(SIGSEGV, ..)), "and the first use of it kills")
+    claim(matches!(fate, Fate::Killed(SIGSEGV, ..)), "the first use of it kills: SIGSEGV")
 }
 
 /// Changes what this process may do to one page of a segment: mprotect(2).

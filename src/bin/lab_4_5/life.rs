@@ -12,6 +12,7 @@ use lablib::shm::NULL;
 use lablib::{Experiment, Failure, Result, shm};
 use libc::IPC_PRIVATE;
 use nix::unistd::{read, write};
+use sysv::process::{runs, status};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -42,12 +43,14 @@ fn fork() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let (one, two) = (shm::at(id, NULL, 0)?, shm::at(id, NULL, 0)?);
     let us = std::process::id() as i32;
-    child("child", || Ok(()))?.finish()?;
-    claim(shm::ctl_stat(id)?.shm_lpid != us, "a child that has come and gone: it detached last")?;
+    let gone = child("child", || Ok(()))?;
+    let pid = gone.pid.as_raw();
+    gone.finish()?;
+    claim(shm::ctl_stat(id)?.shm_lpid == pid, "a child that has come and gone: it detached last")?;
     let (child, go) = waiting()?;
     let forked = shm::ctl_stat(id)?;
     claim(forked.shm_nattch == 4, "two attachments, two processes: nattch 4")?;
-    claim(forked.shm_lpid == us, "attached last: the parent, which called fork, not the child")?;
+    claim(forked.shm_lpid == us, "attached last: the parent, which called fork")?;
     write(&go, b"!").map_err(Failure::of("write"))?;
     child.finish()?;
     claim(shm::ctl_stat(id)?.shm_nattch == 2, "the child has ended: 2, as before")?;
@@ -62,21 +65,24 @@ fn exit_exec_kill() -> Result<()> {
     let count = |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
 
     let (ending, go) = waiting()?;
-    claim(count(2)?, "a child, and so a second attachment")?;
+    claim(count(2)?, "a child, and nattch 2")?;
     write(&go, b"!").map_err(Failure::of("write"))?;
-    claim(ending.has_ended(LIMIT)?, "it has called exit; nobody has waited for it: a zombie")?;
-    claim(count(1)?, "a zombie is not attached")?;
+    let zombie = ending.has_ended(LIMIT)?
+        && status(ending.pid.as_raw()).is_some_and(|status| status.state == 'Z');
+    claim(zombie, "it has ended, and was not waited for: a zombie")?;
+    claim(count(1)?, "nattch 1: a zombie is not attached")?;
     ending.finish()?;
 
     let (killed, _go) = waiting()?;
-    claim(count(2)?, "another child")?;
+    claim(count(2)?, "another child, and nattch 2")?;
     killed.kill()?;
-    claim(killed.has_ended(LIMIT)?, "it had no time for anything")?;
-    claim(count(1)?, "and the kernel has detached for it")?;
+    claim(killed.has_ended(LIMIT)?, "killed, and not waited for")?;
+    claim(count(1)?, "nattch 1: the kernel has detached for it")?;
     killed.wait()?;
 
     let (other, input) = becomes_cat()?;
-    claim(count(1)?, "it lives, as another program: attachments do not pass through execve")?;
+    let lives = runs(other.pid.as_raw());
+    claim(lives && count(1)?, "it lives, as another program, and is not attached")?;
     drop(input);
     other.finish()?;
     note("so nattch can be trusted: it is the kernel's count, of the living");

@@ -39,13 +39,16 @@ fn story() -> Result<()> {
     leftovers::inherit(key)?;
     let id = shm::get(key, SIZE, NEW)?;
     let addr = shm::at(id, NULL, 0)?;
-    claim((addr as usize).is_multiple_of(page()), "NULL: any address that is free; whole pages")?;
+    claim(
+        (addr as usize).is_multiple_of(page()),
+        "NULL: the kernel has chosen; the start of a page",
+    )?;
     shm::write(addr, b"no call is needed")?;
 
     step(2, "What has changed: one line of /proc/self/maps")?;
     let line = mapping(addr)?;
     text(&line);
-    claim(line.contains(" rw-s "), "read, write, shared: what we store here, others load")?;
+    claim(line.contains(" rw-s "), "rw-s: read, write, shared")?;
     claim(
         line.contains(&format!(" {id} /SYSV{key:08x}")),
         "its inode is the id, its name the key",
@@ -63,7 +66,7 @@ fn story() -> Result<()> {
     claim(shm::read(third, 2)? == b"NO", "a load is allowed")?;
     let fate = touch_in_child(third, Touch::Write)?;
     let killed = Fate::Killed(SIGSEGV, SEGV_ACCERR, third as usize);
-    claim(fate == killed, "a store is not an error that a call could return: it kills")?;
+    claim(fate == killed, "a store kills: SIGSEGV at that address")?;
 
     step(5, "What the kernel counts: attachments")?;
     compare::segment(id)?;

@@ -8,6 +8,7 @@ use lablib::print::{self, bulk, claim, note, traced};
 use lablib::shm::{NULL, page};
 use lablib::{Experiment, Failure, Result, shm};
 use libc::{IPC_PRIVATE, PROT_READ, PROT_WRITE, SIGSEGV, c_int};
+use nix::errno::Errno;
 use nix::unistd::{read, write};
 use touch::{Fate, SEGV_MAPERR, Touch, touch_in_child};
 
@@ -43,30 +44,34 @@ pub const ALL: &[Experiment] = &[
 /// Runs `body` in a second thread, and waits for it: pthread_create(3), pthread_join(3).
 pub fn in_a_thread(body: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
     let mut thread = None;
+    let in_its_lane = || {
+        print::name("thread");
+        body()
+    };
     traced("pthread_create(&thread, NULL, body, NULL)".into(), || {
-        thread = Some(thread::spawn(|| {
-            print::name("thread");
-            body()
-        }));
-        0
+        let made = thread::Builder::new().spawn(in_its_lane);
+        let failed = made.as_ref().err().and_then(|error| error.raw_os_error());
+        failed.inspect(|errno| Errno::from_raw(*errno).set());
+        thread = made.ok();
+        if thread.is_some() { 0 } else { -1 }
     })?;
-    let ended = thread.map(|thread| thread.join());
-    ended
-        .and_then(std::result::Result::ok)
-        .ok_or_else(|| Failure::because("the thread panicked"))?
+    let ended = thread.and_then(|thread| thread.join().ok());
+    ended.ok_or_else(|| Failure::because("the thread panicked"))?
 }
 
 fn threads_and_spawn() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
     let count = move |n| shm::ctl_stat(id).map(|ds| ds.shm_nattch == n);
-    in_a_thread(move || claim(count(1)?, "a second thread, one address space, one attachment"))?;
+    in_a_thread(move || claim(count(1)?, "a second thread, and nattch 1"))?;
     let cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-    let mut cat = cat.map_err(|error| Failure::because(format!("cat: {error}")))?;
-    claim(count(1)?, "a program started by posix_spawn has never had a copy of ours")?;
+    let mut cat = cat.map_err(Failure::of("posix_spawn(\"cat\")"))?;
+    let ds = shm::ctl_stat(id)?;
+    let same = ds.shm_nattch == 1 && ds.shm_lpid == std::process::id() as i32;
+    claim(same, "a program started by posix_spawn: nattch and shm_lpid are as they were")?;
     // Its standard input is closed by this, and it ends.
-    cat.wait().map_err(|error| Failure::because(format!("cat: {error}")))?;
-    note("so is shm_lpid as it was: that is why this workbook starts ipcs in this way");
+    cat.wait().map_err(Failure::of("waitpid(cat)"))?;
+    note("that is why this workbook starts ipcs in this way");
     shm::dt(addr)?;
     shm::ctl_rmid(id)
 }
@@ -77,11 +82,14 @@ fn dontfork() -> Result<()> {
     mapping::advise(addr, page(), Advice::DontFork)?;
     let (from, to) = pipe()?;
     let waiting = child("child", || read(&from, &mut [0]).map(drop).map_err(Failure::of("read")))?;
-    claim(shm::ctl_stat(id)?.shm_nattch == 1, "two processes after the fork, one attachment")?;
+    claim(shm::ctl_stat(id)?.shm_nattch == 1, "two processes after the fork, and nattch 1")?;
     write(&to, b"!").map_err(Failure::of("write"))?;
     waiting.finish()?;
     let killed = Fate::Killed(SIGSEGV, SEGV_MAPERR, addr as usize);
-    claim(touch_in_child(addr, Touch::Read)? == killed, "to a child there is nothing")?;
+    claim(
+        touch_in_child(addr, Touch::Read)? == killed,
+        "a load in a child: nothing is mapped there",
+    )?;
     shm::dt(addr)?;
     shm::ctl_rmid(id)
 }
@@ -93,9 +101,9 @@ fn counts_mappings() -> Result<()> {
     claim(count(1)?, "three pages, attached once: one mapping")?;
     let middle = addr.wrapping_byte_add(page());
     mapping::protect(middle, page(), PROT_READ)?;
-    claim(count(3)?, "the middle one is different: three mappings, nattch 3, one process")?;
+    claim(count(3)?, "the middle one is read-only: nattch 3, in one process")?;
     mapping::protect(middle, page(), PROT_READ | PROT_WRITE)?;
-    claim(count(3)?, "alike again, and three all the same: they are not joined")?;
+    claim(count(3)?, "alike again, and nattch 3 all the same")?;
     note("nattch 0 means nobody; any other number is not a number of processes");
     shm::dt(addr)?;
     shm::ctl_rmid(id)

@@ -45,18 +45,18 @@ fn story() -> Result<()> {
     step(2, "Detach it, with the address that shmat answered")?;
     shm::dt(addr)?;
     let ds = shm::ctl_stat(id)?;
-    claim(ds.shm_nattch == 0, "nattch: one less, and here nobody is left")?;
-    claim(ds.shm_dtime >= ds.shm_atime, "shm_dtime: it was now")?;
+    claim(ds.shm_nattch == 0, "nattch 0: no attachment is left")?;
+    claim(ds.shm_dtime >= ds.shm_atime, "shm_dtime: not before shm_atime")?;
     claim(ds.shm_lpid == std::process::id() as i32, "shm_lpid: it was us")?;
 
     step(3, "The address is dead")?;
     let fate = touch_in_child(addr, Touch::Read)?;
     let killed = Fate::Killed(SIGSEGV, SEGV_MAPERR, addr as usize);
-    claim(fate == killed, "the pointer is as it was; nothing is mapped there any more")?;
+    claim(fate == killed, "a load kills: SEGV_MAPERR, nothing is mapped there")?;
 
     step(4, "The memory is not: attach it again, and read")?;
     let again = shm::at(id, NULL, 0)?;
-    claim(shm::read(again, 19)? == b"left in the segment", "it was there while nobody had it")?;
+    claim(shm::read(again, 19)? == b"left in the segment", "what was left in it")?;
     compare::segment(id)?;
 
     step(5, "Any other address is refused")?;

@@ -57,12 +57,12 @@ fn pid_namespace() -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     let ds = shm::ctl_stat(id)?;
     let us = std::process::id() as i32;
-    claim((ds.shm_cpid, ds.shm_lpid) == (us, us), "here the record names us, twice")?;
+    claim((ds.shm_cpid, ds.shm_lpid) == (us, us), "here shm_cpid and shm_lpid are our pid")?;
     let options = "--user --map-current-user --pid --fork --mount-proc";
     text(&format!("$ unshare {options} ipcs -m -p"));
     let screen = apart(options, &["ipcs", "-m", "-p"])?;
     let seen = pids(&screen, &id.to_string());
-    claim(seen == Some((0, 0)), "there it is the same segment, made by 0 and used by 0")?;
+    claim(seen == Some((0, 0)), "there both are 0, for the same id")?;
     note("0 means: a process that has no number there. It is nobody to send a signal to");
     shm::dt(addr)?;
     shm::ctl_rmid(id)
@@ -91,7 +91,7 @@ fn pid_again() -> Result<()> {
     said.lines().filter(|line| !line.is_empty()).for_each(|line| text(line.trim_end()));
     let us = said.lines().find_map(|line| line.strip_prefix("my pid is ")?.parse::<i32>().ok());
     let maker = pids(&said, "0").map(|(cpid, _)| cpid);
-    claim(us.is_some() && maker == us, "ipcs meets its own number: it never made a segment")?;
+    claim(us.is_some() && maker == us, "shm_cpid is the pid of ipcs, which has made no segment")?;
     note("every number is given again, here at once: look whether cpid is who you think");
     Ok(())
 }

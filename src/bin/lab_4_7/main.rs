@@ -60,14 +60,21 @@ fn story() -> Result<()> {
 
     step(5, "The key is free, and the memory lives")?;
     let second = shm::get(key, SIZE, NEW)?;
-    claim(second != id, "the same key finds another segment: two programs, two segments, one key")?;
+    claim(second != id, "the same key, and another segment")?;
+    note("two programs with one key may now use two segments");
     shm::write(addr, b"still here")?;
     let again = shm::at(id, NULL, 0)?;
-    claim(shm::read(again, 10)? == b"still here", "who knows the id can attach even now (Linux)")?;
+    claim(
+        shm::read(again, 10)? == b"still here",
+        "attached by its id, after IPC_RMID (Linux): the same memory",
+    )?;
 
     step(6, "The last detach takes it away")?;
     shm::dt(addr)?;
-    claim(shm::ctl_stat(id)?.shm_nattch == 1, "one detach of two: it waits")?;
+    claim(
+        shm::ctl_stat(id)?.shm_nattch == 1,
+        "one detach of two: nattch 1, and it is still there",
+    )?;
     shm::dt(again)?;
     expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
     note("gone, and its id means nothing any more");

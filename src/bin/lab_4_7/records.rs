@@ -1,12 +1,14 @@
 //! IPC_STAT and IPC_SET, beyond the story.
 
 use std::ptr;
+use std::time::Duration;
 
 use lablib::print::{claim, note, traced};
 use lablib::shm::NULL;
-use lablib::{Experiment, Result, child, expect_errno, shm};
+use lablib::{Experiment, Result, child, expect_errno, shm, signals};
 use libc::{IPC_PRIVATE, IPC_SET, IPC_STAT};
 use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
 
 pub const ALL: &[Experiment] = &[
     Experiment {
@@ -65,6 +67,12 @@ fn set_three_fields() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 5000, 0o600)?;
     let before = shm::ctl_stat(id)?;
     let mut wish = before;
+    // So that ctime can be seen to change: it has whole seconds.
+    while clock_gettime(ClockId::CLOCK_REALTIME_COARSE)
+        .is_ok_and(|now| now.tv_sec() <= before.shm_ctime)
+    {
+        signals::wait(&[], Some(Duration::from_millis(10)), || false)?;
+    }
     wish.shm_perm.mode = 0o7777;
     wish.shm_perm.__key = 0x4712;
     wish.shm_perm.cuid = 1;
@@ -75,7 +83,8 @@ fn set_three_fields() -> Result<()> {
     claim(after.shm_perm.mode == 0o777, "of mode 07777 the low 9 bits: 0777")?;
     let kept =
         |ds: &libc::shmid_ds| (ds.shm_perm.__key, ds.shm_perm.cuid, ds.shm_segsz, ds.shm_cpid);
-    claim(kept(&after) == kept(&before), "key, creator, size and cpid are not ours to set")?;
+    claim(kept(&after) == kept(&before), "key, creator, size and cpid are as they were")?;
+    claim(after.shm_ctime > before.shm_ctime, "and shm_ctime is a later second")?;
     shm::ctl_rmid(id)
 }
 
@@ -120,10 +129,13 @@ fn times() -> Result<()> {
     claim((made.shm_atime, made.shm_dtime) == (0, 0), "0 means: it has not happened yet")?;
     let addr = shm::at(id, NULL, 0)?;
     let attached = shm::ctl_stat(id)?;
-    claim(attached.shm_atime >= made.shm_ctime, "attaching sets atime, in whole seconds")?;
+    claim(attached.shm_atime >= made.shm_ctime, "attaching sets atime: not before ctime")?;
     claim(attached.shm_dtime == 0, "and leaves dtime alone")?;
     shm::dt(addr)?;
-    claim(shm::ctl_stat(id)?.shm_dtime >= attached.shm_atime, "detaching sets dtime")?;
+    claim(
+        shm::ctl_stat(id)?.shm_dtime >= attached.shm_atime,
+        "detaching sets dtime: not before atime",
+    )?;
     note("two things in one second have one time: order cannot be told by it");
     shm::ctl_rmid(id)
 }

@@ -9,6 +9,7 @@ use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm, s
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use sysv::process::SYS_PAUSE;
+use sysv::spell::SHM_DEST;
 use sysv::tables;
 use sysv::tables::Kind;
 
@@ -55,10 +56,16 @@ pub const ALL: &[Experiment] = &[
 
 fn remove_twice() -> Result<()> {
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+    shm::ctl_rmid(id)?;
+    expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
+    note("attached nowhere: gone at once");
+    let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     let addr = shm::at(id, NULL, 0)?;
-    shm::ctl_rmid(id)?;
-    shm::ctl_rmid(id)?;
-    shm::ctl_rmid(id)?;
+    shm::write(addr, b"x")?;
+    for _ in 0..3 {
+        shm::ctl_rmid(id)?;
+    }
+    claim(shm::read(addr, 1)? == b"x", "removed three times, and its byte is there")?;
     note("as long as it is attached, removing again changes nothing and succeeds");
     shm::dt(addr)?;
     expect_errno(shm::ctl_rmid(id), Errno::EINVAL)?;
@@ -72,17 +79,25 @@ fn split_brain() -> Result<()> {
     let old = shm::get(key, 16, NEW)?;
     let first = shm::at(old, NULL, 0)?;
     shm::ctl_rmid(old)?;
+    let p = shm::ctl_stat(old)?.shm_perm;
+    let dest = u32::from(p.mode) & SHM_DEST != 0;
+    claim(p.__key == 0 && dest, "attached, it lives on: its key is 0, and it is dest")?;
     expect_errno(shm::get(key, 16, 0), Errno::ENOENT)?;
     let new = shm::get(key, 16, NEW)?;
     let second = shm::at(new, NULL, 0)?;
     shm::write(first, b"to the old one")?;
-    claim(shm::read(second, 3)? == [0; 3], "who came later reads another memory: nobody is told")?;
+    claim(shm::read(second, 3)? == [0; 3], "who came later reads zeros: another memory")?;
     let third = shm::at(old, NULL, 0)?;
-    claim(shm::ctl_stat(old)?.shm_nattch == 2, "by its id the old one can be attached once more")?;
-    claim(shm::read(third, 14)? == b"to the old one", "and it is the old memory")?;
+    claim(
+        shm::ctl_stat(old)?.shm_nattch == 2,
+        "by its id the old one is attached once more: nattch 2",
+    )?;
+    claim(shm::read(third, 14)? == b"to the old one", "and has the old bytes")?;
     shm::dt(third)?;
     shm::dt(second)?;
     shm::dt(first)?;
+    expect_errno(shm::ctl_stat(old), Errno::EINVAL)?;
+    note("the last detach has destroyed the old one");
     shm::ctl_rmid(new)
 }
 
@@ -93,7 +108,7 @@ fn set_after_removal() -> Result<()> {
     let mut wish = shm::ctl_stat(id)?;
     wish.shm_perm.mode = 0o666;
     shm::ctl_set(id, &wish)?;
-    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o1666, "the mode is new, and it is dest as before")?;
+    claim(shm::ctl_stat(id)?.shm_perm.mode == 0o1666, "the mode is new, and it is still dest")?;
     shm::dt(addr)
 }
 
@@ -105,7 +120,7 @@ fn ipcrm() -> Result<()> {
         text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
         let ran = Command::new("ipcrm").args([option, &what]).output();
         let ran = ran.map_err(|_| Failure::Needs("ipcrm".into(), "install util-linux"))?;
-        claim(ran.status.success(), "it did as it was told")?;
+        claim(ran.status.success(), "it ended with 0")?;
     }
     expect_errno(shm::ctl_stat(one), Errno::EINVAL)?;
     expect_errno(shm::ctl_stat(two), Errno::EINVAL)?;
@@ -121,7 +136,7 @@ fn rmid_forced() -> Result<()> {
             || child::child("maker", || shm::get(IPC_PRIVATE, 1, 0o600).map(drop))?.finish();
         let left = || tables::table(Kind::Shm).len();
         orphan()?;
-        claim(left() == 1, "its maker is dead, nobody is attached: it stays, by default for ever")?;
+        claim(left() == 1, "its maker is dead, nobody is attached: it stays")?;
         fs::write(switch, "1").map_err(|_| {
             Failure::Needs(format!("to write {switch}"), "use Linux 5.19 or later, or root")
         })?;
@@ -130,7 +145,10 @@ fn rmid_forced() -> Result<()> {
         claim(left() == 0, "and the next one with its maker")?;
         let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
-        claim(shm::ctl_stat(id)?.shm_perm.mode == 0o600, "attached it lives, and is not dest")?;
+        claim(
+            shm::ctl_stat(id)?.shm_perm.mode == 0o600,
+            "attached, it lives, and its mode is 0600: not dest",
+        )?;
         shm::dt(addr)?;
         expect_errno(shm::ctl_stat(id), Errno::EINVAL)?;
         note("the last detach destroys it, though nobody has removed it");
@@ -163,11 +181,14 @@ fn namespace_ends() -> Result<()> {
         let rows = tables::table(Kind::Shm).len();
         claim(rows == 0, "a new namespace has no segment, whatever there is outside")?;
         let id = shm::get(IPC_PRIVATE, 1 << 20, 0o600)?;
+        claim(id == 0, "and its ids begin with 0")?;
         let addr = shm::at(id, NULL, 0)?;
         shm::write(addr, b"nobody removes this")
     })?;
     let pid = i64::from(guest.pid.as_raw());
     guest.finish()?;
     let left = tables::table(Kind::Shm).iter().any(|row| row.get("cpid") == pid);
-    claim(!left, "its last process has ended, and everything in it is gone")
+    claim(!left, "out here nothing of it is listed")?;
+    note("its last process has ended; the kernel has destroyed the namespace and what was in it");
+    Ok(())
 }

@@ -1,13 +1,13 @@
 //! The limits, the totals and the walk through the kernel's table, which `ipcs` can use.
 
-use std::mem;
+use std::{fs, mem};
 
 use lablib::print::{after, before, claim, note, text};
 use lablib::shm::{NULL, page};
 use lablib::{Experiment, Failure, Result, child, compare, expect_errno, shm};
 use libc::{IPC_INFO, IPC_PRIVATE, SHM_LOCK, SHM_UNLOCK, c_int};
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sysv::records::{ShmInfo, ShmTotals};
 use sysv::spell::{SHM_INFO, SHM_LOCKED, SHM_STAT, SHM_STAT_ANY};
 use sysv::tables;
@@ -19,6 +19,12 @@ pub const ALL: &[Experiment] = &[
         rows: "C14",
         question: "What are the limits, and where do they come from?",
         run: limits,
+    },
+    Experiment {
+        name: "shmseg",
+        rows: "C14",
+        question: "How many segments may one process attach?",
+        run: shmseg,
     },
     Experiment {
         name: "totals",
@@ -78,7 +84,25 @@ fn limits() -> Result<()> {
     for (name, value) in limits {
         claim(tables::limit(name) == value, &format!("/proc/sys/kernel/{name} says the same"))?;
     }
-    claim(info.shmmin == 1, "the smallest segment has 1 byte; shmseg is not enforced")
+    claim(info.shmmin == 1, "the smallest segment has 1 byte")
+}
+
+fn shmseg() -> Result<()> {
+    child::child("alone", || {
+        child::enter_own_ipc()?;
+        let file = "/proc/sys/kernel/shmmni";
+        let grant = "use Linux 5.19 or later, or root";
+        fs::write(file, "1").map_err(|_| Failure::Needs(format!("to write {file}"), grant))?;
+        let (_, info) = ipc_info()?;
+        claim(info.shmseg == 1, "shmmni is 1, and so shmseg: segments for one process")?;
+        let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
+        let (one, two) = (shm::at(id, NULL, 0)?, shm::at(id, NULL, 0)?);
+        claim(shm::ctl_stat(id)?.shm_nattch == 2, "attached twice: shmseg is not enforced")?;
+        shm::dt(two)?;
+        shm::dt(one)?;
+        shm::ctl_rmid(id)
+    })?
+    .finish()
 }
 
 fn totals() -> Result<()> {
@@ -89,12 +113,17 @@ fn totals() -> Result<()> {
         let addr = shm::at(two, NULL, 0)?;
         shm::write(addr, b"x")?;
         let (highest, all) = shm_info()?;
-        claim(all.used_ids == 2 && highest == 1, "two segments, in slots 0 and 1")?;
+        claim(all.used_ids == 2 && highest == 1, "two segments, and 1 is the highest slot in use")?;
         claim(all.shm_tot == 4, "4 pages: 1 byte is a page, too")?;
         claim(all.shm_rss == 1, "and one of them is in memory, because it was written to")?;
-        let sum = |column| tables::table(Kind::Shm).iter().map(|row| row.get(column)).sum::<i64>();
-        let page = page() as i64;
-        claim(sum("rss") == page && sum("swap") == 0, "/proc/sysvipc/shm adds up to the same")?;
+        let rows = tables::table(Kind::Shm);
+        let pages = |column| {
+            let of = |row: &tables::Row| (row.get(column) as usize).div_ceil(page());
+            rows.iter().map(of).sum::<usize>() as u64
+        };
+        let sums = (rows.len() as i32, pages("size"), pages("rss"), pages("swap"));
+        let told = (all.used_ids, all.shm_tot, all.shm_rss, all.shm_swp);
+        claim(sums == told, "/proc/sysvipc/shm adds up to the same, row by row")?;
         shm::dt(addr)?;
         shm::ctl_rmid(two)?;
         shm::ctl_rmid(one)
@@ -104,7 +133,6 @@ fn totals() -> Result<()> {
 
 fn walk() -> Result<()> {
     child::child("alone", || {
-        child::become_ordinary()?;
         child::enter_own_ipc()?;
         let ids = [shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(IPC_PRIVATE, 2, 0)?];
         shm::ctl_rmid(shm::get(IPC_PRIVATE, 3, 0o600)?)?;
@@ -112,6 +140,9 @@ fn walk() -> Result<()> {
             let (found, _) = shm::stat(id, SHM_STAT_ANY)?;
             claim(found == id, "SHM_STAT_ANY takes a slot and answers the id in it")
         })?;
+        let (found, ds) = shm::stat(0, SHM_STAT)?;
+        let same = found == ids[0] && ds.shm_segsz == 1;
+        claim(same, "so does SHM_STAT, where the mode allows it, and fills the record")?;
         expect_errno(shm::stat(2, SHM_STAT), Errno::EINVAL)?;
         note("an empty slot");
         let (highest, _) = ipc_info()?;
@@ -125,7 +156,7 @@ fn walk() -> Result<()> {
     child::child("owner", || {
         child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, 1, 0)?;
-        let slot = id & 0x7fff;
+        let slot = id & ((1 << tables::slot_bits()) - 1);
         expect_errno(shm::stat(slot, SHM_STAT), Errno::EACCES)?;
         claim(
             shm::stat(slot, SHM_STAT_ANY)?.0 == id,
@@ -144,7 +175,7 @@ fn screens() -> Result<()> {
         let (_, info) = ipc_info()?;
         let show = |option: &str, line: &str, what: &str| {
             let missing = || Failure::Needs("ipcs".into(), "install util-linux");
-            let screen = compare::ipcs(&["-m", option]).ok_or_else(missing)?;
+            let screen = compare::ipcs(&["-m", option])?.ok_or_else(missing)?;
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             text(&format!("$ ipcs -m {option}"));
             claim(screen.lines().map(words).any(|row| row == line), what)
@@ -168,9 +199,13 @@ fn lock() -> Result<()> {
     child::child("user", || {
         child::become_ordinary()?;
         let id = shm::get(IPC_PRIVATE, page(), 0o600)?;
+        if getrlimit(Resource::RLIMIT_MEMLOCK).is_ok_and(|(now, _)| now < page() as u64) {
+            let grant = "raise RLIMIT_MEMLOCK (ulimit -l)";
+            return Err(Failure::Needs("to lock a page in memory".into(), grant));
+        }
         let locked = |id| Ok(u32::from(shm::ctl_stat(id)?.shm_perm.mode) & SHM_LOCKED != 0);
         shm::ctl(id, SHM_LOCK)?;
-        claim(locked(id)?, "mode has a bit for it, 02000: ipcs says 'locked'")?;
+        claim(locked(id)?, "mode has a bit for it, 02000")?;
         compare::segment(id)?;
         shm::ctl(id, SHM_UNLOCK)?;
         claim(!locked(id)?, "and it can be taken back")?;

@@ -1,7 +1,7 @@
 //! What else goes wrong between parent and child.
 
-use lablib::child::{child, pipe};
-use lablib::print::{claim, step};
+use lablib::child::pipe;
+use lablib::print::{claim, note, step};
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{count, kill, print_handlers, sigaction, sigprocmask};
 use lablib::{Result, shm};
@@ -10,7 +10,7 @@ use nix::sys::signal::SigmaskHow::{SIG_BLOCK, SIG_UNBLOCK};
 use nix::sys::signal::Signal::SIGUSR1;
 
 use crate::gate::{read, write};
-use crate::onlooker::{Ending, reap, watched};
+use crate::onlooker::{Ending, child, reap, watched};
 use crate::{HELLO, SIZE};
 
 /// The same calls, in the wrong order: each process makes a segment of its own.
@@ -26,7 +26,7 @@ pub fn segment_after_fork() -> Result<()> {
             read(&gate)?;
             let (id, addr) = own()?;
             let read = shm::read(addr, HELLO.len())?;
-            claim(read != HELLO, "IPC_PRIVATE again is another segment, full of zeros")?;
+            claim(read == [0; HELLO.len()], "zeros: IPC_PRIVATE again was another segment")?;
             shm::dt(addr)?;
             shm::ctl_rmid(id)
         })?;
@@ -37,7 +37,9 @@ pub fn segment_after_fork() -> Result<()> {
         shm::dt(addr)?;
         shm::ctl_rmid(id)
     })?;
-    claim(ending == Ending::Well, "no call has failed, and no message arrived")
+    claim(ending == Ending::Well, "both have ended, and no call has failed")?;
+    note("and no message has arrived");
+    Ok(())
 }
 
 /// A signal that is pending already is not pending twice.
@@ -58,5 +60,7 @@ pub fn two_kills() -> Result<()> {
         write(&open_gate)?;
         reap(child)
     })?;
-    claim(ending == Ending::Well, "so what there is to read must stand in memory")
+    claim(ending == Ending::Well, "both have ended")?;
+    note("so what there is to read must stand in memory");
+    Ok(())
 }

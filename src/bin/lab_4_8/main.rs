@@ -13,7 +13,6 @@
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use lablib::child::child;
 use lablib::print::{claim, note, part, step};
 use lablib::shm::{Addr, NULL};
 use lablib::signals::{self, kill, pause, sigaction};
@@ -29,7 +28,7 @@ mod onlooker;
 mod race;
 mod rounds;
 
-use onlooker::{Ending, reap, until_asleep_in_pause, watched};
+use onlooker::{child, reap, until_asleep_in_pause, watched};
 
 /// Room for a line of text.
 const SIZE: usize = 128;
@@ -47,9 +46,15 @@ fn story(words: &ArgMatches) -> Result<()> {
     onlooker::start(words)?;
     let chosen: String = value(words, "part");
     let all = chosen == "all";
+    match &*chosen {
+        "b" => note("steps 1 to 6 are those of part A"),
+        "c" => note("steps 1 to 8 are those of parts A and B"),
+        _ => {}
+    }
     if all || chosen == "a" {
         part("A", "The protocol of the source notes")?;
-        claim(watched(the_parent)? == Ending::Well, "the parent and its child have ended")?;
+        watched(the_parent)?.well()?;
+        note("✓ the parent and its child have ended");
     }
     if all || chosen == "b" {
         part("B", "The flaw: a signal that comes before pause")?;
@@ -77,6 +82,7 @@ fn told() -> bool {
 /// Part A. The numbers are those of the source notes; their last point, the handlers, comes first.
 fn the_parent() -> Result<()> {
     step(6, "Handlers, before fork: so both processes have them")?;
+    note("the source notes number this last; it has to be done first");
     sigaction(SIGUSR1)?;
 
     step(1, "shmget, before fork")?;
@@ -89,7 +95,7 @@ fn the_parent() -> Result<()> {
     step(3, "fork: the child is attached already")?;
     let parent = Pid::this();
     let child = child("child", || the_child(parent, addr))?;
-    claim(shm::ctl_stat(id)?.shm_nattch == 2, "nattch 2, and nobody called shmat again")?;
+    claim(shm::ctl_stat(id)?.shm_nattch == 2, "nattch 2, after one shmat and one fork")?;
     until_asleep_in_pause(child.pid, "the child")?;
 
     step(4, "The parent writes, tells the child, waits for the answer")?;
@@ -109,7 +115,10 @@ fn the_child(parent: Pid, addr: Addr) -> Result<()> {
     while !told() {
         pause()?;
     }
-    claim(shm::read(addr, HELLO.len())? == HELLO, "at the same address, because fork copied it")?;
+    claim(
+        shm::read(addr, HELLO.len())? == HELLO,
+        "the message, at the address that the parent got from shmat",
+    )?;
     until_asleep_in_pause(parent, "the parent")?;
     kill(parent, SIGUSR1)?;
     shm::dt(addr)

@@ -4,38 +4,68 @@
 //! pause or sigsuspend, no signal is on its way to either, and neither has moved between two looks.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
-use lablib::child::{Child, child};
+use lablib::child::{self, Child};
 use lablib::print::{claim, note, text};
 use lablib::{Failure, Patience, Result, exit, leftovers, print, signals, value};
 use libc::{IPC_PRIVATE, c_long};
+use nix::fcntl::OFlag;
 use nix::poll::poll;
 use nix::sys::wait::WaitStatus;
-use nix::unistd::Pid;
-use sysv::process::{SYS_PAUSE, Status, asleep_in, child_of, status};
+use nix::unistd::{Pid, pipe2, read, write};
+use sysv::process::{SYS_PAUSE, Status, asleep_in, ended_with, status};
 use sysv::tables;
 use sysv::tables::{Kind, Row};
 
 /// How a pair ended that did not fail.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Ending {
     /// Both did what they had to.
     Well,
-    /// Both slept, and nobody was left to wake them.
-    Asleep,
+    /// Both sleep, and no signal is pending for either.
+    Lost,
+    /// Both sleep, and a signal is pending that they block.
+    Blocked,
+}
+
+impl Ending {
+    /// Fails unless it ended well.
+    pub fn well(self) -> Result<()> {
+        match self {
+            Ending::Well => Ok(()),
+            _ => Err(Failure::Because(exit::PEER_SILENT, self.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Ending::Well => "both have ended",
+            Ending::Lost => "both are asleep, no signal is pending, and nobody will send another",
+            Ending::Blocked => {
+                "both are asleep, and a signal is pending that is blocked: no wait lets it in"
+            }
+        })
+    }
 }
 
 /// Time between two looks; nothing depends on it but how soon a verdict comes.
 const LOOK: Duration = Duration::from_millis(10);
+/// For how long one sleeps that is taken to be in pause, where the kernel does not tell.
+const BLIND: Duration = Duration::from_millis(100);
 
-/// A parent and, once it is there, its child. Both have ended when this is dropped.
+/// A parent and, once it has said so, its child. Both have ended when this is dropped.
 struct Pair {
     parent: Option<Child>,
     pid: Pid,
     child: Option<Pid>,
+    /// Where the parent says what fork has answered.
+    news: Option<OwnedFd>,
 }
 
 impl Drop for Pair {
@@ -53,8 +83,27 @@ impl Drop for Pair {
     }
 }
 
+impl Pair {
+    /// One look at each of the two that is there, the parent first.
+    fn look(&mut self) -> Vec<Look> {
+        let mut pid = [0; size_of::<i32>()];
+        if self.child.is_none()
+            && let Some(news) = &self.news
+            && read(news, &mut pid) == Ok(pid.len())
+        {
+            self.child = Some(Pid::from_raw(i32::from_ne_bytes(pid)));
+        }
+        let child = self.child.and_then(look);
+        // Reaped, its number may be another's by now.
+        let child = child.filter(|child| child.status.parent == self.pid.as_raw());
+        look(self.pid).into_iter().chain(child).collect()
+    }
+}
+
 /// How long one may be silent that owes an answer; `None` in a run that nobody looks on at.
 static LOOKS_ON: OnceLock<Option<Patience>> = OnceLock::new();
+/// In the parent: where it says to the onlooker what fork has answered.
+static TO_ONLOOKER: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Before the story: does anybody look on? And what a killed run of this lab has left is removed: its
 /// segment has no key, and only the ledger knows it.
@@ -69,23 +118,36 @@ pub fn start(words: &ArgMatches) -> Result<()> {
     })
 }
 
+/// In the parent: forks its child, and says to the onlooker what fork has answered. Another process whose
+/// parent is ours may be `ipcs`.
+pub fn child(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
+    let child = child::child(name, body)?;
+    if let Some(to) = TO_ONLOOKER.get() {
+        write(to, &child.pid.as_raw().to_ne_bytes()).map_err(Failure::of("write"))?;
+    }
+    Ok(child)
+}
+
 /// Runs `the_parent` in a process of its own, and looks on at it and at its child until both have ended,
 /// whatever becomes of them.
 pub fn watched(the_parent: impl FnOnce() -> Result<()>) -> Result<Ending> {
-    let parent = print::dim(|| child("parent", the_parent))?;
     let Some(patience) = LOOKS_ON.get().copied().flatten() else {
+        let parent = print::dim(|| child::child("parent", the_parent))?;
         return print::dim(|| reap(parent)).map(|()| Ending::Well);
     };
-    let pid = parent.pid;
-    let mut pair = Pair { parent: Some(parent), pid, child: None };
-    let (mut before, mut still, mut silent) = (vec![], 0, Duration::ZERO);
+    let pipe = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(Failure::of("pipe2"))?;
+    let (news, to_onlooker) = (Some(pipe.0), pipe.1);
+    let parent = print::dim(|| {
+        child::child("parent", || {
+            let _ = TO_ONLOOKER.set(to_onlooker);
+            the_parent()
+        })
+    })?;
+    let mut pair = Pair { pid: parent.pid, parent: Some(parent), child: None, news };
+    let (mut before, mut still, mut silent) = (vec![], Duration::ZERO, Duration::ZERO);
     while !pair.parent.as_ref().is_none_or(|parent| parent.has_ended(LOOK).unwrap_or(true)) {
         signals::check()?;
-        if pair.child.is_none() {
-            pair.child = child_of(pid.as_raw()).map(Pid::from_raw);
-        }
-        let pids = [Some(pid), pair.child].into_iter().flatten();
-        let now: Vec<Look> = pids.filter_map(look).collect();
+        let now = pair.look();
         let stopped = now.iter().find(|one| one.status.state == 'T');
         silent = if stopped.is_some() { silent + LOOK } else { Duration::ZERO };
         if let Some(one) = stopped.filter(|_| patience.is_some_and(|limit| silent >= limit)) {
@@ -93,29 +155,53 @@ pub fn watched(the_parent: impl FnOnce() -> Result<()>) -> Result<Ending> {
                 format!("{} is silent: it was stopped (state T), and owes an answer", one.pid);
             return Err(Failure::Because(exit::PEER_SILENT, why));
         }
-        // Nothing has moved between two looks, and nothing is on its way.
-        still = if now == before { still + 1 } else { 0 };
+        // Nothing has moved between two looks, and nothing is on its way. Where the kernel does not tell
+        // in which call (no ptrace), that must be so for as long as one may be silent.
+        still = if now == before { still + LOOK } else { Duration::ZERO };
         before = now;
-        match before.as_slice() {
-            [parent, child] if child.status.state == 'Z' && parent.waits(still) => {
-                let why = "the child died, and the parent waits for its answer";
-                return Err(Failure::Because(exit::PEER_DIED, why.into()));
+        let told = before.iter().all(|one| one.asleep_in.is_some() || one.status.state == 'Z');
+        let enough = if told { Some(LOOK) } else { patience };
+        if enough.is_none_or(|enough| still < enough) {
+            continue;
+        }
+        if let Some(ending) = judge(&before)? {
+            if let Some(parent) = pair.parent.take() {
+                print::dim(|| parent.kill().and_then(|()| parent.wait()))?;
             }
-            [parent, child] if parent.for_good(still) && child.for_good(still) => {
-                text(&format!("parent {parent}"));
-                text(&format!("child {child}"));
-                note("both are asleep; the signal came before pause, and nobody will send another");
-                if let Some(parent) = pair.parent.take() {
-                    print::dim(|| parent.kill().and_then(|()| parent.wait()))?;
-                }
-                return Ok(Ending::Asleep);
-            }
-            _ => {}
+            return Ok(ending);
         }
     }
     signals::check()?;
     pair.parent.take().map_or(Ok(()), |parent| print::dim(|| reap(parent)))?;
     Ok(Ending::Well)
+}
+
+/// What can still happen between two that have not moved? `None`: something. `Err`: the child has ended,
+/// and the parent does not go on.
+fn judge(pair: &[Look]) -> Result<Option<Ending>> {
+    let sleeps = |one: &Look| one.is_in(&[SYS_PAUSE, libc::SYS_rt_sigsuspend]);
+    match pair {
+        [parent, child] if child.status.state == 'Z' => {
+            if !parent.is_in(&[SYS_PAUSE, libc::SYS_rt_sigsuspend, libc::SYS_read]) {
+                return Ok(None);
+            }
+            let Some(status) = ended_with(child.pid.as_raw()) else { return Ok(None) };
+            let ended = WaitStatus::from_raw(child.pid, status).map_err(Failure::of("waitpid"))?;
+            told_of(&format!("the child, {},", child.pid), ended)?;
+            let why = "the child has ended well, and the parent still sleeps: the child's signal came \
+                       before the parent's pause, or never";
+            Err(Failure::Because(exit::PEER_SILENT, why.into()))
+        }
+        [parent, child] if sleeps(parent) && sleeps(child) => {
+            text(&format!("parent {parent}"));
+            text(&format!("child {child}"));
+            let pending = pair.iter().any(|one| one.status.pending != 0);
+            let ending = if pending { Ending::Blocked } else { Ending::Lost };
+            note(&ending.to_string());
+            Ok(Some(ending))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// One look at a process from outside.
@@ -132,19 +218,9 @@ fn look(pid: Pid) -> Option<Look> {
 }
 
 impl Look {
-    /// In pause or sigsuspend, with nothing on its way that would end it, for `still` looks? Where
-    /// the kernel does not tell in which call (no ptrace), a second of stillness is asked for.
-    fn for_good(&self, still: u32) -> bool {
-        self.asleep_in.is_none_or(|call| [SYS_PAUSE, libc::SYS_rt_sigsuspend].contains(&call))
-            && self.waits(still)
-    }
-
-    /// The same, or in a read, for one whose child has died.
-    fn waits(&self, still: u32) -> bool {
-        let calls = [SYS_PAUSE, libc::SYS_rt_sigsuspend, libc::SYS_read];
-        let enough = if self.asleep_in.is_some() { still > 0 } else { still > 100 };
-        enough
-            && self.asleep_in.is_none_or(|call| calls.contains(&call))
+    /// Asleep in one of these calls, as far as the kernel tells, with nothing on its way that would end it?
+    fn is_in(&self, calls: &[c_long]) -> bool {
+        self.asleep_in.is_none_or(|call| calls.contains(&call))
             && self.status.state == 'S'
             && self.status.pending & !self.status.blocked == 0
     }
@@ -153,21 +229,25 @@ impl Look {
 /// Part A alone: one of the two waits until the other is asleep in pause, as the kernel says in /proc. So
 /// no signal comes before its pause. Nobody in a real program can wait like that.
 pub fn until_asleep_in_pause(pid: Pid, who: &str) -> Result<()> {
-    if LOOKS_ON.get().copied().flatten().is_none() {
-        return Ok(());
-    }
-    let (mut before, mut still) = (None, 0);
+    let Some(patience) = LOOKS_ON.get().copied().flatten() else { return Ok(()) };
+    let (mut before, mut since) = (None, Instant::now());
     // One that has ended is told of by its parent; one that is stopped, by the onlooker.
     while let Some(now) = look(pid).filter(|now| now.status.state != 'Z') {
         signals::check()?;
         let there = now.status.state == 'S' && now.asleep_in.is_none_or(|call| call == SYS_PAUSE);
-        still = if there && before.as_ref() == Some(&now) { still + 1 } else { 0 };
+        if before.as_ref() != Some(&now) || now.status.state == 'T' {
+            since = Instant::now();
+        }
         match now.asleep_in {
             Some(call) if there => {
                 return claim(call == SYS_PAUSE, &format!("{who} is asleep in pause"));
             }
-            None if still > 100 => {
+            None if there && since.elapsed() > BLIND => {
                 note(&format!("{who} is asleep; this machine does not tell in which call"));
+                return Ok(());
+            }
+            Some(_) if patience.is_some_and(|limit| since.elapsed() > limit) => {
+                note(&format!("{who} does not come to its pause: this signal may be lost"));
                 return Ok(());
             }
             _ => {}
@@ -180,20 +260,29 @@ pub fn until_asleep_in_pause(pid: Pid, who: &str) -> Result<()> {
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let call = if self.asleep_in == Some(SYS_PAUSE) { "pause" } else { "sigsuspend" };
-        write!(f, "{}: asleep in {call}; signals pending: {:#x}", self.pid, self.status.pending)
+        let call = match self.asleep_in {
+            Some(SYS_PAUSE) => " in pause",
+            Some(libc::SYS_rt_sigsuspend) => " in sigsuspend",
+            _ => "",
+        };
+        write!(f, "{}: asleep{call}; signals pending: {:#x}", self.pid, self.status.pending)
     }
 }
 
 /// Waits for a child, and says so if it was killed.
 pub fn reap(child: Child) -> Result<()> {
-    let pid = child.pid;
-    match child.wait()? {
+    let who = child.pid.to_string();
+    told_of(&who, child.wait()?)
+}
+
+/// How `who` has ended, unless it ended well; one that failed has said why itself.
+fn told_of(who: &str, ended: WaitStatus) -> Result<()> {
+    match ended {
         WaitStatus::Exited(_, 0) => Ok(()),
         WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
         WaitStatus::Signaled(_, signal, _) => {
-            Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: killed by {signal}")))
+            Err(Failure::Because(exit::PEER_DIED, format!("{who} died: killed by {signal}")))
         }
-        other => Err(Failure::Because(exit::PEER_DIED, format!("{pid} died: {other:?}"))),
+        other => Err(Failure::Because(exit::PEER_DIED, format!("{who} died: {other:?}"))),
     }
 }

@@ -2,7 +2,6 @@
 //! held in the very place where a busy machine holds it one time in some hundred thousand, until the
 //! signal has been sent. Two ways lose it, and the third, in which one line differs, does not.
 
-use lablib::child::child;
 use lablib::print::{claim, note, step};
 use lablib::shm::NULL;
 use lablib::signals::{kill, pause, sigaction, sigprocmask, sigsuspend};
@@ -13,7 +12,7 @@ use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::Pid;
 
 use crate::gate::Gate;
-use crate::onlooker::{Ending, reap, watched};
+use crate::onlooker::{Ending, child, reap, watched};
 use crate::{HELLO, SIZE, told};
 
 /// A way to wait until told. `held` is what happens between the check and the sleep.
@@ -47,14 +46,14 @@ fn sigsuspend_until_told(held: &dyn Fn() -> Result<()>) -> Result<()> {
 pub fn before_pause() -> Result<()> {
     step(7, "B: the signal comes before pause")?;
     let ending = forced(false, pause_once)?;
-    claim(ending == Ending::Asleep, "lost: pause waits for the next signal, and there is none")
+    claim(ending == Ending::Lost, "lost: pause waits for the next signal, and there is none")
 }
 
 /// The child checks a flag that the handler sets, and calls pause only if it is not set.
 pub fn between_check_and_pause() -> Result<()> {
     step(8, "B: the signal comes between the check and pause")?;
     let ending = forced(false, pause_until_told)?;
-    claim(ending == Ending::Asleep, "lost again: the flag is set, and nobody checks it any more")
+    claim(ending == Ending::Lost, "lost again: the flag is set, and nobody checks it any more")
 }
 
 /// The signal is blocked, and sigsuspend lets it in and sleeps in one step: one that comes early waits.

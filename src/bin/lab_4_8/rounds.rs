@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lablib::child::child;
 use lablib::print::{bulk, claim, out, step};
 use lablib::shm::NULL;
 use lablib::signals::{self, kill, sigaction, sigprocmask, sigsuspend};
@@ -13,7 +12,7 @@ use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::SIGUSR1;
 use nix::unistd::Pid;
 
-use crate::onlooker::{Ending, reap, watched};
+use crate::onlooker::{Ending, child, reap, watched};
 
 /// What the two pass to and fro: the number of the round, and the answer.
 type Rounds = [AtomicU64; 2];

@@ -7,7 +7,7 @@ use duplex::peers::Peer;
 use duplex::takeover::is_removed;
 use lablib::print::{self, note, step, text};
 use lablib::shm::{Addr, NULL};
-use lablib::{Failure, Result, exit, shm, signals};
+use lablib::{Failure, Result, exit, looked, shm, signals};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use sysv::tables;
@@ -27,13 +27,15 @@ pub fn talk(options: &Options) -> Result<()> {
     ended.and(detached)
 }
 
-/// Which look for a server it is. The first is told step by step; only the last looks into a segment
-/// that nobody has attached, to say what is in it: a starting server might take us for its user.
+/// Which look for a server it is. The first is told step by step, and so is the one that follows when a
+/// server has come. Only the last looks into a segment that nobody has attached, to say what is in it:
+/// a starting server might take us for its user.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Look {
     First,
     Again,
     Last,
+    Found,
 }
 
 /// How many looks in a row make busy a fact. While shmat runs, the kernel counts one attachment more
@@ -43,25 +45,30 @@ const BUSY_LOOKS: u32 = 10;
 /// Looks for a server until there is one, or the patience is at its end.
 fn find(options: &Options) -> Result<(Talk, Addr)> {
     let until = options.patience.map(|limit| Instant::now() + limit);
-    let reason = match attempt(options, Look::First) {
-        Err(reason) if may_change(&reason) => reason,
-        decided => return decided,
-    };
-    note(&format!("{reason}; looking again"));
-    print::bulk(|| {
-        let mut busy = 0;
-        while until.is_none_or(|until| Instant::now() < until) {
-            signals::wait(&[], Some(TICK), || false)?;
-            let found = attempt(options, Look::Again);
-            let is_busy = matches!(found, Err(Failure::Because(exit::BUSY, _)));
-            busy = if is_busy { busy + 1 } else { 0 };
-            match found {
-                Err(reason) if may_change(&reason) && busy < BUSY_LOOKS => {}
-                decided => return decided,
+    let late = || until.is_some_and(|until| Instant::now() >= until);
+    let mut look = Look::First;
+    loop {
+        let reason = match attempt(options, look) {
+            Err(reason) if may_change(&reason) && !(look == Look::Found && late()) => reason,
+            decided => return decided,
+        };
+        note(&format!("{reason}; looking again"));
+        print::bulk(|| {
+            let mut busy = 0;
+            while !late() {
+                signals::wait(&[], Some(TICK), || false)?;
+                let found = peek(options, Look::Again);
+                let is_busy = matches!(found, Err(Failure::Because(exit::BUSY, _)));
+                busy = if is_busy { busy + 1 } else { 0 };
+                match found {
+                    Err(reason) if may_change(&reason) && busy < BUSY_LOOKS => {}
+                    decided => return decided,
+                }
             }
-        }
-        attempt(options, Look::Last)
-    })
+            peek(options, Look::Last)
+        })?;
+        look = Look::Found;
+    }
 }
 
 /// Is it worth looking again? A server may come, or be on its way past the remains of another; a
@@ -70,27 +77,45 @@ fn may_change(reason: &Failure) -> bool {
     matches!(reason, Failure::Because(exit::NO_PEER | exit::NOT_A_PEER | exit::BUSY, _))
 }
 
-/// One look: finds the segment, attaches it, and makes sure of the server in it.
+/// Is there a server now? Leaves the segment as it is.
+fn peek(options: &Options, look: Look) -> Result<()> {
+    let (shmid, before, addr) = attach(options, look)?;
+    let seen = shm::view(addr).and_then(|shared| the_only_one(&shared, shmid, before, look));
+    shm::dt(addr)?;
+    seen.map(drop)
+}
+
+/// One look: finds the segment, attaches it, makes sure of the server in it, and takes its place.
 fn attempt(options: &Options, look: Look) -> Result<(Talk, Addr)> {
-    let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    step(1, "Client: open the segment")?;
-    let shmid = open(options)?;
-    let before = count(shmid, look)?;
-    step(2, "Client: attach it")?;
-    let addr = match shm::at(shmid, NULL, 0) {
-        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
-            return because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)));
-        }
-        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => {
-            return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
-        }
-        attached => attached?,
-    };
+    let (shmid, before, addr) = attach(options, look)?;
     let met = meet(shmid, addr, before, options, look);
     if met.is_err() {
         shm::dt(addr)?;
     }
     Ok((met?, addr))
+}
+
+/// A heading, where the look is told. Of a second one the first step has its heading already.
+fn step_of(look: Look, number: u32, heading: &str) -> Result<()> {
+    let told = look == Look::First || look == Look::Found && number > 1;
+    if told { step(number, heading) } else { Ok(()) }
+}
+
+/// Steps 1 and 2: the segment, how many had attached it, and where it is now.
+fn attach(options: &Options, look: Look) -> Result<(i32, i64, Addr)> {
+    step_of(look, 1, "Client: open the segment")?;
+    let shmid = open(options)?;
+    let before = count(shmid, look)?;
+    step_of(look, 2, "Client: attach it")?;
+    match shm::at(shmid, NULL, 0) {
+        Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
+            because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)))
+        }
+        Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => {
+            because(exit::NO_PEER, format!("segment {shmid} has just gone"))
+        }
+        attached => Ok((shmid, before, attached?)),
+    }
 }
 
 fn because<T>(code: u8, why: String) -> Result<T> {
@@ -121,7 +146,9 @@ pub fn open(options: &Options) -> Result<i32> {
 
 /// How many have attached it, before we do: one, unless this is no server's, or not for us.
 pub fn count(shmid: i32, look: Look) -> Result<i64> {
-    let Some(row) = tables::segment(shmid) else {
+    let row = tables::segment(shmid);
+    looked()?;
+    let Some(row) = row else {
         return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
     };
     let (size, attached) = (row.get("size"), row.get("nattch"));
@@ -153,6 +180,7 @@ fn absent(failure: &Failure) -> bool {
 pub fn the_server(written: i32, shmid: i32) -> Result<Peer> {
     let peer = Peer::of(written, shmid)?;
     let maker = tables::segment(shmid).map_or(0, |row| row.get("cpid"));
+    looked()?;
     if maker == i64::from(written) {
         return Ok(peer);
     }
@@ -160,31 +188,37 @@ pub fn the_server(written: i32, shmid: i32) -> Result<Peer> {
     because(exit::NOT_A_PEER, why)
 }
 
-/// Is there one server, and nobody else? Then the pid in the segment becomes ours.
-fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> Result<Talk> {
-    let step = |n, heading: &str| if look == Look::First { step(n, heading) } else { Ok(()) };
-    let shared = shm::view::<StShmbuf>(addr)?;
-    step(3, "Client: read the server's pid")?;
+/// Step 3: is there one server, and nobody else?
+fn the_only_one(shared: &StShmbuf, shmid: i32, before: i64, look: Look) -> Result<Peer> {
+    step_of(look, 3, "Client: read the server's pid")?;
     let written = shared.pid.load(SeqCst);
-    if look == Look::First {
+    if matches!(look, Look::First | Look::Found) {
         text(&format!("memory: pid -> {written}"));
     }
     let peer = the_server(written, shmid)?;
     let after = tables::segment(shmid).map_or(0, |row| row.get("nattch"));
+    looked()?;
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,
             format!("nattch was {before} and is {after}: somebody comes or goes"),
         );
     }
+    Ok(peer)
+}
+
+/// Steps 3 and 4: the pid in the segment becomes ours.
+fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> Result<Talk> {
+    let shared = shm::view::<StShmbuf>(addr)?;
+    let peer = the_only_one(&shared, shmid, before, look)?;
     note(&format!("server {}: alive, ours to signal, and the only one attached", peer.pid));
-    step(4, "Client: write our own pid in its place")?;
-    let me = std::process::id() as i32;
+    step_of(look, 4, "Client: write our own pid in its place")?;
+    let (me, written) = (std::process::id() as i32, peer.pid.as_raw());
     if let Err(other) = shared.pid.compare_exchange(written, me, SeqCst, SeqCst) {
         return because(exit::BUSY, format!("busy: {other} was faster"));
     }
     text(&format!("memory: pid <- {me}, where {written} was"));
-    Ok(Talk { peer, shared, shmid, patience: options.patience })
+    Ok(Talk { peer, agreed: me, shared, shmid, patience: options.patience })
 }
 
 fn ring_and_listen(talk: &Talk, options: &Options) -> Result<()> {

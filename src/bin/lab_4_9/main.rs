@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use duplex::peers::in_company;
-use lablib::print::part;
+use lablib::print::{note, part};
 use lablib::{Failure, Result, exit, section};
 
 mod client;
@@ -49,7 +49,12 @@ fn main() -> ExitCode {
         (Some("client"), Some("a")) => part_a::talk(&options),
         (Some("client"), _) => client::talk(&options),
         (Some("demo"), None) => show(&options, "c"),
-        (_, Some(one)) => show(&options, one),
+        (_, Some(one)) => {
+            if one == "b" {
+                note("steps 1 to 9 are those of parts A and C");
+            }
+            show(&options, one)
+        }
         (_, None) => ["a", "b", "c"].iter().try_for_each(|one| show(&options, one)),
     };
     section(&words, "4.9  Two unrelated processes", story, &[])
@@ -93,7 +98,7 @@ fn demo(options: &Options, serve: Server, talk: Client) -> Result<()> {
         return server.finish();
     }
     match (server.finish(), client.finish()) {
-        (Err(Failure::Told(exit::PEER_DIED)), Err(cause)) => Err(cause),
+        (Err(Failure::Told(exit::PEER_DIED | exit::NO_PEER)), Err(cause)) => Err(cause),
         (served, heard) => served.and(heard),
     }
 }

@@ -2,11 +2,13 @@
 //! SIGALRM when the wait has become hopeless. It is no part of the protocol.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::print::{dim, note};
+use lablib::shm::{self, Addr};
 use lablib::signals::{self, heard, pause, sigaction, was_heard};
 use lablib::{Failure, Result, exit};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,6 +18,7 @@ use nix::unistd::Pid;
 use sysv::process::{SYS_PAUSE, asleep_in, status};
 
 use crate::talk::{Came, Talk};
+use crate::wire::StShmbuf;
 
 /// Time between two looks; nothing depends on it but how soon a hopeless wait ends.
 const LOOK: Duration = Duration::from_millis(20);
@@ -26,6 +29,8 @@ struct Wait {
     peer: Option<(Pid, OwnedFd)>,
     /// When its patience ends.
     until: Option<Instant>,
+    /// Where the client's pid stands, and which it is.
+    agreed: Option<(usize, i32)>,
     /// Does the peer owe an answer? Otherwise only a peer that sleeps in `pause` itself is hopeless.
     owed: bool,
 }
@@ -36,6 +41,15 @@ impl Wait {
         self.peer.as_ref().is_some_and(|(_, pidfd)| {
             let ended = PollFd::new(pidfd.as_fd(), PollFlags::POLLIN);
             poll(&mut [ended], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        })
+    }
+
+    /// Did somebody write another pid into the segment?
+    fn overwritten(&self) -> bool {
+        self.agreed.is_some_and(|(at, agreed)| {
+            // While the main thread waits, it does not detach.
+            let shared = shm::view::<StShmbuf>(at as Addr);
+            shared.is_ok_and(|shared| shared.pid.load(SeqCst) != agreed)
         })
     }
 
@@ -66,7 +80,7 @@ impl Onlooker {
         let mask = mask.map_err(Failure::of("sigprocmask"))?;
         let made = thread::Builder::new().spawn(move || look_on(&watched));
         mask.thread_set_mask().map_err(Failure::of("sigprocmask"))?;
-        made.map_err(|error| Failure::because(format!("no thread to look on: {error}")))?;
+        made.map_err(Failure::of("pthread_create"))?;
         note("a second thread of the lab looks on, and ends a pause that nobody else will end");
         Ok(Onlooker(wait))
     }
@@ -75,11 +89,10 @@ impl Onlooker {
     /// `owed`, or when the peer sleeps in `pause`, too. Without a `talk` there is no peer yet.
     pub fn pause_until(&self, signal: Signal, talk: Option<&Talk>, owed: bool) -> Result<Came> {
         let peer = talk.map(|talk| Ok((talk.peer.pid, talk.peer.fd().try_clone_to_owned()?)));
-        let peer = peer.transpose().map_err(|error: std::io::Error| {
-            Failure::because(format!("a second descriptor of the peer: {error}"))
-        })?;
+        let peer = peer.transpose().map_err(Failure::of::<std::io::Error>("dup(pidfd)"))?;
         let until = talk.and_then(|talk| talk.patience).map(|limit| Instant::now() + limit);
-        *lock(&self.0) = Some(Wait { peer, until, owed });
+        let agreed = talk.map(|talk| (&raw const *talk.shared as usize, talk.agreed));
+        *lock(&self.0) = Some(Wait { peer, until, agreed, owed });
         let came = self.told(signal, talk);
         *lock(&self.0) = None;
         came
@@ -89,21 +102,23 @@ impl Onlooker {
         while !was_heard(signal) {
             pause()?;
             signals::check()?;
-            if heard(SIGALRM) == 0 {
+            // What the peer sent before it ended has come by now.
+            let Some(talk) = talk.filter(|_| heard(SIGALRM) > 0 && !was_heard(signal)) else {
                 continue;
-            }
+            };
             let (ended, hopeless) =
                 lock(&self.0).as_ref().map_or((false, false), |w| (w.peer_ended(), w.hopeless()));
-            // What it sent before it ended has come by now.
-            match talk.filter(|_| (ended || hopeless) && !was_heard(signal)) {
-                Some(_) if ended => return Ok(Came::Death),
-                Some(talk) if asleep_for_good(talk.peer.pid) => {
-                    let why = format!("{} is asleep in pause, as we are", talk.peer.pid);
-                    let why = why + ": a signal came before pause, and was lost";
-                    return Err(Failure::Because(exit::PEER_SILENT, why));
-                }
-                Some(talk) => return Err(talk.silence()),
-                None => {}
+            if ended {
+                return Ok(Came::Death);
+            }
+            talk.check_pid()?;
+            if hopeless && asleep_for_good(talk.peer.pid) {
+                let why = format!("{} is asleep in pause, as we are", talk.peer.pid);
+                let why = why + ": a signal came before pause, and was lost";
+                return Err(Failure::Because(exit::PEER_SILENT, why));
+            }
+            if hopeless {
+                return Err(talk.silence());
             }
         }
         heard(signal);
@@ -120,7 +135,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn look_on(wait: &Mutex<Option<Wait>>) {
     loop {
         thread::park_timeout(LOOK);
-        let over = |wait: &Wait| signals::check().is_err() || wait.peer_ended() || wait.hopeless();
+        let over = |wait: &Wait| {
+            signals::check().is_err() || wait.peer_ended() || wait.overwritten() || wait.hopeless()
+        };
         if lock(wait).as_ref().is_some_and(over) {
             // To this process, where only the main thread lets it in.
             let _ = kill(Pid::this(), SIGALRM);

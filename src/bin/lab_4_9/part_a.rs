@@ -21,7 +21,7 @@ use crate::gate::Opener;
 use crate::onlooker::Onlooker;
 use crate::options::Options;
 use crate::server::{Lines, say_ready};
-use crate::talk::{Came, Talk};
+use crate::talk::{Came, Talk, WHY_9};
 use crate::wire::{SIZE, StShmbuf, messages};
 
 /// What the demonstration sends.
@@ -35,6 +35,7 @@ pub fn serve(options: &Options, ready: Option<Opener>) -> Result<()> {
     print::name("server");
     let lines = Lines::open(options, ready.is_some().then_some(LINES))?;
     step(9, "A, server: sigaction, before anybody knows its pid")?;
+    note(WHY_9);
     sigaction(SIGUSR2)?;
     let onlooker = Onlooker::start()?;
     step(1, "A, server: shmget")?;
@@ -73,7 +74,7 @@ fn exchange(
     let written = shared.pid.load(SeqCst);
     text(&format!("memory: pid -> {written}"));
     let peer = Peer::of(written, shmid)?;
-    Ok(Talk { peer, shared, shmid, patience: options.patience })
+    Ok(Talk { peer, agreed: written, shared, shmid, patience: options.patience })
 }
 
 /// Steps 6 to 8, for each message; at the end, or earlier, goodbye.
@@ -115,7 +116,7 @@ fn say(talk: &Talk, message: &[u8], onlooker: &Onlooker, first: bool, bulk: bool
     tell(talk, "client", SIGUSR1, first)?;
     step(8, "A, server: pause, until the client has read")?;
     match onlooker.pause_until(SIGUSR2, Some(talk), true)? {
-        Came::Signal => talk.check_pid(talk.peer.pid.as_raw()),
+        Came::Signal => talk.check_pid(),
         Came::Death => Err(talk.death()),
     }
 }
@@ -124,6 +125,7 @@ fn say(talk: &Talk, message: &[u8], onlooker: &Onlooker, first: bool, bulk: bool
 pub fn talk(options: &Options) -> Result<()> {
     print::name("client");
     step(9, "A, client: sigaction, before anybody knows its pid")?;
+    note(WHY_9);
     sigaction(SIGUSR1)?;
     let onlooker = Onlooker::start()?;
     step(1, "A, client: shmget")?;
@@ -153,7 +155,7 @@ fn meet(options: &Options, shmid: i32, addr: Addr) -> Result<Talk> {
     let me = std::process::id() as i32;
     shared.pid.store(me, SeqCst);
     text(&format!("memory: pid <- {me}"));
-    Ok(Talk { peer, shared, shmid, patience: options.patience })
+    Ok(Talk { peer, agreed: me, shared, shmid, patience: options.patience })
 }
 
 /// Steps 6 to 8, for each message.

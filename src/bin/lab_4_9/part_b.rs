@@ -2,6 +2,7 @@
 //! where a busy machine holds it now and then.
 
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use duplex::peers::Peer;
 use lablib::child::{Child, child};
@@ -31,9 +32,11 @@ pub fn before_pause() -> Result<()> {
     step(10, "B: the server is held before its pause")?;
     let (id, shared) = segment()?;
     let ((held, held_here), (pass, open)) = (gate()?, gate()?);
-    let server = the_labs("server", || {
+    let place = &shared;
+    // It alone can open the gate: when it has ended, the lab knows.
+    let server = the_labs("server", move || {
         dim(|| sigaction(SIGUSR2))?;
-        write_pid(&shared);
+        write_pid(place);
         while heard(SIGUSR2) == 0 {
             note("no signal yet, so the next call is pause");
             held_here.open()?;
@@ -59,10 +62,10 @@ pub fn before_pause() -> Result<()> {
         }
         Ok(())
     })?;
-    client.until_asleep_in(SYS_PAUSE)?;
+    let client = in_pause(client)?;
     step(12, "B: the server goes on, into its pause")?;
     open.open()?;
-    server.until_asleep_in(SYS_PAUSE)?;
+    let server = in_pause(server)?;
     for (name, side) in [("server", &server), ("client", &client)] {
         let pending = status(side.pid.as_raw()).map_or(0, |status| status.pending);
         let state = if asleep_for_good(side.pid) { "asleep in pause" } else { "not asleep" };
@@ -90,21 +93,35 @@ pub fn anybodys_pid() -> Result<()> {
     note("as after a crash: the server's number was given to a new process");
     match Peer::of(stranger.pid.as_raw(), id).err() {
         Some(Failure::Because(exit::NOT_A_PEER, why)) => note(&format!("✓ refused: {why}")),
-        _ => return Err(Failure::because("a stranger was taken for a peer")),
+        Some(_) if stranger.has_ended(Duration::ZERO)? => return stranger.finish(),
+        Some(failure) => return Err(failure),
+        None => return Err(Failure::because("a stranger was taken for a peer")),
     }
     step(14, "B: and without the check")?;
     note("the stranger is a child of the lab, made for this");
-    stranger.until_asleep_in(SYS_PAUSE)?;
+    let stranger = in_pause(stranger)?;
     kill(stranger.pid, SIGUSR2)?;
     let ended = stranger.wait()?;
     let killed = matches!(ended, WaitStatus::Signaled(_, SIGUSR2, _));
-    claim(killed, "kill asked nobody whose number it is: the stranger is dead")
+    claim(killed, "the stranger is dead: kill ended it")?;
+    note("kill does not ask whose number it is");
+    Ok(())
 }
 
 /// A process that the lab makes to show something.
 pub fn the_labs(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
     note(&format!("a fork of the lab's own: the {name}"));
     dim(|| child(name, body))
+}
+
+/// Waits until it sleeps in pause. One that has ended instead has said why, or was killed.
+fn in_pause(side: Child) -> Result<Child> {
+    side.until_asleep_in(SYS_PAUSE)?;
+    if side.has_ended(Duration::ZERO)? {
+        let why = Failure::because(format!("{} ended, and was to sleep in pause", side.pid));
+        return side.finish().and(Err(why));
+    }
+    Ok(side)
 }
 
 fn write_pid(shared: &StShmbuf) {

@@ -18,7 +18,7 @@ use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use nix::unistd::read;
-use sysv::process::runs;
+use sysv::process::{has_attached, runs};
 
 use crate::gate::Opener;
 use crate::options::Options;
@@ -43,7 +43,8 @@ pub fn serve(options: &Options, ready: Option<Opener>) -> Result<()> {
     compare::segment(shmid)?;
     let shared = shm::view::<StShmbuf>(addr)?;
     let ended = meet(shmid, &shared, ready.as_ref()).and_then(|peer| {
-        let talk = Talk { peer, shared, shmid, patience: options.patience };
+        let agreed = peer.pid.as_raw();
+        let talk = Talk { peer, agreed, shared, shmid, patience: options.patience };
         if lines.typed {
             note("type lines; Ctrl-D ends");
         }
@@ -70,9 +71,10 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&Opener>) -> Result<Peer> {
     text(&format!("memory: pid <- {me}"));
     step(4, "Server: wait until a client rings")?;
     say_ready(ready, "make lab-4.9-client is one; or a program of yours, in C")?;
+    let mut strange = 0;
     loop {
         // Without a limit, so it is the signal that ended it.
-        let _ = sleep(&[], SIGUSR2, None, || look_around(shmid, shared, me))?;
+        let _ = sleep(&[], SIGUSR2, None, || look_around(shmid, shared, me, &mut strange))?;
         let from = sender(SIGUSR2);
         let written = shared.pid.load(SeqCst);
         note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
@@ -101,8 +103,9 @@ pub fn say_ready(ready: Option<&Opener>, client: &str) -> Result<()> {
     }
 }
 
-/// While nobody rings: is there still a segment to be found, and does our pid stand in it?
-fn look_around(shmid: i32, shared: &StShmbuf, me: i32) -> Result<()> {
+/// While nobody rings: is there still a segment to be found, and does our pid stand in it, or that of a
+/// client which is about to ring? `strange`: the pid at the last look that was neither.
+fn look_around(shmid: i32, shared: &StShmbuf, me: i32, strange: &mut i32) -> Result<()> {
     if is_removed(shmid) {
         let why = "refused: somebody removed the segment; no client can find it any more";
         return Err(Failure::Because(exit::REFUSED, why.into()));
@@ -114,6 +117,13 @@ fn look_around(shmid: i32, shared: &StShmbuf, me: i32) -> Result<()> {
         if shared.pid.compare_exchange(written, me, SeqCst, SeqCst).is_ok() {
             note(&format!("client {written} came, and died before it rang; our pid is back"));
         }
+    }
+    let attached = written == me || written > 0 && has_attached(written, shmid);
+    // One that is just ending has detached, and runs: twice the same pid, it is no client's.
+    let before = std::mem::replace(strange, if attached || died { 0 } else { written });
+    if before == written && *strange == written {
+        let why = format!("hostile: the pid in the segment became {written}, which is no client's");
+        return Err(Failure::Because(exit::HOSTILE, why));
     }
     Ok(())
 }
@@ -140,8 +150,8 @@ fn say(talk: &Talk, message: &[u8], first: bool, bulk: bool) -> Result<()> {
     talk.ring(SIGUSR1)?;
     step(8, "Server: wait until it has read")?;
     match talk.wait_for(SIGUSR2, true)? {
-        Came::Signal => talk.check_pid(talk.peer.pid.as_raw()),
-        Came::Death => Err(Failure::Because(exit::PEER_DIED, format!("{} died", talk.peer.pid))),
+        Came::Signal => talk.check_pid(),
+        Came::Death => Err(talk.gone(format!("{} died", talk.peer.pid))),
     }
 }
 
@@ -181,7 +191,7 @@ impl Lines {
         }
         let stdin = std::io::stdin();
         let from = stdin.as_fd().try_clone_to_owned();
-        let from = from.map_err(|error| Failure::because(format!("standard input: {error}")))?;
+        let from = from.map_err(Failure::of("dup(standard input)"))?;
         Ok(Lines { from: Some(from), bytes: vec![], typed: stdin.is_terminal() })
     }
 
@@ -200,7 +210,7 @@ impl Lines {
             let ready = signals::wait(&[talk.peer.fd(), from.as_fd()], Some(LOOK), || false)?;
             if ready.contains(&0) {
                 let why = format!("{} died, or left without a word", talk.peer.pid);
-                return Err(Failure::Because(exit::PEER_DIED, why));
+                return Err(talk.gone(why));
             }
             if ready.contains(&1) {
                 let mut more = [0; 4096];
@@ -211,7 +221,7 @@ impl Lines {
                     Err(errno) => return Err(Failure::Call("read".into(), errno)),
                 }
             }
-            talk.look(&mut stopped, &mut removed);
+            talk.look(&mut stopped, &mut removed)?;
         }
     }
 }

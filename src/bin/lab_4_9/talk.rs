@@ -23,9 +23,13 @@ pub const TICK: Duration = Duration::from_millis(20);
 /// How long one waits for a peer to fall asleep that would lose a signal otherwise.
 const DROWSY: Duration = Duration::from_millis(100);
 
+/// Why both sides begin with step 9.
+pub const WHY_9: &str = "the source notes number this last; it has to be done first";
+
 /// Both signals: handled, and let in only while we wait, so that none is lost.
 pub fn handlers(who: &str) -> Result<()> {
     step(9, &format!("{who}: handlers, before anybody knows our pid"))?;
+    note(WHY_9);
     for signal in [SIGUSR1, SIGUSR2] {
         sigaction(signal)?;
         sigprocmask(SIG_BLOCK, signal)?;
@@ -79,6 +83,8 @@ pub fn sleep(
 /// One conversation.
 pub struct Talk {
     pub peer: Peer,
+    /// The client's pid, which stands in the segment from now on.
+    pub agreed: i32,
     pub shared: View<StShmbuf>,
     pub shmid: i32,
     pub patience: Patience,
@@ -97,7 +103,10 @@ impl Talk {
     /// Rings: the signal goes to the peer, when it can hear it.
     pub fn ring(&self, signal: Signal) -> Result<()> {
         self.peer.until_it_hears(signal, DROWSY)?;
-        self.peer.signal(signal)
+        match self.peer.signal(signal) {
+            Err(Failure::Because(exit::PEER_DIED, why)) => Err(self.gone(why)),
+            sent => sent,
+        }
     }
 
     /// Waits for the peer's signal. If it owes one, no longer than the patience lasts.
@@ -105,10 +114,7 @@ impl Talk {
         let until = self.patience.filter(|_| owed).map(|limit| Instant::now() + limit);
         let (mut stopped, mut removed) = (false, false);
         loop {
-            let look = || {
-                self.look(&mut stopped, &mut removed);
-                Ok(())
-            };
+            let look = || self.look(&mut stopped, &mut removed);
             match sleep(&[self.peer.fd()], signal, until, look)? {
                 Err(Errno::EINTR) if sender(signal) == self.peer.pid.as_raw() => {
                     return Ok(Came::Signal);
@@ -139,11 +145,16 @@ impl Talk {
                 " without a word; its segment {id} is left, and the next server takes it over"
             ),
         };
-        Failure::Because(exit::PEER_DIED, format!("{pid} died{left}"))
+        self.gone(format!("{pid} died{left}"))
     }
 
-    /// Says what has become of the peer and the segment, once.
-    pub fn look(&self, stopped: &mut bool, removed: &mut bool) {
+    /// The peer has ended; perhaps because it has found somebody else's pid, which we find, too.
+    pub fn gone(&self, why: String) -> Failure {
+        self.check_pid().err().unwrap_or(Failure::Because(exit::PEER_DIED, why))
+    }
+
+    /// Says what has become of the peer and the segment, once. `Err`: somebody else writes into it.
+    pub fn look(&self, stopped: &mut bool, removed: &mut bool) -> Result<()> {
         let now = self.peer.is_stopped();
         if now != *stopped {
             let text = if now { "is stopped (state T); waiting" } else { "goes on" };
@@ -154,15 +165,16 @@ impl Talk {
             *removed = true;
             note("the segment was removed: we go on, but nobody else will find it");
         }
+        self.check_pid()
     }
 
     /// The pid in the segment must stay what the two agreed on.
-    pub fn check_pid(&self, agreed: i32) -> Result<()> {
-        let now = self.shared.pid.load(SeqCst);
+    pub fn check_pid(&self) -> Result<()> {
+        let (now, agreed) = (self.shared.pid.load(SeqCst), self.agreed);
         if now == agreed {
             return Ok(());
         }
-        let why = format!("hostile: the pid in the segment became {now}; {agreed} is our peer's");
+        let why = format!("hostile: the pid in the segment became {now}; {agreed} is the client's");
         Err(Failure::Because(exit::HOSTILE, why))
     }
 }

@@ -1,9 +1,10 @@
 //! Why a lab, or a part of it, ended early: one line, never a panic's text.
 
-use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::{fmt, io};
 
 use nix::errno::Errno;
-use sysv::{hint, spell};
+use sysv::{hint, look, spell};
 
 /// What the exit codes mean, in every lab. 128 + n: stopped by signal n.
 #[expect(missing_docs, reason = "the names say it")]
@@ -18,6 +19,9 @@ pub mod exit {
     pub const PEER_SILENT: u8 = 8;
     pub const HOSTILE: u8 = 9;
 }
+
+/// Does this process, or its parent, run an experiment?
+pub static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// What a lab's calls answer.
 pub type Result<T> = std::result::Result<T, Failure>;
@@ -43,9 +47,34 @@ impl Failure {
         Failure::Because(exit::CALL_FAILED, why.into())
     }
 
+    /// A process of the lab was killed by a signal.
+    pub fn killed(who: &str, signal: i32) -> Failure {
+        let why = format!("{who} was killed by {}", spell::signal(signal));
+        Failure::Because(128 + signal as u8, why)
+    }
+
     /// For `map_err`: `call` is what failed.
-    pub fn of(call: impl Into<String>) -> impl FnOnce(Errno) -> Failure {
-        |errno| Failure::Call(call.into(), errno)
+    pub fn of<E: Into<io::Error>>(call: impl Into<String>) -> impl FnOnce(E) -> Failure {
+        |error| {
+            let (call, error) = (call.into(), error.into());
+            let errno = error.raw_os_error().map(Errno::from_raw);
+            errno.map_or(Failure::because(format!("{call}: {error}")), |e| Failure::Call(call, e))
+        }
+    }
+
+    /// What it follows from: a look into /proc that failed, if one did.
+    pub fn cause(self) -> Failure {
+        match self {
+            Failure::Because(..) => looked().err().unwrap_or(self),
+            call => call,
+        }
+    }
+
+    /// In an experiment, a call that a limit refused which is lower here than by default: what it needs.
+    pub fn or_needs(self) -> Failure {
+        let Failure::Call(call, errno) = &self else { return self };
+        let lower = hint::lowered(call, *errno).filter(|_| ASKED.load(Relaxed));
+        lower.map_or(self, |(what, grant)| Failure::Needs(what, grant))
     }
 
     /// The exit code this failure ends a process with.
@@ -57,6 +86,11 @@ impl Failure {
             Failure::Signal(signal) => 128 + *signal as u8,
         }
     }
+}
+
+/// `Err` if a look into /proc has failed since this was asked: what was seen may not be so.
+pub fn looked() -> Result<()> {
+    look::missed().map_or(Ok(()), |(call, errno)| Err(Failure::Call(call, errno)))
 }
 
 impl fmt::Display for Failure {

@@ -4,28 +4,28 @@
 //! written before the call (with id -1), completed after it, and struck when the object is removed. An
 //! object is ours only if the kernel's row says the same as the line; anything else is never touched.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::PathBuf;
+use std::process;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{io, process};
 
 use libc::{c_int, key_t};
-use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
+use sysv::folder;
 pub use sysv::line::Line;
 use sysv::process::ipc_namespace;
 use sysv::tables::{self, Kind};
 
-use super::failure::{Failure, Result};
+use super::failure::{Failure, Result, looked};
 
 /// The first process of this lab; -1 in a namespace that goes with what is made in it.
 pub static RUN: AtomicI32 = AtomicI32::new(0);
 
-/// A lab starts: what it and its children make from now on is gone when it ends, or is named.
-pub fn start() {
+/// A lab starts: what it and its children make from now on is gone when it ends, or is named. It makes
+/// nothing where it could not keep a ledger about it.
+pub fn start() -> Result<()> {
+    runtime_dir()?;
     RUN.store(process::id() as i32, Relaxed);
+    Ok(())
 }
 
 /// Makes an object by `get`, and keeps the ledger about it.
@@ -45,15 +45,17 @@ pub fn making(
     // The kernel stamps an object with the second of the last tick, which may be the one before.
     let (ctime, size, run) = (now - 1, size as i64, RUN.load(Relaxed));
     let namespace = ipc_namespace("self").unwrap_or(0);
+    looked()?;
     let line = Line { kind, id: -1, key, cpid, ctime, size, namespace, run };
     edit(|lines| lines.push(line.clone()))?;
     let result = get();
-    // IPC_CREAT alone may have opened an older one: then no row fits the line.
+    // IPC_CREAT alone may have opened an older one: then no row fits the line. If we cannot know, it stays.
     let made = result.as_ref().ok().and_then(|&id| {
         let row = tables::row(kind, id)?;
         let made = Line { id: id.into(), ctime: row.get("ctime"), ..line.clone() };
         (made.ctime >= line.ctime && made.row().is_some()).then_some(made)
     });
+    looked()?;
     edit(|lines| {
         lines.retain(|one| *one != line);
         lines.extend(made);
@@ -81,39 +83,13 @@ pub fn lines() -> Result<Vec<Line>> {
 
 /// Changes the ledger while nobody else does.
 pub fn edit<T>(change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T> {
-    let dir = runtime_dir()?;
-    let (file, new) = (dir.join("ledger"), dir.join("ledger.new"));
-    let trouble = |error: io::Error| {
-        Failure::because(format!("cannot keep the ledger {}: {error}", file.display()))
-    };
-    let lock = File::open(&dir).map_err(trouble)?;
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| trouble(e.into()))?;
-    let before = fs::read_to_string(&file).unwrap_or_default();
-    let mut lines = before.lines().filter_map(Line::parse).collect();
-    let result = change(&mut lines);
-    let after: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    if after.is_empty() && !before.is_empty() {
-        fs::remove_file(&file).map_err(trouble)?;
-    } else if after != before {
-        fs::write(&new, after).and_then(|()| fs::rename(&new, &file)).map_err(trouble)?;
-    }
-    Ok(result)
+    sysv::ledger::edit(&runtime_dir()?, change).map_err(|(call, error)| Failure::of(call)(error))
 }
 
-/// This user's folder for what need not outlive a boot: `$XDG_RUNTIME_DIR/shm-workbook`, or
-/// `/tmp/shm-workbook-UID`. Made with mode 0700; one that belongs to somebody else is refused.
+/// This user's folder for what need not outlive a boot: [`folder::own`].
 pub fn runtime_dir() -> Result<PathBuf> {
-    let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-    let given = given.map(|dir| PathBuf::from(dir).join("shm-workbook"));
-    let fallback = PathBuf::from(format!("/tmp/shm-workbook-{}", geteuid()));
-    for dir in given.into_iter().chain([fallback.clone()]) {
-        // It may exist already; whether it will do is looked at next.
-        let _ = DirBuilder::new().mode(0o700).create(&dir);
-        let found = fs::symlink_metadata(&dir);
-        if found.is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw()) {
-            return Ok(dir);
-        }
-    }
-    let dir = fallback.display();
-    Err(Failure::because(format!("{dir} is not a folder of ours; set XDG_RUNTIME_DIR to one")))
+    let found = folder::own("shm-workbook").map_err(|(call, error)| Failure::of(call)(error))?;
+    let why = "there is no folder in /tmp that only we may write in, and none can be made; \
+               set XDG_RUNTIME_DIR to a folder of yours";
+    found.ok_or_else(|| Failure::because(why))
 }

@@ -27,25 +27,28 @@ extern "C" fn remember(signal: i32) {
 }
 
 /// From now on SIGINT, SIGTERM and SIGHUP end the lab at its next call or wait. One that was ignored when
-/// the lab was started (`nohup`) stays ignored. The mask it was started with is not trusted: all of them,
-/// and those that wake, are let in.
-pub fn watch() {
-    for signal in STOPPING {
-        let before = set(signal, SigHandler::Handler(remember)).map(|before| before.handler());
-        if matches!(before, Ok(SigHandler::SigIgn)) {
-            let _ = set(signal, SigHandler::SigIgn);
-        }
+/// the lab was started (`nohup`) stays ignored. Nothing else of what its launcher set is trusted: no signal
+/// is blocked, and those of the lessons do what they do by default.
+pub fn watch() -> Result<()> {
+    STOPPING.iter().for_each(|&signal| unless_ignored(signal, SigHandler::Handler(remember)));
+    for signal in [WAKING[0], WAKING[1], Signal::SIGALRM, Signal::SIGCHLD] {
+        let _ = set(signal, SigHandler::SigDfl);
     }
-    mask(SigmaskHow::SIG_UNBLOCK, &STOPPING);
-    mask(SigmaskHow::SIG_UNBLOCK, &WAKING);
+    SigSet::empty().thread_set_mask().map_err(Failure::of("sigprocmask"))
 }
 
 /// In a child: these signals do again what they do by default. Its parent cleans up.
 pub fn unwatch() {
-    STOPPING.iter().for_each(|&signal| _ = set(signal, SigHandler::SigDfl));
+    STOPPING.iter().for_each(|&signal| unless_ignored(signal, SigHandler::SigDfl));
     // One that came between fork and here was remembered by the handler; now it may do its work.
     if let Ok(signal) = Signal::try_from(STOP.load(SeqCst)) {
         let _ = signal::raise(signal);
+    }
+}
+
+fn unless_ignored(signal: Signal, handler: SigHandler) {
+    if set(signal, handler).is_ok_and(|was| matches!(was.handler(), SigHandler::SigIgn)) {
+        let _ = set(signal, SigHandler::SigIgn);
     }
 }
 
@@ -54,11 +57,6 @@ fn set(signal: Signal, handler: SigHandler) -> nix::Result<SigAction> {
     let action = SigAction::new(handler, signal::SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
     unsafe { signal::sigaction(signal, &action) }
-}
-
-/// Fails only for a `how` that does not exist.
-fn mask(how: SigmaskHow, signals: &[Signal]) {
-    let _ = signal::sigprocmask(how, Some(&signals.iter().copied().collect()), None);
 }
 
 /// Asks this process to stop as if `signal` had arrived.
@@ -110,7 +108,8 @@ fn wait_letting_in(
     let until = limit.map(|limit| Instant::now() + limit);
     let mut open = SigSet::thread_get_mask().unwrap_or(SigSet::empty());
     signals.iter().for_each(|&signal| open.remove(signal));
-    mask(SigmaskHow::SIG_BLOCK, &STOPPING);
+    let mask = |how| signal::sigprocmask(how, Some(&STOPPING.into_iter().collect()), None);
+    mask(SigmaskHow::SIG_BLOCK).map_err(Failure::of("sigprocmask"))?;
     let answer = loop {
         match check() {
             Err(stop) => break Err(stop),
@@ -126,6 +125,6 @@ fn wait_letting_in(
             Err(errno) => break Err(Failure::Call("ppoll".into(), errno)),
         }
     };
-    mask(SigmaskHow::SIG_UNBLOCK, &STOPPING);
+    mask(SigmaskHow::SIG_UNBLOCK).map_err(Failure::of("sigprocmask"))?;
     answer
 }

@@ -2,35 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use colored::Colorize;
-use nix::errno::Errno;
+use screen::out::complain;
 
 use super::failure::Result;
 use super::stop;
-
-/// Writes the whole text, with one `write(2)` where that is possible.
-pub fn write_all(to: &impl AsFd, text: &str) -> nix::Result<()> {
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        match nix::unistd::write(to, rest) {
-            Ok(n) => rest = &rest[n..],
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-/// One line on standard error: the program, and what is wrong.
-pub fn complain(text: &str) {
-    let program = std::env::args().next().unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
-    // Nobody is left to be told when this fails too.
-    let _ = write_all(&std::io::stderr(), &format!("{program}: {text}\n"));
-}
 
 /// Waits for Enter at the terminal, which need not be standard input. The caller has the turn.
 pub fn prompt(what: &str) -> Result<()> {
@@ -45,7 +24,8 @@ pub fn prompt(what: &str) -> Result<()> {
         return Ok(());
     };
     // A prompt that cannot be written, or an answer that cannot be read, changes nothing.
-    let _ = write!(tty, "{}", format!("  [{what}] ").bold());
+    let prompt = screen::prompt(what, tty.as_raw_fd());
+    let _ = write!(tty, "{}", prompt.bold());
     stop::wait_readable(tty.as_fd(), None)?;
     let typed = tty.read(&mut [0; 256]).unwrap_or(0);
     if typed == 0 || !std::io::stdout().is_terminal() {

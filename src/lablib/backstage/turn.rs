@@ -4,7 +4,7 @@
 //! its effect. It is a robust mutex in memory shared across `fork`: it dies with its holder.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering::Relaxed};
 use std::{mem, ptr};
 
 use libc::pthread_mutex_t;
@@ -12,11 +12,11 @@ use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
+use screen::out::{complain, write_all};
 use screen::pages::{Pages, stepping};
 use sysv::spell;
 
 use super::stop;
-use super::terminal::{complain, write_all};
 
 static TURN: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -26,6 +26,7 @@ static LOST: AtomicBool = AtomicBool::new(false);
 struct Shared {
     mutex: pthread_mutex_t,
     pages: Pages,
+    failed: AtomicU8,
 }
 
 /// The turn to call and print; given back when dropped.
@@ -64,6 +65,13 @@ pub fn pages() -> Option<&'static Pages> {
     let shared = TURN.load(Relaxed);
     // SAFETY: `share_turn` mapped it, zeroed, for ever; it is atomics, of which any bytes are a value.
     (!shared.is_null()).then(|| unsafe { &(*shared).pages })
+}
+
+/// This process fails; the answer is the code of the first one of the lab to fail, if there was one.
+pub fn failed(code: u8) -> Option<u8> {
+    // SAFETY: as in `pages`.
+    let shared: &Shared = unsafe { TURN.load(Relaxed).cast_const().as_ref() }?;
+    shared.failed.compare_exchange(0, code, Relaxed, Relaxed).err()
 }
 
 /// Takes the lock. A thread that has it already goes on; so does, after a second, one that waits for a

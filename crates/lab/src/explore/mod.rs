@@ -10,9 +10,11 @@
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
-//! | [`verdict`] | what is found, and the moment that decided |
+//! | [`verdict`] | what is found |
+//! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
+//! | [`fold`] | a long story, without its repetitions |
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,6 +24,10 @@ use nix::errno::Errno;
 
 #[cfg(target_arch = "x86_64")]
 mod calls;
+#[cfg(target_arch = "x86_64")]
+mod cause;
+#[cfg(target_arch = "x86_64")]
+mod fold;
 mod footprint;
 #[cfg(target_arch = "x86_64")]
 mod progress;
@@ -71,8 +77,8 @@ pub struct Options {
     /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
     spread: bool,
-    /// The program and its arguments
-    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    /// The program, and behind it its own arguments; `--` may stand before it
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
@@ -137,9 +143,7 @@ impl Trouble {
 
 /// One line on standard error.
 fn complain(text: &str) {
-    use std::io::Write;
-    // If this fails, too, there is no place left for a message.
-    let _ = std::io::stderr().write_all(format!("lab explore: {text}\n").as_bytes());
+    crate::view::complain_as("lab explore", text);
 }
 
 /// Explores, answers, and says by the exit code what was found.

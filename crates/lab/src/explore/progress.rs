@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::complain;
 use super::report::Answer;
 use super::schedule::Schedule;
 
@@ -13,25 +14,28 @@ const EVERY: Duration = Duration::from_millis(200);
 /// A line on standard error, where that is a terminal. It has no thread: it is written between runs.
 pub struct Progress {
     bar: ProgressBar,
-    last: Instant,
+    last: Option<Instant>,
+    /// Standard output has the answer for a program, and standard error is no terminal.
+    quiet: bool,
 }
 
 impl Progress {
-    /// Nothing is written yet: what ends within a moment needs none.
-    pub fn new() -> Progress {
+    /// Nothing is written yet.
+    pub fn new(json: bool) -> Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(
             ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
-        Progress { bar, last: Instant::now() }
+        let quiet = json && bar.is_hidden();
+        Progress { bar, last: None, quiet }
     }
 
     /// So far it is.
     pub fn show(&mut self, answer: &Answer, since: Duration) {
-        if self.last.elapsed() < EVERY {
+        if self.last.is_some_and(|last| last.elapsed() < EVERY) {
             return;
         }
-        self.last = Instant::now();
+        self.last = Some(Instant::now());
         let found = if answer.worst.is_some() { "found; going on" } else { "none found so far" };
         self.bar.set_message(format!(
             "exploring: {} schedules, {} s; {found} (Ctrl-C: what is known)",
@@ -41,9 +45,12 @@ impl Progress {
         self.bar.tick();
     }
 
-    /// The first finding, at once.
+    /// The first finding, at once; also where standard error is no terminal.
     pub fn found(&self, answer: &Answer, name: &str, schedule: &Schedule) {
-        self.bar.println(format!("found in schedule {}: {name} ({schedule})", answer.schedules));
+        if !self.quiet {
+            let line = format!("found in schedule {}: {name} ({schedule})", answer.schedules);
+            self.bar.suspend(|| complain(&line));
+        }
     }
 
     /// The answer comes now.

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Bound;
-use super::verdict::{Line, Moment, deciding};
-use super::{Options, Result, Trouble};
+use super::verdict::{Finding, Line, Moment};
+use super::{Options, Result, Trouble, cause, fold};
 use crate::tracer::names;
-use crate::view::Out;
+use crate::view::columns_of;
 use crate::view::text::wrap;
 
 /// What came of an exploration.
@@ -48,8 +48,20 @@ pub struct Counted {
     pub first: String,
 }
 
-const ORDERED: &str = "The search ordered visible calls, signals and the passing of time, one process or \
-thread at a time; plain loads and stores between calls are not interleaved.";
+const ORDERED: &str = "Ordered: visible calls, signals and the passing of time, one process or thread at a \
+time. Not ordered: plain loads and stores between two calls; calls of which no other process can notice \
+anything, which were not stopped for.";
+
+/// A space at which no row ends: that between `=` and a result.
+const TIE: char = '\u{a0}';
+
+/// A sentence is at most so wide.
+const PAGE: usize = 80;
+
+/// The width of standard output; without a terminal and without COLUMNS a call is one line.
+fn columns() -> Option<usize> {
+    columns_of(libc::STDOUT_FILENO)
+}
 
 /// Prints the answer of an exploration.
 pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
@@ -100,8 +112,9 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         0,
     );
     for Counted { name, schedules, bad, .. } in &answer.outcomes {
-        let line = format!("  {schedules:>6}  {name}");
-        text += &format!("{}\n", if *bad { line.red() } else { line.green() });
+        for line in paragraph(&format!("  {schedules:>6}  {name}"), 10).lines() {
+            text += &format!("{}\n", if *bad { line.red() } else { line.green() });
+        }
     }
     text += &paragraph(&verdict(options, answer), 0);
     text += &paragraph(ORDERED, 0);
@@ -129,7 +142,7 @@ fn verdict(options: &Options, answer: &Answer) -> String {
     } else if answer.runs >= options.max && !answer.complete {
         text += &format!(" --max {} was reached.", options.max);
     }
-    if answer.complete && answer.cut && answer.worst.is_none() {
+    if answer.complete && answer.cut {
         text += " A wider bound would allow more orders.";
     }
     if answer.not_judged > 0 {
@@ -163,17 +176,28 @@ pub fn ends(ends: &[String]) -> String {
     ends.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The command that runs exactly this schedule.
+/// The command that runs exactly this schedule, in rows that a shell takes for one.
 fn command(options: &Options, schedule: &Schedule) -> String {
     let quote = |word: &str| shell_words::quote(word).into_owned();
-    let mut text = format!("lab explore --replay {}", quote(&schedule.to_string()));
+    let mut parts = vec![format!("lab explore --replay {}", quote(&schedule.to_string()))];
     for other in &options.others {
         let words: Vec<String> =
             other.0.iter().map(|word| quote(&word.to_string_lossy())).collect();
-        text += &format!(" --and {}", quote(&words.join(" ")));
+        parts.push(format!("--and {}", quote(&words.join(" "))));
     }
-    text += " --";
-    options.program.iter().for_each(|word| text += &format!(" {}", quote(&word.to_string_lossy())));
+    parts.push("--".into());
+    parts.extend(options.program.iter().map(|word| quote(&word.to_string_lossy())));
+    let room = columns().unwrap_or(usize::MAX).saturating_sub(11);
+    let (mut text, mut used) = (String::new(), 0);
+    for part in parts {
+        let width = part.chars().count();
+        match used {
+            0 => {}
+            _ if used + 1 + width > room => (text, used) = (text + " \\\n         ", 0),
+            _ => (text, used) = (text + " ", used + 1),
+        }
+        (text, used) = (text + &part, used + width);
+    }
     text
 }
 
@@ -190,33 +214,45 @@ fn lane(told: &Line) -> (String, usize) {
     (name.color(color).to_string(), width)
 }
 
-/// A run in lanes, with the moment that decided.
+/// A run in lanes, with the moment that decided, and below what is wrong and what helps.
 fn story(outcome: &Outcome) -> String {
-    let mut text = String::new();
-    let stdout = Out::to(Some("-".as_ref())).ok();
-    let columns = stdout.and_then(|stdout| stdout.columns()).unwrap_or(usize::MAX);
-    let decided = outcome.findings.first().and_then(|first| deciding(&outcome.story, first));
+    let columns = columns().unwrap_or(usize::MAX);
+    let causes: Vec<_> =
+        outcome.findings.iter().map(|finding| cause::of(&outcome.story, finding)).collect();
+    let decided = causes.first().and_then(|cause| cause.decides.as_ref());
+    let mut parts = vec![];
     for (i, told) in outcome.story.iter().enumerate() {
         let (lane, width) = lane(told);
         let line = line(told);
+        let mut text = String::new();
         if let Moment::Turn { taken } = told.moment {
             let word = if taken { "takes the turn" } else { "moves" };
             text +=
                 &format!("{lane} {}\n", format!("── {} {word} ──", letter(told.letter)).dimmed());
-            continue;
+        } else {
+            for row in wrap(&line, columns.saturating_sub(width + 3), 4) {
+                text += &format!("{lane}   {}\n", row.replace(TIE, " "));
+            }
         }
-        for row in wrap(&line, columns.saturating_sub(width + 3), 4) {
-            text += &format!("{lane}   {row}\n");
-        }
-        if let Some((_, why)) = decided.as_ref().filter(|(at, _)| *at == i) {
+        let why = decided.filter(|(at, _)| *at == i).map(|(_, why)| why);
+        if let Some(why) = why {
             let pad = " ".repeat(width - 1);
-            for row in wrap(&format!("▶ {why}"), columns.saturating_sub(width + 1), 2) {
+            for row in wrap(&format!("▶ {why}"), columns.min(PAGE).saturating_sub(width + 1), 2) {
                 text += &format!("{pad}{} {}\n", "│".red(), row.red().bold());
             }
         }
+        parts.push(fold::Part { lane, text, marked: why.is_some() });
     }
-    for finding in &outcome.findings {
+    let mut text = fold::fold(&parts);
+    let mut cures = vec![];
+    for (finding, cause) in outcome.findings.iter().zip(&causes) {
         text += &paragraph(&finding.to_string(), 0).red().bold().to_string();
+        if !cures.contains(&cause.cure) {
+            cures.push(cause.cure);
+        }
+    }
+    for cure in cures {
+        text += &paragraph(&format!("cure: {cure}"), 2).bold().to_string();
     }
     text
 }
@@ -225,19 +261,20 @@ fn story(outcome: &Outcome) -> String {
 fn line(told: &Line) -> String {
     match &told.moment {
         Moment::Turn { .. } => String::new(),
-        // Spelled for who made the call: the kernel would say that it may be made again.
         Moment::Call { call, asleep: true } => format!("{} … sleeps", call.line()),
         // Spelled for who made the call: the kernel would say that it may be made again.
         Moment::Call { call, .. } if call.interrupted => format!("{} is interrupted", call.line()),
-        Moment::Call { call, .. } => format!("{} = {}", call.line(), call.answer),
-        Moment::Signal { signal, from, handler, ignored } => {
-            let what = match (handler, ignored) {
-                (true, _) => "its handler runs",
-                (_, true) => "ignored",
+        Moment::Call { call, .. } => format!("{} ={TIE}{}", call.line(), call.answer),
+        Moment::Signal { signal, from, handler, ignored, fault } => {
+            let what = match (handler, ignored, *signal) {
+                (true, ..) => "its handler runs",
+                (_, true, _) => "ignored",
+                (.., libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) => "it stops",
                 _ => "no handler: it ends",
             };
             let from = from.map_or(String::new(), |from| format!(" from {}", letter(from)));
-            format!("--- {}{from}: {what} ---", names::signal(*signal))
+            let at = fault.map_or(String::new(), |fault| format!(" at {fault:#x}"));
+            format!("--- {}{from}{at}: {what} ---", names::signal(*signal))
         }
         Moment::Time { alarm: true } => "--- its alarm goes off ---".into(),
         Moment::Time { alarm: false } => "--- time passes: its wait is over ---".into(),
@@ -248,7 +285,8 @@ fn line(told: &Line) -> String {
 }
 
 fn json_story(outcome: &Outcome) -> String {
-    let decided = outcome.findings.first().and_then(|first| deciding(&outcome.story, first));
+    let of = |finding: &Finding| cause::of(&outcome.story, finding);
+    let decided = outcome.findings.first().and_then(|first| of(first).decides);
     let mut text = String::new();
     for (i, told) in outcome.story.iter().enumerate() {
         let why = decided.as_ref().filter(|(at, _)| *at == i).map(|(_, why)| why);
@@ -262,13 +300,15 @@ fn json_story(outcome: &Outcome) -> String {
         };
         let line = json!({
             "event": kind, "who": letter(told.letter).to_string(), "pid": told.pid,
-            "text": line(told), "decides": why,
+            "text": line(told).replace(TIE, " "), "decides": why,
         });
         text += &format!("{line}\n");
     }
     for finding in &outcome.findings {
+        let cure = of(finding).cure;
         let line = json!({
             "event": "finding", "finding": finding.word(), "text": finding.to_string(),
+            "cure": cure.to_string(), "section": cure.section,
             "schedule": outcome.schedule.to_string(), "preemptions": outcome.preemptions,
         });
         text += &format!("{line}\n");
@@ -282,24 +322,9 @@ fn json_story(outcome: &Outcome) -> String {
     text
 }
 
-/// Breaks a sentence at 80 columns.
+/// A sentence in rows of at most 80 columns; later rows are indented.
 fn paragraph(text: &str, indent: usize) -> String {
-    let mut rows = String::new();
-    let mut used = usize::MAX;
-    for word in text.split(' ') {
-        let width = word.chars().count();
-        if used.saturating_add(1 + width) > 79 {
-            rows += if rows.is_empty() { "" } else { "\n" };
-            rows += &" ".repeat(indent);
-            used = indent;
-        } else {
-            rows += " ";
-            used += 1;
-        }
-        rows += word;
-        used += width;
-    }
-    rows + "\n"
+    wrap(text, columns().unwrap_or(PAGE).min(PAGE), indent).join("\n") + "\n"
 }
 
 fn out(text: &str) -> Result<()> {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::footprint::Footprint;
 use super::progress::Progress;
 use super::report::{self, Answer, Counted};
 use super::run::{Outcome, World};
-use super::search::{Counts, Guide, Replay, Search, Way};
+use super::search::{Counts, Guide, Place, Replay, Search, Way};
 use super::{Options, Result, Trouble, complain, exit, room};
 use crate::asked;
 use crate::syscalls;
@@ -70,6 +71,29 @@ struct Exploration<'a> {
     progress: Progress,
 }
 
+/// The search, and between two moves a look at the progress: one run may take seconds.
+struct Watched<'a> {
+    search: &'a mut Search,
+    progress: &'a mut Progress,
+    answer: &'a Answer,
+    start: Instant,
+}
+
+impl Guide for Watched<'_> {
+    fn choose(&mut self, place: &Place) -> Option<usize> {
+        self.progress.show(self.answer, self.start.elapsed());
+        self.search.choose(place)
+    }
+
+    fn moved(&mut self, footprint: Footprint) {
+        self.search.moved(footprint);
+    }
+
+    fn looks_ahead(&self) -> bool {
+        self.search.looks_ahead()
+    }
+}
+
 impl<'a> Exploration<'a> {
     fn new(options: &'a Options, world: World) -> Exploration<'a> {
         Exploration {
@@ -79,7 +103,7 @@ impl<'a> Exploration<'a> {
             answer: Answer { complete: true, ..Answer::default() },
             outcomes: BTreeMap::new(),
             again: 0,
-            progress: Progress::new(),
+            progress: Progress::new(options.json),
         }
     }
 
@@ -88,7 +112,13 @@ impl<'a> Exploration<'a> {
         let start = Instant::now();
         loop {
             self.answer.runs += 1;
-            let outcome = match self.world.run(&mut self.search, false) {
+            let mut watched = Watched {
+                search: &mut self.search,
+                progress: &mut self.progress,
+                answer: &self.answer,
+                start,
+            };
+            let outcome = match self.world.run(&mut watched, false) {
                 // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {
                     asked::heard();
@@ -105,7 +135,6 @@ impl<'a> Exploration<'a> {
                 self.answer.complete = false;
                 break;
             }
-            self.progress.show(&self.answer, start.elapsed());
         }
         self.progress.end();
         self.answer.seconds = start.elapsed().as_secs_f64();

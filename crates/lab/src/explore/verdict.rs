@@ -6,13 +6,12 @@ use libc::c_int;
 pub use sysv::tables::Kind;
 
 use super::schedule::letter;
-use crate::event::{Call, Command};
+use crate::event::Call;
 use crate::syscalls;
-use crate::syscalls::cells::{Object, Sleep};
 use crate::tracer::names;
 
 /// What an object is called where its kind's three letters would be no word.
-fn word(kind: Kind) -> &'static str {
+pub fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Shm => "segment",
         Kind::Msg => "queue",
@@ -25,8 +24,8 @@ fn word(kind: Kind) -> &'static str {
 pub enum Finding {
     /// All processes that live sleep, each in a call that only another of them could end.
     Deadlock { sleepers: Vec<Sleeper> },
-    /// A signal that has no handler yet has killed it.
-    NoHandler { letter: usize, pid: i32, signal: c_int },
+    /// A signal that has no handler has killed it. `had`: not any more.
+    NoHandler { letter: usize, pid: i32, signal: c_int, had: bool },
     /// SIGSEGV, SIGABRT, …
     Crash { letter: usize, pid: i32, signal: c_int },
     /// Still there when all have ended.
@@ -35,8 +34,8 @@ pub enum Finding {
     RemovedTwice { kind: Kind, id: i32, by: usize, letter: usize, pid: i32 },
     /// A call on one that was removed before.
     DeadId { kind: Kind, id: i32, by: usize, call: &'static str, letter: usize, pid: i32 },
-    /// A signal for a pid that is none of the program's.
-    Outsider { letter: usize, pid: i32, target: i32, signal: c_int },
+    /// A signal for a pid that is none of the program's. `parent`: getppid has answered it 0.
+    Outsider { letter: usize, pid: i32, target: i32, signal: c_int, parent: bool },
     /// It goes on and on, and nothing changes.
     Endless { letter: usize, pid: i32 },
 }
@@ -69,8 +68,9 @@ impl Finding {
     pub fn class(&self) -> String {
         match self {
             Finding::Deadlock { .. } => "deadlock".into(),
-            Finding::NoHandler { signal, .. } => {
-                format!("killed by {}, before its handler", names::signal(*signal))
+            Finding::NoHandler { signal, had, .. } => {
+                let when = if *had { "after" } else { "before" };
+                format!("killed by {}, {when} its handler", names::signal(*signal))
             }
             Finding::Crash { signal, .. } => format!("crash: {}", names::signal(*signal)),
             Finding::Left { kind, .. } => format!("{} left behind", word(*kind)),
@@ -104,9 +104,13 @@ impl fmt::Display for Finding {
                 let list: Vec<String> = sleepers.iter().map(|one| one.to_string()).collect();
                 write!(f, "deadlock: {}", list.join("; "))
             }
-            Finding::NoHandler { letter, pid, signal } => {
+            Finding::NoHandler { letter, pid, signal, had } => {
                 write!(f, "{} is killed by {}", who(letter, pid), names::signal(*signal))?;
-                f.write_str(": the signal came before its handler was installed")
+                f.write_str(if *had {
+                    ": its handler had been replaced by the default action"
+                } else {
+                    ": the signal came before its handler was installed"
+                })
             }
             Finding::Crash { letter, pid, signal } => {
                 write!(f, "{} crashes: {}", who(letter, pid), names::signal(*signal))
@@ -126,8 +130,12 @@ impl fmt::Display for Finding {
                 write!(f, "{}: {call} on {} {id}, which ", who(one, pid), word(*kind))?;
                 write!(f, "{} had removed", letter(*by))
             }
-            Finding::Outsider { letter, pid, target, signal } => {
+            Finding::Outsider { letter, pid, target, signal, parent } => {
                 let what = match target {
+                    0 if *parent => {
+                        "pid 0, the answer of getppid: its parent is not a process of this program"
+                            .into()
+                    }
                     0 => "pid 0, which means its whole process group".into(),
                     -1 => "pid -1, which means all processes".into(),
                     _ => format!("pid {target}, which is not a process of this program"),
@@ -151,7 +159,10 @@ impl fmt::Display for Sleeper {
         match self.asleep {
             Asleep::Stopped => f.write_str("a stop")?,
             Asleep::Elsewhere => f.write_str("a call")?,
-            Asleep::Call(number) => f.write_str(&syscalls::name(number))?,
+            // One that sleeps for ever has no limit.
+            Asleep::Call(number) => {
+                f.write_str(syscalls::spoken(&syscalls::name(number), false))?
+            }
         }
         if self.alarm { f.write_str(", until its alarm kills it") } else { Ok(()) }
     }
@@ -176,7 +187,8 @@ pub enum Moment {
     /// A call that has ended or never will, or one in which it sleeps now.
     Call { call: Call, asleep: bool },
     /// A signal is delivered.
-    Signal { signal: c_int, from: Option<usize>, handler: bool, ignored: bool },
+    /// `fault`: the address that was accessed, of SIGSEGV and SIGBUS.
+    Signal { signal: c_int, from: Option<usize>, handler: bool, ignored: bool, fault: Option<u64> },
     /// Time passes: an alarm, or a sleep or a wait with a limit.
     Time { alarm: bool },
     /// It makes no call any more, but computes.
@@ -189,91 +201,3 @@ pub enum Moment {
 
 /// A run, line by line.
 pub type Story = Vec<Line>;
-
-/// The moment that decided, and why: an index into the story.
-pub fn deciding(story: &Story, finding: &Finding) -> Option<(usize, String)> {
-    let last = |test: &dyn Fn(&Line) -> bool| story.iter().rposition(test);
-    match finding {
-        Finding::Deadlock { sleepers } => {
-            let lost = sleepers.iter().find_map(|sleeper| lost_signal(story, sleeper));
-            let asleep = || {
-                let at = last(&|told| matches!(&told.moment, Moment::Call { asleep: true, .. }))?;
-                let who = letter(story[at].letter);
-                Some((
-                    at,
-                    format!("{who} is the last to fall asleep: no process is left to wake it"),
-                ))
-            };
-            lost.or_else(asleep)
-        }
-        Finding::NoHandler { letter: one, signal, .. }
-        | Finding::Crash { letter: one, signal, .. } => {
-            let at = last(&|told| {
-                told.letter == *one
-                    && matches!(told.moment, Moment::Signal { signal: s, .. } if s == *signal)
-            })?;
-            let (name, who) = (names::signal(*signal), letter(*one));
-            let early = matches!(finding, Finding::NoHandler { .. });
-            let why = if early { "which has no handler for it yet" } else { "which kills it" };
-            Some((at, format!("{name} is delivered to {who}, {why}")))
-        }
-        Finding::RemovedTwice { by, id, kind, .. } | Finding::DeadId { by, id, kind, .. } => {
-            let at = story.iter().position(|told| {
-                told.letter == *by
-                    && matches!(&told.moment, Moment::Call { call, .. } if removes(call, *kind, *id))
-            })?;
-            Some((at, format!("{} {id} is removed here, and used again below", word(*kind))))
-        }
-        Finding::Outsider { .. } | Finding::Endless { .. } => {
-            Some((story.len().checked_sub(1)?, finding.to_string()))
-        }
-        Finding::Left { id, kind } => {
-            let at = story.iter().position(
-                |told| matches!(&told.moment, Moment::Call { call, .. } if opens(call, *kind, *id)),
-            )?;
-            Some((at, format!("{} {id} is made here, and no process removes it", word(*kind))))
-        }
-    }
-}
-
-fn object(call: &Call) -> Option<Object> {
-    Some(syscalls::row(call.number)?.object)
-}
-
-/// Does the call remove this object?
-fn removes(call: &Call, kind: Kind, id: i32) -> bool {
-    let of = matches!(object(call), Some(Object::Control { kind: one, .. }) if one == kind);
-    of && call.command() == Some(Command::Remove) && call.args[0].value == i64::from(id)
-}
-
-/// Has the call made or found this object?
-fn opens(call: &Call, kind: Kind, id: i32) -> bool {
-    let of = matches!(object(call), Some(Object::Get { kind: one, .. }) if one == kind);
-    of && call.result == Some(id.into())
-}
-
-/// A signal that a sleeper waits for, and that was delivered before it slept.
-fn lost_signal(story: &Story, sleeper: &Sleeper) -> Option<(usize, String)> {
-    let Asleep::Call(number) = sleeper.asleep else { return None };
-    let row = syscalls::row(number).filter(|row| matches!(row.sleep, Sleep::Signal(_)))?;
-    // As C calls it.
-    let (who, name) = (letter(sleeper.letter), row.name.trim_start_matches("rt_"));
-    let mine = |told: &&(usize, &Line)| told.1.letter == sleeper.letter;
-    let lines: Vec<(usize, &Line)> = story.iter().enumerate().collect();
-    let delivered = |told: &(usize, &Line)| match told.1.moment {
-        Moment::Signal { signal, handler: true, from, .. } => Some((told.0, signal, from)),
-        _ => None,
-    };
-    let slept = lines.iter().filter(mine).rfind(|told| {
-        matches!(&told.1.moment, Moment::Call { call, asleep: true } if call.number == number)
-    })?;
-    let before = lines[..slept.0].iter().filter(mine).filter_map(delivered).next_back();
-    let (at, signal, _) = before?;
-    Some((
-        at,
-        format!(
-            "{} was delivered to {who} before {name}: no other signal will come",
-            names::signal(signal)
-        ),
-    ))
-}

@@ -2,10 +2,10 @@
 //! difference: a key is hexadecimal everywhere (strace prints it in decimal inside a record).
 
 use libc::{c_int, pollfd};
-use sysv::spell;
 
 use super::args::{As, given_back, spell};
 use super::cells::{CloneFlags, Shown, Spelling, Wakes};
+use super::records::literal;
 use super::{name, row};
 use crate::event::{Arg, Call};
 use crate::tracer::memory::{self, record, records, string};
@@ -32,7 +32,7 @@ pub fn enter(tid: Tid, entry: &Entry) -> Call {
     for (param, &value) in known.params.iter().zip(&entry.args) {
         if let Some(spelled) = spell(tid, entry, param.is, value) {
             let value = match param.is {
-                As::Int | As::Key | As::Signal => i64::from(value as c_int),
+                As::Int | As::Folder | As::Key | As::Signal => i64::from(value as c_int),
                 _ => value as i64,
             };
             let (text, means) = (spelled.text, spelled.means);
@@ -80,7 +80,7 @@ fn answer(tid: Tid, answer: Spelling, entry: &Entry, result: i64) -> String {
             let ready = records::<pollfd>(tid, entry.args[0], entry.args[1].min(32) as usize);
             let ready = ready.iter().filter(|one| one.revents != 0);
             let ready = ready.map(|one| {
-                let events = spell::join(one.revents.into(), names::POLL);
+                let events = names::flags(one.revents as u16 as u64, &names::POLL);
                 format!("{{fd={}, revents={events}}}", one.fd)
             });
             format!("{result} ([{}])", ready.collect::<Vec<_>>().join(", "))
@@ -99,15 +99,26 @@ pub struct KeyFile {
 
 /// The file that a call of which that is known has just looked up.
 pub fn file_looked_up(tid: Tid, entry: &Entry) -> Option<KeyFile> {
-    let (path, stat) = match row(entry.number)?.shown {
-        Shown::File => (0, 1),
-        Shown::FileAt => (1, 2),
+    let stat = if row(entry.number)?.shown == Shown::File { 1 } else { 2 };
+    let found: libc::stat = record(tid, entry.args[stat])?;
+    let path = path_looked_up(tid, entry)?;
+    Some(KeyFile { path, device: found.st_dev, inode: found.st_ino })
+}
+
+/// The path that such a call looks up.
+pub fn path_looked_up(tid: Tid, entry: &Entry) -> Option<String> {
+    let at = match row(entry.number)?.shown {
+        Shown::File => 0,
+        Shown::FileAt => 1,
         _ => return None,
     };
-    let found: libc::stat = record(tid, entry.args[stat])?;
-    let path = string(tid, entry.args[path], 4096)?;
-    let path = String::from_utf8_lossy(&path).into_owned();
-    Some(KeyFile { path, device: found.st_dev, inode: found.st_ino })
+    let path = string(tid, entry.args[at], 4096)?;
+    Some(String::from_utf8_lossy(&path).into_owned())
+}
+
+/// The flags that rt_sigaction takes: the second word of its record.
+pub fn action_flags(tid: Tid, entry: &Entry) -> u64 {
+    record::<[u64; 2]>(tid, entry.args[1]).map_or(0, |[_, flags]| flags)
 }
 
 /// At most so many bytes of a write are shown.
@@ -128,6 +139,15 @@ pub fn written(tid: Tid, entry: &Entry, bytes: i64) -> String {
         memory::bytes(tid, at, len)
     };
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// What goes to standard output or standard error is spelled whole, and not its first 32 bytes alone.
+pub fn spell_output(tid: Tid, entry: &Entry, call: &mut Call, bytes: i64) {
+    let output = row(entry.number).is_some_and(|row| row.shown == Shown::Output);
+    let text = call.args.get_mut(1).filter(|arg| arg.name == "buf");
+    if let Some(text) = text.filter(|_| output && [1, 2].contains(&entry.args[0])) {
+        text.text = literal(written(tid, entry, bytes).as_bytes(), MOST).into();
+    }
 }
 
 /// strace puts the stack first, and only what the flags make clone look at.

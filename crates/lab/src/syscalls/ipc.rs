@@ -7,7 +7,7 @@ use super::cells::*;
 use super::notes::{self, say};
 
 rows! {
-    SYS_shmget shmget(key Key, size Size, shmflg GetFlags) {
+    SYS_shmget shmget(key Key, size Size, shmflg GetFlags(Shm)) {
         shown: Shown::Always,
         object: Object::Get { kind: Shm, flags: 2 },
         touches: &[Touch::Object],
@@ -33,7 +33,7 @@ rows! {
         explain: notes::shmctl,
     }
 
-    SYS_msgget msgget(key Key, msgflg GetFlags) {
+    SYS_msgget msgget(key Key, msgflg GetFlags(Msg)) {
         shown: Shown::Always,
         object: Object::Get { kind: Msg, flags: 1 },
         touches: &[Touch::Object],
@@ -48,7 +48,7 @@ rows! {
         explain: notes::msgsnd,
         asleep: Some(say("sleeps until there is room in the queue", "4.1")),
     }
-    SYS_msgrcv msgrcv(msqid Int, msgp OutMessage, msgsz Size, msgtyp Int, msgflg Message) {
+    SYS_msgrcv msgrcv(msqid Int, msgp OutMessage, msgsz Size, msgtyp Long, msgflg Message) {
         shown: Shown::Always,
         sleep: Sleep::Yes,
         object: Object::Use(Msg),
@@ -63,7 +63,7 @@ rows! {
         explain: notes::msgctl,
     }
 
-    SYS_semget semget(key Key, nsems Int, semflg GetFlags) {
+    SYS_semget semget(key Key, nsems Int, semflg GetFlags(Sem)) {
         shown: Shown::Always,
         object: Object::Get { kind: Sem, flags: 2 },
         touches: &[Touch::Object],

@@ -9,7 +9,7 @@ rows! {
         point: Point::Mapping,
         changes: Changes::Mapping,
     }
-    SYS_futex futex(uaddr Pointer, futex_op FutexOp, val Size, timeout FutexValue2, uaddr2 FutexPointer2, val3 FutexValue3) {
+    SYS_futex futex(uaddr Pointer, futex_op FutexOp, val FutexValue, timeout FutexValue2, uaddr2 FutexPointer2, val3 FutexValue3) {
         shown: Shown::Futex,
         sleep: Sleep::Futex,
         limit: Some(TimeLimit { from: Since::Futex, error: libc::ETIMEDOUT, ..TimeLimit::new(3, Unit::Timespec) }),

@@ -8,6 +8,8 @@
 //! | [`unknown`] | the names of all other calls |
 //! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
 //! | [`notes`] | what a call means, in a sentence |
+//! | [`causes`] | why one failed: the table of causes |
+//! | [`world`] | what is known beside a call |
 //!
 //! A new call is a row in its family's file. The tests hold rows and [`unknown`] together against the
 //! kernel's own list.
@@ -22,6 +24,7 @@ use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
 mod args;
+pub mod causes;
 pub mod cells;
 pub mod decode;
 mod files;
@@ -36,6 +39,7 @@ mod sockets;
 mod tests;
 mod time;
 mod unknown;
+pub mod world;
 
 use cells::{CallRow, CloneFlags, Shown, Wakes};
 
@@ -77,6 +81,11 @@ pub fn name(number: i64) -> Cow<'static, str> {
     let unknown = || unknown::name(number);
     let name = row(number).map(|row| row.name).or_else(unknown);
     name.map_or_else(|| format!("syscall_{number:#x}").into(), Cow::Borrowed)
+}
+
+/// A call's name, as C has it: semop without a limit is made as semtimedop.
+pub fn spoken(name: &str, limited: bool) -> &str {
+    if name == "semtimedop" && !limited { "semop" } else { name.trim_start_matches("rt_") }
 }
 
 /// Signals by which programs wake, stop and end each other, and whose handlers are worth a line.

@@ -1,36 +1,90 @@
-//! What a call means, in plain words, and which section of the workbook explains it.
+//! What a call means, in plain words, and which section of the workbook explains it. Why one failed
+//! stands in [`causes`].
 
 use std::borrow::Cow;
 
+use libc::c_int;
 use nix::errno::Errno;
+use sysv::tables::Kind;
 
+use super::causes;
+use super::spoken;
+use super::world::{Source, World};
 use crate::event::{Action, Call, Command, Futex, Note, Operation, Row};
+use crate::tracer::names;
 
 /// What is known beside the call itself.
-#[derive(Default)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// It has made the object that it answers.
     pub made: bool,
     /// The segment before it.
     pub before: Option<Row>,
     /// The segment after it.
     pub after: Option<Row>,
-    /// For a signal: what its target does now.
+    /// For a signal: what its target was doing.
     pub target: Target,
+    /// For a call that a signal has interrupted: that signal.
+    pub by: Option<Interruption>,
+    /// All the rest.
+    pub world: &'a dyn World,
 }
 
 /// What the target of a signal is doing.
-#[derive(Default)]
+#[derive(Default, Clone, PartialEq, Debug)]
 pub enum Target {
     /// A process that we do not watch, or nothing to say.
     #[default]
     Unknown,
-    /// It waits in this call.
-    Waits(&'static str),
+    /// It waits in this call, and has a handler.
+    Waits(String),
+    /// It waits in this call for such signals, and takes it without a handler.
+    Takes(String),
     /// It blocks the signal.
     Blocks,
     /// It has a handler, and does not wait.
     Runs,
+    /// It is the sender.
+    Itself,
+    /// It has no handler, and the default kills.
+    Dies,
+    /// It has no handler, and the default stops.
+    Stops,
+    Ignores,
+    /// It has ended, and nobody has waited for it.
+    Ended,
+}
+
+/// A signal that interrupts a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interruption {
+    pub signal: c_int,
+    pub fate: Fate,
+    /// Its handler was installed with SA_RESTART; `None`: that was not seen.
+    pub restarts: Option<bool>,
+}
+
+/// What a signal does to whom it is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    Handler,
+    Ignored,
+    Kills,
+    Stops,
+    Continues,
+}
+
+/// What a signal does, by what its process does with it. signal(7)
+pub fn fate(signal: c_int, action: Action) -> Fate {
+    match (action, signal) {
+        (_, libc::SIGKILL) => Fate::Kills,
+        (_, libc::SIGSTOP) => Fate::Stops,
+        (Action::Handler, _) => Fate::Handler,
+        (Action::Ignore, _) => Fate::Ignored,
+        (_, libc::SIGCHLD | libc::SIGURG | libc::SIGWINCH) => Fate::Ignored,
+        (_, libc::SIGCONT) => Fate::Continues,
+        (_, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) => Fate::Stops,
+        _ => Fate::Kills,
+    }
 }
 
 /// Says what a call that has ended means.
@@ -58,31 +112,73 @@ fn note(text: impl Into<Cow<'static, str>>, section: &'static str) -> Option<Not
     Some(Note::new(text, section))
 }
 
-/// Of a call that explains itself.
-pub fn nothing(_: &Call, _: &Facts) -> Option<Note> {
-    None
+/// Why a call failed, or was interrupted.
+fn failure(call: &Call, facts: &Facts, section: &'static str) -> Option<Note> {
+    if call.interrupted {
+        return interrupted(call, facts);
+    }
+    note(causes::of(call, facts.world)?, section)
 }
+
+/// Of a call that explains itself, unless a signal interrupts it.
+pub fn nothing(call: &Call, facts: &Facts) -> Option<Note> {
+    interrupted(call, facts).filter(|_| call.interrupted)
+}
+
+/// wait4 and waitid.
+pub fn waited(call: &Call, facts: &Facts) -> Option<Note> {
+    failure(call, facts, "4.8")
+}
+
+/// A call that a signal has ended before its time. The kernel decides by the call's own code which of
+/// them are made again.
+fn interrupted(call: &Call, facts: &Facts) -> Option<Note> {
+    let Interruption { signal, fate, restarts } = facts.by?;
+    let limited = call.value("timeout") != Some(0);
+    let (name, signal) = (spoken(&call.name, limited), names::signal(signal));
+    let code = call.answer.split_whitespace().nth(1).unwrap_or_default();
+    let runs = format!("the handler of {signal} runs; then");
+    let text = match (fate, code, restarts) {
+        (Fate::Handler, "ERESTARTNOINTR", _) => format!("{runs} {name} goes on"),
+        (Fate::Handler, "ERESTARTSYS", Some(true)) => {
+            format!("{runs} {name} goes on waiting (SA_RESTART)")
+        }
+        (Fate::Handler, "ERESTARTSYS", None) => {
+            format!("{runs} {name} goes on waiting with SA_RESTART, and else answers -1, EINTR")
+        }
+        (Fate::Handler, ..) => format!("{runs} {name} answers -1, EINTR"),
+        (Fate::Kills, ..) => {
+            format!("{signal} has no handler and kills the process: {name} does not return")
+        }
+        (Fate::Ignored, ..) => format!("{signal} is ignored: {name} goes on waiting"),
+        (Fate::Stops, ..) => format!("{signal} stops the process; {name} goes on after SIGCONT"),
+        (Fate::Continues, ..) => format!("{signal} lets the process go on, and so does {name}"),
+    };
+    note(text, "4.8")
+}
+
+/// What a call that opens or makes an object says of its key and its mode.
+fn opened(call: &Call, facts: &Facts, text: String, section: &'static str) -> Option<Note> {
+    let key = causes::key_of_no_file(call.args[0].value, facts.world);
+    let mode = call.args.last().map_or(0, |flags| flags.value) as u32 & 0o777;
+    let decimal = causes::in_decimal(mode).filter(|_| facts.made);
+    let parts: Vec<String> = [Some(text), key, decimal].into_iter().flatten().collect();
+    note(parts.join("; "), section)
+}
+
+const PRIVATE: &str = "key 0 is IPC_PRIVATE: each call makes a new one, and no key finds it";
 
 pub fn shmget(call: &Call, facts: &Facts) -> Option<Note> {
     let private = call.args[0].value == 0;
     let text = match call.errno {
         None if facts.made && private => {
-            "a new segment; IPC_PRIVATE: no key finds it, a process that knows the id can attach it"
+            format!("a new segment; {PRIVATE}; a process that knows the id can attach it")
         }
-        None if facts.made => "a new segment, because none had this key",
-        None => "opened: the segment that has this key",
-        Some(Errno::ENOENT) => "no segment has this key, and IPC_CREAT was not given",
-        Some(Errno::EEXIST) => "a segment has this key already, and IPC_EXCL asks for a new one",
-        Some(Errno::EINVAL) => {
-            "the size: 0 or above shmmax for a new segment, or larger than the existing one"
-        }
-        Some(Errno::EACCES) => "its mode does not allow what was asked for",
-        Some(Errno::ENOSPC) => {
-            "no room in the kernel's table (shmmni, shmall); this is not about disks"
-        }
-        _ => return None,
+        None if facts.made => "a new segment, because none had this key".into(),
+        None => "opened: the segment that has this key".into(),
+        Some(_) => return failure(call, facts, "4.4"),
     };
-    note(text, "4.4")
+    opened(call, facts, text, "4.4")
 }
 
 fn nattch(row: Option<&Row>) -> String {
@@ -91,23 +187,17 @@ fn nattch(row: Option<&Row>) -> String {
 }
 
 pub fn shmat(call: &Call, facts: &Facts) -> Option<Note> {
-    let text = match call.errno {
-        None => {
-            let read_only = call.args[2].value & i64::from(libc::SHM_RDONLY) != 0;
-            let how = if read_only { "read-only" } else { "read-write" };
-            let chosen = call.args[1].value == 0;
-            let at =
-                if chosen { "an address the kernel chose" } else { "the address it asked for" };
-            return note(format!("attached {how} at {at}{}", nattch(facts.after.as_ref())), "4.5");
-        }
-        Some(Errno::EINVAL) => "no segment has this id, or the address cannot be used",
-        Some(Errno::EACCES) => {
-            "its mode does not allow that; root and its owner may change the mode"
-        }
-        Some(Errno::ENOMEM) => "no room for it in this process's address space",
-        _ => return None,
+    let Some(at) = call.result.filter(|_| call.errno.is_none()) else {
+        return failure(call, facts, "4.5");
     };
-    note(text, "4.5")
+    let read_only = call.args[2].value & i64::from(libc::SHM_RDONLY) != 0;
+    let how = if read_only { "read-only" } else { "read-write" };
+    let at = match call.args[1].value {
+        0 => "an address the kernel chose",
+        asked if asked == at => "the address it asked for",
+        _ => "the address it asked for, rounded down (SHM_RND)",
+    };
+    note(format!("attached {how} at {at}{}", nattch(facts.after.as_ref())), "4.5")
 }
 
 pub fn shmdt(call: &Call, facts: &Facts) -> Option<Note> {
@@ -119,13 +209,13 @@ pub fn shmdt(call: &Call, facts: &Facts) -> Option<Note> {
             let now = nattch(facts.after.as_ref());
             note(format!("detached; the segment and its contents stay{now}"), "4.6")
         }
-        Some(Errno::EINVAL) => note("no segment is attached at this address (any more)", "4.6"),
-        _ => None,
+        Some(_) => failure(call, facts, "4.6"),
     }
 }
 
 pub fn shmctl(call: &Call, facts: &Facts) -> Option<Note> {
     let text = match (call.errno, call.command()?) {
+        (Some(_), _) => return failure(call, facts, "4.7"),
         (None, Command::Remove) if facts.after.as_ref().is_some_and(Row::goes_with_last_detach) => {
             "marked: its last detach destroys it, and its key is free from now on"
         }
@@ -134,146 +224,138 @@ pub fn shmctl(call: &Call, facts: &Facts) -> Option<Note> {
         (None, Command::Set) => "sets owner, group and mode; nothing else can be changed",
         (None, Command::Lock) => "its pages are not swapped out from now on",
         (None, Command::Walk) => "reads the kernel's table of segments, or its limits",
-        (Some(Errno::EINVAL), _) => {
-            "no segment has this id (any more), or the command or the new owner is not valid"
-        }
-        (Some(Errno::EPERM), _) => "only the owner, the creator and root may do this",
-        (Some(Errno::EACCES), _) => "this needs permission to read the segment",
         _ => return None,
     };
     note(text, "4.7")
 }
 
+/// The call that opens or makes an object without memory of its own.
+fn opened_or_made(call: &Call, facts: &Facts, kind: Kind, section: &'static str) -> Option<Note> {
+    let made = match kind {
+        Kind::Sem => "a new set of semaphores; Linux sets their values to 0",
+        _ => "a new message queue",
+    };
+    let text = match call.errno {
+        Some(_) => return failure(call, facts, section),
+        None if facts.made && call.args[0].value == 0 => format!("{made}; {PRIVATE}"),
+        None if facts.made => made.into(),
+        None => format!("opened: the {} that has this key", kind.noun()),
+    };
+    opened(call, facts, text, section)
+}
+
 pub fn msgget(call: &Call, facts: &Facts) -> Option<Note> {
-    match call.errno {
-        None if facts.made => note("a new message queue", "4.1"),
-        None => note("opened: the queue that has this key", "4.1"),
-        Some(_) => no_queue(call),
-    }
+    opened_or_made(call, facts, Kind::Msg, "4.1")
 }
 
-pub fn msgsnd(call: &Call, _: &Facts) -> Option<Note> {
-    match call.errno {
-        None => note("copied into the kernel; it stays there until it is received", "4.1"),
-        Some(Errno::EAGAIN) => {
-            note("the queue is full; with IPC_NOWAIT the call does not wait", "4.1")
-        }
-        Some(_) => no_queue(call),
+pub fn msgsnd(call: &Call, facts: &Facts) -> Option<Note> {
+    if !call.succeeded() {
+        return failure(call, facts, "4.1");
     }
+    note("copied into the kernel; it stays there until it is received", "4.1")
 }
 
-pub fn msgrcv(call: &Call, _: &Facts) -> Option<Note> {
-    match call.errno {
-        None => note("copied out of the kernel, and removed from the queue", "4.1"),
-        Some(Errno::ENOMSG) => {
-            note("no such message is there; with IPC_NOWAIT the call does not wait", "4.1")
-        }
-        Some(_) => no_queue(call),
+pub fn msgrcv(call: &Call, facts: &Facts) -> Option<Note> {
+    const MSG_COPY: i64 = 0o40000;
+    if !call.succeeded() {
+        return failure(call, facts, "4.1");
     }
+    if call.value("msgflg").is_some_and(|flags| flags & MSG_COPY != 0) {
+        return note("copied out of the kernel; it stays in the queue (MSG_COPY)", "4.1");
+    }
+    note("copied out of the kernel, and removed from the queue", "4.1")
 }
 
-pub fn msgctl(call: &Call, _: &Facts) -> Option<Note> {
-    match (call.errno, call.command()?) {
-        (None, Command::Remove) => {
-            note("removed at once; calls that wait on it fail with EIDRM", "4.1")
-        }
-        _ => no_queue(call),
-    }
-}
-
-fn no_queue(call: &Call) -> Option<Note> {
-    match call.errno? {
-        Errno::EIDRM => note("the queue was removed while the call waited", "4.1"),
-        Errno::EINVAL => {
-            note("no queue has this id (any more), or the type or size is not valid", "4.1")
-        }
+/// msgctl and semctl.
+fn control(call: &Call, facts: &Facts, section: &'static str) -> Option<Note> {
+    match call.command()? {
+        _ if !call.succeeded() => failure(call, facts, section),
+        Command::Remove => note("removed at once; calls that wait on it fail with EIDRM", section),
         _ => None,
     }
 }
 
-pub fn semget(call: &Call, facts: &Facts) -> Option<Note> {
-    match call.errno {
-        None if facts.made => note("a new set of semaphores; Linux sets their values to 0", "4.10"),
-        None => note("opened: the set that has this key", "4.10"),
-        Some(_) => no_set(call),
-    }
+pub fn msgctl(call: &Call, facts: &Facts) -> Option<Note> {
+    control(call, facts, "4.1")
 }
 
-pub fn semop(call: &Call, _: &Facts) -> Option<Note> {
-    let text = match (call.errno, call.operation()?) {
-        (None, Operation::Take) => {
-            "taken: the value is lower now; the call waited if it was too low"
-        }
-        (None, Operation::Test) => "the value was 0",
-        (None, Operation::Post) => {
-            "posted: the value is higher now; a call that waits for this can go on"
-        }
-        (Some(Errno::EAGAIN), _) => "the call would have to wait (longer)",
-        _ => return no_set(call),
+pub fn semget(call: &Call, facts: &Facts) -> Option<Note> {
+    opened_or_made(call, facts, Kind::Sem, "4.10")
+}
+
+pub fn semop(call: &Call, facts: &Facts) -> Option<Note> {
+    if !call.succeeded() {
+        return failure(call, facts, "4.10");
+    }
+    let text = match call.operation()? {
+        Operation::Take => "taken: the value is lower now; the call waited if it was too low",
+        Operation::Test => "the value was 0",
+        Operation::Post => "posted: the value is higher now; a call that waits for this can go on",
     };
     note(text, "4.10")
 }
 
-pub fn semctl(call: &Call, _: &Facts) -> Option<Note> {
-    match (call.errno, call.command()?) {
-        (None, Command::Remove) => {
-            note("removed at once; calls that wait on it fail with EIDRM", "4.10")
-        }
-        _ => no_set(call),
-    }
-}
-
-fn no_set(call: &Call) -> Option<Note> {
-    match call.errno? {
-        Errno::EIDRM => note("the set was removed while the call waited", "4.10"),
-        Errno::EINVAL => {
-            note("no set has this id (any more), or the number of semaphores is not valid", "4.10")
-        }
-        _ => None,
-    }
+pub fn semctl(call: &Call, facts: &Facts) -> Option<Note> {
+    control(call, facts, "4.10")
 }
 
 /// What both forms of semop do while they have not ended.
 pub const SEMOP_SLEEPS: Sentence = say("sleeps until the semaphores allow it", "4.10");
 
 pub fn kill(call: &Call, facts: &Facts) -> Option<Note> {
-    if call.args[0].value <= 0 && call.errno.is_none() {
-        return note(
-            "not one process: 0 means the sender's process group, -1 all processes",
-            "4.9",
-        );
+    let pid = call.args[0].value;
+    if pid > 0 || call.errno.is_some() {
+        return sent(call, facts);
     }
-    sent(call, facts)
+    let whom = match pid {
+        0 => "pid 0: each process of the sender's own process group".into(),
+        -1 => {
+            let failed = facts.world.failed(Source::Fork);
+            let fork = failed.map_or("", |_| ", and what the fork that failed answered");
+            format!("pid -1: each process that it may send signals to{fork}")
+        }
+        group => format!("a negative pid: each process of the process group {}", -group),
+    };
+    note(whom, "4.9")
 }
 
 /// kill's relatives.
 pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
     let number = call.value("sig")?;
-    match call.errno {
-        Some(Errno::ESRCH) => return note("no process has this pid (any more)", "4.9"),
-        Some(Errno::EPERM) => return note("the process belongs to another user", "4.9"),
-        Some(_) => return None,
-        None if number == 0 => {
-            return note("signal 0: only checks whether the process exists", "4.9");
-        }
-        None => {}
+    if call.errno.is_some() {
+        return failure(call, facts, "4.9");
     }
-    match &facts.target {
+    if number == 0 {
+        return note("signal 0: only checks whether the process exists", "4.9");
+    }
+    let text = match &facts.target {
         Target::Waits(name) => {
-            note(format!("its target was in {name}: the signal interrupts that"), "4.8")
+            return note(format!("its target was in {name}: the signal interrupts that"), "4.8");
         }
-        Target::Blocks => {
-            note("its target blocks it: it stays pending until it is unblocked", "4.8")
+        Target::Takes(name) => {
+            return note(format!("its target was in {name}, which takes the signal"), "4.8");
         }
-        Target::Runs => note(
-            "its target did not wait: if its handler runs before pause, it does not end that pause",
-            "4.8",
-        ),
-        Target::Unknown => note("sent; it is delivered when its target runs next", "4.8"),
-    }
+        Target::Blocks => "its target blocks it: it stays pending until it is unblocked or taken",
+        Target::Runs => {
+            "its target did not wait: if its handler runs before pause, it does not end that pause"
+        }
+        Target::Itself => "sent to itself: it is delivered before this call returns",
+        Target::Dies if number == i64::from(libc::SIGKILL) => {
+            "it kills its target: no handler can catch it"
+        }
+        Target::Dies => "its target has no handler for it: the signal kills it",
+        Target::Stops => "it stops its target, until SIGCONT",
+        Target::Ignores => "its target ignores it: nothing happens",
+        Target::Ended => "its target has ended, and was not waited for: nobody gets the signal",
+        Target::Unknown => "sent; it is delivered when its target runs next",
+    };
+    note(text, "4.8")
 }
 
-pub fn rt_sigaction(call: &Call, _: &Facts) -> Option<Note> {
+pub fn rt_sigaction(call: &Call, facts: &Facts) -> Option<Note> {
+    if call.errno.is_some() {
+        return failure(call, facts, "4.8");
+    }
     let text = match call.action() {
         Some(Action::Ignore) => "from now on this signal is ignored",
         Some(Action::Default) => "from now on this signal has its default action",
@@ -282,52 +364,116 @@ pub fn rt_sigaction(call: &Call, _: &Facts) -> Option<Note> {
     note(text, "4.8")
 }
 
-pub fn rt_sigprocmask(call: &Call, _: &Facts) -> Option<Note> {
+pub fn rt_sigprocmask(call: &Call, facts: &Facts) -> Option<Note> {
+    if call.errno.is_some() {
+        return failure(call, facts, "4.8");
+    }
     if call.args[0].value != i64::from(libc::SIG_BLOCK) {
         return None;
     }
     note("blocked: such a signal stays pending, a standard signal only once", "4.8")
 }
 
-pub fn pause(_: &Call, _: &Facts) -> Option<Note> {
-    note("it slept until a signal with a handler came; the program gets EINTR", "4.8")
-}
-
-pub fn rt_sigsuspend(_: &Call, _: &Facts) -> Option<Note> {
-    note(
-        "it unblocked signals and slept in one step: one that was blocked before is not lost",
-        "4.8",
-    )
-}
-
-pub fn rt_sigtimedwait(call: &Call, _: &Facts) -> Option<Note> {
-    if call.errno.is_some() {
-        return None;
+/// What a wait for a signal says when a handler has ended it; else what did.
+fn ended_by_signal(call: &Call, facts: &Facts, text: &'static str) -> Option<Note> {
+    match facts.by {
+        Some(Interruption { fate: Fate::Handler, .. }) | None => note(text, "4.8"),
+        Some(_) => interrupted(call, facts),
     }
-    note("it received a signal without a handler", "4.10")
 }
 
-pub fn futex(call: &Call, _: &Facts) -> Option<Note> {
-    match (call.errno, call.futex()?, call.result) {
-        (Some(Errno::EAGAIN), ..) => {
-            note("the word had already changed, so the call did not sleep", "4.10")
-        }
-        (_, Futex::Wake, Some(0)) => {
-            note("wakes threads that sleep on this word; there were none", "4.10")
-        }
-        (_, Futex::Wake, _) => note("wakes threads that sleep on this word", "4.10"),
-        _ => None,
+pub fn pause(call: &Call, facts: &Facts) -> Option<Note> {
+    let text = "it slept until a signal with a handler came; the program gets EINTR";
+    ended_by_signal(call, facts, text)
+}
+
+pub fn rt_sigsuspend(call: &Call, facts: &Facts) -> Option<Note> {
+    let text =
+        "it unblocked signals and slept in one step: one that was blocked before is not lost";
+    ended_by_signal(call, facts, text)
+}
+
+pub fn rt_sigtimedwait(call: &Call, facts: &Facts) -> Option<Note> {
+    match call.errno {
+        Some(Errno::EAGAIN) => note("none of these signals came within the limit", "4.10"),
+        Some(_) => failure(call, facts, "4.10"),
+        None if call.interrupted => interrupted(call, facts),
+        None => note("it received a signal without a handler", "4.10"),
     }
+}
+
+pub fn futex(call: &Call, facts: &Facts) -> Option<Note> {
+    if !call.succeeded() {
+        return failure(call, facts, "4.10");
+    }
+    let text = match (call.futex()?, call.result) {
+        (Futex::Wake, Some(0)) => "wakes threads that sleep on this word; there were none",
+        (Futex::Wake, _) => "wakes threads that sleep on this word",
+        _ => return None,
+    };
+    match private_on_shared(call, facts.world) {
+        Some(more) => note(format!("{text}; {more}"), "4.10"),
+        None => note(text, "4.10"),
+    }
+}
+
+/// FUTEX_PRIVATE on memory that others share.
+fn private_on_shared(call: &Call, world: &dyn World) -> Option<String> {
+    let private = call.value("futex_op")? as c_int & libc::FUTEX_PRIVATE_FLAG != 0;
+    let what = world.shared(call.value("uaddr")? as u64).filter(|_| private)?;
+    Some(format!(
+        "the word is in {what}, but PRIVATE: other processes neither sleep nor wake here; that needs \
+         PTHREAD_PROCESS_SHARED, or sem_init's pshared"
+    ))
+}
+
+/// Does this call sleep for a mutex of the C library? Its word is 2 where others wait, or says by its
+/// highest bit that they do.
+pub fn waits_for_mutex(call: &Call) -> bool {
+    let value = call.value("val").unwrap_or(0) as u32;
+    match call.futex() {
+        Some(Futex::Lock) => true,
+        Some(Futex::Wait) => value == 2 || value >> 31 == 1,
+        _ => false,
+    }
+}
+
+/// What a sleep on a futex means: who has the lock, and why nobody may come.
+pub fn asleep_on_futex(call: &Call, world: &dyn World) -> Option<Note> {
+    let at = call.value("uaddr")? as u64;
+    if let Some(more) = private_on_shared(call, world) {
+        return note(
+            format!("sleeps until another thread of this process wakes it; {more}"),
+            "4.10",
+        );
+    }
+    let mutex = world.mutex(at).filter(|_| waits_for_mutex(call))?;
+    let owner = mutex.owner;
+    let text = match (mutex.own, mutex.ended) {
+        (true, _) => "sleeps for a mutex that it has locked itself".into(),
+        (_, true) => {
+            format!(
+                "sleeps for a mutex that {owner} had locked, which has ended without unlocking it"
+            )
+        }
+        _ => format!("sleeps until {owner} unlocks the mutex"),
+    };
+    note(text, "4.10")
 }
 
 /// nanosleep and clock_nanosleep.
-pub fn slept(_: &Call, _: &Facts) -> Option<Note> {
+pub fn slept(call: &Call, facts: &Facts) -> Option<Note> {
+    if !call.succeeded() {
+        return failure(call, facts, "4.8");
+    }
     note("a sleep does not order two processes: the other one may be slower", "4.8")
 }
 
-pub fn unshare(call: &Call, _: &Facts) -> Option<Note> {
-    let ipc = call.args[0].value & i64::from(libc::CLONE_NEWIPC) != 0;
-    if !ipc || call.errno.is_some() {
+pub fn unshare(call: &Call, facts: &Facts) -> Option<Note> {
+    if call.errno.is_some() {
+        return failure(call, facts, "4.4");
+    }
+    if call.args[0].value & i64::from(libc::CLONE_NEWIPC) == 0 {
         return None;
     }
     note("a new IPC namespace with its own, empty tables; the trace cannot read them", "4.4")

@@ -47,7 +47,7 @@ rows! {
         shown: Shown::Always,
         touches: &[Touch::Descriptors, Touch::Attached],
     }
-    SYS_execveat execveat(dirfd Int, pathname Path, argv Strings, envp Pointer, flags Hex) {
+    SYS_execveat execveat(dirfd Folder, pathname Path, argv Strings, envp Pointer, flags AtFlags) {
         shown: Shown::Always,
         touches: &[Touch::Descriptors, Touch::Attached],
     }
@@ -56,12 +56,14 @@ rows! {
         shown: Shown::Always,
         sleep: Sleep::Yes,
         touches: &[Touch::Children],
+        explain: notes::waited,
         asleep: Some(WAIT),
     }
     SYS_waitid waitid(idtype IdType, id Int, info OutInfo, options WaitOptions, rusage Pointer) {
         shown: Shown::Always,
         sleep: Sleep::Yes,
         touches: &[Touch::Children],
+        explain: notes::waited,
         asleep: Some(WAIT),
     }
 
@@ -74,18 +76,18 @@ rows! {
         changes: Changes::Process,
     }
 
-    SYS_unshare unshare(flags CloneBits) {
+    SYS_unshare unshare(flags Namespaces) {
         shown: Shown::Always,
         point: Point::Passes,
         changes: Changes::Namespace,
         explain: notes::unshare,
     }
-    SYS_setns setns(fd Int, nstype CloneBits) {
+    SYS_setns setns(fd Int, nstype Namespaces) {
         shown: Shown::Always,
         point: Point::Passes,
         changes: Changes::Namespace,
     }
-    SYS_prctl prctl() {
+    SYS_prctl prctl(op Int, arg Hex) {
         point: Point::Passes,
         changes: Changes::ParentDeath,
     }
@@ -93,11 +95,11 @@ rows! {
         point: Point::Passes,
         changes: Changes::Group,
     }
-    SYS_setpgid setpgid() {
+    SYS_setpgid setpgid(pid Int, pgid Int) {
         point: Point::Passes,
         changes: Changes::GroupOf,
     }
-    SYS_pidfd_open pidfd_open() { point: Point::Passes }
+    SYS_pidfd_open pidfd_open(pid Int, flags Hex) { point: Point::Passes }
     SYS_getppid getppid() { touches: &[Touch::Parent] }
     SYS_sched_yield sched_yield() { touches: &[] }
     // Made by the kernel, in place of a sleep that a stop signal interrupted.

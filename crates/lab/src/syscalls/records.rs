@@ -9,6 +9,9 @@ use crate::tracer::memory::{self, record};
 use crate::tracer::names::{self, IPC_64};
 use crate::tracer::{Tid, sender};
 
+/// `si_code` of a descriptor that is ready. siginfo(2)
+const SI_SIGIO: c_int = -5;
+
 /// `NULL`, or the address.
 pub fn pointer(value: u64) -> String {
     if value == 0 { "NULL".into() } else { format!("{value:#x}") }
@@ -23,7 +26,7 @@ pub fn literal(bytes: &[u8], limit: usize) -> String {
     let shown = &bytes[..bytes.len().min(limit)];
     for (i, part) in shown.chunks(32).enumerate() {
         // An octal escape at a seam would read differently before a digit of the next part.
-        let seam = shown.get((i + 1) * 32).is_some_and(u8::is_ascii_digit);
+        let seam = shown.get((i + 1) * 32).is_some_and(|next| (b'0'..=b'7').contains(next));
         let part = spell::bytes(part);
         let part = part.trim_start_matches('"').strip_suffix('"').unwrap_or(&part).to_string();
         text += if seam && part.ends_with("\\0") { &part[..part.len() - 1] } else { &part };
@@ -34,12 +37,12 @@ pub fn literal(bytes: &[u8], limit: usize) -> String {
     text + if bytes.len() > limit { "\"..." } else { "\"" }
 }
 
-/// `{mtype=1, mtext="hello"}`
-pub fn message(tid: Tid, at: u64, size: u64) -> Option<String> {
+/// `{mtype=1, mtext="hello"}`, and its type.
+pub fn message(tid: Tid, at: u64, size: u64) -> Option<(String, i64)> {
     let kind: i64 = record(tid, at)?;
     let shown = size.min(33) as usize;
     let text = memory::bytes(tid, at + 8, shown);
-    Some(format!("{{mtype={kind}, mtext={}}}", spell::bytes(&text)))
+    Some((format!("{{mtype={kind}, mtext={}}}", spell::bytes(&text)), kind))
 }
 
 /// `{sa_handler=SIG_IGN, sa_mask=[], sa_flags=SA_RESTORER, sa_restorer=0x7f…}`
@@ -84,36 +87,50 @@ pub fn info(info: &siginfo_t) -> String {
     {
         // SAFETY: as above.
         text += &format!(", si_addr={}", pointer(unsafe { info.si_addr() } as u64));
-    } else {
+    } else if code == libc::SI_TIMER {
+        let timer = names::hexadecimal(pid as u32);
+        text += &format!(", si_timerid={timer}, si_overrun={uid}, si_int={}", value as c_int);
+        text += &format!(", si_ptr={}", pointer(value));
+    } else if code == SI_SIGIO {
+        // SAFETY: the record is longer; a band and a descriptor stand behind three ints.
+        let words = unsafe { (&raw const *info).cast::<[i64; 4]>().read() };
+        text += &format!(", si_band={}, si_fd={}", words[2], words[3] as c_int);
+    } else if code <= 0 {
         text += &format!(", si_pid={pid}, si_uid={uid}");
-        if code == libc::SI_QUEUE {
+        if code == libc::SI_QUEUE && value != 0 {
             text += &format!(", si_int={}, si_ptr={}", value as c_int, pointer(value));
         }
     }
     text + "}"
 }
 
-/// What IPC_SET takes.
-pub fn set(tid: Tid, kind: Kind, command: Command, at: u64) -> Option<String> {
+/// What IPC_SET takes, and the user and the group in it.
+pub fn set(tid: Tid, kind: Kind, command: Command, at: u64) -> Option<(String, [u32; 2])> {
     if command != Command::Set {
         return None;
     }
+    // The kernel's mode has 32 bits; it stands behind a key and four ids.
+    let mode: u32 = record(tid, at + 20)?;
     let who = |p: &libc::ipc_perm| {
         let id = |id: u32| if id == u32::MAX { -1 } else { i64::from(id) };
-        format!("uid={}, gid={}, mode=0{:02o}", id(p.uid), id(p.gid), p.mode)
+        format!("uid={}, gid={}, mode=0{mode:02o}", id(p.uid), id(p.gid))
     };
     match kind {
         Kind::Shm => {
             let ds: libc::shmid_ds = record(tid, at)?;
-            Some(format!("{{shm_perm={{{}}}}}", who(&ds.shm_perm)))
+            let p = &ds.shm_perm;
+            Some((format!("{{shm_perm={{{}}}}}", who(p)), [p.uid, p.gid]))
         }
         Kind::Msg => {
             let ds: libc::msqid_ds = record(tid, at)?;
-            Some(format!("{{msg_perm={{{}}}, msg_qbytes={}}}", who(&ds.msg_perm), ds.msg_qbytes))
+            let p = &ds.msg_perm;
+            let text = format!("{{msg_perm={{{}}}, msg_qbytes={}}}", who(p), ds.msg_qbytes);
+            Some((text, [p.uid, p.gid]))
         }
         Kind::Sem => {
             let ds: libc::semid_ds = record(tid, at)?;
-            Some(format!("{{sem_perm={{{}}}}}", who(&ds.sem_perm)))
+            let p = &ds.sem_perm;
+            Some((format!("{{sem_perm={{{}}}}}", who(p)), [p.uid, p.gid]))
         }
     }
 }
@@ -167,14 +184,22 @@ pub fn got(tid: Tid, kind: Kind, command: c_int, at: u64) -> Option<String> {
             let times = format!("sem_otime={}, sem_ctime={}", ds.sem_otime, ds.sem_ctime);
             Some(format!("{{{perm}, {times}, sem_nsems={}}}", ds.sem_nsems))
         }
+        (Kind::Sem, libc::IPC_INFO | 19) => {
+            let info: [i32; 10] = record(tid, at)?;
+            let names = "semmap semmni semmns semmnu semmsl semopm semume semusz semvmx semaem";
+            let fields = names.split(' ').zip(info).map(|(name, n)| format!("{name}={n}"));
+            Some(format!("{{{}}}", fields.collect::<Vec<_>>().join(", ")))
+        }
         _ => None,
     }
 }
 
 /// `{flags=CLONE_VM|CLONE_VFORK, exit_signal=SIGCHLD, stack=0x…, stack_size=0x9000}`
-pub fn clone_args(tid: Tid, at: u64) -> String {
-    let Some(args) = record::<[u64; 8]>(tid, at) else { return pointer(at) };
+pub fn clone_args(tid: Tid, at: u64, size: u64) -> String {
+    let args = record::<[u64; 8]>(tid, at).filter(|_| size >= 64);
+    let Some(args) = args else { return pointer(at) };
     let [flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls] = args;
+    const INTO_CGROUP: u64 = 1 << 33;
     let has = |bits: c_int| flags & bits as u64 != 0;
     let mut text = format!("{{flags={}", names::clone(flags));
     if has(libc::CLONE_PIDFD) {
@@ -187,9 +212,16 @@ pub fn clone_args(tid: Tid, at: u64) -> String {
         text += &format!(", parent_tid={}", pointer(parent_tid));
     }
     text += &format!(", exit_signal={}", names::signal(exit_signal as c_int));
-    text += &format!(", stack={}, stack_size={stack_size:#x}", pointer(stack));
+    let stack_size = if stack_size == 0 { "0".into() } else { format!("{stack_size:#x}") };
+    text += &format!(", stack={}, stack_size={stack_size}", pointer(stack));
     if has(libc::CLONE_SETTLS) {
         text += &format!(", tls={tls:#x}");
+    }
+    if flags & INTO_CGROUP != 0
+        && size >= 88
+        && let Some(cgroup) = record::<u64>(tid, at + 80)
+    {
+        text += &format!(", cgroup={cgroup}");
     }
     text + "}"
 }

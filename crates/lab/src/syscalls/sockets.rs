@@ -6,41 +6,41 @@ use super::cells::*;
 const ON_DESCRIPTOR: &[Touch] = &[Touch::Descriptor];
 
 rows! {
-    SYS_bind bind(fd Int) { touches: ON_DESCRIPTOR }
-    SYS_listen listen(fd Int) { touches: ON_DESCRIPTOR }
-    SYS_connect connect(fd Int) {
+    SYS_bind bind(fd Int, addr Pointer, addrlen Size) { touches: ON_DESCRIPTOR }
+    SYS_listen listen(fd Int, backlog Int) { touches: ON_DESCRIPTOR }
+    SYS_connect connect(fd Int, addr Pointer, addrlen Size) {
         sleep: Sleep::Yes,
         touches: ON_DESCRIPTOR,
     }
-    SYS_accept accept(fd Int) {
+    SYS_accept accept(fd Int, addr Pointer, addrlen Pointer) {
         sleep: Sleep::Yes,
         touches: ON_DESCRIPTOR,
     }
-    SYS_accept4 accept4(fd Int) {
+    SYS_accept4 accept4(fd Int, addr Pointer, addrlen Pointer, flags Hex) {
         sleep: Sleep::Yes,
         touches: ON_DESCRIPTOR,
     }
-    SYS_sendto sendto(fd Int) {
-        sleep: Sleep::Yes,
-        wakes: Wakes::Reader,
-        touches: ON_DESCRIPTOR,
-    }
-    SYS_sendmsg sendmsg(fd Int) {
+    SYS_sendto sendto(fd Int, buf Text, len Size, flags Hex, dest_addr Pointer, addrlen Size) {
         sleep: Sleep::Yes,
         wakes: Wakes::Reader,
         touches: ON_DESCRIPTOR,
     }
-    SYS_recvfrom recvfrom(fd Int) {
+    SYS_sendmsg sendmsg(fd Int, msg Pointer, flags Hex) {
+        sleep: Sleep::Yes,
+        wakes: Wakes::Reader,
+        touches: ON_DESCRIPTOR,
+    }
+    SYS_recvfrom recvfrom(fd Int, buf OutText, len Size, flags Hex, src_addr Pointer, addrlen Pointer) {
         sleep: Sleep::Yes,
         touches: ON_DESCRIPTOR,
     }
-    SYS_recvmsg recvmsg(fd Int) {
+    SYS_recvmsg recvmsg(fd Int, msg Pointer, flags Hex) {
         sleep: Sleep::Yes,
         touches: ON_DESCRIPTOR,
     }
-    SYS_shutdown shutdown(fd Int) { touches: ON_DESCRIPTOR }
+    SYS_shutdown shutdown(fd Int, how Int) { touches: ON_DESCRIPTOR }
     // SO_RCVTIMEO and SO_SNDTIMEO are limits that are not ours.
-    SYS_setsockopt setsockopt(fd Int) {
+    SYS_setsockopt setsockopt(fd Int, level Int, optname Int, optval Pointer, optlen Size) {
         touches: ON_DESCRIPTOR,
         changes: Changes::ForeignTimer,
     }

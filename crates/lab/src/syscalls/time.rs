@@ -23,20 +23,20 @@ rows! {
         explain: notes::slept,
     }
     #[cfg(target_arch = "x86_64")]
-    SYS_alarm alarm(seconds Size) {
+    SYS_alarm alarm(seconds Unsigned) {
         shown: Shown::Always,
         touches: &[Touch::Time],
         changes: Changes::Alarm,
     }
-    SYS_setitimer setitimer() {
+    SYS_setitimer setitimer(which Int, new_value Pointer, old_value Pointer) {
         touches: &[Touch::Time],
         changes: Changes::Timer,
     }
-    SYS_timer_settime timer_settime() {
+    SYS_timer_settime timer_settime(timerid Int, flags TimerFlags, new_value Pointer, old_value Pointer) {
         touches: &[Touch::Time],
         changes: Changes::ForeignTimer,
     }
-    SYS_timerfd_settime timerfd_settime(fd Int) {
+    SYS_timerfd_settime timerfd_settime(fd Int, flags TimerFlags, new_value Pointer, old_value Pointer) {
         touches: &[Touch::Descriptor, Touch::Time],
         changes: Changes::ForeignTimer,
     }

@@ -1,24 +1,23 @@
 //! The books: which processes and threads there are, and what is known of each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::rc::Rc;
 
 use libc::c_int;
+use nix::errno::Errno;
 
 use super::doing::Doing;
 use super::journal::Lane;
-use crate::event::{Action, Birth, Call, Note, What};
+use super::process::{Process, Segment, mapped_segments};
+use crate::event::{Action, Birth, Call, What};
 use crate::syscalls;
-use crate::syscalls::cells::{Addressee, Changes, LetsIn, Object, Shown, Sleep, Wakes};
-use crate::syscalls::decode::KeyFile;
-use crate::syscalls::notes::Target;
+use crate::syscalls::cells::{Changes, Object, Shown};
+use crate::syscalls::decode;
+use crate::syscalls::world::Source;
 use crate::tracer::program::file_name;
 use crate::tracer::{Tid, names};
 
-/// A file that ftok looks at was looked at shortly before.
-const FILES: usize = 8;
 /// A poll is shown if it has taken so long. Microseconds.
 const BLOCKED: u64 = 1000;
 
@@ -53,68 +52,13 @@ impl Thread {
     }
 }
 
-/// What a process has, as far as it matters here.
-#[derive(Clone)]
-pub struct Process {
-    name: Rc<str>,
-    actions: BTreeMap<c_int, Action>,
-    /// Segments by the addresses where they are attached.
-    attached: BTreeMap<u64, c_int>,
-    /// Files that it looked up last.
-    files: Vec<KeyFile>,
-    /// It runs in its parent's memory, until it calls exec: vfork.
-    borrowed: bool,
-    /// It is in another IPC namespace, whose tables we do not see.
-    pub elsewhere: bool,
-}
-
-impl Process {
-    /// What it does with a signal, as far as that was seen: calls that set it for the signals by
-    /// which programs wake each other are, others are not.
-    pub fn action(&self, signal: c_int) -> Action {
-        let seen = syscalls::handler_is_seen(signal);
-        let unset = if seen { Action::Default } else { Action::Unknown };
-        self.actions.get(&signal).copied().unwrap_or(unset)
-    }
-
-    /// It has looked a file up.
-    pub fn looked_up(&mut self, file: KeyFile) {
-        self.files.retain(|known| known.path != file.path);
-        self.files.push(file);
-        if self.files.len() > FILES {
-            self.files.remove(0);
-        }
-    }
-
-    /// The file of which this key was made, if it was looked at shortly before.
-    pub fn file_of(&mut self, key: c_int) -> Option<KeyFile> {
-        let made_of = |file: &KeyFile| {
-            let (device, inode) = (file.device & 0xff, file.inode & 0xffff);
-            key as u32 & 0xff_ffff == (device << 16 | inode) as u32
-        };
-        let at = self.files.iter().rposition(made_of).filter(|_| key != libc::IPC_PRIVATE)?;
-        Some(self.files.remove(at))
-    }
-
-    /// The segments that it has attached itself and whose tables we see.
-    pub fn segments(&self) -> BTreeSet<c_int> {
-        if self.borrowed || self.elsewhere {
-            return BTreeSet::new();
-        }
-        self.attached.values().copied().collect()
-    }
-
-    /// Does its end detach something?
-    pub fn detaches(&self) -> bool {
-        !self.attached.is_empty() && !self.borrowed
-    }
-}
-
 /// All of them.
 #[derive(Default)]
 pub struct Books {
     threads: BTreeMap<Tid, Thread>,
     processes: BTreeMap<i32, Process>,
+    /// What threads and processes were called that have ended.
+    ended: BTreeMap<Tid, String>,
 }
 
 /// A process or thread that was just made.
@@ -129,14 +73,7 @@ pub struct Newborn {
 impl Books {
     /// A program was started, in a process of its own.
     pub fn add(&mut self, pid: Tid, name: String) {
-        let process = Process {
-            name: name.into(),
-            actions: ignored(pid),
-            attached: BTreeMap::new(),
-            files: vec![],
-            borrowed: false,
-            elsewhere: false,
-        };
+        let process = Process::new(pid, name);
         self.processes.insert(pid, process);
         self.threads.insert(pid, Thread::new(pid));
     }
@@ -157,6 +94,41 @@ impl Books {
     /// A thread's process.
     pub fn process_of_mut(&mut self, tid: Tid) -> Option<&mut Process> {
         self.processes.get_mut(&self.threads.get(&tid)?.pid)
+    }
+
+    /// The threads of a process.
+    pub fn threads_of(&self, pid: i32) -> Vec<Tid> {
+        let its = self.threads.iter().filter(|(_, thread)| thread.pid == pid);
+        its.map(|(tid, _)| *tid).collect()
+    }
+
+    /// Is there only one process?
+    pub fn one_process(&self) -> bool {
+        self.processes.len() == 1
+    }
+
+    /// A process or thread, for a sentence.
+    pub fn who(&self, tid: Tid) -> String {
+        let lane = self.lane(tid);
+        match self.ended.get(&tid) {
+            _ if self.threads.contains_key(&tid) && lane.pid != tid => {
+                format!("thread {tid} of {} {}", lane.name, lane.pid)
+            }
+            _ if self.threads.contains_key(&tid) => format!("{} {tid}", lane.name),
+            Some(name) => name.clone(),
+            None => format!("process {tid} (not watched)"),
+        }
+    }
+
+    /// What one was called that has ended.
+    pub fn ended(&self, tid: Tid) -> Option<&str> {
+        self.ended.get(&tid).map(String::as_str)
+    }
+
+    /// The threads that sleep for a mutex, and its word.
+    pub fn for_mutexes(&self) -> Vec<(Tid, u64)> {
+        let told = self.all_doing().filter(|(_, doing)| doing.told);
+        told.filter_map(|(tid, doing)| Some((tid, doing.mutex()?))).collect()
     }
 
     /// The call that a thread is in.
@@ -198,11 +170,11 @@ impl Books {
         all.into_iter().map(|(tid, _)| tid).collect()
     }
 
-    /// The event `enter` of the call that a thread is in, and what it means.
-    pub fn enter(&mut self, tid: Tid) -> Option<(What, Option<Note>)> {
+    /// The event `enter` of the call that a thread is in.
+    pub fn enter(&mut self, tid: Tid) -> Option<What> {
         let doing = self.threads.get_mut(&tid)?.doing.as_mut()?;
         doing.told = true;
-        Some((What::Enter { call: doing.call.clone()? }, doing.note()))
+        Some(What::Enter { call: doing.call.clone()? })
     }
 
     /// What the C library does for itself, around fork and in a vfork child, and a poll that did not
@@ -223,43 +195,14 @@ impl Books {
         }
     }
 
-    /// For a signal that was sent: what its target is doing.
-    pub fn target(&self, tid: Tid, doing: &Doing) -> Target {
-        let Wakes::Addressee(to) = doing.row.wakes else { return Target::Unknown };
-        let args = &doing.entry.args;
-        let signal = args[to.signal()] as c_int;
-        let to = match to {
-            Addressee::Process | Addressee::Thread => args[0] as Tid,
-            Addressee::ThreadOf => args[1] as Tid,
-            Addressee::Pidfd => return Target::Unknown,
-        };
-        let Some(thread) =
-            self.threads.get(&to).filter(|_| to != tid && (1..=64).contains(&signal))
-        else {
-            return Target::Unknown;
-        };
-        let process = self.processes.get(&thread.pid);
-        let handled = process.is_some_and(|process| process.action(signal) == Action::Handler);
-        let blocked = thread.blocked >> (signal - 1) & 1 == 1;
-        let waits = thread.doing.as_ref().filter(|doing| doing.waits()).map(|doing| doing.row);
-        match waits {
-            // These two have a say of their own in what is blocked.
-            Some(row) if row.sleep == Sleep::Signal(LetsIn::ByMask) && handled => {
-                Target::Waits(row.name)
-            }
-            Some(row) if row.sleep == Sleep::Signal(LetsIn::Taken) => Target::Waits(row.name),
-            _ if blocked => Target::Blocks,
-            Some(row) if handled => Target::Waits(row.name),
-            None if handled => Target::Runs,
-            _ => Target::Unknown,
-        }
-    }
-
     /// The segment that a call is going to change.
     pub fn segment_of(&self, tid: Tid, doing: &Doing) -> Option<c_int> {
         let process = self.process_of(tid).filter(|process| !process.elsewhere)?;
         match doing.row.object {
-            Object::Detach => process.attached.get(&doing.entry.args[0]).copied(),
+            Object::Detach => {
+                let at = doing.entry.args[0];
+                process.attached_at(at).or_else(|| moved_to(tid, at))
+            }
             _ if doing.changes_segment() => Some(doing.entry.args[0] as c_int),
             _ => None,
         }
@@ -267,16 +210,35 @@ impl Books {
 
     /// A call has succeeded: what has it changed in its process?
     pub fn account(&mut self, tid: Tid, doing: &Doing, call: &Call, result: i64) {
+        let flags = match doing.row.changes {
+            Changes::Action => decode::action_flags(tid, &doing.entry),
+            _ => 0,
+        };
         let Some(process) = self.process_of_mut(tid) else { return };
         let args = &doing.entry.args;
         match (doing.row.object, doing.row.changes) {
-            (Object::Attach, _) => _ = process.attached.insert(result as u64, args[0] as c_int),
-            (Object::Detach, _) => _ = process.attached.remove(&args[0]),
-            (_, Changes::Action) => {
+            (Object::Attach, _) => {
+                process.attach(result as u64, Segment { id: args[0] as c_int, size: doing.size });
+            }
+            (Object::Detach, _) => process.detach(args[0], doing.segment),
+            (_, Changes::Action) if args[1] != 0 => {
                 let action = call.action().unwrap_or(Action::Handler);
-                process.actions.insert(args[0] as c_int, action);
+                process.set_action(args[0] as c_int, action, flags);
             }
             _ => {}
+        }
+    }
+
+    /// A call has failed: its -1 may be passed on to another.
+    pub fn failed(&mut self, tid: Tid, doing: &Doing, call: &Call, errno: Errno) {
+        let source = match doing.row.object {
+            Object::Get { kind, .. } => Source::Get(kind),
+            Object::Attach => Source::Attach,
+            _ if doing.row.makes_child() => Source::Fork,
+            _ => return,
+        };
+        if let Some(process) = self.process_of_mut(tid) {
+            process.fails(source, call.name.to_string(), errno);
         }
     }
 
@@ -293,7 +255,7 @@ impl Books {
         let mut process = self.processes.get(&pid)?.clone();
         let of = if is_thread { pid } else { child };
         self.threads.insert(child, Thread { blocked, masked, ..Thread::new(of) });
-        let inherits = !process.attached.is_empty() && !has(libc::CLONE_VM);
+        let inherits = process.has_attached() && !has(libc::CLONE_VM);
         if !is_thread {
             process.name = "child".into();
             process.borrowed = has(libc::CLONE_VM);
@@ -320,31 +282,25 @@ impl Books {
         let call = self.doing(pid).and_then(|doing| doing.call.as_ref());
         let name = call.and_then(Call::path).map(|path| file_name(Path::new(path)));
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        if let Some(name) = name {
-            process.name = name.into();
-        }
-        process.actions.retain(|_, action| *action == Action::Ignore);
+        process.renamed(name);
     }
 
     /// Its former memory is gone, and what was attached there.
     pub fn forgets(&mut self, pid: Tid) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        process.borrowed = false;
-        process.attached.clear();
-        process.files.clear();
+        process.forgets();
     }
 
     /// A thread has ended; with the main one its process.
     pub fn remove(&mut self, tid: Tid) {
+        let name = self.who(tid);
+        self.ended.insert(tid, name);
         self.processes.remove(&tid);
         self.threads.remove(&tid);
     }
 }
 
-/// The signals that a program ignores from its start, because we were started so.
-fn ignored(pid: i32) -> BTreeMap<c_int, Action> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    (1..=64).filter(|n| mask >> (n - 1) & 1 == 1).map(|n| (n, Action::Ignore)).collect()
+/// The segment that shmdt finds by this address though shmat did not answer it: mremap moved it.
+fn moved_to(tid: Tid, at: u64) -> Option<c_int> {
+    mapped_segments(tid).into_iter().find(|one| one.base == at).map(|one| one.id)
 }

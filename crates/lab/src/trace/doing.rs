@@ -5,6 +5,7 @@ use sysv::tables::Kind;
 
 use crate::event::{Call, Command, Futex, Note};
 use crate::syscalls::cells::{CallRow, Object};
+use crate::syscalls::notes::{Target, waits_for_mutex};
 use crate::tracer::Entry;
 
 /// A call that has begun.
@@ -19,17 +20,31 @@ pub struct Doing {
     pub told: bool,
     /// The segment that it changes.
     pub segment: Option<c_int>,
+    /// The bytes that it had.
+    pub size: u64,
     /// There was an object of its key before.
     pub existed: bool,
     /// It writes to where we write.
     pub here: bool,
+    /// For a signal: what its target was doing when it was sent.
+    pub target: Target,
 }
 
 impl Doing {
     /// It begins.
     pub fn new(entry: Entry, row: &'static CallRow, began: u64) -> Doing {
-        let (call, segment) = (None, None);
-        Doing { entry, row, call, began, told: false, segment, existed: false, here: false }
+        Doing {
+            entry,
+            row,
+            call: None,
+            began,
+            told: false,
+            segment: None,
+            size: 0,
+            existed: false,
+            here: false,
+            target: Target::Unknown,
+        }
     }
 
     /// Is it shown, and can it sleep until another process does something, or some time has passed?
@@ -53,6 +68,11 @@ impl Doing {
         let futex = self.call.as_ref()?.futex();
         let asleep = futex.is_none_or(|what| what == Futex::Wait);
         self.row.asleep.filter(|_| asleep).map(Note::from)
+    }
+
+    /// The word of the mutex for which it sleeps.
+    pub fn mutex(&self) -> Option<u64> {
+        self.call.as_ref().filter(|call| waits_for_mutex(call)).map(|_| self.entry.args[0])
     }
 
     /// Does it change its segment, whose id is its first argument?

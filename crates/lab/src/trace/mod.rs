@@ -5,6 +5,9 @@
 //! | [`watch`] | stops in, resumes out: how each tracee goes on, and when the trace ends |
 //! | [`teller`] | what a stop means: the events that are made of it |
 //! | [`books`] | which processes and threads there are, and what is known of each |
+//! | [`process`] | what is known of a process |
+//! | [`signals`] | what a signal meets, and what it interrupts |
+//! | [`world`] | what all these say beside a call |
 //! | [`doing`] | a call that has begun and not ended |
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
@@ -34,9 +37,12 @@ mod doing;
 mod journal;
 mod notes;
 mod objects;
+mod process;
 mod roots;
+mod signals;
 mod teller;
 mod watch;
+mod world;
 
 use roots::End;
 use watch::Watch;
@@ -64,8 +70,8 @@ pub struct Trace {
     /// Print only calls and signals, without what they mean
     #[arg(long)]
     brief: bool,
-    /// The program and its arguments
-    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    /// The program, and behind it its own arguments; `--` may stand before it
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
@@ -94,7 +100,8 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
         Box::new(Json)
     } else {
         choose_colours(&out);
-        Box::new(Text::new(out.columns(), !trace.brief))
+        let names: Vec<String> = programs.iter().map(Program::name).collect();
+        Box::new(Text::new(out.columns(), !trace.brief, &names))
     };
     let signals = Signals::found();
     asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);

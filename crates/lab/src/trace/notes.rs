@@ -3,7 +3,9 @@
 use libc::c_int;
 use sysv::tables::Kind;
 
+use super::process::{Disposition, Reset};
 use crate::event::{Action, Birth, Note};
+use crate::syscalls::notes::{Fate, fate};
 
 fn note(text: &'static str, section: &'static str) -> Option<Note> {
     Some(Note::new(text, section))
@@ -14,17 +16,34 @@ pub fn ftok() -> Note {
     Note::new("this key is made from the file's inode and device, and from proj_id", "4.4")
 }
 
-/// A signal that is delivered.
-pub fn signal(signal: c_int, action: Action) -> Option<Note> {
-    match (signal, action) {
-        (libc::SIGUSR1 | libc::SIGUSR2, Action::Default) => {
-            note("there is no handler (yet): this kills the process", "4.8")
-        }
-        (libc::SIGUSR1 | libc::SIGUSR2, Action::Handler) => {
-            note("its handler runs, and interrupts a wait that has begun", "4.8")
-        }
-        (libc::SIGSEGV, _) => {
-            note("it accessed memory that is not mapped, or not for this access", "4.5")
+/// Signals that nobody handles who is not about to end: the kernel sends them for what a program
+/// has done.
+const FAULTS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
+
+/// Why a signal finds no handler.
+fn no_handler(known: Option<&Disposition>) -> &'static str {
+    match known.and_then(|one| one.reset) {
+        Some(Reset::Itself) => "its handler was replaced by the default action (SIG_DFL)",
+        Some(Reset::Once) => "its handler was for one signal only (SA_RESETHAND), and has run",
+        Some(Reset::Exec) => "it had a handler; exec has set the default action again",
+        None => "no handler was installed so far",
+    }
+}
+
+/// A signal that is delivered. `fault`: why the memory could not be accessed.
+pub fn signal(
+    signal: c_int,
+    action: Action,
+    known: Option<&Disposition>,
+    fault: Option<String>,
+) -> Option<Note> {
+    if let Some(fault) = fault {
+        return Some(Note::new(fault, "4.5"));
+    }
+    match fate(signal, action) {
+        Fate::Handler => note("its handler runs before the program goes on", "4.8"),
+        Fate::Kills if action == Action::Default => {
+            Some(Note::new(format!("{}: it kills the process", no_handler(known)), "4.8"))
         }
         _ => None,
     }
@@ -47,19 +66,23 @@ pub fn exited(attached: bool) -> Option<Note> {
 }
 
 /// A process that a signal has killed.
-pub fn killed(signal: c_int, action: Action) -> Option<Note> {
+pub fn killed(signal: c_int, attached: bool) -> Option<Note> {
     match signal {
-        libc::SIGUSR1 | libc::SIGUSR2 if action == Action::Default => {
-            note("the signal came before its handler was installed", "4.8")
-        }
-        libc::SIGKILL => {
+        libc::SIGKILL if attached => {
             note("its clean-up did not run; the kernel has detached its segments", "4.10")
         }
-        libc::SIGSEGV => {
-            note("it accessed memory that is not mapped, or not for this access", "4.5")
-        }
+        libc::SIGKILL => note("its clean-up did not run", "4.10"),
+        _ if FAULTS.contains(&signal) => None,
+        _ if attached => note("the kernel has detached its segments", "4.6"),
         _ => None,
     }
+}
+
+/// A thread that has ended with a mutex, for which others sleep.
+pub fn has_mutex(sleeper: &str) -> Note {
+    let text =
+        format!("it had locked the mutex for which {sleeper} sleeps, and has not unlocked it");
+    Note::new(text, "4.10")
 }
 
 /// An object that is left behind.

@@ -13,6 +13,7 @@ use sysv::tables::Kind;
 use super::doing::Doing;
 use crate::event::{Row, What};
 use crate::syscalls::cells::Object;
+use crate::syscalls::world::Removed;
 use crate::tracer::zeroed;
 
 /// The objects that these programs have used, of one IPC namespace: ours.
@@ -20,6 +21,10 @@ pub struct Objects {
     /// Segments by id, as they were seen last.
     segments: BTreeMap<c_int, Option<Row>>,
     made: Vec<Made>,
+    /// All that a call of theirs has answered, or removed; each kind by its id.
+    used: [BTreeMap<c_int, Used>; 3],
+    /// How many that are.
+    count: u64,
     since: i64,
     namespace: Option<PathBuf>,
 }
@@ -30,6 +35,18 @@ struct Made {
     kind: Kind,
     id: c_int,
     key: key_t,
+}
+
+/// An object that these programs have used.
+struct Used {
+    key: key_t,
+    /// The how manieth.
+    n: u64,
+    /// Who made it, if one of them did.
+    maker: Option<String>,
+    removed: bool,
+    /// Who did that, if one of them did.
+    remover: Option<String>,
 }
 
 /// A segment, as it was when it was seen last, and as it is now. `None`: it has no row.
@@ -67,7 +84,8 @@ impl Objects {
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
         // The kernel stamps an object with the second of the last tick, which may be the one before.
         let namespace = namespace("self");
-        Objects { segments: BTreeMap::new(), made: vec![], since: now - 1, namespace }
+        let (segments, made, used) = (BTreeMap::new(), vec![], Default::default());
+        Objects { segments, made, used, count: 0, since: now - 1, namespace }
     }
 
     /// Is a process in another IPC namespace, whose tables we do not see?
@@ -116,6 +134,57 @@ impl Objects {
         let known = self.made.contains(&one) || self.segments.contains_key(&one.id);
         let fresh = |stat: Stat| stat.row.cpid == Some(pid) && stat.ctime >= self.since;
         !known && segment(one.id).is_some_and(fresh)
+    }
+
+    /// A call of `who` has answered this object.
+    pub fn opened(&mut self, kind: Kind, id: c_int, key: key_t, made: bool, who: &str) {
+        let known = self.used(kind, id).is_some_and(|one| !one.removed);
+        if !known || made {
+            self.count += 1;
+            let maker = made.then(|| who.to_string());
+            let one = Used { key, n: self.count, maker, removed: false, remover: None };
+            self.used[kind as usize].insert(id, one);
+        }
+    }
+
+    /// `who` has removed this object. It may have learned its id without a call.
+    pub fn removed(&mut self, kind: Kind, id: c_int, who: String) {
+        if self.used(kind, id).is_none() {
+            let row = self.segments.get(&id).and_then(Option::as_ref);
+            let key = row.filter(|_| kind == Kind::Shm).map_or(libc::IPC_PRIVATE, |row| row.key);
+            self.opened(kind, id, key, false, &who);
+        }
+        if let Some(one) = self.used[kind as usize].get_mut(&id) {
+            (one.removed, one.remover) = (true, Some(who));
+        }
+    }
+
+    fn used(&self, kind: Kind, id: c_int) -> Option<&Used> {
+        self.used[kind as usize].get(&id)
+    }
+
+    /// Do they use an object with this id?
+    pub fn uses(&self, kind: Kind, id: c_int) -> bool {
+        self.used(kind, id).is_some_and(|one| !one.removed)
+    }
+
+    /// Who of them made this object?
+    pub fn maker(&self, kind: Kind, id: c_int) -> Option<&str> {
+        self.used(kind, id)?.maker.as_deref()
+    }
+
+    /// They have used an object with this id, and it does not exist any more: who removed it?
+    pub fn gone(&self, kind: Kind, id: c_int) -> Option<Removed> {
+        let by = self.used(kind, id)?.remover.clone();
+        Some(Removed { id, by })
+    }
+
+    /// They have used an object with this key, and none has it now: which one, and who removed it?
+    pub fn gone_with_key(&self, kind: Kind, key: key_t) -> Option<Removed> {
+        let all = self.used[kind as usize].iter();
+        let had = all.filter(|(_, one)| one.key == key && key != libc::IPC_PRIVATE);
+        let (id, one) = had.max_by_key(|(_, one)| one.n)?;
+        Some(Removed { id: *id, by: one.remover.clone() })
     }
 
     /// What was made and is still there.
@@ -176,7 +245,7 @@ fn segment(shmid: c_int) -> Option<Stat> {
 }
 
 /// A row of /proc/sysvipc.
-fn from_table(kind: Kind, row: &tables::Row) -> Row {
+pub fn from_table(kind: Kind, row: &tables::Row) -> Row {
     let number = |name: &str| Some(row.get(name) as u64);
     let pid = |name: &str| Some(row.get(name) as i32);
     let (shm, msg, sem) = (kind == Kind::Shm, kind == Kind::Msg, kind == Kind::Sem);

@@ -3,20 +3,27 @@
 use std::fs;
 
 use libc::{c_int, siginfo_t};
+use nix::errno::Errno;
 use sysv::tables::Kind;
 
-use super::books::{Books, Process};
+use super::books::Books;
 use super::doing::Doing;
 use super::journal::{Journal, TICK};
 use super::notes;
 use super::objects::{Left, Objects, Seen};
+use super::process::Process;
 use super::roots::End;
-use crate::event::{Action, Birth, Call, Note, What};
+use super::signals;
+use super::world::{Here, mutex_owner};
+use crate::event::{Birth, Call, Command, Futex, Note, What};
 use crate::syscalls::cells::{Changes, Object, Shown};
-use crate::syscalls::notes::Facts;
-use crate::syscalls::{self, decode};
+use crate::syscalls::notes::{Facts, asleep_on_futex};
+use crate::syscalls::{self, causes, decode};
 use crate::tracer::{Entry, Tid, names, sender};
 use crate::view::{Out, View};
+
+/// `si_code` of a fault for which the kernel has no address.
+const SI_KERNEL: c_int = 0x80;
 
 /// Makes events of what happens.
 pub struct Teller {
@@ -96,6 +103,7 @@ impl Teller {
             _ => {
                 doing.call = Some(decode::enter(tid, &entry));
                 self.before(tid, &mut doing);
+                doing.target = signals::target(&self.books, tid, &doing);
                 if doing.waits() {
                     self.journal.want_tick();
                 }
@@ -114,7 +122,8 @@ impl Teller {
         }
         doing.segment = self.books.segment_of(tid, doing);
         if let Some(shmid) = doing.segment {
-            self.objects.look(shmid);
+            let seen = self.objects.look(shmid);
+            doing.size = seen.after.and_then(|row| row.size).unwrap_or(0);
         }
         doing.existed = Objects::has(doing);
     }
@@ -125,7 +134,7 @@ impl Teller {
         let Some(mut doing) = doing else { return };
         match doing.row.shown {
             Shown::File | Shown::FileAt if result == 0 => self.looked_up(tid, &doing.entry),
-            Shown::File | Shown::FileAt => {}
+            Shown::File | Shown::FileAt => self.looked_in_vain(tid, &doing.entry, result),
             Shown::Output if result > 0 => {
                 let (fd, text) =
                     (doing.entry.args[0] as i32, decode::written(tid, &doing.entry, result));
@@ -148,6 +157,14 @@ impl Teller {
         }
     }
 
+    fn looked_in_vain(&mut self, tid: Tid, entry: &Entry, result: i64) {
+        if let Some(path) = decode::path_looked_up(tid, entry)
+            && let Some(process) = self.books.process_of_mut(tid)
+        {
+            process.looked_in_vain(path, Errno::from_raw(-result as c_int));
+        }
+    }
+
     /// A call that is shown has ended: it, what it changed, and what that means.
     fn made_call(&mut self, tid: Tid, doing: &Doing, call: Call) {
         if self.books.is_internal(tid, doing, &call, self.journal.now()) {
@@ -156,11 +173,13 @@ impl Teller {
         if matches!(doing.row.object, Object::Get { .. }) {
             self.recognise_ftok(tid, doing.entry.args[0] as c_int);
         }
-        let mut facts = Facts { target: self.books.target(tid, doing), ..Facts::default() };
-        let seen = self.account(tid, doing, &call, &mut facts);
-        if let Some(seen) = &seen {
-            (facts.before, facts.after) = (seen.before.clone(), seen.after.clone());
-        }
+        let (made, seen) = self.account(tid, doing, &call);
+        let by = if call.interrupted { signals::interruption(&self.books, tid) } else { None };
+        let rows = seen.as_ref().map(|seen| (seen.before.clone(), seen.after.clone()));
+        let (before, after) = rows.unwrap_or_default();
+        let world = self.world(tid);
+        let target = doing.target.clone();
+        let facts = Facts { made, before, after, target, by, world: &world };
         let note = (doing.row.explain)(&call, &facts);
         self.emit(tid, What::Call { entered: doing.began, call }, note);
         if let Some(change) = seen.and_then(Seen::change) {
@@ -176,19 +195,44 @@ impl Teller {
         self.emit(tid, What::Ftok { path: file.path, proj_id, key }, Some(notes::ftok()));
     }
 
-    /// Keeps the books about a call, and answers the segment that it changed.
-    fn account(&mut self, tid: Tid, doing: &Doing, call: &Call, facts: &mut Facts) -> Option<Seen> {
-        let result = call.result.filter(|_| call.succeeded())?;
+    /// Whom a sentence about a thread's call is asked from.
+    fn world(&self, tid: Tid) -> Here<'_> {
+        Here { books: &self.books, objects: &self.objects, tid }
+    }
+
+    /// Keeps the books about a call, and answers whether it made an object, and the segment that it
+    /// changed.
+    fn account(&mut self, tid: Tid, doing: &Doing, call: &Call) -> (bool, Option<Seen>) {
+        if let Some(errno) = call.errno {
+            self.books.failed(tid, doing, call, errno);
+        }
+        let Some(result) = call.result.filter(|_| call.succeeded()) else { return (false, None) };
         self.books.account(tid, doing, call, result);
-        let pid = self.books.thread(tid)?.pid;
+        let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else {
+            return (false, None);
+        };
         if doing.row.changes == Changes::Namespace {
             self.look_at_namespace(pid);
         }
         let here = self.books.process_of(tid).is_some_and(|process| !process.elsewhere);
-        let made = if here { self.objects.made_by(doing, result as c_int, pid) } else { None };
-        facts.made = made.is_some();
+        if !here {
+            return (false, None);
+        }
+        let made = self.objects.made_by(doing, result as c_int, pid);
         let segment = if made == Some(Kind::Shm) { Some(result as c_int) } else { doing.segment };
-        segment.map(|shmid| self.objects.look(shmid))
+        let seen = segment.map(|shmid| self.objects.look(shmid));
+        let first = doing.entry.args[0] as c_int;
+        match doing.row.object {
+            Object::Get { kind, .. } => {
+                let who = self.books.who(pid);
+                self.objects.opened(kind, result as c_int, first, made.is_some(), &who);
+            }
+            Object::Control { kind, .. } if call.command() == Some(Command::Remove) => {
+                self.objects.removed(kind, first, self.books.who(pid));
+            }
+            _ => {}
+        }
+        (made.is_some(), seen)
     }
 
     fn look_at_namespace(&mut self, pid: i32) {
@@ -205,13 +249,23 @@ impl Teller {
         let signo = info.si_signo;
         let sent = code <= 0 || signo == libc::SIGCHLD;
         let action = process.action(signo);
+        let faulted = matches!(signo, libc::SIGSEGV | libc::SIGBUS) && code > 0;
+        // The kernel has no address for one that cannot exist.
+        // SAFETY: the code says which of the union's members the kernel filled.
+        let address = (faulted && code != SI_KERNEL).then(|| unsafe { info.si_addr() } as u64);
+        let fault = faulted.then(|| causes::fault(address, &self.world(tid)));
+        let note = notes::signal(signo, action, process.disposition(signo), fault);
         let what = What::Signal {
             signal: names::signal(signo),
             code: names::code(signo, code),
             from: sent.then_some(from).filter(|from| *from > 0),
             action,
+            address,
         };
-        self.emit(tid, what, notes::signal(signo, action));
+        if let Some(process) = self.books.process_of_mut(tid) {
+            process.handles(signo);
+        }
+        self.emit(tid, what, note);
     }
 
     /// A thread has made a child.
@@ -273,28 +327,37 @@ impl Teller {
         if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
             self.tell_enter(tid);
         }
-        self.tell_end(tid, end, core);
-        if tid == pid {
-            self.tables(pid);
-        }
+        // A table says whether its end has detached something; of one that is not ours the books do.
+        let process = self.books.process_of(tid).filter(|_| tid == pid);
+        let (ids, elsewhere) =
+            process.map(|one| (one.segments(), one.elsewhere)).unwrap_or_default();
+        let by_books = process.is_some_and(Process::detaches) && elsewhere;
+        let looks = ids.into_iter().map(|id| self.objects.look(id).change());
+        let changes: Vec<What> = looks.flatten().collect();
+        self.tell_end(tid, end, core, by_books || !changes.is_empty());
+        changes.into_iter().for_each(|change| self.emit(pid, change, None));
         self.books.remove(tid);
     }
 
-    fn tell_end(&mut self, tid: Tid, end: End, core: bool) {
-        let process = self.books.process_of(tid);
-        let is_main = self.books.thread(tid).is_some_and(|thread| thread.pid == tid);
+    fn tell_end(&mut self, tid: Tid, end: End, core: bool, detaches: bool) {
         let (what, note) = match end {
-            End::Killed(signal) => {
-                let action = process.map_or(Action::Unknown, |process| process.action(signal));
-                let note = notes::killed(signal, action);
-                (What::Killed { signal: names::signal(signal), core }, note)
-            }
+            End::Killed(signal) => (
+                What::Killed { signal: names::signal(signal), core },
+                notes::killed(signal, detaches),
+            ),
             End::Exited(code) | End::NotRun(code) | End::Stopped(code) => {
-                let detaches = is_main && process.is_some_and(Process::detaches);
                 (What::Exit { code }, notes::exited(detaches))
             }
         };
+        let note = self.sleeps_for(tid).map(|name| notes::has_mutex(&name)).or(note);
         self.emit(tid, what, note);
+    }
+
+    /// Who sleeps for a mutex that this thread has locked, and will never unlock?
+    fn sleeps_for(&self, tid: Tid) -> Option<String> {
+        let sleepers = self.books.for_mutexes().into_iter();
+        let mut for_its = sleepers.filter(|(other, at)| mutex_owner(*other, *at) == Some(tid));
+        for_its.next().map(|(other, _)| self.books.who(other))
     }
 
     /// What is left, and how much there was.
@@ -316,7 +379,15 @@ impl Teller {
 
     /// Shows the beginning of a call that has not ended yet.
     fn tell_enter(&mut self, tid: Tid) {
-        let Some((enter, note)) = self.books.enter(tid) else { return };
+        let Some(enter) = self.books.enter(tid) else { return };
+        let What::Enter { call } = &enter else { return };
+        let asleep = || self.books.doing(tid).and_then(Doing::note);
+        let note = match call.futex() {
+            Some(Futex::Wait | Futex::Lock) => {
+                asleep_on_futex(call, &self.world(tid)).or_else(asleep)
+            }
+            _ => asleep(),
+        };
         self.emit(tid, enter, note);
     }
 

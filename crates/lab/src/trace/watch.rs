@@ -42,13 +42,14 @@ impl Watch {
         starter: &mut Starter,
         cpu: Option<usize>,
     ) -> Result<(), Refused> {
-        let (thread, exec) = started;
+        // Its exec is our call, not the program's: the event `start` says what it runs.
+        let (thread, _) = started;
         let pid = thread.tid();
         let command =
             program.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.teller.add(pid, program.name(), What::Start { command, cpu });
         self.roots.add(pid);
-        self.stop(thread, Stop::Entry(exec));
+        self.go_on(thread, How::Cont, 0);
         loop {
             match starter.next_of(pid) {
                 Ok(told @ Told::Stopped(_, Stop::Exec(_))) => {
@@ -104,11 +105,12 @@ impl Watch {
             }
         };
         if let Some(signal) = stopped {
-            self.kill_all();
+            // What we do stands before what it does to the programs.
             if signal != libc::SIGPIPE {
                 let signal = names::signal(signal);
                 self.remark(format!("stopped by {signal}: the traced programs are killed, too"));
             }
+            self.kill_all();
         }
         self.teller.summary();
         self.teller.journal.flush();

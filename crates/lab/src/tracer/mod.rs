@@ -26,6 +26,7 @@ use nix::unistd::Pid;
 #[cfg(target_arch = "x86_64")]
 pub mod auxv;
 pub mod cpu;
+pub mod file_names;
 pub mod filter;
 pub mod memory;
 pub mod names;
@@ -309,6 +310,15 @@ fn message(tid: Tid) -> Option<c_int> {
 pub fn sender(info: &siginfo_t) -> (c_int, Tid, u32) {
     // SAFETY: the fields are plain numbers in a union that the kernel filled.
     unsafe { (info.si_code, info.si_pid(), info.si_uid()) }
+}
+
+/// The address whose access raised SIGSEGV or SIGBUS, if the kernel tells it.
+pub fn fault(info: &siginfo_t) -> Option<u64> {
+    let tells = [libc::SIGSEGV, libc::SIGBUS].contains(&info.si_signo);
+    // SI_KERNEL, 0x80: there is no address.
+    let tells = tells && (1..0x80).contains(&info.si_code);
+    // SAFETY: the kernel filled this field of the union for these two signals.
+    tells.then(|| unsafe { info.si_addr() } as u64)
 }
 
 /// A record that the kernel fills, before it does.

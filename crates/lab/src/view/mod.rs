@@ -58,12 +58,7 @@ impl Out {
 
     /// The terminal's width, or `COLUMNS`, or none: in a file an event is one line.
     pub fn columns(&self) -> Option<usize> {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
-        unsafe { libc::ioctl(self.file.as_raw_fd(), libc::TIOCGWINSZ, &mut size) };
-        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
-        terminal.or(set).map(|columns: usize| columns.max(40))
+        columns_of(self.file.as_raw_fd())
     }
 
     /// The lines that are not written yet, for a view to add to.
@@ -92,9 +87,27 @@ impl Out {
     }
 }
 
-/// One line on standard error. If that fails, there is no place left for a message.
+/// One line on standard error, in as many rows as it takes at a terminal.
 pub fn complain(text: &str) {
-    let _ = io::stderr().write_all(format!("lab: {text}\n").as_bytes());
+    complain_as("lab", text);
+}
+
+/// The same of a part of `lab`.
+pub fn complain_as(who: &str, text: &str) {
+    let columns = columns_of(libc::STDERR_FILENO).unwrap_or(usize::MAX);
+    let rows = text::wrap(&format!("{who}: {text}"), columns, 8).join("\n");
+    // If this fails, there is no place left for a message.
+    let _ = io::stderr().write_all(format!("{rows}\n").as_bytes());
+}
+
+/// A terminal's width, or `COLUMNS`, or none.
+pub fn columns_of(fd: i32) -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize through the pointer, or nothing.
+    unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &mut size) };
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = (size.ws_col > 0).then_some(size.ws_col.into());
+    terminal.or(set).map(|columns: usize| columns.max(40))
 }
 
 fn duplicate(fd: i32) -> io::Result<File> {

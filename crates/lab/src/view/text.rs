@@ -11,8 +11,12 @@ use sysv::spell;
 use crate::event::{Action, Birth, Event, Row, What};
 use crate::view::View;
 
-/// Where `= result` starts, after the lane.
+/// Where `= result` starts, after the lane, if there is room.
 const RESULT_COLUMN: usize = 42;
+/// The shortest room for a result: `= -1 EWOULDBLOCK` fits.
+const RESULT: usize = 18;
+/// A name has at most so many letters in a lane.
+const NAME: usize = 12;
 /// A colour a process, in the order in which they come.
 const COLORS: [Color; 6] =
     [Color::Blue, Color::Magenta, Color::Yellow, Color::Cyan, Color::BrightGreen, Color::BrightRed];
@@ -25,26 +29,32 @@ pub struct Text {
     colors: BTreeMap<i32, Color>,
     /// How each thread's lines begin, as long as its name stays, and `width`.
     lanes: BTreeMap<i32, (Rc<str>, String)>,
-    /// The widest lane so far.
+    /// The letters of the longest name that is known from the start.
+    name: usize,
+    /// The width of all lanes; 0: there was none yet.
     width: usize,
     said: HashSet<String>,
 }
 
 impl Text {
-    /// `columns`: a line is broken there; without `notes` calls and signals alone.
-    pub fn new(columns: Option<usize>, notes: bool) -> Text {
+    /// `columns`: a line is broken there; without `notes` calls and signals alone; `names`: the
+    /// programs'.
+    pub fn new(columns: Option<usize>, notes: bool, names: &[String]) -> Text {
+        let names = names.iter().map(|name| name.chars().count());
         Text {
             columns: columns.unwrap_or(usize::MAX),
             notes,
             colored: colored::control::SHOULD_COLORIZE.should_colorize(),
             colors: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            name: names.max().unwrap_or(0).clamp("child".len(), NAME),
             width: 0,
             said: HashSet::new(),
         }
     }
 
-    /// `child 4243 │ `, or `main 4242.4250 │ ` for another thread than the first.
+    /// `child 4243 │ `, or `child.4250 │ ` for another thread than the first. All lanes have one width:
+    /// what stands behind them, stands in one column.
     fn lane(&mut self, event: &Event) -> String {
         if event.pid == 0 {
             return String::new();
@@ -54,19 +64,16 @@ impl Text {
         {
             return lane.clone();
         }
+        if self.width == 0 {
+            // A run may go over the next power of ten.
+            self.width = self.name + 1 + (event.pid + 1000).to_string().len();
+        }
         let next = COLORS[self.colors.len() % COLORS.len()];
         let color = *self.colors.entry(event.pid).or_insert(next);
-        let name: String = event.lane.chars().take(12).collect();
-        let label = if event.tid == event.pid {
-            format!("{name} {}", event.pid)
-        } else {
-            format!("{name} {}.{}", event.pid, event.tid)
-        };
-        let width = label.chars().count();
-        if width > self.width {
-            (self.width, self.lanes) = (width, BTreeMap::new());
-        }
-        let label = format!("{label:<0$} │ ", self.width);
+        let number = event.tid.to_string();
+        let name: String = event.lane.chars().take(self.width - 1 - number.len()).collect();
+        let between = if event.tid == event.pid { ' ' } else { '.' };
+        let label = format!("{:<1$} │ ", format!("{name}{between}{number}"), self.width);
         let lane = label.color(color).to_string();
         self.lanes.insert(event.tid, (event.lane.clone(), lane.clone()));
         lane
@@ -88,36 +95,38 @@ impl Text {
         }
     }
 
-    /// A call, and its answer in a column of its own where that fits.
+    /// A call, and its answer in a column of its own; behind a call that goes over that column, where
+    /// it fits.
     fn answered(&self, lane: &str, call: &str, answer: &str, good: bool, out: &mut Vec<u8>) {
         let room = self.room(lane);
-        let (width, tail) = (call.chars().count(), answer.chars().count() + 3);
-        let paint = |answer: &str| {
-            let answer = format!(" = {answer}");
-            if good { answer.green() } else { answer.red() }.to_string()
-        };
-        if width.max(RESULT_COLUMN) + tail <= room {
-            let padding = &BLANKS[..RESULT_COLUMN.saturating_sub(width)];
+        let column = RESULT_COLUMN.min(room.saturating_sub(RESULT));
+        let width = call.chars().count();
+        let paint = |answer: &str| if good { answer.green() } else { answer.red() }.to_string();
+        if width.max(column) + 3 + answer.chars().count() <= room {
+            let padding = &BLANKS[..column.saturating_sub(width)];
             if !self.colored {
                 return line(out, &[lane, call, padding, " = ", answer]);
             }
-            return line(out, &[lane, call, padding, &paint(answer)]);
+            return line(out, &[lane, call, padding, &paint(&format!(" = {answer}"))]);
         }
         let mut rows = wrap(call, room, 4);
+        if rows.last().is_some_and(|last| last.chars().count() > column) {
+            rows.push(String::new());
+        }
         let last = rows.pop().unwrap_or_default();
         rows.iter().for_each(|row| line(out, &[lane, row]));
-        if last.chars().count() + tail <= room {
-            return line(out, &[lane, &last, &paint(answer)]);
-        }
-        line(out, &[lane, &last]);
-        for (i, row) in wrap(answer, room - 6, 2).iter().enumerate() {
-            let row = if i == 0 { paint(row) } else { row.clone() };
-            line(out, &[lane, "   ", &row]);
+        for (i, row) in wrap(answer, room.saturating_sub(column + 3), 0).iter().enumerate() {
+            let before =
+                if i == 0 { format!("{last:<column$} = ") } else { " ".repeat(column + 3) };
+            line(out, &[lane, &before, &paint(row)]);
         }
     }
 
-    /// Has this not been said yet, but for its numbers?
-    fn is_news(&mut self, text: &str) -> bool {
+    /// Has this not been said yet? What only explains is not said again with other numbers.
+    fn is_news(&mut self, text: &str, exactly: bool) -> bool {
+        if exactly {
+            return self.said.insert(text.into());
+        }
         let shape = text.split(|c: char| c.is_ascii_digit());
         if text.bytes().any(|byte| byte.is_ascii_digit()) {
             return self.said.insert(shape.collect());
@@ -165,7 +174,7 @@ impl View for Text {
                     plain(&format!("{mark} {}", safe(line)));
                 }
             }
-            What::Signal { signal, code, from, action } => {
+            What::Signal { signal, code, from, action, address } => {
                 let from = from.map_or(String::new(), |pid| format!(" from {pid}"));
                 let action = match action {
                     Action::Unknown => "",
@@ -173,7 +182,8 @@ impl View for Text {
                     Action::Ignore => ": ignored",
                     Action::Default => ": no handler",
                 };
-                plain(&format!("--- {signal} ({code}){from}{action} ---"));
+                let at = address.map_or(String::new(), |at| format!(" at {at:#x}"));
+                plain(&format!("--- {signal} ({code}){at}{from}{action} ---"));
             }
             What::Stopped { signal } => plain(&format!("--- stopped by {signal} ---")),
             What::Continued => plain("--- continued ---"),
@@ -206,10 +216,20 @@ impl View for Text {
             }
         }
         if let Some(note) = event.note.as_ref().filter(|_| self.notes)
-            && self.is_news(&note.text)
+            && self.is_news(&note.text, is_particular(&event.what))
         {
             self.dim(&lane, &format!("  · {}: section {}", note.text, note.section), out);
         }
+    }
+}
+
+/// Is the sentence about this event, and none like it: a cause?
+fn is_particular(what: &What) -> bool {
+    match what {
+        What::Call { call, .. } => !call.succeeded(),
+        What::Enter { call } => call.futex().is_some(),
+        What::Signal { address, .. } => address.is_some(),
+        _ => false,
     }
 }
 
@@ -271,7 +291,8 @@ fn safe(line: &str) -> String {
     line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
+/// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented. A word that
+/// is too long is broken behind a mark, or anywhere.
 pub fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     if width == usize::MAX || text.len() <= width {
         return vec![text.into()];
@@ -279,22 +300,40 @@ pub fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut rows = vec![];
     let mut row = String::new();
     let mut used = 0;
+    let mut next = |row: &mut String| {
+        rows.push(std::mem::take(row));
+        *row = " ".repeat(indent);
+    };
     for (i, word) in text.split(' ').enumerate() {
-        let len = word.chars().count();
+        let mut rest = word;
+        let len = rest.chars().count();
         if used > indent && used + 1 + len > width {
-            rows.push(std::mem::take(&mut row));
-            row = " ".repeat(indent);
-            row += word;
-            used = indent + len;
-        } else {
-            if i > 0 {
-                row.push(' ');
-                used += 1;
-            }
-            row += word;
-            used += len;
+            next(&mut row);
+            used = indent;
+        } else if i > 0 {
+            row.push(' ');
+            used += 1;
         }
+        while used + rest.chars().count() > width && used < width {
+            let (part, others) = cut(rest, width - used);
+            row += part;
+            rest = others;
+            if !rest.is_empty() {
+                next(&mut row);
+                used = indent;
+            }
+        }
+        row += rest;
+        used += rest.chars().count();
     }
     rows.push(row);
     rows
+}
+
+/// The beginning of a word that has room, and the rest of it.
+fn cut(word: &str, room: usize) -> (&str, &str) {
+    let end = word.char_indices().nth(room).map_or(word.len(), |(at, _)| at);
+    let mark = word[..end].rfind(['|', '/', ',', '=']).map(|at| at + 1);
+    // A row that is nearly empty is worse than a cut in the middle of a name.
+    word.split_at(mark.filter(|at| *at > room / 2).unwrap_or(end))
 }

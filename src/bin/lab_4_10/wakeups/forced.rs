@@ -19,6 +19,7 @@ use nix::unistd::{gettid, pause};
 use sysv::process;
 
 use super::apart::Apart;
+use super::no_thread;
 use super::outcome::{FAILS, Outcome, SITUATIONS, UNDECIDED};
 
 /// An order of events in which a way fails.
@@ -96,7 +97,9 @@ fn why(scene: Scene) -> &'static str {
             "the handler notified nobody: the reader had looked, and not yet waited"
         }
         Scene::LockedHandler => "the handler waits for a mutex that its own thread has: for ever",
-        Scene::MutexAsSignal => "who has not locked a mutex may not unlock it: EPERM",
+        Scene::MutexAsSignal => {
+            "the mutex is ERRORCHECK: who has not locked it may not unlock it, EPERM"
+        }
     }
 }
 
@@ -151,7 +154,12 @@ fn start(stage: &Stage, body: impl FnOnce() -> Result<Vec<u64>>) -> Result<Apart
 fn until(what: &str, other: &Apart, so: impl Fn() -> bool) -> Result<()> {
     let limit = Instant::now() + LONG;
     while !so() {
-        if Instant::now() > limit || other.has_ended()? {
+        let ended = other.has_ended()?;
+        // One that exits with another code than 0 has said why.
+        if ended && process::ended_with(other.pid.as_raw()).is_some_and(|status| status > 0xff) {
+            return Err(Failure::Told(1));
+        }
+        if Instant::now() > limit || ended {
             return Err(Failure::because(format!("it never came to this: {what}")));
         }
         signals::check()?;
@@ -265,12 +273,13 @@ fn main_waits(
         usr1.thread_block().map_err(Failure::of("pthread_sigmask"))?;
     }
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let reading = || {
             // Before the reader is known, and so before any signal is sent.
             usr1.thread_unblock().map_err(Failure::of("pthread_sigmask"))?;
             stage.reader.store(gettid().as_raw(), SeqCst);
             read(stage)
-        });
+        };
+        thread::Builder::new().spawn_scoped(scope, reading).map_err(no_thread)?;
         loop {
             usr2.wait().map_err(Failure::of("sigwait"))?;
             BELL.locked(|| BELL.notify());

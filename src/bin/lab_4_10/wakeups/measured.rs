@@ -13,6 +13,7 @@ use libc::IPC_PRIVATE;
 use nix::time::{ClockId, clock_gettime};
 
 use super::apart::{Apart, pin, places};
+use super::no_thread;
 use super::outcome::{AWAKE, Figure, Outcome, SITUATIONS, Situation, UNDECIDED, WORKS};
 
 /// Bytes of each ring; what is measured is waking, not carrying.
@@ -148,7 +149,10 @@ fn open(id: i32, role: Role) -> Result<Segment> {
 }
 
 fn in_a_thread(body: impl FnOnce() -> Result<Vec<u64>> + Send) -> Result<Vec<u64>> {
-    thread::scope(|scope| scope.spawn(body).join().unwrap_or(Err(Failure::Told(101))))
+    thread::scope(|scope| {
+        let made = thread::Builder::new().spawn_scoped(scope, body).map_err(no_thread)?;
+        made.join().unwrap_or(Err(Failure::Told(101)))
+    })
 }
 
 fn ask(sender: &mut Sender, receiver: &mut Receiver, idle: bool, rounds: u32) -> Result<Vec<u64>> {

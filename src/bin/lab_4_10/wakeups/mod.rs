@@ -27,6 +27,11 @@ mod picture;
 
 use outcome::{Figure, Outcome, SITUATIONS, UNDECIDED};
 
+/// Too many processes or threads, or no memory for one more.
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::because(format!("a thread could not be made: {error}"))
+}
+
 /// What the test can be told.
 pub struct Options {
     rounds: u32,

@@ -22,6 +22,8 @@ pub struct Judge {
     /// Why it cannot be said whether something is wrong.
     pub not_judged: Option<&'static str>,
     removed: Vec<Removed>,
+    /// The letters of those whom getppid has answered 0.
+    orphans: Vec<usize>,
 }
 
 /// An object that is no more.
@@ -90,8 +92,8 @@ impl Judge {
 
     /// A signal for a pid that is none of the program's.
     pub fn outsider(&mut self, model: &Model, i: usize, target: i32, signal: c_int) {
-        let (letter, pid) = (i, model.pid(i));
-        self.find_last(model, Finding::Outsider { letter, pid, target, signal });
+        let (letter, pid, parent) = (i, model.pid(i), self.orphans.contains(&i));
+        self.find_last(model, Finding::Outsider { letter, pid, target, signal, parent });
     }
 
     /// A signal has killed one.
@@ -115,13 +117,19 @@ impl Judge {
             | libc::SIGALRM
             | libc::SIGXCPU
             | libc::SIGXFSZ => return,
-            _ => Finding::NoHandler { letter, pid, signal },
+            _ => {
+                let had = model.process(i).had_handler(signal);
+                Finding::NoHandler { letter, pid, signal, had }
+            }
         };
         self.find_last(model, finding);
     }
 
-    /// A System V call has ended: was the object still there?
+    /// A call has ended. One of System V: was the object still there?
     pub fn call(&mut self, model: &Model, i: usize, entry: &Entry, result: i64) {
+        if entry.number == libc::SYS_getppid && result == 0 {
+            self.orphans.push(i);
+        }
         let Some(row) = syscalls::row(entry.number) else { return };
         let kind = match row.object {
             Object::None | Object::Get { .. } | Object::Detach => return,
@@ -142,7 +150,7 @@ impl Judge {
             (command, Some(by))
                 if result == -i64::from(libc::EINVAL) && command != Some(Command::Stat) =>
             {
-                let call = row.name;
+                let call = syscalls::spoken(row.name, entry.args[3] != 0);
                 self.find_last(model, Finding::DeadId { kind, id, by, call, letter, pid });
             }
             _ => {}

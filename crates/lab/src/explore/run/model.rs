@@ -76,6 +76,8 @@ pub struct Process {
     /// Its main thread, among the tasks.
     pub main: usize,
     actions: [Action; 65],
+    /// The signals for which it has, or has had, a handler: bit n for signal n.
+    handled: u128,
     pub maps: Vec<Map>,
     /// When its alarm goes off, in nanoseconds since the start.
     pub alarm: Option<u64>,
@@ -157,6 +159,7 @@ impl Model {
             parent: None,
             main: self.tasks.len(),
             actions: [Action::Default; 65],
+            handled: 0,
             maps: vec![],
             alarm: None,
             interval: None,
@@ -190,6 +193,7 @@ impl Model {
             parent: Some(parent),
             main: self.tasks.len(),
             actions: one.actions,
+            handled: one.handled,
             maps: one.maps.clone(),
             alarm: None,
             interval: None,
@@ -364,10 +368,16 @@ impl Process {
         self.actions.get(signal as usize).copied().unwrap_or(Action::Default)
     }
 
+    /// Has it, or had it, a handler for this signal?
+    pub fn had_handler(&self, signal: c_int) -> bool {
+        self.handled >> signal & 1 == 1
+    }
+
     /// From now on it does this with a signal. One that does not exist is not set.
     pub fn set_action(&mut self, signal: c_int, action: Action) {
         if let Some(known) = self.actions.get_mut(signal as usize) {
             *known = action;
+            self.handled |= u128::from(action == Action::Handler) << signal;
         }
     }
 

@@ -23,7 +23,7 @@ use crate::explore::calls;
 use crate::explore::footprint::Footprint;
 use crate::explore::verdict::Moment;
 use crate::tracer::memory::private_state;
-use crate::tracer::{Entry, How, Stop, registers, sender};
+use crate::tracer::{Entry, How, Stop, fault, registers, sender};
 
 /// A result of a call that the kernel will make again.
 const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
@@ -249,7 +249,7 @@ impl Moves<'_> {
             self.all.narrator.tell(
                 &self.all.model,
                 i,
-                Moment::Signal { signal, from, handler, ignored },
+                Moment::Signal { signal, from, handler, ignored, fault: fault(info) },
             );
         }
         self.all.tracees.go_on(i, self.all.how(i), signal)

@@ -152,6 +152,7 @@ impl<'a> Programs<'a> {
         }
         self.model.tasks[i].call = self.narrator.spell(tid, &entry);
         if self.judge.over {
+            self.narrator.not_made(&self.model, i);
             return Ok(());
         }
         let row = calls::known(&entry);

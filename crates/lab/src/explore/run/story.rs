@@ -31,6 +31,13 @@ impl Narrator {
         self.wanted.then(|| decode::enter(tid, entry))
     }
 
+    /// A call before which the run ends.
+    pub fn not_made(&mut self, model: &Model, i: usize) {
+        if let Some(call) = model.tasks[i].call.clone() {
+            self.tell(model, i, Moment::Call { call, asleep: false });
+        }
+    }
+
     /// The moment of a call that has begun or ended. Without a `result` it sleeps, or will not
     /// return.
     pub fn call(&mut self, model: &mut Model, i: usize, result: Option<i64>) {
@@ -38,6 +45,7 @@ impl Narrator {
         let (Some(entry), Some(call)) = (task.entry, task.call.as_mut()) else { return };
         if let Some(result) = result {
             decode::leave(task.tid, &entry, call, result);
+            decode::spell_output(task.tid, &entry, call, result);
         }
         let call = call.clone();
         let ends = syscalls::row(entry.number)

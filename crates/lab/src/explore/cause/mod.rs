@@ -1,0 +1,153 @@
+//! The moment that decided a bad run, and the cure: what an answer says beyond what is wrong.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`deadlock`], [`crash`] | the causes of these two |
+//! | [`cures`] | what helps, and where the workbook shows it |
+
+use libc::c_int;
+
+use super::schedule::letter;
+use super::verdict::{Finding, Kind, Line, Moment, Story, word};
+use crate::event::{Call, Command};
+use crate::syscalls;
+use crate::syscalls::cells::Object;
+use crate::tracer::names;
+
+mod crash;
+mod cures;
+mod deadlock;
+
+use crash::crash;
+use cures::*;
+use deadlock::deadlock;
+
+/// What is known of the cause of a finding.
+pub struct Cause {
+    /// The line that decided, and why.
+    pub decides: Option<(usize, String)>,
+    pub cure: Cure,
+}
+
+/// A line of the story, and what is to be said of it.
+type Decides = Option<(usize, String)>;
+
+/// A line, why it decided, and the cure. An empty sentence: the last one to fall asleep decided.
+type Found = Option<(usize, String, Cure)>;
+
+/// Looks for the cause of a finding in the story of its run.
+pub fn of(story: &Story, finding: &Finding) -> Cause {
+    let end = story.len().checked_sub(1);
+    let (decides, cure) = match finding {
+        Finding::Deadlock { sleepers } => deadlock(story, sleepers),
+        Finding::NoHandler { letter: one, signal, pid, had } => {
+            let why = format!(
+                "{} is delivered to {}, which has no handler for it {}",
+                names::signal(*signal),
+                letter(*one),
+                if *had { "any more" } else { "yet" }
+            );
+            let cure = match is_related(story, *pid) {
+                _ if *had => KEEP_HANDLER,
+                true => HANDLER_FIRST,
+                false => HANDLER_IN_BOTH,
+            };
+            (delivered_last(story, *one, *signal).map(|at| (at, why)), cure)
+        }
+        Finding::Crash { letter, signal, .. } => crash(story, *letter, *signal),
+        Finding::RemovedTwice { by, id, kind, .. } => {
+            (removal(story, *kind, *id, *by), ONE_REMOVES)
+        }
+        Finding::DeadId { by, id, kind, .. } => {
+            let cure = match kind {
+                Kind::Shm => ATTACH_FIRST,
+                Kind::Msg => REMOVE_QUEUE_LAST,
+                Kind::Sem => REMOVE_SET_LAST,
+            };
+            (removal(story, *kind, *id, *by), cure)
+        }
+        Finding::Outsider { .. } => (end.map(|at| (at, finding.to_string())), CHECK_PID),
+        Finding::Endless { .. } => (end.map(|at| (at, finding.to_string())), SLEEP_FOR_A_TURN),
+        Finding::Left { id, kind } => {
+            let at = story
+                .iter()
+                .position(|told| called(told).is_some_and(|call| opens(call, *kind, *id)));
+            let why = format!("{} {id} is made here, and no process removes it", word(*kind));
+            let cure = match kind {
+                Kind::Shm => REMOVE,
+                Kind::Msg => REMOVE_QUEUE_LAST,
+                Kind::Sem => REMOVE_SET_LAST,
+            };
+            (at.map(|at| (at, why)), cure)
+        }
+    };
+    Cause { decides, cure }
+}
+
+// ---- what the story says
+
+fn called(told: &Line) -> Option<&Call> {
+    if let Moment::Call { call, .. } = &told.moment { Some(call) } else { None }
+}
+
+fn object(call: &Call) -> Option<Object> {
+    Some(syscalls::row(call.number)?.object)
+}
+
+fn name(call: &Call) -> &str {
+    syscalls::spoken(&call.name, call.args.get(3).is_some_and(|limit| limit.value != 0))
+}
+
+/// Does the call remove this object?
+fn removes(call: &Call, kind: Kind, id: i32) -> bool {
+    let of = matches!(object(call), Some(Object::Control { kind: one, .. }) if one == kind);
+    of && call.command() == Some(Command::Remove) && call.args[0].value == i64::from(id)
+}
+
+/// Has the call made or found this object?
+fn opens(call: &Call, kind: Kind, id: i32) -> bool {
+    let of = matches!(object(call), Some(Object::Get { kind: one, .. }) if one == kind);
+    of && call.result == Some(id.into())
+}
+
+fn removal(story: &Story, kind: Kind, id: i32, by: usize) -> Decides {
+    let at = story.iter().position(|told| {
+        told.letter == by && called(told).is_some_and(|call| removes(call, kind, id))
+    })?;
+    Some((at, format!("{} {id} is removed here, and used again below", word(kind))))
+}
+
+fn delivered_last(story: &Story, one: usize, signal: c_int) -> Option<usize> {
+    story.iter().rposition(|told| {
+        told.letter == one && matches!(told.moment, Moment::Signal { signal: s, .. } if s == signal)
+    })
+}
+
+/// Where a process was made by another one of the story; what made it.
+fn birth(story: &Story, pid: i32) -> Option<usize> {
+    story.iter().position(|told| {
+        told.pid != pid
+            && called(told).is_some_and(|call| {
+                let makes = syscalls::row(call.number).is_some_and(|row| row.makes_child());
+                makes && call.result == Some(pid.into())
+            })
+    })
+}
+
+/// Is it the child or the parent of another one of the story?
+fn is_related(story: &Story, pid: i32) -> bool {
+    let parent = story.iter().any(|told| {
+        told.pid != pid && birth(story, told.pid).is_some_and(|at| story[at].pid == pid)
+    });
+    parent || birth(story, pid).is_some()
+}
+
+/// What a process has done up to a line, and what those did from which it was forked.
+fn history(story: &Story, pid: i32, until: usize) -> Vec<(usize, &Line)> {
+    let mut lines = match birth(story, pid) {
+        Some(at) if at < until => history(story, story[at].pid, at),
+        _ => vec![],
+    };
+    lines.extend(story[..until].iter().enumerate().filter(|(_, told)| told.pid == pid));
+    lines
+}
