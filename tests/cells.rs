@@ -498,7 +498,7 @@ fn may_vary(part: &Part, line: &str) -> bool {
 fn not_shown(place: &Place, errno: &str, line: &str) -> bool {
     let needs = |what: &str| line.contains(&format!("not shown here: needs {what}"));
     (place.call == libc::SYS_shmget && errno == "ENOSPC" && needs("more "))
-        || (place.thread > 0 && needs("a PID namespace"))
+        || (place.thread > 0 && (needs("a PID namespace") || needs("to write /proc/")))
 }
 
 /// What a program that could not clean up has left, sweep removes.

@@ -27,6 +27,13 @@ pub fn needed(path: &str) -> String {
     keep(read(path)).unwrap_or_default()
 }
 
+/// The number that is all of such a file.
+pub fn number(path: &str) -> u64 {
+    let number = |text: String| text.trim().parse().ok();
+    let none = || (format!("read(\"{path}\")"), Errno::ENODATA);
+    keep(read(path).and_then(|text| number(text).ok_or_else(none))).unwrap_or_default()
+}
+
 /// The answer of a look by other means: `call` is what was asked.
 pub fn asked<T>(call: &str, answer: io::Result<T>) -> Option<T> {
     match answer.map_err(|error| (call.into(), of(&error))) {
