@@ -636,6 +636,23 @@ fn the_other_side_quits_while_one_types() {
     assert!(code == 0 && left.is_empty() && text.contains("left behind: none"), "{code} {text}");
 }
 
+/// A terminal that loses its rows while one types: the editor goes on, or says why it cannot.
+#[test]
+fn a_terminal_without_rows() {
+    for (columns, rows) in [(80, 0), (0, 0), (1, 1)] {
+        let mut chat = Chat::of("server", "client");
+        chat.prints("/quit ends");
+        chat.types("half a li");
+        chat.prints("half a li");
+        chat.terminal.get_process_mut().set_window_size(columns, rows).expect("a size");
+        chat.other_says("are you there?");
+        chat.types("ne\r/quit\r");
+        let (text, code, left) = chat.rest();
+        let well = code == 0 || code == 1 && text.contains("lab_4_10: ");
+        assert!(well && !text.contains("panicked") && left.is_empty(), "{code} {left:?} {text}");
+    }
+}
+
 #[test]
 fn ctrl_c_at_the_prompt() {
     for (side, other) in [("server", "client"), ("client", "server")] {

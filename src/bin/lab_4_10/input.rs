@@ -1,9 +1,10 @@
 //! Where the lines come from that a side says: a script, a pipe, or somebody who types.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::mem::forget;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError};
@@ -227,12 +228,24 @@ impl Input {
     }
 }
 
+/// The editor panics in a terminal that loses its rows: that is told as what it is, in one line.
+fn silence_the_editor() {
+    let others = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|place| place.file().contains("/reedline-")) {
+            others(panic);
+        }
+    }));
+}
+
 /// Lines that somebody types or pastes, until a thread that has ended ends the editing.
 fn typed(typing: Typing, to: &Sender<Vec<u8>>) -> Result<()> {
     let Typing { mut editor, reach, pasted } = typing;
+    silence_the_editor();
     note(HELP);
     loop {
-        let read = editor.read_line(&Prompt);
+        let read = panic::catch_unwind(AssertUnwindSafe(|| editor.read_line(&Prompt)))
+            .unwrap_or_else(|_| Err(io::Error::other("it has no room for a line")));
         signals::check()?;
         let lines = match read {
             Ok(Signal::Success(lines)) if lines.is_empty() => "\n".into(),
