@@ -65,6 +65,9 @@ pub struct Reach {
 const WAITING: usize = 32;
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long after the end of a terminal its SIGHUP is waited for, which comes a moment later or is ignored.
+const HANGUP: Duration = Duration::from_secs(1);
+
 impl Reach {
     /// Prints a line: above the one that is being typed, or, when nobody types any more, as any.
     pub fn print(&self, mut line: String) {
@@ -246,6 +249,9 @@ fn typed(typing: Typing, to: &Sender<Vec<u8>>) -> Result<()> {
     loop {
         let read = panic::catch_unwind(AssertUnwindSafe(|| editor.read_line(&Prompt)))
             .unwrap_or_else(|_| Err(io::Error::other("it has no room for a line")));
+        if terminal_is_gone() {
+            signals::wait(&[], Some(HANGUP), || false)?;
+        }
         signals::check()?;
         let lines = match read {
             Ok(Signal::Success(lines)) if lines.is_empty() => "\n".into(),

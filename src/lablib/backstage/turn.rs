@@ -108,8 +108,6 @@ pub fn out(text: &str) {
         Err(Errno::EPIPE) => stop::stop(libc::SIGPIPE),
         Err(errno) => {
             LOST.store(true, Relaxed);
-            // What follows from it is no second line.
-            failed(1);
             complain(&format!("standard output: {}", spell::errno(errno)));
         }
     }
