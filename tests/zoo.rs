@@ -173,7 +173,7 @@ fn leaving_orders_out_leaves_nothing_out() {
 #[test]
 fn orders_that_nobody_can_tell_apart_are_tried_once() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let schedules = |name: &str, bound: &str| -> u32 {
@@ -195,7 +195,7 @@ fn orders_that_nobody_can_tell_apart_are_tried_once() {
 #[test]
 fn sleepers_matter_where_a_program_can_tell() {
     let _turn = turn();
-    if !can_explore() {
+    if !can_explore("lab explore on the zoo") {
         return;
     }
     let find = |name: &str| zoo().iter().find(|animal| animal.name == name).expect("it");

@@ -40,13 +40,6 @@ pub use ways::{Replay, Way};
 struct Tried {
     mover: Mover,
     footprint: Footprint,
-    /// Every trace within the bound that begins with it was tried.
-    whole: bool,
-    /// Else: the preemptions that the schedule that tried it would have left, if it had then moved as
-    /// we did.
-    left: i64,
-    /// Which process moved last in that schedule, and could it go on?
-    last: (Mover, bool),
 }
 
 struct Node {
@@ -62,10 +55,6 @@ struct Node {
     all: bool,
     /// Who would be beyond the bound.
     beyond: Vec<Mover>,
-    /// Since the chosen one moved, something was left out that may not be.
-    unsure: bool,
-    /// Could the chosen process go on afterwards?
-    goes_on: bool,
     /// The preemptions before it.
     paid: u32,
 }
@@ -165,15 +154,7 @@ impl Search {
             let node = &mut self.stack[at];
             let mover = node.place.movers[node.chosen];
             let footprint = node.footprint.take().unwrap_or_else(Footprint::everything);
-            let cost = self.bound.cost(&node.place, node.chosen);
-            node.tried.push(Tried {
-                mover,
-                footprint,
-                whole: !std::mem::take(&mut node.unsure),
-                left: left(self.limit, node.paid + cost),
-                last: (mover, node.goes_on),
-            });
-            node.goes_on = false;
+            node.tried.push(Tried { mover, footprint });
             if let Some(next) = self.pick() {
                 self.stack[at].chosen = next;
                 return true;
@@ -218,15 +199,8 @@ impl Search {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
-        let followed = |one: &Tried| {
-            if one.mover == mover || one.footprint.conflicts(made) {
-                return None;
-            }
-            let (last, goes_on) = one.last;
-            let turn = i64::from(mover.time || goes_on && last != mover);
-            Some(Tried { left: one.left - turn, last: (mover, node.goes_on), ..one.clone() })
-        };
-        node.sleepers.iter().chain(&node.tried).filter_map(followed).collect()
+        let sleeps = |one: &&Tried| one.mover != mover && !one.footprint.conflicts(made);
+        node.sleepers.iter().chain(&node.tried).filter(sleeps).cloned().collect()
     }
 
     // ---- races, and what is beyond the bound
@@ -249,8 +223,7 @@ impl Search {
     fn reverse(&mut self, race: &Race) {
         let node = &mut self.stack[race.at];
         let known = |mover: &Mover| {
-            let whole = node.sleepers.iter().filter(|one| one.whole);
-            let tried = node.tried.iter().chain(whole).any(|one| one.mover == *mover);
+            let tried = node.tried.iter().chain(&node.sleepers).any(|one| one.mover == *mover);
             tried || node.place.movers[node.chosen] == *mover || node.wanted.contains(mover)
         };
         if race.first.iter().any(known) {
@@ -280,12 +253,6 @@ impl Search {
         self.stack.iter_mut().for_each(|node| node.all = true);
     }
 
-    /// Likewise; but what is left out may not be beyond the bound.
-    fn is_unsure(&mut self) {
-        self.is_cut();
-        self.stack.iter_mut().for_each(|node| node.unsure = true);
-    }
-
     /// The next choice at the last node: the process that moved last goes on first; then those that
     /// cost nothing.
     fn pick(&mut self) -> Option<usize> {
@@ -311,18 +278,15 @@ impl Search {
                 if !wanted {
                     continue;
                 }
-                let leaves_out = match self.is_left_out(at, i) {
-                    Some(LeftOut::Sleeps) => continue,
-                    leaves_out => leaves_out,
-                };
-                match leaves_out {
-                    Some(LeftOut::Beyond) => self.is_cut(),
-                    Some(_) => self.is_unsure(),
-                    None => return Some(i),
+                if has(&node.sleepers, mover) {
+                    continue;
                 }
-                self.stack[at].beyond.push(mover);
-                again = false;
-                continue;
+                if self.is_beyond(at, i) {
+                    self.is_cut();
+                    self.stack[at].beyond.push(mover);
+                    again = false;
+                    continue;
+                }
             }
             return Some(i);
         }
@@ -331,7 +295,7 @@ impl Search {
             node.place.movers.iter().any(|mover| {
                 (node.all || node.wanted.contains(mover))
                     && !has(&node.tried, *mover)
-                    && !node.sleepers.iter().any(|one| one.whole && one.mover == *mover)
+                    && !has(&node.sleepers, *mover)
                     && !node.beyond.contains(mover)
             })
         };
@@ -339,36 +303,15 @@ impl Search {
         if self.reduce && left(node) { self.pick() } else { None }
     }
 
-    /// Why a move is not tried.
-    fn is_left_out(&mut self, at: usize, chosen: usize) -> Option<LeftOut> {
-        let node = &self.stack[at];
-        let mover = node.place.movers[chosen];
-        let paid = node.paid + self.bound.cost(&node.place, chosen);
-        let mut slept = node.sleepers.iter().filter(|one| one.mover == mover);
-        if slept.clone().any(|one| one.whole) {
-            return Some(LeftOut::Sleeps);
-        }
-        // The schedule that tried it before could do afterwards everything that we could, if it has
-        // enough preemptions left to take the turn from the process that moved last.
-        let ours = left(self.limit, paid);
-        if slept.any(|one| one.left - i64::from(one.last.1) >= ours.max(0)) {
-            return Some(LeftOut::Covered);
-        }
-        if paid <= self.limit {
-            return None;
-        }
-        match node.place.next.get(chosen) {
-            Some((_, false)) => Some(LeftOut::TooDear),
-            Some((next, true)) => {
-                let next = next.clone();
-                self.is_beyond(mover, next).then_some(LeftOut::Beyond)
-            }
-            None => None,
-        }
-    }
-
     /// Would the trace be beyond the bound with this move, as far as one knows of it?
-    fn is_beyond(&mut self, mover: Mover, next: Footprint) -> bool {
+    fn is_beyond(&mut self, at: usize, chosen: usize) -> bool {
+        let node = &self.stack[at];
+        let (mover, paid) =
+            (node.place.movers[chosen], node.paid + self.bound.cost(&node.place, chosen));
+        let Some((next, true)) = node.place.next.get(chosen).filter(|_| paid > self.limit) else {
+            return false;
+        };
+        let next = next.clone();
         let place = |at: usize| &self.stack[at].place;
         let len = self.trace.len();
         self.trace.push(mover, next, place, None);
@@ -376,22 +319,6 @@ impl Search {
         self.trace.truncate(len);
         beyond
     }
-}
-
-/// Why a move is not tried.
-enum LeftOut {
-    /// It would only lead to what was tried.
-    Sleeps,
-    /// Likewise, as far as this order is within the bound.
-    Covered,
-    /// It is beyond the bound in this order.
-    TooDear,
-    /// It is in every order.
-    Beyond,
-}
-
-fn left(limit: u32, paid: u32) -> i64 {
-    if limit == u32::MAX { i64::MAX / 2 } else { i64::from(limit) - i64::from(paid) }
 }
 
 /// Without a reduction the way itself is counted.
@@ -426,15 +353,12 @@ impl Guide for Search {
             wanted: vec![],
             all: !self.reduce,
             beyond: vec![],
-            unsure: false,
-            goes_on: false,
             paid: 0,
         };
         if self.reduce {
             self.push(Some(place));
         }
         if let Some(before) = self.stack.last_mut() {
-            before.goes_on = place.current.is_some();
             new.paid = before.paid + self.bound.cost(&before.place, before.chosen);
             new.sleepers = if self.reduce { Search::sleepers(before) } else { vec![] };
         }
