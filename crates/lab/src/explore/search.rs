@@ -40,6 +40,10 @@ pub use ways::{Replay, Way};
 struct Tried {
     mover: Mover,
     footprint: Footprint,
+    /// The preemptions that the schedule that tried it would have left, if it had then moved as we did.
+    left: u32,
+    /// Which process moved last in that schedule, and could it go on?
+    last: (Mover, bool),
 }
 
 struct Node {
@@ -53,10 +57,10 @@ struct Node {
     wanted: Vec<Mover>,
     /// Everybody has.
     all: bool,
-    /// Who would be beyond the bound.
-    beyond: Vec<Mover>,
-    /// The preemptions before it.
-    paid: u32,
+    /// Could the chosen process go on afterwards?
+    goes_on: bool,
+    /// The preemptions that are left here.
+    left: u32,
 }
 
 /// So many preemptions are counted one by one; then all are allowed, if that was asked for.
@@ -66,9 +70,10 @@ const COUNTED: u32 = 3;
 pub struct Search {
     bound: Bound,
     reduce: bool,
-    /// What the orders may cost that are tried now, and those that were before.
+    /// How many preemptions the orders may have that are tried now.
     limit: u32,
-    before: Option<u32>,
+    /// Those with fewer were tried before.
+    widened: bool,
     stack: Vec<Node>,
     trace: Trace,
     depth: usize,
@@ -85,8 +90,6 @@ pub enum Counts {
     New(u32, Vec<Mover>),
     /// It was counted before.
     Before,
-    /// It is beyond the bound.
-    Beyond,
 }
 
 impl Search {
@@ -97,7 +100,7 @@ impl Search {
             bound,
             reduce,
             limit: if reduce { 0 } else { bound.limit() },
-            before: None,
+            widened: false,
             stack: vec![],
             trace: Trace::default(),
             depth: 0,
@@ -106,40 +109,17 @@ impl Search {
         }
     }
 
-    /// A run has ended, with its last move, and was not let go of. To be asked before [`Search::next`].
-    /// `whole`: nobody could have gone on.
+    /// A run has ended and was not let go of. To be asked before [`Search::next`]. `whole`: nobody could have
+    /// gone on.
     pub fn counts(&mut self, whole: bool) -> Counts {
         if !whole {
             // Races that would have come are not known.
             self.stack.iter_mut().for_each(|node| node.all = true);
         }
-        let movers = |stack: &[Node]| stack.iter().map(|n| n.place.movers[n.chosen]).collect();
-        let paid = self
-            .stack
-            .last()
-            .map_or(0, |node| node.paid + self.bound.cost(&node.place, node.chosen));
-        if !self.reduce {
-            return Counts::New(paid, movers(&self.stack));
-        }
-        self.push(None);
-        let known = |before| self.is_within(paid, before, true);
-        if self.before.is_some_and(known) {
-            return Counts::Before;
-        }
-        let price = if self.limit == u32::MAX { paid } else { self.limit };
-        match self.trace.within(price, true).filter(|_| paid > price) {
-            Some(order) => Counts::New(price, order),
-            None if paid <= price => Counts::New(price, movers(&self.stack)),
-            None => {
-                self.is_cut();
-                Counts::Beyond
-            }
-        }
-    }
-
-    /// Is the trace in one of its orders within a limit? `paid`: what this one has cost.
-    fn is_within(&self, paid: u32, limit: u32, ended: bool) -> bool {
-        paid <= limit || self.trace.within(limit, ended).is_some()
+        let costs = |node: &Node| self.bound.cost(&node.place, node.chosen);
+        let paid = self.stack.iter().map(costs).sum();
+        let movers = self.stack.iter().map(|n| n.place.movers[n.chosen]).collect();
+        if paid < self.limit && self.widened { Counts::Before } else { Counts::New(paid, movers) }
     }
 
     /// A run has ended: is there another one to be made?
@@ -154,7 +134,9 @@ impl Search {
             let node = &mut self.stack[at];
             let mover = node.place.movers[node.chosen];
             let footprint = node.footprint.take().unwrap_or_else(Footprint::everything);
-            node.tried.push(Tried { mover, footprint });
+            let left = pay(node.left, self.bound.cost(&node.place, node.chosen)).unwrap_or(0);
+            node.tried.push(Tried { mover, footprint, left, last: (mover, node.goes_on) });
+            node.goes_on = false;
             if let Some(next) = self.pick() {
                 self.stack[at].chosen = next;
                 return true;
@@ -170,7 +152,7 @@ impl Search {
         if !self.reduce || !self.cut || self.limit >= self.bound.limit() {
             return false;
         }
-        self.before = Some(self.limit);
+        self.widened = true;
         self.limit = if self.limit < COUNTED || self.bound != Bound::Unbounded {
             self.limit + 1
         } else {
@@ -199,11 +181,19 @@ impl Search {
         let nothing = Footprint::everything();
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
-        let sleeps = |one: &&Tried| one.mover != mover && !one.footprint.conflicts(made);
-        node.sleepers.iter().chain(&node.tried).filter(sleeps).cloned().collect()
+        let followed = |one: &Tried| {
+            if one.mover == mover || one.footprint.conflicts(made) {
+                return None;
+            }
+            let (last, goes_on) = one.last;
+            let turn = u32::from(mover.time || goes_on && last != mover);
+            let left = pay(one.left, turn)?;
+            Some(Tried { left, last: (mover, node.goes_on), ..one.clone() })
+        };
+        node.sleepers.iter().chain(&node.tried).filter_map(followed).collect()
     }
 
-    // ---- races, and what is beyond the bound
+    // ---- races
 
     /// The last move is known: its races are looked at.
     fn push(&mut self, after: Option<&Place>) {
@@ -219,21 +209,37 @@ impl Search {
         }
     }
 
-    /// The second move of a race is to come first, too.
+    /// The second move of a race is to come first, too: right before the first, and, because that may cost a
+    /// preemption more, before the first one's process took its turn.
     fn reverse(&mut self, race: &Race) {
-        let node = &mut self.stack[race.at];
+        self.want(race.at, &race.first);
+        let mover = |at: usize| self.stack[at].place.movers[self.stack[at].chosen].id;
+        let mut begin = race.at;
+        while begin > 0 && mover(begin - 1) == mover(begin) {
+            begin -= 1;
+        }
+        if begin < race.at && self.limit != u32::MAX {
+            let first = self.trace.begins(race);
+            self.want(begin, &first);
+        }
+    }
+
+    /// One of these has to be tried at a place.
+    fn want(&mut self, at: usize, first: &[Mover]) {
+        let (node, bound) = (&mut self.stack[at], self.bound);
         let known = |mover: &Mover| {
-            let tried = node.tried.iter().chain(&node.sleepers).any(|one| one.mover == *mover);
+            let tried = node.tried.iter().any(|one| one.mover == *mover);
             tried || node.place.movers[node.chosen] == *mover || node.wanted.contains(mover)
         };
-        if race.first.iter().any(known) {
+        if first.iter().any(known) {
             return;
         }
-        let can = |mover: &&Mover| node.place.movers.contains(mover);
-        match race.first.iter().find(can) {
-            Some(mover) => node.wanted.push(*mover),
+        let here = |mover: &Mover| node.place.movers.iter().position(|one| one == mover);
+        let can = first.iter().filter_map(here).min_by_key(|i| bound.cost(&node.place, *i));
+        match can {
+            Some(i) => node.wanted.push(node.place.movers[i]),
             // It could not have begun there: what came first made it possible.
-            None if race.first.len() <= 1 => {}
+            None if first.len() <= 1 => {}
             None => node.all = true,
         }
     }
@@ -247,83 +253,38 @@ impl Search {
         }
     }
 
-    /// Something is left out below every place on the way.
-    fn is_cut(&mut self) {
-        self.cut = true;
-        self.stack.iter_mut().for_each(|node| node.all = true);
-    }
-
     /// The next choice at the last node: the process that moved last goes on first; then those that
     /// cost nothing.
     fn pick(&mut self) -> Option<usize> {
-        let at = self.stack.len() - 1;
+        let (at, bound) = (self.stack.len() - 1, self.bound);
         let node = &self.stack[at];
-        let order = in_order(&node.place);
-        let fresh = node.tried.is_empty() && node.beyond.is_empty();
-        let has = |list: &[Tried], mover| list.iter().any(|one| one.mover == mover);
-        let mut again = fresh;
-        for i in order {
-            let node = &self.stack[at];
+        let fresh = node.tried.is_empty();
+        for i in in_order(&node.place) {
             let mover = node.place.movers[i];
-            let over = !self.reduce && pay_over(node, self.bound, i);
-            if over {
+            let wanted = fresh || node.all || node.wanted.contains(&mover);
+            if !wanted || node.tried.iter().any(|one| one.mover == mover) {
+                continue;
+            }
+            let Some(left) = pay(node.left, bound.cost(&node.place, i)) else {
                 self.cut = true;
                 continue;
+            };
+            // The schedule that tried it before could do afterwards everything that we could, if it has
+            // enough preemptions left to take the turn from the process that moved last.
+            let covers = |one: &Tried| {
+                let turn = u32::from(one.last.1);
+                one.mover == mover && pay(one.left, turn).is_some_and(|theirs| theirs >= left)
+            };
+            if !(self.reduce && node.sleepers.iter().any(covers)) {
+                return Some(i);
             }
-            if has(&node.tried, mover) || node.beyond.contains(&mover) {
-                continue;
-            }
-            if self.reduce {
-                let wanted = again || node.all || node.wanted.contains(&mover);
-                if !wanted {
-                    continue;
-                }
-                if has(&node.sleepers, mover) {
-                    continue;
-                }
-                if self.is_beyond(at, i) {
-                    self.is_cut();
-                    self.stack[at].beyond.push(mover);
-                    again = false;
-                    continue;
-                }
-            }
-            return Some(i);
         }
-        // What was wanted later than its turn came.
-        let left = |node: &Node| {
-            node.place.movers.iter().any(|mover| {
-                (node.all || node.wanted.contains(mover))
-                    && !has(&node.tried, *mover)
-                    && !has(&node.sleepers, *mover)
-                    && !node.beyond.contains(mover)
-            })
-        };
-        let node = &self.stack[at];
-        if self.reduce && left(node) { self.pick() } else { None }
-    }
-
-    /// Would the trace be beyond the bound with this move, as far as one knows of it?
-    fn is_beyond(&mut self, at: usize, chosen: usize) -> bool {
-        let node = &self.stack[at];
-        let (mover, paid) =
-            (node.place.movers[chosen], node.paid + self.bound.cost(&node.place, chosen));
-        let Some((next, true)) = node.place.next.get(chosen).filter(|_| paid > self.limit) else {
-            return false;
-        };
-        let next = next.clone();
-        let place = |at: usize| &self.stack[at].place;
-        let len = self.trace.len();
-        self.trace.push(mover, next, place, None);
-        let beyond = self.trace.within(self.limit, false).is_none();
-        self.trace.truncate(len);
-        beyond
+        None
     }
 }
 
-/// Without a reduction the way itself is counted.
-fn pay_over(node: &Node, bound: Bound, chosen: usize) -> bool {
-    node.paid + bound.cost(&node.place, chosen) > bound.limit()
+fn pay(left: u32, cost: u32) -> Option<u32> {
+    if left == u32::MAX { Some(left) } else { left.checked_sub(cost) }
 }
 
 impl Guide for Search {
@@ -352,19 +313,19 @@ impl Guide for Search {
             tried: vec![],
             wanted: vec![],
             all: !self.reduce,
-            beyond: vec![],
-            paid: 0,
+            goes_on: false,
+            left: self.limit,
         };
         if self.reduce {
             self.push(Some(place));
         }
         if let Some(before) = self.stack.last_mut() {
-            new.paid = before.paid + self.bound.cost(&before.place, before.chosen);
+            // One that is blocked here would not be, perhaps, if another had moved first.
+            let id = before.place.movers[before.chosen].id;
+            let blocked = place.blocked.iter().any(|(mover, _)| mover.id == id);
+            before.goes_on = place.current.is_some() || blocked;
+            new.left = pay(before.left, self.bound.cost(&before.place, before.chosen)).unwrap_or(0);
             new.sleepers = if self.reduce { Search::sleepers(before) } else { vec![] };
-        }
-        if self.reduce && !self.is_within(new.paid, self.limit, false) {
-            self.is_cut();
-            return None;
         }
         self.stack.push(new);
         if self.reduce {
@@ -387,9 +348,5 @@ impl Guide for Search {
         if let Some(at) = self.depth.checked_sub(1) {
             self.stack[at].footprint = Some(footprint);
         }
-    }
-
-    fn looks_ahead(&self) -> bool {
-        self.reduce && self.limit != u32::MAX && self.depth >= self.stack.len()
     }
 }

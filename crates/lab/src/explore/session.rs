@@ -158,7 +158,6 @@ impl<'a> Exploration<'a> {
                         self.count(Outcome { preemptions, way, ..outcome }, 1);
                     }
                     Counts::Before => self.count(outcome, 0),
-                    Counts::Beyond => {}
                 }
             }
             return self.search.next();

@@ -7,11 +7,6 @@ use std::collections::HashMap;
 use super::super::footprint::Footprint;
 use super::{Mover, Place};
 
-/// More places than this are not looked at to find an order that is cheap enough: it may be one.
-const PLACES: usize = 10_000;
-/// The same for a trace that is longer.
-const LENGTH: usize = 2000;
-
 /// A move of a trace.
 #[derive(Clone, Debug)]
 struct Step {
@@ -53,6 +48,9 @@ pub struct Race {
     pub at: usize,
     /// Who can begin, so that the second comes first.
     pub first: Vec<Mover>,
+    /// The moves, but for the first, that have to come before the second.
+    before: Vec<usize>,
+    second: Mover,
 }
 
 impl Trace {
@@ -207,148 +205,23 @@ impl Trace {
                 first.push(self.steps[one].mover);
             }
         }
-        Race { at, first }
+        let before = (0..end).filter(|one| *one != at && comes_after(one)).collect();
+        Race { at, first, before, second: mover }
     }
 
-    // ---- the price
-
-    /// The trace in an order that has at most so many preemptions, as the movers; `None`: there is
-    /// none. `ended`: it is whole; else what follows may make a preemption none.
-    pub fn within(&self, limit: u32, ended: bool) -> Option<Vec<Mover>> {
-        let as_it_was = || self.steps.iter().map(|step| step.mover).collect();
-        if self.steps.len() > LENGTH {
-            return Some(as_it_was());
-        }
-        let mut search = Cheapest {
-            trace: self,
-            ended,
-            at: vec![0; self.chains.len()],
-            order: vec![],
-            known: HashMap::new(),
-            places: 0,
-        };
-        let found = search.go(None, limit);
-        if !found && search.places > PLACES {
-            return Some(as_it_was());
-        }
-        found.then(|| search.order.iter().map(|at| self.steps[*at].mover).collect())
+    /// Who can begin where the process that made the first move of a race took its turn, so that the second
+    /// move comes before all of that.
+    pub fn begins(&self, race: &Race) -> Vec<Mover> {
+        let later: Vec<usize> = race.before.iter().copied().filter(|one| *one > race.at).collect();
+        let begins =
+            |one: &&usize| !later.iter().any(|other| other < *one && self.precedes(*other, **one));
+        let first = later.iter().filter(begins).map(|one| self.steps[*one].mover);
+        let first: Vec<Mover> = first.collect();
+        if first.is_empty() { vec![race.second] } else { first }
     }
 }
 
 fn join(clock: &mut Vec<usize>, other: &[usize]) {
     clock.resize(clock.len().max(other.len()), 0);
     clock.iter_mut().zip(other).for_each(|(one, other)| *one = (*one).max(*other));
-}
-
-/// Looks for a cheap order: one process goes on as long as it can, and then each other is tried.
-struct Cheapest<'a> {
-    trace: &'a Trace,
-    ended: bool,
-    /// How many moves of each process are done.
-    at: Vec<usize>,
-    order: Vec<usize>,
-    /// What was left at a place from which there is no way.
-    known: HashMap<(Vec<usize>, Option<usize>), u32>,
-    places: usize,
-}
-
-impl Cheapest<'_> {
-    fn step(&self, chain: usize) -> Option<&Step> {
-        self.trace.chains[chain].get(self.at[chain]).map(|at| &self.trace.steps[*at])
-    }
-
-    fn done(&self, one: usize) -> bool {
-        let step = &self.trace.steps[one];
-        self.at[self.trace.chain_of[&step.mover.id]] > step.at
-    }
-
-    /// The last move that a process has made.
-    fn last(&self, chain: usize) -> Option<&Step> {
-        let at = self.at[chain].checked_sub(1)?;
-        Some(&self.trace.steps[self.trace.chains[chain][at]])
-    }
-
-    fn can(&self, chain: usize) -> bool {
-        self.step(chain).is_some_and(|step| step.after.iter().all(|one| self.done(*one)))
-    }
-
-    fn take(&mut self, chain: usize) {
-        self.order.push(self.trace.chains[chain][self.at[chain]]);
-        self.at[chain] += 1;
-    }
-
-    fn put_back(&mut self, len: usize) {
-        while self.order.len() > len {
-            if let Some(one) = self.order.pop() {
-                self.at[self.trace.chain_of[&self.trace.steps[one].mover.id]] -= 1;
-            }
-        }
-    }
-
-    /// Could a process that moved last go on? One that does not in what is known, perhaps not.
-    fn goes_on(&self, chain: usize) -> bool {
-        let last = self.last(chain).is_some_and(|step| step.goes_on);
-        last && (self.ended || self.step(chain).is_some())
-    }
-
-    fn price(&self, last: Option<usize>, chain: usize) -> u32 {
-        let Some(step) = self.step(chain) else { return 0 };
-        let taken =
-            last.is_some_and(|last| (last != chain || step.mover.time) && self.goes_on(last));
-        u32::from(taken || step.mover.time && !self.is_due(chain))
-    }
-
-    /// Can only time move, and first for this one?
-    fn is_due(&self, chain: usize) -> bool {
-        let due = |chain: usize| self.last(chain).and_then(|step| step.due);
-        let ready = |step: &Step| match step.ready {
-            Some(Since::Start) => true,
-            Some(Since::Move(since)) => self.done(since),
-            None => false,
-        };
-        let before = |other: usize| {
-            let Some(step) = self.step(other) else { return false };
-            let earlier = due(other).zip(due(chain)).is_some_and(|(one, two)| one < two);
-            other != chain && earlier || ready(step)
-        };
-        !(0..self.at.len()).any(before)
-    }
-
-    fn go(&mut self, last: Option<usize>, left: u32) -> bool {
-        let len = self.order.len();
-        if let Some(chain) = last {
-            while self.goes_on(chain)
-                && self.can(chain)
-                && self.step(chain).is_some_and(|step| !step.mover.time)
-            {
-                self.take(chain);
-            }
-        }
-        if self.order.len() == self.trace.steps.len() {
-            return true;
-        }
-        self.places += 1;
-        let here = (self.at.clone(), last);
-        if self.places > PLACES || self.known.get(&here).is_some_and(|known| *known >= left) {
-            self.put_back(len);
-            return false;
-        }
-        let mut choices: Vec<(u32, usize, usize)> = (0..self.at.len())
-            .filter(|chain| self.can(*chain))
-            .map(|chain| (self.price(last, chain), self.trace.chains[chain][self.at[chain]], chain))
-            .collect();
-        choices.sort_unstable();
-        for (price, _, chain) in choices {
-            let Some(left) = left.checked_sub(price) else { break };
-            self.take(chain);
-            if self.go(Some(chain), left) {
-                return true;
-            }
-            let taken = self.order.len() - 1;
-            self.put_back(taken);
-        }
-        self.known.insert(here, left);
-        self.put_back(len);
-        false
-    }
 }
