@@ -5,22 +5,21 @@
 //! one before up to the last place with another choice, and makes that choice.
 //!
 //! *Bound.* Taking the turn from a process that could go on is a preemption; so is time that passes
-//! although a process could move. Most known races need one or two. Orders that nobody can tell
-//! apart are one [`trace::Trace`], and its price is that of the cheapest of them: so whether it is
-//! within the bound does not depend on which of them is tried. The bound is 0 first, then 1, and so
-//! on: what needs the fewest preemptions is found first.
-//!
-//! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
-//! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
-//! something that it conflicts with has moved.
+//! although a process could move. A schedule has at most N. Most known races need one or two. The bound
+//! is 0 first, then 1, and so on: what needs the fewest preemptions is found first.
 //!
 //! *Races* (Abdulla, Aronis, Jonsson, Sagonas: Optimal dynamic partial order reduction): at a place
 //! another choice is only tried where a race was seen, two moves of which the second could have come
-//! first. A race may lie in an order that is beyond the bound and was not tried. So above such an
-//! order, every choice is tried that does not sleep.
+//! first. Right before the first, that may be a preemption too many. So it is also tried where the
+//! first one's process took its turn (Coons, Musuvathi, McKinley: Bounded partial-order reduction).
 //!
-//! With *delays* the order of those that wait for their turn counts, too, and then every order is
-//! tried.
+//! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
+//! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
+//! something that it conflicts with has moved. With a bound this is only true if the schedule
+//! already tried had at least as many preemptions left; [`Tried`] keeps the account.
+//!
+//! *Delays* are stricter, for programs with many threads: when the process that moved last sleeps,
+//! choosing any other than the first in line also counts. Then every order is tried.
 
 use super::footprint::Footprint;
 

@@ -88,10 +88,6 @@ impl Guide for Watched<'_> {
     fn moved(&mut self, footprint: Footprint) {
         self.search.moved(footprint);
     }
-
-    fn looks_ahead(&self) -> bool {
-        self.search.looks_ahead()
-    }
 }
 
 impl<'a> Exploration<'a> {

@@ -179,16 +179,7 @@ impl Run<'_> {
                 self.outcome.dropped = true;
                 return Ok(());
             }
-            let mut place = self.place(&candidates);
-            if guide.looks_ahead() {
-                let all = &mut self.moves.all;
-                // Nobody knows whether one will change the memory that others see.
-                let next = |one: &Candidate| {
-                    let sure = one.mover.time || all.model.process(one.task).maps.is_empty();
-                    (all.certain(one.task, one.mover.time), sure)
-                };
-                place.next = candidates.iter().map(next).collect();
-            }
+            let place = self.place(&candidates);
             let Some(chosen) = guide.choose(&place) else {
                 self.outcome.dropped = true;
                 return Ok(());
@@ -267,8 +258,6 @@ impl Run<'_> {
             letters: candidates.iter().map(|one| one.task).collect(),
             current,
             due: first.filter(|_| self.is_idle()),
-            times: (0..candidates.len()).map(|at| due(&at).map(|(at, _)| at)).collect(),
-            next: vec![],
             blocked,
             hidden: (0..model.tasks.len()).any(|task| {
                 let is =

@@ -64,7 +64,10 @@ impl Touched {
     pub fn ended(&mut self, entry: &Entry, result: i64) {
         let waits = |row: &CallRow| row.touches.contains(&Touch::Children);
         let in_vain = result < 0 || result == 0 && known(entry).is_some_and(waits);
-        self.changed |= !in_vain && self.made.changes();
+        // What is written where no other process looks is written all the same.
+        let writes = [libc::SYS_write, libc::SYS_writev, libc::SYS_sendto, libc::SYS_sendmsg];
+        let written = writes.contains(&(entry.number as libc::c_long));
+        self.changed |= !in_vain && (written || self.made.changes());
     }
 
     fn touch(&mut self, model: &Model, i: usize, entry: &Entry, touch: Touch) {

@@ -23,10 +23,6 @@ pub struct Place {
     /// Only time can move, and processes that only check again: then time passes for this one
     /// first.
     pub due: Option<usize>,
-    /// When time can pass, for each of them.
-    pub times: Vec<Option<u64>>,
-    /// What each of them will certainly touch, if that was asked for; `false`: perhaps much more.
-    pub next: Vec<(Footprint, bool)>,
     /// Processes whose next call cannot be made yet, and what it would touch.
     pub blocked: Vec<(Mover, Footprint)>,
     /// Some could move that are not among the movers: they only check again.
@@ -39,12 +35,6 @@ impl Place {
         let of = |place: &Place| (place.current, place.due);
         self.movers == other.movers && self.letters == other.letters && of(self) == of(other)
     }
-
-    /// When time can pass for a process.
-    pub fn due_of(&self, id: u32) -> Option<u64> {
-        let at = self.movers.iter().position(|mover| *mover == Mover { id, time: true })?;
-        self.times.get(at).copied().flatten()
-    }
 }
 
 /// Decides which process moves.
@@ -53,10 +43,6 @@ pub trait Guide {
     fn choose(&mut self, place: &Place) -> Option<usize>;
     /// What the chosen move has touched.
     fn moved(&mut self, footprint: Footprint);
-    /// Is [`Place::next`] wanted?
-    fn looks_ahead(&self) -> bool {
-        false
-    }
 }
 
 /// What there may only be so many of.

@@ -94,7 +94,7 @@ impl Machine<'_> {
         touched
     }
 
-    fn place(&self, ahead: bool) -> Place {
+    fn place(&self) -> Place {
         let n = self.programs.len();
         let mover = |i: usize| match self.states[i] {
             State::Ready | State::Woken if !self.is_blocked(i) => {
@@ -107,20 +107,11 @@ impl Machine<'_> {
         let all = || movers.iter().enumerate().filter(|(_, mover)| mover.time);
         let idle = movers.iter().all(|mover| mover.time);
         let first = all().min_by_key(|(_, mover)| (self.until[mover.id as usize], mover.id));
-        let time = |mover: &Mover| mover.time.then(|| self.until[mover.id as usize]);
         let blocked = (0..n).filter(|i| self.is_blocked(*i));
-        // One with an even number is sure of what it will touch.
-        let next = |mover: &Mover| {
-            let sure = mover.id.is_multiple_of(2) || mover.time;
-            let part = Footprint::default();
-            (if sure { self.footprint(mover.id as usize, mover.time) } else { part }, sure)
-        };
         Place {
             current: movers.iter().position(|m| Some(m.id) == self.last && !m.time),
             due: first.map(|(at, _)| at).filter(|_| idle),
             letters: movers.iter().map(|mover| mover.id as usize).collect(),
-            times: movers.iter().map(time).collect(),
-            next: if ahead { movers.iter().map(next).collect() } else { vec![] },
             blocked: blocked
                 .map(|i| (Mover { id: i as u32, time: false }, self.footprint(i, false)))
                 .collect(),
@@ -165,9 +156,8 @@ impl Machine<'_> {
     }
 }
 
-/// Runs the machine once; `None` if it was let go of. `ahead`: the guide is told what comes next, if
-/// it asks.
-fn run(programs: &[Vec<Op>], ahead: bool, guide: &mut dyn Guide) -> Option<End> {
+/// Runs the machine once; `None` if it was let go of.
+fn run(programs: &[Vec<Op>], guide: &mut dyn Guide) -> Option<End> {
     let n = programs.len();
     let mut machine = Machine {
         programs,
@@ -183,7 +173,7 @@ fn run(programs: &[Vec<Op>], ahead: bool, guide: &mut dyn Guide) -> Option<End> 
     for stamp in 0.. {
         assert!(stamp < 1000);
         machine.ends();
-        let place = machine.place(ahead && guide.looks_ahead());
+        let place = machine.place();
         if place.movers.is_empty() {
             guide.choose(&place);
             let asleep = machine.states.iter().map(|state| *state != State::Ended);
@@ -210,22 +200,17 @@ fn run(programs: &[Vec<Op>], ahead: bool, guide: &mut dyn Guide) -> Option<End> 
 }
 
 /// Every end, how many runs it took, and how many of these counted.
-fn ends(
-    programs: &[Vec<Op>],
-    bound: Bound,
-    reduce: bool,
-    ahead: bool,
-) -> (BTreeSet<End>, usize, usize) {
+fn ends(programs: &[Vec<Op>], bound: Bound, reduce: bool) -> (BTreeSet<End>, usize, usize) {
     let mut search = Search::new(bound, reduce);
     let (mut ends, mut runs, mut counted) = (BTreeSet::new(), 0, 0);
     loop {
         runs += 1;
-        if let Some(end) = run(programs, ahead, &mut search) {
+        if let Some(end) = run(programs, &mut search) {
             match search.counts(true) {
                 Counts::New(price, way) => {
                     assert!(price <= bound.limit());
                     counted += 1;
-                    let again = run(programs, false, &mut Way::new(&way));
+                    let again = run(programs, &mut Way::new(&way));
                     assert_eq!(again.as_ref(), Some(&end), "{programs:?} {way:?}");
                     ends.insert(end);
                 }
@@ -242,16 +227,16 @@ fn ends(
 #[test]
 fn all_orders_of_two_by_two() {
     let two = vec![Op::Store(0), Op::Store(0)];
-    assert_eq!(ends(&[two.clone(), two], Bound::Unbounded, false, false).1, 6);
+    assert_eq!(ends(&[two.clone(), two], Bound::Unbounded, false).1, 6);
 }
 
 #[test]
 fn orders_that_cannot_differ_are_tried_once() {
     let programs = [vec![Op::Store(0); 3], vec![Op::Store(1); 3]];
-    let (all, runs, _) = ends(&programs, Bound::Unbounded, false, false);
+    let (all, runs, _) = ends(&programs, Bound::Unbounded, false);
     assert_eq!((all.len(), runs), (1, 20));
     for bound in [Bound::Preemptions(2), Bound::Unbounded] {
-        let (one, runs, counted) = ends(&programs, bound, true, true);
+        let (one, runs, counted) = ends(&programs, bound, true);
         assert_eq!((one, runs, counted), (all.clone(), 1, 1));
     }
 }
@@ -262,7 +247,7 @@ fn many_that_only_do_things_of_their_own_cost_nothing() {
     let parent = (1..5).map(Op::Join).collect();
     let programs = [parent, child(2), child(3), child(4), child(5)];
     let programs = programs.map(|ops: Vec<Op>| ops);
-    assert_eq!(ends(&programs, Bound::Preemptions(2), true, true).1, 1);
+    assert_eq!(ends(&programs, Bound::Preemptions(2), true).1, 1);
 }
 
 #[test]
@@ -271,7 +256,7 @@ fn a_preemption_too_few_is_reported() {
     for (bound, reduce) in [(0, false), (2, false), (0, true), (2, true)] {
         let mut search = Search::new(Bound::Preemptions(bound), reduce);
         loop {
-            if run(&programs, true, &mut search).is_some() {
+            if run(&programs, &mut search).is_some() {
                 search.counts(true);
             }
             if !search.next() {
@@ -288,7 +273,7 @@ fn what_needs_the_fewest_preemptions_comes_first() {
     let mut search = Search::new(Bound::Preemptions(2), true);
     let mut prices = vec![];
     loop {
-        if run(&programs, true, &mut search).is_some()
+        if run(&programs, &mut search).is_some()
             && let Counts::New(price, _) = search.counts(true)
         {
             prices.push(price);
@@ -304,7 +289,7 @@ fn what_needs_the_fewest_preemptions_comes_first() {
 fn a_lost_post_is_found_at_zero_preemptions() {
     // Two waits for one post.
     let programs = [vec![Op::Wait(0), Op::Post(1)], vec![Op::Wait(0)], vec![Op::Post(0)]];
-    let (all, ..) = ends(&programs, Bound::Preemptions(0), true, true);
+    let (all, ..) = ends(&programs, Bound::Preemptions(0), true);
     assert!(all.iter().any(|end| end.2[0]) && all.iter().any(|end| end.2[1]));
 }
 
@@ -315,10 +300,10 @@ fn a_program_that_changes_its_mind_is_noticed() {
     let programs = [stores.clone(), stores];
     // The first with another choice than the first one at some place.
     while search.stack.iter().all(|node| node.tried.is_empty()) {
-        run(&programs, false, &mut search);
+        run(&programs, &mut search);
         assert!(search.next());
     }
-    run(&[vec![Op::Sleep(1)]], false, &mut search);
+    run(&[vec![Op::Sleep(1)]], &mut search);
     assert!(search.diverged);
 }
 
@@ -356,10 +341,9 @@ proptest! {
     fn no_end_is_missed(
         programs in prop::collection::vec(prop::collection::vec(op(), 1..4), 2..4),
         bound in bound(),
-        ahead in any::<bool>(),
     ) {
-        let (all, runs, _) = ends(&programs, bound, false, false);
-        let (found, _, counted) = ends(&programs, bound, true, ahead);
+        let (all, runs, _) = ends(&programs, bound, false);
+        let (found, _, counted) = ends(&programs, bound, true);
         prop_assert_eq!(found, all);
         prop_assert!(counted <= runs);
     }

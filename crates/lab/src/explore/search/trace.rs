@@ -22,8 +22,6 @@ struct Step {
     goes_on: bool,
     /// Since which move it could move by itself; `None`: it slept, and time passed for it.
     ready: Option<Since>,
-    /// When time can pass for the process afterwards.
-    due: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,19 +98,9 @@ impl Trace {
         let at = self.chains[chain].len();
         clock.resize(clock.len().max(chain + 1), 0);
         clock[chain] = at + 1;
-        let due = after.and_then(|place| place.due_of(mover.id));
         let goes_on = after.is_some_and(|place| place.current.is_some());
         after_these.retain(|&before| self.chain_of[&self.steps[before].mover.id] != chain);
-        self.steps.push(Step {
-            mover,
-            footprint,
-            at,
-            clock,
-            after: after_these,
-            goes_on,
-            ready,
-            due,
-        });
+        self.steps.push(Step { mover, footprint, at, clock, after: after_these, goes_on, ready });
         self.chains[chain].push(index);
     }
 
