@@ -85,7 +85,7 @@ pub struct Search {
 /// What a run that has ended counts for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Counts {
-    /// It is a new one, with so many preemptions where it has the fewest; then these move.
+    /// It is a new one, with so many preemptions, and these move.
     New(u32, Vec<Mover>),
     /// It was counted before.
     Before,
@@ -206,17 +206,34 @@ impl Search {
         for race in self.trace.races() {
             self.reverse(&race);
         }
+        self.let_time_pass(at, after);
+    }
+
+    /// Somebody has ended a sleep that time could have ended, too: that is tried before.
+    fn let_time_pass(&mut self, at: usize, after: Option<&Place>) {
+        let place = &self.stack[at].place;
+        let id = place.movers[self.stack[at].chosen].id;
+        let woken = |mover: &&Mover| {
+            let sleeps_on = after.is_some_and(|place| place.movers.contains(mover));
+            mover.time && mover.id != id && !sleeps_on
+        };
+        for mover in place.movers.iter().filter(woken).copied().collect::<Vec<_>>() {
+            self.want(at, &[mover]);
+            self.want(self.turn_taken(at), &[mover]);
+        }
+    }
+
+    /// Where the process that moved at a place took its turn.
+    fn turn_taken(&self, at: usize) -> usize {
+        let mover = |at: usize| self.stack[at].place.movers[self.stack[at].chosen].id;
+        (0..at).rev().take_while(|one| mover(*one) == mover(at)).last().unwrap_or(at)
     }
 
     /// The second move of a race is to come first, too: right before the first, and, because that may cost a
     /// preemption more, before the first one's process took its turn.
     fn reverse(&mut self, race: &Race) {
         self.want(race.at, &race.first);
-        let mover = |at: usize| self.stack[at].place.movers[self.stack[at].chosen].id;
-        let mut begin = race.at;
-        while begin > 0 && mover(begin - 1) == mover(begin) {
-            begin -= 1;
-        }
+        let begin = self.turn_taken(race.at);
         if begin < race.at && self.limit != u32::MAX {
             let first = self.trace.begins(race);
             self.want(begin, &first);

@@ -38,9 +38,16 @@ pub fn explore(options: &Options) -> Result<u8> {
     asked::tick_every(TICK);
     let mut world = World::new(room, programs.len());
     if let Some(schedule) = &options.replay {
-        let mut replay = Replay::new(schedule);
         world.sleepers_matter = schedule.sleeps;
-        let outcome = world.run(&mut replay, true)?;
+        let mut replay = Replay::new(schedule);
+        let outcome = loop {
+            let outcome = world.run(&mut replay, true)?;
+            // What has to be known of all of the run may be noticed in the middle of it.
+            if !std::mem::take(&mut world.starts_again) {
+                break outcome;
+            }
+            replay = Replay::new(schedule);
+        };
         if let Some(turn) = replay.wrong {
             let who = super::schedule::letter(turn.letter);
             let why = format!("this schedule does not fit this program: {who} cannot move there");

@@ -75,7 +75,7 @@ pub struct Outcome {
     pub schedule: Schedule,
     pub moves: usize,
     pub preemptions: u32,
-    /// Who moves, in the order of the same trace that has the fewest preemptions.
+    /// Who moves.
     pub way: Vec<Mover>,
     /// It was ended before all had ended or slept.
     pub over: bool,

@@ -15,6 +15,8 @@ enum Op {
     Post(usize),
     Wait(usize),
     Sleep(u64),
+    /// As `Wait`, or until time has passed: then it is known.
+    TimedWait(usize),
     /// As `Wait`, but nobody can tell whether one sleeps there: it cannot be made before its time.
     Take(usize),
     /// Of two at once.
@@ -27,6 +29,7 @@ enum Op {
 enum State {
     Ready,
     Asleep(Option<usize>),
+    Timed(usize),
     Woken,
     Ended,
 }
@@ -35,12 +38,17 @@ enum State {
 /// processes sleep.
 type End = (Vec<Vec<u32>>, Vec<u32>, Vec<bool>);
 
+/// What a process knows whose wait was ended by time.
+const TIMED_OUT: u32 = 999;
+
 /// What an operation touches, besides its own process.
 fn touches(op: Op) -> Vec<(Thing, bool)> {
     match op {
         Op::Load(v) => vec![(Thing::Memory(v as u64), false)],
         Op::Store(v) => vec![(Thing::Memory(v as u64), true)],
-        Op::Post(s) | Op::Wait(s) | Op::Take(s) => vec![(Thing::Sem(s as i32), true)],
+        Op::Post(s) | Op::Wait(s) | Op::TimedWait(s) | Op::Take(s) => {
+            vec![(Thing::Sem(s as i32), true)]
+        }
         Op::TakeBoth => vec![(Thing::Sem(0), true), (Thing::Sem(1), true)],
         Op::Sleep(_) => vec![(Thing::Time, false)],
         Op::Join(other) => vec![(Thing::Child(other as u32), true)],
@@ -81,13 +89,16 @@ impl Machine<'_> {
         touched.writes(Thing::Process(i as u32));
         if time {
             touched.writes(Thing::Time);
+            if let State::Timed(s) = self.states[i] {
+                touched.writes(Thing::Sem(s as i32));
+            }
             return touched;
         }
         for (thing, write) in self.op(i).map_or(vec![], touches) {
             if write { touched.writes(thing) } else { touched.reads(thing) }
         }
         let stays = matches!(self.op(i), Some(Op::Sleep(_)))
-            || matches!(self.op(i), Some(Op::Wait(s)) if self.sems[s] == 0);
+            || matches!(self.op(i), Some(Op::Wait(s) | Op::TimedWait(s)) if self.sems[s] == 0);
         if self.at[i] + 1 == self.programs[i].len() && !stays {
             touched.writes(Thing::Child(i as u32));
         }
@@ -100,7 +111,7 @@ impl Machine<'_> {
             State::Ready | State::Woken if !self.is_blocked(i) => {
                 Some(Mover { id: i as u32, time: false })
             }
-            State::Asleep(None) => Some(Mover { id: i as u32, time: true }),
+            State::Asleep(None) | State::Timed(_) => Some(Mover { id: i as u32, time: true }),
             _ => None,
         };
         let movers: Vec<Mover> = (0..n).filter_map(mover).collect();
@@ -126,8 +137,8 @@ impl Machine<'_> {
             Op::Load(v) => self.seen[me].push(self.vars[v]),
             Op::Store(v) => self.vars[v] = me as u32 * 100 + self.at[me] as u32 + 1,
             Op::Post(s) => {
-                let asleep = State::Asleep(Some(s));
-                match self.states.iter().position(|state| *state == asleep) {
+                let asleep = [State::Asleep(Some(s)), State::Timed(s)];
+                match self.states.iter().position(|state| asleep.contains(state)) {
                     Some(i) => self.states[i] = State::Woken,
                     None => self.sems[s] += 1,
                 }
@@ -136,7 +147,11 @@ impl Machine<'_> {
                 self.states[me] = State::Asleep(Some(s));
                 return;
             }
-            Op::Wait(s) | Op::Take(s) => self.sems[s] -= 1,
+            Op::TimedWait(s) if self.sems[s] == 0 => {
+                (self.states[me], self.until[me]) = (State::Timed(s), self.now + 1);
+                return;
+            }
+            Op::Wait(s) | Op::TimedWait(s) | Op::Take(s) => self.sems[s] -= 1,
             Op::TakeBoth => self.sems.iter_mut().for_each(|sem| *sem -= 1),
             Op::Join(_) => {}
             Op::Sleep(length) => {
@@ -186,6 +201,9 @@ fn run(programs: &[Vec<Op>], guide: &mut dyn Guide) -> Option<End> {
         match (machine.states[me], time) {
             (_, true) => {
                 machine.now = machine.now.max(machine.until[me]);
+                if let State::Timed(_) = machine.states[me] {
+                    machine.seen[me].push(TIMED_OUT);
+                }
                 machine.states[me] = State::Woken;
             }
             (State::Woken, _) => {
@@ -314,6 +332,7 @@ fn op() -> impl Strategy<Value = Op> {
         (0..2_usize).prop_map(Op::Post),
         (0..2_usize).prop_map(Op::Wait),
         (1..3_u64).prop_map(Op::Sleep),
+        (0..2_usize).prop_map(Op::TimedWait),
         (0..2_usize).prop_map(Op::Take),
         Just(Op::TakeBoth),
         (0..3_usize).prop_map(Op::Join),
