@@ -16,7 +16,7 @@ fn one_filter_and_few_namespaces_for_a_thousand_schedules() {
     if !can_explore("lab on a kernel that does not answer") {
         return;
     }
-    let program = compiled("zoo/good/signal-thread.c", &[]).display().to_string();
+    let program = compiled("zoo/good/philosophers-in-order.c", &[]).display().to_string();
     let counted = common::scratch();
     let file = counted.path().join("count");
     fs::write(&file, "").expect("count");
@@ -125,7 +125,7 @@ fn int_and_term_end_it_whatever_the_tracee_does() {
     if !can_explore("lab on a kernel that does not answer") {
         return;
     }
-    let endless = compiled("zoo/good/signal-thread.c", &[]).display().to_string();
+    let endless = compiled("zoo/good/philosophers-in-order.c", &[]).display().to_string();
     let exploring = format!("explore --all --preemptions unbounded --max 1000000 -- {endless}");
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
         // The starter sleeps for ever on its way.

@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`moves`] | one move of one of them |
-//! | [`programs`] | the programs, and what a call, a birth or an end of theirs does |
+//! | [`programs`] | the programs, and what a call of theirs does |
+//! | [`life`] | what a birth or an end of theirs does |
 //! | [`blocked`] | calls that cannot be made yet |
 //! | [`model`] | what is known of processes and threads |
 //! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
@@ -26,6 +27,7 @@ use crate::asked;
 mod blocked;
 mod clock;
 mod judge;
+mod life;
 mod looks;
 mod model;
 mod moves;

@@ -1,0 +1,161 @@
+//! Births and ends of the programs' processes and threads.
+
+use libc::c_int;
+
+use super::Result;
+use super::model::{State, Task};
+use super::programs::Programs;
+use super::tracees::Heard;
+use crate::event::Action;
+use crate::explore::calls;
+use crate::explore::footprint::Thing;
+use crate::explore::verdict::Moment;
+use crate::syscalls;
+use crate::tracer::{Death, Entry, How, Stop, Tid, names};
+
+impl Programs<'_> {
+    /// A process or thread has made another one.
+    pub fn born(&mut self, i: usize, child: Tid) -> Result<()> {
+        let task = &self.model.tasks[i];
+        let flags = task.entry.map_or(0, |entry| syscalls::clone_flags(task.tid, &entry));
+        let has = |flag: c_int| flags & flag as u64 != 0;
+        let ids = &mut self.world.ids;
+        let new = if has(libc::CLONE_THREAD) {
+            self.tracees.expect(child, self.model.process(i).tgid);
+            self.model.thread(ids, i, child)
+        } else {
+            self.tracees.expect(child, child);
+            let borrows = has(libc::CLONE_VM).then(|| calls::number_in_room(child));
+            self.model.fork(ids, i, child, borrows)
+        };
+        loop {
+            match self.tracees.wait(new)? {
+                Heard::Stop(Stop::Started) => return Ok(()),
+                Heard::Stop(_) => self.tracees.go_on(new, How::Cont, 0)?,
+                Heard::End(death) => return self.ended(new, death),
+            }
+        }
+    }
+
+    /// It runs another program.
+    pub fn exec(&mut self, i: usize) -> Result<()> {
+        if self.narrator.wanted {
+            self.narrator.call(&mut self.model, i, Some(0));
+        }
+        self.model.exec(i);
+        self.hide_vdso(i)
+    }
+
+    /// A thread has ended, or its whole process.
+    pub fn ended(&mut self, i: usize, death: Death) -> Result<()> {
+        let process = self.model.tasks[i].process;
+        let task = &mut self.model.tasks[i];
+        (task.state, task.in_call) = (State::Gone, false);
+        let siblings = self.model.siblings(i);
+        if !siblings.is_empty() && self.ends_thread(i) && matches!(death, Death::Exited(_)) {
+            self.touched.made.writes(Thing::Futexes);
+            return Ok(());
+        }
+        let main = self.model.processes[process].main;
+        let left = main != i && self.model.tasks[main].state == State::Gone;
+        for sibling in siblings {
+            self.tracees.await_end(sibling)?;
+            self.model.tasks[sibling].state = State::Gone;
+        }
+        // A main thread that left before the others has only ended now.
+        if left {
+            self.tracees.await_end(main)?;
+        }
+        let (how, moment) = match death {
+            Death::Killed { signal, .. } => (names::signal(signal), Moment::Killed { signal }),
+            Death::Exited(code) => (code.to_string(), Moment::Exit { code }),
+        };
+        self.narrator.tell(&self.model, i, moment);
+        let maps = self.model.end(process, how);
+        self.touched.maps(&maps);
+        self.ended_for_others(process);
+        if let Death::Killed { signal, .. } = death {
+            self.judge.death(&self.model, i, signal);
+        }
+        // A process that dies with its parent is dying now.
+        for heir in self.model.heirs(process) {
+            self.touched.made.writes(Thing::Process(heir.process as u32));
+            if heir.signal == libc::SIGKILL {
+                self.await_death(self.model.processes[heir.process].main)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What others may notice when a process has ended.
+    fn ended_for_others(&mut self, process: usize) {
+        self.signals += 1;
+        let one = &self.model.processes[process];
+        let made = &mut self.touched.made;
+        made.writes(Thing::Process(process as u32));
+        made.writes(Thing::Child(process as u32));
+        if !one.leaves {
+            made.writes(Thing::Descriptors);
+            made.writes(Thing::Futexes);
+        }
+        one.undone.iter().for_each(|id| made.writes(Thing::Sem(*id)));
+        if self.model.locks {
+            made.writes(Thing::Files);
+        }
+        let Some(parent) = one.parent else { return };
+        // The first of several wakes one that sleeps until any of them has ended.
+        let waits = self.model.tasks.iter().any(|task| task.process == parent && task.waits());
+        let children = Thing::Children(parent as u32);
+        if waits {
+            made.writes(children)
+        } else {
+            made.counts(children)
+        }
+        let (number, parent) = (parent as u32, &self.model.processes[parent]);
+        let takes = |task: &Task| {
+            let takes = |entry: &Entry| calls::takes(task.tid, entry, libc::SIGCHLD);
+            task.state == State::Asleep && task.entry.as_ref().is_some_and(takes)
+        };
+        let taken =
+            self.model.tasks.iter().any(|task| task.process == number as usize && takes(task));
+        let heard = taken || parent.action(libc::SIGCHLD) == Action::Handler;
+        if heard || calls::blocks(parent.tgid, libc::SIGCHLD) {
+            made.writes(Thing::Process(number));
+        }
+    }
+
+    /// Waits for one that SIGKILL was sent to.
+    fn await_death(&mut self, main: usize) -> Result<()> {
+        for sibling in self.model.siblings(main) {
+            self.tracees.await_end(sibling)?;
+            self.model.tasks[sibling].state = State::Gone;
+        }
+        if self.model.tasks[main].state == State::Gone {
+            return Ok(());
+        }
+        let death = self.tracees.await_end(main)?;
+        self.ended(main, death)
+    }
+
+    /// All processes that are left end now, even if a signal asks us to stop meanwhile.
+    pub fn clear(&mut self) -> Result<()> {
+        let model = &self.model;
+        // Parents first: what they would have to reap is the room's to reap then.
+        for (number, process) in model.processes.iter().enumerate() {
+            let lives = process.end.is_none();
+            if lives {
+                // SAFETY: a tracee that we have not reaped: the number is its own.
+                unsafe { libc::kill(process.tgid, libc::SIGKILL) };
+            }
+            let left = |i: &usize| {
+                let task = &model.tasks[*i];
+                task.process == number && (task.state != State::Gone || process.main == *i && lives)
+            };
+            // The kernel reports the main thread's end last.
+            let mut order: Vec<usize> = (0..model.tasks.len()).filter(left).collect();
+            order.sort_by_key(|i| process.main == *i);
+            order.into_iter().try_for_each(|i| self.tracees.clear(i))?;
+        }
+        Ok(())
+    }
+}
