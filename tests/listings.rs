@@ -47,6 +47,16 @@ const FAILS: [(&str, Errno); 29] = [
     ("sem_init", Errno::ENOSYS),
     ("pthread_create", Errno::EAGAIN),
 ];
+/// Of a lock. EINVAL: there is none.
+const LOCKS: [(&str, Errno); 7] = [
+    ("pthread_mutexattr_init", Errno::ENOMEM),
+    ("pthread_mutexattr_setpshared", Errno::ENOTSUP),
+    ("pthread_mutexattr_setrobust", Errno::EINVAL),
+    ("pthread_mutex_init", Errno::EAGAIN),
+    ("pthread_mutex_lock", Errno::EINVAL),
+    ("pthread_mutex_unlock", Errno::EPERM),
+    ("pthread_mutex_consistent", Errno::EINVAL),
+];
 /// Of the calls that wait for a semaphore or a thread: EINVAL says that there is no such one.
 const WAITS: [(&str, Errno); 3] =
     [("sem_wait", Errno::EINVAL), ("sem_post", Errno::EOVERFLOW), ("pthread_join", Errno::EINVAL)];
@@ -77,7 +87,7 @@ const OTHERS: [&str; 21] = [
 ];
 
 fn errors() -> impl Iterator<Item = (&'static str, Errno)> {
-    FAILS.into_iter().chain(WAITS)
+    FAILS.into_iter().chain(LOCKS).chain(WAITS)
 }
 
 /// The complete listings of the sections: whose they are, and their text.

@@ -20,6 +20,7 @@ mod experiments;
 mod futex;
 mod handshake;
 mod input;
+mod locks;
 mod one;
 mod options;
 mod server;
@@ -48,5 +49,6 @@ fn main() -> ExitCode {
             .and_then(|()| handshake::of_the_source_notes(&options))
             .and_then(|()| demo::both(&options)),
     };
-    section(&words, "4.10  Full duplex: two segments, threads", story, experiments::ALL)
+    let experiments = [experiments::ALL, locks::ALL].concat();
+    section(&words, "4.10  Full duplex: two segments, threads", story, &experiments)
 }
