@@ -68,9 +68,10 @@ const LIES: [(&str, usize); 50] = [
 
 /// Claims that are about something else than an answer of these calls: a section, the beginning of the
 /// sentence, and about what.
-const ELSEWHERE: [(&str, &str, &str); 30] = [
+const ELSEWHERE: [(&str, &str, &str); 34] = [
     ("4.1", "ipcs -q: no row has this key", ABSENT),
     ("4.1", "the queue is empty, and B has read last", "ipcs -q, which is compared before"),
+    ("4.1", "its handler has run", SIGNALS),
     ("4.2", "/proc/self/fd lists what it listed before", "a folder of /proc"),
     ("4.2", "two opens: two descriptors", "the answers of open"),
     ("4.2", "found by its name, and the same memory", "memory of mmap"),
@@ -91,6 +92,9 @@ const ELSEWHERE: [(&str, &str, &str); 30] = [
     ("4.7", "it ended with N", PROGRAM),
     ("4.7", "and the smallest segment", PROGRAM),
     ("4.7", "out here nothing of it is listed", ABSENT),
+    ("4.8", "SA_RESTART: the handler has run", SIGNALS),
+    ("4.8", "the program finds EBADF", SIGNALS),
+    ("4.8", "saved and put back", SIGNALS),
     ("4.8", "blocked by who started it", SIGNALS),
     ("4.10", "one: a signal that waits already", SIGNALS),
     ("4.10", "the reader thread is asleep", "a look into /proc after many others"),
