@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use regex::Regex;
 
 /// What a call fails with, if it is made to: what its manual page names, and no listing expects.
-const FAILS: [(&str, Errno); 29] = [
+const FAILS: [(&str, Errno); 32] = [
     ("ftok", Errno::EACCES),
     ("shmget", Errno::ENOSPC),
     ("shmat", Errno::ENOMEM),
@@ -27,6 +27,9 @@ const FAILS: [(&str, Errno); 29] = [
     ("msgsnd", Errno::ENOMEM),
     ("msgrcv", Errno::EACCES),
     ("msgctl", Errno::EACCES),
+    ("semget", Errno::ENOSPC),
+    ("semctl", Errno::EACCES),
+    ("semop", Errno::E2BIG),
     ("pipe", Errno::EMFILE),
     ("fork", Errno::EAGAIN),
     ("waitpid", Errno::ECHILD),
@@ -61,8 +64,8 @@ const LOCKS: [(&str, Errno); 7] = [
 const WAITS: [(&str, Errno); 3] =
     [("sem_wait", Errno::EINVAL), ("sem_post", Errno::EOVERFLOW), ("pthread_join", Errno::EINVAL)];
 /// What cannot fail, or whose failure a listing need not survive: its own output, say. sigsuspend always
-/// answers -1.
-const OTHERS: [&str; 21] = [
+/// answers -1. A nap that is too short is followed by another.
+const OTHERS: [&str; 22] = [
     "printf",
     "fprintf",
     "puts",
@@ -84,6 +87,7 @@ const OTHERS: [&str; 21] = [
     "sigaddset",
     "sigdelset",
     "sigsuspend",
+    "nanosleep",
 ];
 
 fn errors() -> impl Iterator<Item = (&'static str, Errno)> {

@@ -14,6 +14,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,6 +78,8 @@ CALL(int, shmdt, (const void *a), (a), -1)
 CALL(int, msgget, (key_t k, int f), (k, f), -1)
 CALL(int, msgsnd, (int i, const void *m, size_t n, int f), (i, m, n, f), -1)
 CALL(ssize_t, msgrcv, (int i, void *m, size_t n, long t, int f), (i, m, n, t, f), -1)
+CALL(int, semget, (key_t k, int n, int f), (k, n, f), -1)
+CALL(int, semop, (int i, struct sembuf *o, size_t n), (i, o, n), -1)
 CALL(int, pipe, (int *p), (p), -1)
 CALL(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n), -1)
 CALL(ssize_t, write, (int fd, const void *b, size_t n), (fd, b, n), -1)
@@ -99,6 +102,7 @@ CALL(int, sem_post, (sem_t *s), (s), -1)
 #define WORD(name, text) (c == IPC_RMID ? "IPC_RMID" : text)
 CALL(int, shmctl, (int i, int c, struct shmid_ds *d), (i, c, d), -1)
 CALL(int, msgctl, (int i, int c, struct msqid_ds *d), (i, c, d), -1)
+CALL(int, semctl, (int i, int n, int c, void *d), (i, n, c, d), -1)
 #undef WORD
 #define WORD(name, text) text
 /* These answer the error. */

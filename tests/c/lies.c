@@ -259,6 +259,11 @@ int semctl(int id, int index, int cmd, ...)
 	va_end(rest);
 	int answer = REAL(semctl)(id, index, cmd, value);
 
+	if (answer >= 0 && cmd == IPC_STAT && lies("semstat")) {
+		struct semid_ds *ds = (struct semid_ds *)value;
+
+		ds->sem_otime = ds->sem_otime ? 0 : 1;
+	}
 	return answer >= 0 && cmd == GETVAL && lies("getval") ? !answer : answer;
 }
 
