@@ -69,7 +69,7 @@ const LIES: [(&str, usize); 51] = [
 
 /// Claims that are about something else than an answer of these calls: a section, the beginning of the
 /// sentence, and about what.
-const ELSEWHERE: [(&str, &str, &str); 35] = [
+const ELSEWHERE: [(&str, &str, &str); 40] = [
     ("4.1", "ipcs -q: no row has this key", ABSENT),
     ("4.1", "the queue is empty, and B has read last", "ipcs -q, which is compared before"),
     ("4.1", "its handler has run", SIGNALS),
@@ -102,12 +102,18 @@ const ELSEWHERE: [(&str, &str, &str); 35] = [
     ("4.10", "the reader thread is asleep", "a look into /proc after many others"),
     ("4.10", "two segments of its size", "a look into /proc after many others"),
     ("4.10", "who waits for that mutex", "a look into /proc after many others"),
+    ("4.10", "sequentially consistent", PROCESSOR),
+    ("4.10", "a fence of SeqCst", PROCESSOR),
+    ("4.10", "N: the kernel looked", "the answer of a call that has no name in the C library"),
+    ("4.10", "N: without the flag", "the answer of a call that has no name in the C library"),
+    ("4.10", "the waiter sleeps on", "a look into /proc after many others"),
     ("4.10", "a word of our own", "memory that no call answers"),
     ("4.10", "N and N are not N", "memory that no call answers"),
     ("4.10", "and the news is there", "memory that no call answers"),
 ];
 const ABSENT: &str = "something that is not there";
 const OWN: &str = "what the program counts itself; coverage.rs compares it with strace";
+const PROCESSOR: &str = "the processor, which no call answers";
 const PROGRAM: &str = "what another program prints, or how it ends";
 const SIGNALS: &str = "signals, which no call answers";
 

@@ -65,7 +65,7 @@ const WAITS: [(&str, Errno); 3] =
     [("sem_wait", Errno::EINVAL), ("sem_post", Errno::EOVERFLOW), ("pthread_join", Errno::EINVAL)];
 /// What cannot fail, or whose failure a listing need not survive: its own output, say. sigsuspend always
 /// answers -1. A nap that is too short is followed by another.
-const OTHERS: [&str; 22] = [
+const OTHERS: [&str; 23] = [
     "printf",
     "fprintf",
     "puts",
@@ -88,6 +88,7 @@ const OTHERS: [&str; 22] = [
     "sigdelset",
     "sigsuspend",
     "nanosleep",
+    "sched_yield",
 ];
 
 fn errors() -> impl Iterator<Item = (&'static str, Errno)> {

@@ -542,6 +542,9 @@ pub fn scrub(text: &str) -> String {
             ),
             (r"\bat key 0x[0-9a-f]+", "at key KEY"),
             (r"-i \d+", "-i ID"),
+            // How often a processor's store buffer shows.
+            (r"\b\d+ of (\d+) slots", "N of $1 slots"),
+            (r"sched_setaffinity\(0, \{\d+\}", "sched_setaffinity(0, {CPU}"),
         ];
         rules.map(|(rule, by)| (Regex::new(rule).expect(rule), by)).into_iter().collect()
     });

@@ -21,6 +21,7 @@ mod futex;
 mod handshake;
 mod input;
 mod locks;
+mod memory;
 mod one;
 mod options;
 mod server;
@@ -49,6 +50,6 @@ fn main() -> ExitCode {
             .and_then(|()| handshake::of_the_source_notes(&options))
             .and_then(|()| demo::both(&options)),
     };
-    let experiments = [experiments::ALL, locks::ALL].concat();
+    let experiments = [experiments::ALL, locks::ALL, memory::ALL].concat();
     section(&words, "4.10  Full duplex: two segments, threads", story, &experiments)
 }
