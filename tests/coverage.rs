@@ -263,7 +263,9 @@ fn traced(section: &str, log: &str) -> Seen {
             ("shmget", Some(id)) => {
                 let size = rest.split(", ").nth(1).and_then(|size| size.parse().ok());
                 let known = segments.entry(id).or_default();
-                *known = size.unwrap_or(0).max(*known);
+                // A new one, whose id may have been another's.
+                let before = if rest.starts_with("IPC_PRIVATE") { 0 } else { *known };
+                *known = size.unwrap_or(0).max(before);
             }
             ("shmat", _) => {
                 if let Some((_, at)) = rest.rsplit_once(" = 0x") {
