@@ -135,12 +135,13 @@ const LIBRARY: [&str; 11] = [
 const LESSON: [&str; 1] = [r"^mmap\(NULL, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS, -1, 0\)"];
 
 /// What a call is called where a lab prints it.
-const SPELLED: [(&str, &str); 13] = [
+const SPELLED: [(&str, &str); 14] = [
     ("tgkill", "raise"),
     ("clone", "fork"),
     ("clone3", "pthread_create"),
     ("wait4", "waitpid"),
     ("newfstatat", "stat"),
+    ("eventfd2", "eventfd"),
     ("openat", "open"),
     ("rt_sigaction", "sigaction"),
     ("rt_sigprocmask", "sigprocmask"),

@@ -323,7 +323,7 @@ ssize_t read(int fd, void *bytes, size_t size)
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 	if (shared && syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1) > 0 && strstr(path, "ledger"))
 		return answer;
-	if (!shared || answer < 0 || fstat(fd, &what) || (major(what.st_dev) == 0 && what.st_size == 0 && !S_ISFIFO(what.st_mode)))
+	if (!shared || answer < 0 || fstat(fd, &what) || (major(what.st_dev) == 0 && what.st_size == 0 && !S_ISFIFO(what.st_mode) && !strstr(path, "eventfd")))
 		return answer;
 	if (answer <= 64 && size <= 64 && lies("read")) {
 		if (answer == 0)
@@ -388,6 +388,8 @@ int fcntl(int fd, int cmd, ...)
 		return answer;
 	if (cmd == F_GETPIPE_SZ && lies("pipe-size"))
 		return answer + 4096;
+	if (cmd == F_GET_SEALS && lies("seals"))
+		return 0;
 	return cmd == F_GETFD && lies("fcntl") ? answer ^ FD_CLOEXEC : answer;
 }
 
