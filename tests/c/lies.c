@@ -360,8 +360,10 @@ int poll(struct pollfd *fds, nfds_t count, int limit)
 {
 	int answer = REAL(poll)(fds, count, limit);
 
-	if (answer > 0 && count == 1 && !limit && lies("poll"))
-		fds->revents ^= POLLPRI;
+	if (answer >= 0 && count == 1 && !limit && lies("poll")) {
+		fds->revents ^= answer ? POLLPRI : POLLIN;
+		return 1;
+	}
 	return answer;
 }
 
