@@ -70,7 +70,7 @@ const LIES: [(&str, usize); 52] = [
 
 /// Claims that are about something else than an answer of these calls: a section, the beginning of the
 /// sentence, and about what.
-const ELSEWHERE: [(&str, &str, &str); 44] = [
+const ELSEWHERE: [(&str, &str, &str); 45] = [
     ("4.1", "ipcs -q: no row has this key", ABSENT),
     ("4.1", "the queue is empty, and B has read last", "ipcs -q, which is compared before"),
     ("4.1", "its handler has run", SIGNALS),
@@ -112,6 +112,7 @@ const ELSEWHERE: [(&str, &str, &str); 44] = [
     ("4.10", "N: the kernel looked", "the answer of a call that has no name in the C library"),
     ("4.10", "N: without the flag", "the answer of a call that has no name in the C library"),
     ("4.10", "the waiter sleeps on", "a look into /proc after many others"),
+    ("4.10", "where the sequence was even", "memory that no call answers"),
     ("4.10", "a word of our own", "memory that no call answers"),
     ("4.10", "N and N are not N", "memory that no call answers"),
     ("4.10", "and the news is there", "memory that no call answers"),

@@ -118,7 +118,8 @@ fn side_by_side(both: &Both, processors: [usize; 2]) -> Result<()> {
     finish(other, ended)
 }
 
-fn on(processor: usize) -> Result<()> {
+/// Keeps this process on one processor.
+pub fn on(processor: usize) -> Result<()> {
     pin(processor)?;
     call_line(&format!("sched_setaffinity(0, {{{processor}}})"), "0", true);
     Ok(())
