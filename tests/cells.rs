@@ -47,7 +47,8 @@ const CALLS: &[(c_long, &str, &[Errno])] = &[
     (libc::SYS_fstat, "f?stat", &[EOVERFLOW]),
     (libc::SYS_getdents64, "getdents|read", &[EIO]),
     (libc::SYS_readlink, "readlink", &[ENOMEM]),
-    (libc::SYS_mkdir, "mkdir|a file of the lab's", &[ENOSPC, EROFS]),
+    // EROFS is an answer: then the folder is another one, and for all.
+    (libc::SYS_mkdir, "mkdir|a file of the lab's", &[ENOSPC, EIO]),
     (libc::SYS_rename, "rename|a file of the lab's", &[ENOSPC, EIO]),
     (libc::SYS_unlink, "unlink|a file of the lab's", &[EACCES, EIO]),
     (libc::SYS_ftruncate, "ftruncate", &[ENOSPC]),
@@ -443,6 +444,7 @@ fn judge(
                         && !(gone && (line.contains("looking again") || line.contains(" x ")))
                         // In which call it sleeps could not be seen; that it does, could.
                         && !line.ends_with("is asleep")
+                        && !not_shown(place, &errno, line)
                 });
                 return strange.map_or(Ok(()), |line| Err(format!("it says «{line}»")));
             }
@@ -489,6 +491,14 @@ fn may_vary(part: &Part, line: &str) -> bool {
         // The server of 4.9 removes it when it says goodbye; whether its client looks just then is not fixed.
         || (line.starts_with("client") && line.contains("the segment was removed"))
         || line.ends_with(" (again)")
+}
+
+/// Is this what an experiment may conclude? ENOSPC of shmget means a limit. And unshare and its shell say no
+/// more than that they have failed.
+fn not_shown(place: &Place, errno: &str, line: &str) -> bool {
+    let needs = |what: &str| line.contains(&format!("not shown here: needs {what}"));
+    (place.call == libc::SYS_shmget && errno == "ENOSPC" && needs("more "))
+        || (place.thread > 0 && (needs("a PID namespace") || needs("to write /proc/")))
 }
 
 /// What a program that could not clean up has left, sweep removes.

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Load, Run, Runner, bin, can_explore, compiled, have, preloaded, run};
+use common::{Load, Run, Runner, apart, bin, can_explore, compiled, have, preloaded, run};
 
 #[test]
 fn one_filter_and_few_namespaces_for_a_thousand_schedules() {
@@ -85,6 +85,23 @@ fn the_doctor_does_what_it_reports() {
     let well = common::run(&bin("lab")).args(&["doctor"]).go();
     for name in ["ptrace", "seccomp filter", "pidfd"] {
         assert!(well.stdout.contains(&format!("ok   {name}")), "{name}: {well:#?}");
+    }
+}
+
+#[test]
+fn the_doctor_does_not_tell_what_it_could_not_read() {
+    if !apart("lab doctor beside files that cannot be read") {
+        return;
+    }
+    for (hidden, row) in [
+        ("/proc/sys/kernel/shm_rmid_forced", "forced removal"),
+        ("/proc/sys/kernel/shmmni", "limits"),
+    ] {
+        let script =
+            format!("mount --bind /dev/null {hidden} && exec {} doctor", bin("lab").display());
+        let run = run(Path::new("unshare")).args(&["-r", "--mount", "sh", "-c", &script]).go();
+        let line = run.stdout.lines().find(|line| line.contains(row)).unwrap_or_default();
+        assert!(line.contains("cannot tell: read("), "{row}: {run:#?}");
     }
 }
 

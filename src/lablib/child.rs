@@ -14,7 +14,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Pid, fork, geteuid, getppid};
 use sysv::{apart, process};
 
-use crate::backstage::failure::{Failure, Result};
+use crate::backstage::failure::{Failure, Result, looked};
 use crate::backstage::{lane, ledger, stop};
 use crate::run::conclude;
 use crate::{print, signals};
@@ -94,6 +94,7 @@ pub fn enter_own_ipc() -> Result<()> {
     let line = format!("unshare(CLONE_NEWIPC{user})");
     let call = || if apart::own_ipc() { 0 } else { -1 };
     let done = print::dim(|| print::traced(line, call)).is_ok();
+    looked()?;
     ledger::RUN.store(-1, Relaxed);
     let grant = "allow user namespaces (sysctl user.max_user_namespaces), or run it as root";
     if done { Ok(()) } else { Err(Failure::Needs("an IPC namespace of its own".into(), grant)) }

@@ -2,6 +2,7 @@
 
 use libc::c_int;
 use nix::errno::Errno;
+use sysv::program::{self, Ran};
 use sysv::spell;
 use sysv::tables::{self, Kind, Row};
 
@@ -9,9 +10,14 @@ use crate::backstage::failure::{Failure, Result};
 use crate::print::{brief, note, text};
 use crate::shm;
 
-/// Runs the real `ipcs`; `None` if this machine has none.
+/// Runs a program of this machine; `None` if it has none of that name.
+pub fn program(name: &str, arguments: &[&str]) -> Result<Option<Ran>> {
+    program::run(name, arguments).map_err(|(call, error)| Failure::of(call)(error))
+}
+
+/// What the real `ipcs` prints; `None` if this machine has none, or it fails.
 pub fn ipcs(arguments: &[&str]) -> Result<Option<String>> {
-    sysv::ipcs::run(arguments).map_err(|(call, error)| Failure::of(call)(error))
+    Ok(program("ipcs", arguments)?.filter(|ran| ran.well).map(|ran| ran.output))
 }
 
 /// A compare point: what IPC_STAT says of a segment, and under it what the real `ipcs -m` prints

@@ -144,10 +144,12 @@ pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
 /// Runs the body of a process, tells its failure, cleans up, and answers the exit code. A panic,
 /// which was told when it began, ends here: a child must not unwind into its parent's guards.
 pub(crate) fn conclude(body: impl FnOnce() -> Result<()>, last_word: bool) -> u8 {
+    // What a parent has lost before the fork is the parent's.
+    let lost = lost_output();
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Failure::Told(101)));
     let outcome =
         outcome.and_then(|()| stop::check()).map_err(|failure| failure.cause().or_needs());
     let code = outcome.err().map_or(0, |failure| print::tell(&failure));
     let left = leftovers::net(last_word);
-    if code == 0 && ((left && last_word) || lost_output()) { 1 } else { code }
+    if code == 0 && ((left && last_word) || (lost_output() && !lost)) { 1 } else { code }
 }

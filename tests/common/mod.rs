@@ -513,6 +513,7 @@ pub fn scrub(text: &str) -> String {
             (r"has run: sent by \d+", "has run: sent by PID"),
             (r"from \d+; the pid in the segment is \d+", "from PID; the pid in the segment is PID"),
             (r"\band \d+ is gone", "and PID is gone"),
+            (r"\b(the child|the parent), \d+,", "$1, PID,"),
             (r"\b(\w*pid)=[1-9]\d*", "$1=PID"),
             (r"(lab-4\.\d+)-\d+", "$1-PID"),
             // Columns are as wide as what stands in them.
@@ -536,6 +537,7 @@ pub fn scrub(text: &str) -> String {
             (r"\bkey=0x[0-9a-f]{2,8}\b", "key=KEY"),
             (r"((?:shm|msg|sem)get\(.*\) = )\d+", "${1}ID"),
             (r"\b((?:shm(?:at|ctl)|msg(?:ctl|snd|rcv)|sem(?:ctl|op))\()\d+", "${1}ID"),
+            (r"((?:SHM|MSG|SEM)_STAT(?:_ANY)?, .*\) = )\d+", "${1}ID"),
             (
                 r"(?m)^((?:[\w ]+ PID │)?  (?:IPC_STAT|ipcs -\w|/proc) +0x)([0-9a-f]{8}) \d+ +\S+ +",
                 "${1}KEY ID USER ",

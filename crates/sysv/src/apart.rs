@@ -5,13 +5,17 @@ use std::fs;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
+use crate::look::asked_if_allowed;
+
 /// Enters an IPC namespace of its own, which is empty and has limits of its own, as root of it. False where
 /// the machine does not allow it.
 pub fn own_ipc() -> bool {
     let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
     let flags = if root { CloneFlags::empty() } else { CloneFlags::CLONE_NEWUSER };
-    let map =
-        |file: &str, text: String| root || fs::write(format!("/proc/self/{file}"), text).is_ok();
+    let map = |file: &str, text: String| {
+        let (path, call) = (format!("/proc/self/{file}"), format!("write(\"/proc/self/{file}\")"));
+        root || asked_if_allowed(&call, fs::write(path, text)).is_some()
+    };
     unshare(flags | CloneFlags::CLONE_NEWIPC).is_ok()
         && map("setgroups", "deny".into())
         && map("uid_map", format!("0 {uid} 1"))

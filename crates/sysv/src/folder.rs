@@ -60,7 +60,13 @@ fn will_do(dir: &Path, make: bool) -> Result<bool, Failed> {
     let made = made.map_err(|error| (format!("mkdir({dir:?}, 0700)"), error));
     match made.and_then(|()| open(dir)) {
         Ok(_) => Ok(true),
-        Err((_, error)) if error.raw_os_error().is_some_and(|n| other.contains(&n)) => Ok(false),
+        // What could be opened is not somebody else's because it could not be looked at.
+        Err((call, error))
+            if !call.starts_with("stat")
+                && error.raw_os_error().is_some_and(|n| other.contains(&n)) =>
+        {
+            Ok(false)
+        }
         Err(failed) => Err(failed),
     }
 }

@@ -6,7 +6,7 @@
 //! | [`apart`] | another IPC namespace, another user |
 //! | [`attached`] | what a process has attached, and where |
 //! | [`folder`] | a folder of this user's own |
-//! | [`ipcs`] | the real `ipcs` |
+//! | [`program`] | other programs of this machine, such as the real `ipcs` |
 //! | [`ledger`] | the file in which the workbook keeps what it has made |
 //! | [`line`] | an object as it was when it was made |
 //! | [`hint`] | what a refused call means beyond its errno |
@@ -22,11 +22,11 @@ pub mod apart;
 pub mod attached;
 pub mod folder;
 pub mod hint;
-pub mod ipcs;
 pub mod ledger;
 pub mod line;
 pub mod look;
 pub mod process;
+pub mod program;
 pub mod records;
 pub mod spell;
 pub mod tables;

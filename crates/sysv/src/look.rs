@@ -19,10 +19,7 @@ pub fn text(path: &str) -> Option<String> {
 
 /// The same of a file that a process may forbid to others: that is an answer, too.
 pub fn text_if_allowed(path: &str) -> Option<String> {
-    match read(path) {
-        Err((_, Errno::EACCES | Errno::EPERM | Errno::ENOENT | Errno::ESRCH)) => None,
-        answer => keep(answer),
-    }
+    if_allowed(read(path))
 }
 
 /// The same of a file that is always there.
@@ -30,10 +27,29 @@ pub fn needed(path: &str) -> String {
     keep(read(path)).unwrap_or_default()
 }
 
+/// The number that is all of such a file.
+pub fn number(path: &str) -> u64 {
+    let number = |text: String| text.trim().parse().ok();
+    let none = || (format!("read(\"{path}\")"), Errno::ENODATA);
+    keep(read(path).and_then(|text| number(text).ok_or_else(none))).unwrap_or_default()
+}
+
 /// The answer of a look by other means: `call` is what was asked.
 pub fn asked<T>(call: &str, answer: io::Result<T>) -> Option<T> {
     match answer.map_err(|error| (call.into(), of(&error))) {
         Err((_, Errno::ENOENT | Errno::ESRCH)) => None,
+        answer => keep(answer),
+    }
+}
+
+/// The same of what a machine may forbid.
+pub fn asked_if_allowed<T>(call: &str, answer: io::Result<T>) -> Option<T> {
+    if_allowed(answer.map_err(|error| (call.into(), of(&error))))
+}
+
+fn if_allowed<T>(answer: Result<T, (String, Errno)>) -> Option<T> {
+    match answer {
+        Err((_, Errno::EACCES | Errno::EPERM | Errno::ENOENT | Errno::ESRCH)) => None,
         answer => keep(answer),
     }
 }

@@ -2,7 +2,7 @@
 
 use libc::{c_int, msqid_ds, shmid_ds};
 
-use crate::look::{needed, text_if_allowed};
+use crate::look::{self, needed, text_if_allowed};
 use crate::spell::SHM_DEST;
 
 /// The three kinds of System V objects, named as in /proc/sysvipc.
@@ -117,10 +117,9 @@ pub fn segment(shmid: c_int) -> Option<Row> {
     row(Kind::Shm, shmid)
 }
 
-/// A number of /proc/sys/kernel: `shmmni`, `shmmax`, `shmall`, …
+/// A number of /proc/sys/kernel: `shmmni`, `shmmax`, `shmall`, … 0 if it cannot be read: [`look::missed`].
 pub fn limit(name: &str) -> u64 {
-    let text = needed(&format!("/proc/sys/kernel/{name}"));
-    text.trim().parse().unwrap_or(0)
+    look::number(&format!("/proc/sys/kernel/{name}"))
 }
 
 /// How many bits of an id are its slot in the kernel's table: 15, or 24 with the boot option `ipcmni_extend`.

@@ -104,12 +104,12 @@ fn full() -> Result<()> {
         loop {
             match msg::snd(id, TYPE, &vec![b'.'; size], IPC_NOWAIT) {
                 Ok(()) => sent += 1,
-                Err(Failure::Call(_, errno)) => return Ok(errno),
-                Err(other) => return Err(other),
+                Err(refused) => return Ok(Err::<(), _>(refused)),
             }
         }
     })?;
-    claim(refused == Errno::EAGAIN, "full: EAGAIN, with IPC_NOWAIT")?;
+    expect_errno(refused, Errno::EAGAIN)?;
+    note("full: EAGAIN, with IPC_NOWAIT");
     note("without IPC_NOWAIT, msgsnd would sleep until there is room");
     let held = msg::ctl_stat(id)?;
     let full = held.msg_qnum == sent && held.__msg_cbytes as usize + size > room;

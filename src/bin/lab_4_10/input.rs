@@ -1,9 +1,10 @@
 //! Where the lines come from that a side says: a script, a pipe, or somebody who types.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::mem::forget;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError};
@@ -63,6 +64,9 @@ pub struct Reach {
 /// Lines that wait to be printed, and how often the editor looks for them.
 const WAITING: usize = 32;
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long after the end of a terminal its SIGHUP is waited for, which comes a moment later or is ignored.
+const HANGUP: Duration = Duration::from_secs(1);
 
 impl Reach {
     /// Prints a line: above the one that is being typed, or, when nobody types any more, as any.
@@ -227,12 +231,27 @@ impl Input {
     }
 }
 
+/// The editor panics in a terminal that loses its rows: that is told as what it is, in one line.
+fn silence_the_editor() {
+    let others = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|place| place.file().contains("/reedline-")) {
+            others(panic);
+        }
+    }));
+}
+
 /// Lines that somebody types or pastes, until a thread that has ended ends the editing.
 fn typed(typing: Typing, to: &Sender<Vec<u8>>) -> Result<()> {
     let Typing { mut editor, reach, pasted } = typing;
+    silence_the_editor();
     note(HELP);
     loop {
-        let read = editor.read_line(&Prompt);
+        let read = panic::catch_unwind(AssertUnwindSafe(|| editor.read_line(&Prompt)))
+            .unwrap_or_else(|_| Err(io::Error::other("it has no room for a line")));
+        if terminal_is_gone() {
+            signals::wait(&[], Some(HANGUP), || false)?;
+        }
         signals::check()?;
         let lines = match read {
             Ok(Signal::Success(lines)) if lines.is_empty() => "\n".into(),

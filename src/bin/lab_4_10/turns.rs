@@ -24,10 +24,11 @@ pub fn told(from: &OwnedFd) -> Result<()> {
     }
 }
 
-/// Waits for a child. When it is why its parent could not go on, its failure is the parent's.
+/// Waits for a child. When it is why its parent could not go on, its failure is the parent's; one that ended
+/// well has said what this machine lacks, and there is no more to show.
 pub fn finish(child: Child, ended: Result<()>) -> Result<()> {
     match ended {
-        Err(Failure::Told(code)) => child.finish().and(Err(Failure::Told(code))),
+        Err(Failure::Told(_)) => child.finish(),
         ended => ended.and_then(|()| child.finish()),
     }
 }

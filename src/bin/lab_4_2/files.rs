@@ -138,12 +138,15 @@ pub fn what_is(fd: &OwnedFd) -> Result<String> {
 
 /// The numbers in /proc/self/fd, less the one that this look itself opens.
 pub fn open_now() -> Result<Vec<RawFd>> {
-    let look = |error: std::io::Error| Failure::because(format!("/proc/self/fd: {error}"));
-    let entries = std::fs::read_dir("/proc/self/fd").map_err(look)?.filter_map(|entry| entry.ok());
-    let mut numbers: Vec<RawFd> = entries
-        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|to| !to.ends_with("fd")))
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
+    let failed = |call: &str| Failure::of::<std::io::Error>(format!("{call}(\"/proc/self/fd\")"));
+    let mut numbers: Vec<RawFd> = vec![];
+    for entry in std::fs::read_dir("/proc/self/fd").map_err(failed("open"))? {
+        let entry = entry.map_err(failed("getdents"))?;
+        let to = std::fs::read_link(entry.path()).map_err(failed("readlink"))?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.parse().ok());
+        numbers.extend(number.filter(|_: &RawFd| !to.ends_with("fd")));
+    }
     numbers.sort();
     Ok(numbers)
 }

@@ -1,10 +1,8 @@
 //! How reliable the pids in a record are: seen from another pid namespace, and after reuse.
 
-use std::process::Command;
-
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, shm};
+use lablib::{Experiment, Failure, Result, compare, shm};
 use libc::IPC_PRIVATE;
 
 pub const ALL: &[Experiment] = &[
@@ -25,24 +23,14 @@ pub const ALL: &[Experiment] = &[
 /// What a program prints that `unshare` has put apart with these options.
 fn apart(options: &str, program: &[&str]) -> Result<String> {
     let run = |program: &[&str]| {
-        Command::new("unshare")
-            .args(options.split(' '))
-            .args(program)
-            .env("LC_ALL", "C")
-            .output()
-            .map_err(|error| Failure::because(format!("unshare: {error}")))
+        let words: Vec<&str> = options.split(' ').chain(program.iter().copied()).collect();
+        Ok(compare::program("unshare", &words)?.filter(|ran| ran.well).map(|ran| ran.output))
     };
-    if !run(&["true"]).is_ok_and(|ran| ran.status.success()) {
+    if run(&["true"])?.is_none() {
         let grant = "allow user namespaces (sysctl user.max_user_namespaces); install util-linux";
         return Err(Failure::Needs("a PID namespace of its own".into(), grant));
     }
-    let ran = run(program)?;
-    if !ran.status.success() {
-        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-        let why = said.lines().next().unwrap_or("without a word");
-        return Err(Failure::because(format!("{} failed there: {why}", program[0])));
-    }
-    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
+    run(program)?.ok_or_else(|| Failure::because(format!("{} failed there", program[0])))
 }
 
 /// The last two columns of `ipcs -m -p`, cpid and lpid, in the row of a segment.

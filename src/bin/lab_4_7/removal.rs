@@ -1,11 +1,10 @@
 //! IPC_RMID, beyond the story.
 
 use std::fs;
-use std::process::Command;
 
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm, signals};
+use lablib::{Experiment, Failure, Result, child, compare, expect_errno, leftovers, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use sysv::process::SYS_PAUSE;
@@ -118,9 +117,9 @@ fn ipcrm() -> Result<()> {
     let (one, two) = (shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(key, 1, NEW)?);
     for (option, what) in [("-m", one.to_string()), ("-M", format!("{key:#x}"))] {
         text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
-        let ran = Command::new("ipcrm").args([option, &what]).output();
-        let ran = ran.map_err(|_| Failure::Needs("ipcrm".into(), "install util-linux"))?;
-        claim(ran.status.success(), "it ended with 0")?;
+        let ran = compare::program("ipcrm", &[option, &what])?;
+        let ran = ran.ok_or_else(|| Failure::Needs("ipcrm".into(), "install util-linux"))?;
+        claim(ran.well, "it ended with 0")?;
     }
     expect_errno(shm::ctl_stat(one), Errno::EINVAL)?;
     expect_errno(shm::ctl_stat(two), Errno::EINVAL)?;

@@ -136,6 +136,9 @@ int main(int argc, char **argv)
         kill(target, SIGUSR1);
         waitpid(target, NULL, 0);
     } else if (is(argv, "blocks") || is(argv, "ignores") || is(argv, "stops") || is(argv, "waits")) {
+        /* It sleeps again: what the signal did to its pause is over. */
+        if (!is(argv, "stops"))
+            until_in(target, SYS_pause);
         kill(target, SIGKILL);
     }
     waitpid(target, NULL, 0);

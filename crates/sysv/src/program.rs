@@ -1,4 +1,4 @@
-//! The real `ipcs`, of util-linux.
+//! Other programs of this machine, such as the real `ipcs` of util-linux.
 
 use std::io::{self, Error, ErrorKind};
 use std::os::unix::process::ExitStatusExt;
@@ -6,16 +6,24 @@ use std::process::{Command, Stdio};
 
 use crate::spell;
 
-/// What it prints; `None` if this machine has none, or it fails. A failure: of which call, and why. By
-/// posix_spawn: a fork would attach a copy of what we have attached, and change what is being compared. What
-/// std has for this panics when a call fails.
-pub fn run(arguments: &[&str]) -> Result<Option<String>, (String, Error)> {
-    let name = format!("ipcs {}", arguments.join(" "));
+/// What a program has done that this machine has.
+pub struct Ran {
+    /// Did it end with 0?
+    pub well: bool,
+    /// What it printed.
+    pub output: String,
+}
+
+/// Runs a program, without input, its messages thrown away; `None` if this machine has none of that name. A
+/// failure: of which call, and why. By posix_spawn: a fork would attach a copy of what we have attached, and
+/// change what is being compared. What std has for this panics when a call fails.
+pub fn run(program: &str, arguments: &[&str]) -> Result<Option<Ran>, (String, Error)> {
+    let name = format!("{program} {}", arguments.join(" "));
     let call = |call: &str| {
         let call = format!("{call}(\"{name}\")");
         move |error| (call, error)
     };
-    let mut command = Command::new("ipcs");
+    let mut command = Command::new(program);
     command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
     let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -29,6 +37,6 @@ pub fn run(arguments: &[&str]) -> Result<Option<String>, (String, Error)> {
             let why = format!("it was killed by {}", spell::signal(signal));
             Err((name, Error::other(why)))
         }
-        None => Ok(ended.success().then_some(output)),
+        None => Ok(Some(Ran { well: ended.success(), output })),
     }
 }
