@@ -133,11 +133,16 @@ fn errno_in_handler() -> Result<()> {
 /// A call fails, then comes a signal, then a look at errno.
 fn fails_and_is_interrupted() -> Result<Errno> {
     // SAFETY: open reads a path that ends with NUL. raise returns when the handler has.
-    let (answer, found) = unsafe {
+    let (answer, raised, found) = unsafe {
         let answer = libc::open(c"/no/such/file".as_ptr(), libc::O_RDONLY);
-        libc::raise(libc::SIGUSR1);
-        (answer, Errno::last())
+        let raised = libc::raise(libc::SIGUSR1);
+        (answer, raised, Errno::last())
     };
+    if raised != 0 {
+        // -1 and errno, or the error itself: C libraries differ.
+        let error = if raised == -1 { found } else { Errno::from_raw(raised) };
+        return Err(Failure::Call("raise(SIGUSR1)".into(), error));
+    }
     if answer != -1 {
         return Err(Failure::because("/no/such/file is there"));
     }
