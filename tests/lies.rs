@@ -70,7 +70,7 @@ const LIES: [(&str, usize); 52] = [
 
 /// Claims that are about something else than an answer of these calls: a section, the beginning of the
 /// sentence, and about what.
-const ELSEWHERE: [(&str, &str, &str); 45] = [
+const ELSEWHERE: [(&str, &str, &str); 46] = [
     ("4.1", "ipcs -q: no row has this key", ABSENT),
     ("4.1", "the queue is empty, and B has read last", "ipcs -q, which is compared before"),
     ("4.1", "its handler has run", SIGNALS),
@@ -87,6 +87,7 @@ const ELSEWHERE: [(&str, &str, &str); 45] = [
     ("4.4", "an absent segment: ENOENT", "another answer ends the lab, and is named"),
     ("4.4", "and what was written before it", "memory that no call answers"),
     ("4.5", "(void *) -N: all bits are set", "an answer that is no error would be found before"),
+    ("4.5", "the first use of it kills", "another answer ends the lab, and is named"),
     ("4.5", "and it is not NULL", "an answer that is no error would be found before"),
     ("4.5", "and the pages after it are as they were", "memory that no call answers"),
     ("4.6", "a load kills", "another answer ends the lab, and is named"),

@@ -1,6 +1,6 @@
 //! The calls of System V semaphores: semget(2), semop(2), semctl(2).
 
-use libc::{c_int, key_t};
+use libc::{c_int, c_void, key_t};
 use nix::errno::Errno;
 use sysv::spell;
 use sysv::tables::Kind;
@@ -44,8 +44,9 @@ pub fn ctl_getval(semid: c_int, semnum: c_int) -> Result<c_int> {
 
 /// `semctl(SETVAL)`: sets the value of one semaphore, and so sem_ctime. EINVAL, EACCES, ERANGE.
 pub fn ctl_setval(semid: c_int, semnum: c_int, value: c_int) -> Result<()> {
+    let spelled = spell::pointer(value as u32 as usize as *const c_void);
     // SAFETY: SETVAL takes the value by value.
-    traced(format!("semctl({semid}, {semnum}, SETVAL, {value:#x})"), || unsafe {
+    traced(format!("semctl({semid}, {semnum}, SETVAL, {spelled})"), || unsafe {
         libc::semctl(semid, semnum, libc::SETVAL, value)
     })?;
     ledger::changed(Kind::Sem, semid)

@@ -328,7 +328,8 @@ ssize_t read(int fd, void *bytes, size_t size)
 	if (answer <= 64 && size <= 64 && lies("read")) {
 		if (answer == 0)
 			return *(char *)bytes = 1;
-		*(char *)bytes ^= 1;
+		/* Of a report of three words, the second: the first is compared with how its writer ended. */
+		((char *)bytes)[answer == 24 ? 8 : 0] ^= 1;
 	}
 	if (answer > 64 && S_ISFIFO(what.st_mode) && lies("output"))
 		other_text(bytes, answer, 1);

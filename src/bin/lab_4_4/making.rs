@@ -12,6 +12,7 @@ use lablib::{Experiment, Result, leftovers, sem, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_STAT, c_int, key_t, semid_ds};
 use nix::errno::Errno;
 use sysv::process::{SYS_PAUSE, runs};
+use sysv::records;
 
 use crate::SIZE;
 
@@ -136,7 +137,6 @@ fn otime(id: c_int) -> Result<i64> {
     let mut ds: semid_ds = unsafe { mem::zeroed() };
     // SAFETY: see above.
     let result = Errno::result(unsafe { libc::semctl(id, 0, IPC_STAT, &raw mut ds) });
-    let record = format!("{{sem_otime={}, sem_nsems={}}}", ds.sem_otime, ds.sem_nsems);
-    after(result, |ok| spell(if ok { &record } else { "&ds" }))?;
+    after(result, |ok| spell(&if ok { records::sem(&ds) } else { "&ds".into() }))?;
     Ok(ds.sem_otime)
 }
