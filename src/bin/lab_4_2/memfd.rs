@@ -113,7 +113,8 @@ fn fcntl(fd: &OwnedFd, name: &str, cmd: c_int, seals: Option<(&str, c_int)>) -> 
     let argument = seals.map_or(0, |(_, seals)| seals);
     // SAFETY: these commands take a number, or none.
     let call = || Errno::result(unsafe { libc::fcntl(fd.as_raw_fd(), cmd, argument) });
-    printed(format!("fcntl({}, {name}{spelled})", number(fd)), call, |answer| {
-        format!("{answer:#x}")
+    printed(format!("fcntl({}, {name}{spelled})", number(fd)), call, |answer| match *answer {
+        SEALS => format!("{SEALS:#x} (seals {SPELLED})"),
+        other => other.to_string(),
     })
 }
