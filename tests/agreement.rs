@@ -62,9 +62,17 @@ fn printed(stdout: &str, main: &str) -> ByProcess {
     seen
 }
 
+/// A result, as the program got it: a tracer sees what the kernel has in mind before the handler has run.
+fn after_a_handler(result: &str) -> String {
+    let interrupted = result.starts_with("? ERESTARTNOHAND");
+    if interrupted { "-1 EINTR (Interrupted system call)".into() } else { result.into() }
+}
+
 /// What strace saw: the first process, and the calls by process, without other programs'.
 fn traced(log: &str) -> (String, ByProcess) {
-    let line = Regex::new(r"^(\d+) +(\w+)\((.*)\) += (-?\w+(?: E\w+ \(.*\))?)").expect("line");
+    let line =
+        Regex::new(r"^(\d+) +(\w+)\((.*)\) += (-?\w+(?: E\w+ \(.*\))?|\? ERESTARTNOHAND \(.*)")
+            .expect("line");
     let start = Regex::new(r"^(\d+) +(.*) <unfinished \.\.\.>$").expect("start");
     let end = Regex::new(r"^(\d+) +<\.\.\. \w+ resumed>(.*)$").expect("end");
     let mut begun: BTreeMap<String, String> = BTreeMap::new();
@@ -89,7 +97,7 @@ fn traced(log: &str) -> (String, ByProcess) {
         } else if !elsewhere.contains(&pid) {
             let args = found[3].trim_end_matches(", NULL").to_string();
             let args = if &found[2] == "semtimedop" { args } else { found[3].to_string() };
-            let call = Seen::Call { name, args, result: found[4].to_string() };
+            let call = Seen::Call { name, args, result: after_a_handler(&found[4]) };
             seen.entry(pid).or_default().push(call);
         }
     }
@@ -234,7 +242,7 @@ fn watched(json: &str) -> (String, ByProcess) {
             let args = call["args"].as_array().expect("args").iter();
             let args = args.filter(|arg| arg["name"] != "timeout").map(|arg| text(&arg["text"]));
             let args = args.collect::<Vec<_>>().join(", ");
-            let call = Seen::Call { name, args, result: text(&call["answer"]) };
+            let call = Seen::Call { name, args, result: after_a_handler(&text(&call["answer"])) };
             seen.entry(pid).or_default().push(call);
         }
     }

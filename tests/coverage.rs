@@ -94,8 +94,8 @@ const REASONS: [(&str, &str, &[&str]); 8] = [
     ),
     (
         "runtime",
-        "what Rust and the C library do for themselves: memory, threads, the start and the end of a \
-         process",
+        "what Rust and the C library do for themselves: memory, threads, the waits of a mutex or a \
+         condition variable whose own call was printed, the start and the end of a process",
         &[
             r"^(execve|brk|arch_prctl|access|set_tid_address|set_robust_list|rseq|prlimit64|getrandom)\(",
             r"^(sigaltstack|gettid|getpid|geteuid|getegid|exit|exit_group|sched_getaffinity|sched_yield)\(",
@@ -113,16 +113,35 @@ const REASONS: [(&str, &str, &[&str]); 8] = [
     ("start", "before the first line: the program starts", &[]),
 ];
 
+/// Words on which the C library waits, wherever they lie: without a limit. The channel's waits have one.
+const LOCKS: &str = r"^futex\(0x\w+, FUTEX_WAIT(_BITSET\|FUTEX_CLOCK_REALTIME)?, \d+, NULL";
+
+/// What the C library answers, with or without a call of its own.
+const LIBRARY: [&str; 11] = [
+    "ftok",
+    "pthread_cond_init",
+    "pthread_cond_signal",
+    "pthread_cond_wait",
+    "pthread_mutex_consistent",
+    "pthread_mutex_init",
+    "pthread_mutex_lock",
+    "pthread_mutex_trylock",
+    "pthread_mutex_unlock",
+    "sem_init",
+    "sem_trywait",
+];
+
 /// Calls that could be the C library's, and are the lab's.
 const LESSON: [&str; 1] = [r"^mmap\(NULL, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS, -1, 0\)"];
 
 /// What a call is called where a lab prints it.
-const SPELLED: [(&str, &str); 13] = [
+const SPELLED: [(&str, &str); 14] = [
     ("tgkill", "raise"),
     ("clone", "fork"),
     ("clone3", "pthread_create"),
     ("wait4", "waitpid"),
     ("newfstatat", "stat"),
+    ("eventfd2", "eventfd"),
     ("openat", "open"),
     ("rt_sigaction", "sigaction"),
     ("rt_sigprocmask", "sigprocmask"),
@@ -220,6 +239,10 @@ fn traced(section: &str, log: &str) -> Seen {
             theirs.extend(inode.find_iter(&call.rest).map(|found| found.as_str().to_string()));
         }
     }
+    let locks = Regex::new(LOCKS).expect("rule");
+    let waited = |call: &&Call| locks.is_match(&format!("{}({}", call.name, call.rest));
+    let locks: BTreeSet<String> =
+        calls.iter().filter(waited).map(|call| first(&call.rest)).collect();
     let mut segments: BTreeMap<String, usize> = BTreeMap::new();
     // What each process has attached; a thread has what its process has.
     let mut attached: BTreeMap<String, Vec<Range<usize>>> = BTreeMap::new();
@@ -241,7 +264,9 @@ fn traced(section: &str, log: &str) -> Seen {
             ("shmget", Some(id)) => {
                 let size = rest.split(", ").nth(1).and_then(|size| size.parse().ok());
                 let known = segments.entry(id).or_default();
-                *known = size.unwrap_or(0).max(*known);
+                // A new one, whose id may have been another's.
+                let before = if rest.starts_with("IPC_PRIVATE") { 0 } else { *known };
+                *known = size.unwrap_or(0).max(before);
             }
             ("shmat", _) => {
                 if let Some((_, at)) = rest.rsplit_once(" = 0x") {
@@ -264,6 +289,7 @@ fn traced(section: &str, log: &str) -> Seen {
         let waits = ["wait4", "waitid"].contains(&&**name) && spawned.contains(&first(rest));
         let child = name == "pidfd_open" && forked.contains(&(pid.clone(), first(rest)));
         began |= name == "write" && rest.starts_with("1<");
+        let library = name == "futex" && locks.contains(&first(rest));
         let lesson = LESSON.iter().any(|rule| Regex::new(rule).expect("rule").is_match(&text));
         let reason = if others.contains(pid) || to_others || waits {
             Some("other program")
@@ -271,6 +297,8 @@ fn traced(section: &str, log: &str) -> Seen {
             Some("guards")
         } else if !began && name != "shmget" {
             Some("start")
+        } else if ours && library {
+            Some("runtime")
         } else if ours || lesson {
             None
         } else {
@@ -315,8 +343,7 @@ fn printed(stdout: &str) -> BTreeMap<String, usize> {
     for (_, name) in begun {
         *seen.entry(name).or_default() += 1;
     }
-    // It makes no call itself; its stat has a line.
-    seen.remove("ftok");
+    seen.retain(|name, _| !LIBRARY.contains(&&**name));
     seen
 }
 

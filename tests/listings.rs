@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use regex::Regex;
 
 /// What a call fails with, if it is made to: what its manual page names, and no listing expects.
-const FAILS: [(&str, Errno); 29] = [
+const FAILS: [(&str, Errno); 32] = [
     ("ftok", Errno::EACCES),
     ("shmget", Errno::ENOSPC),
     ("shmat", Errno::ENOMEM),
@@ -27,6 +27,9 @@ const FAILS: [(&str, Errno); 29] = [
     ("msgsnd", Errno::ENOMEM),
     ("msgrcv", Errno::EACCES),
     ("msgctl", Errno::EACCES),
+    ("semget", Errno::ENOSPC),
+    ("semctl", Errno::EACCES),
+    ("semop", Errno::E2BIG),
     ("pipe", Errno::EMFILE),
     ("fork", Errno::EAGAIN),
     ("waitpid", Errno::ECHILD),
@@ -47,12 +50,22 @@ const FAILS: [(&str, Errno); 29] = [
     ("sem_init", Errno::ENOSYS),
     ("pthread_create", Errno::EAGAIN),
 ];
+/// Of a lock. EINVAL: there is none.
+const LOCKS: [(&str, Errno); 7] = [
+    ("pthread_mutexattr_init", Errno::ENOMEM),
+    ("pthread_mutexattr_setpshared", Errno::ENOTSUP),
+    ("pthread_mutexattr_setrobust", Errno::EINVAL),
+    ("pthread_mutex_init", Errno::EAGAIN),
+    ("pthread_mutex_lock", Errno::EINVAL),
+    ("pthread_mutex_unlock", Errno::EPERM),
+    ("pthread_mutex_consistent", Errno::EINVAL),
+];
 /// Of the calls that wait for a semaphore or a thread: EINVAL says that there is no such one.
 const WAITS: [(&str, Errno); 3] =
     [("sem_wait", Errno::EINVAL), ("sem_post", Errno::EOVERFLOW), ("pthread_join", Errno::EINVAL)];
 /// What cannot fail, or whose failure a listing need not survive: its own output, say. sigsuspend always
-/// answers -1.
-const OTHERS: [&str; 21] = [
+/// answers -1. A nap that is too short is followed by another.
+const OTHERS: [&str; 23] = [
     "printf",
     "fprintf",
     "puts",
@@ -74,10 +87,12 @@ const OTHERS: [&str; 21] = [
     "sigaddset",
     "sigdelset",
     "sigsuspend",
+    "nanosleep",
+    "sched_yield",
 ];
 
 fn errors() -> impl Iterator<Item = (&'static str, Errno)> {
-    FAILS.into_iter().chain(WAITS)
+    FAILS.into_iter().chain(LOCKS).chain(WAITS)
 }
 
 /// The complete listings of the sections: whose they are, and their text.

@@ -6,10 +6,14 @@ mod common;
 #[path = "../src/bin/lab_4_9/wire.rs"]
 mod wire;
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use common::scene::{did, scene};
 use duplex::speech::printable;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use regex::Regex;
 use wire::{Decision, SIZE, Seen, StShmbuf, TEXT, decide, messages};
 
 /// 128 bytes, as the segment holds them: any, or with a pid and a text that are nearly right.
@@ -145,5 +149,35 @@ proptest! {
         prop_assert!(run.code == 0 && run.left.is_empty(), "{run:#?}");
         prop_assert_eq!(server.code, if hostile { 9 } else { 7 }, "{}", server.err);
         prop_assert!(server.err.lines().count() == 1);
+    }
+}
+
+/// The struct that the note calls the same in 32-bit and in 64-bit programs is; the one that it warns of is not.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn one_layout_for_both_kinds_of_programs() {
+    if !common::have("cc", "that a layout is the same in 32-bit programs") {
+        return;
+    }
+    let note = std::fs::read_to_string(common::repo().join("notes/4.9-two-processes.md"));
+    let note = note.expect("the note");
+    let start = note.find("struct record {").expect("struct record");
+    let good = note[start..].split("```").next().expect("its block");
+    let warned = Regex::new(r"`(struct \{ [^`]*\})`").expect("a struct");
+    let warned = &warned.captures(&note).expect("the struct of which the note warns")[1];
+    let compiles = |kind: &str, text: &str| {
+        let text = format!("#include <stddef.h>\n#include <stdint.h>\n{text}\n");
+        // Only the compiler: no library of the other kind is needed.
+        let words = [kind, "-ffreestanding", "-fsyntax-only", "-Wall", "-Werror", "-xc", "-"];
+        let mut cc = Command::new("cc");
+        let cc = cc.args(words).stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut cc = cc.expect("cc");
+        cc.stdin.take().expect("stdin").write_all(text.as_bytes()).expect("the text");
+        cc.wait().expect("cc").success()
+    };
+    for (kind, size) in [("-m64", 16), ("-m32", 12)] {
+        assert!(compiles(kind, good), "{kind}");
+        let sized = |size| format!("_Static_assert(sizeof({warned}) == {size}, \"\");");
+        assert!(compiles(kind, &sized(size)) && !compiles(kind, &sized(28 - size)), "{kind}");
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use common::{as_root, isolated};
 use lablib::child;
 use lablib::shm::{Addr, NULL, page};
-use lablib::{Failure, Result, expect_errno, leftovers, msg, sem, shm};
+use lablib::{Failure, Result, expect_errno, leftovers, msg, print, sem, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_NOWAIT, IPC_PRIVATE, SHM_EXEC, SHM_HUGETLB, SHM_LOCK};
 use libc::{SHM_RDONLY, SHM_REMAP, SHM_RND, SHM_UNLOCK};
 use nix::errno::Errno;
@@ -254,6 +254,25 @@ fn semaphores() {
         sem::ctl_rmid(id)?;
         blocked.finish()?;
         fails(sem::ctl_getval(id, 0), Errno::EINVAL)
+    });
+}
+
+/// SETVAL changes sem_ctime, by which an object is found again.
+#[test]
+fn a_set_that_got_a_value_later_is_still_ours() {
+    isolated("a_set_that_got_a_value_later_is_still_ours", false, || {
+        let id = sem::get(IPC_PRIVATE, 1, 0o600)?;
+        let ctime = || tables::row(Kind::Sem, id).map(|row| row.get("ctime"));
+        let made = ctime();
+        print::bulk(|| {
+            while ctime() == made {
+                sem::ctl_setval(id, 0, 1)?;
+            }
+            Ok(())
+        })?;
+        let found = |line: &leftovers::Line| line.id == i64::from(id) && line.row().is_some();
+        assert!(leftovers::lines()?.iter().any(found), "the ledger does not know it any more");
+        sem::ctl_rmid(id)
     });
 }
 

@@ -161,10 +161,15 @@ impl Child {
     /// Waits until it sleeps in the system call `number`, as the kernel says in /proc. If it has
     /// ended instead, [`Child::finish`] reports it.
     pub fn until_asleep_in(&self, number: c_long) -> Result<()> {
+        self.until_asleep_at(|(call, _)| call == number)
+    }
+
+    /// The same, where `place` is told the call's number and its first argument.
+    pub fn until_asleep_at(&self, place: impl Fn((c_long, usize)) -> bool) -> Result<()> {
         let pid = self.pid.as_raw();
         for look in 0..5000 {
             // Where the kernel does not tell in which call, a second has to do.
-            let there = process::asleep_in(pid).map_or(look > 1000, |call| call == number);
+            let there = process::asleep_at(pid).map_or(look > 1000, &place);
             // One that a tracer has stopped at the call's entry is in it, and does not sleep yet.
             let asleep = there && process::status(pid).is_some_and(|status| status.state == 'S');
             if asleep || stop::wait_readable(self.pidfd.as_fd(), Some(Duration::from_millis(1)))? {

@@ -53,10 +53,8 @@ pub fn rcv(msqid: c_int, size: usize, msgtyp: c_long, msgflg: c_int) -> Result<(
     let (to, room) = ((&raw mut buffer).cast(), size.min(MAX));
     let how = spell::join(msgflg, spell::MESSAGE);
     let line = format!("msgrcv({msqid}, &buffer, {room}, {msgtyp}, {how})");
-    let _turn = match msgflg & libc::IPC_NOWAIT {
-        0 => begin(&line).map(|()| None)?,
-        _ => Some(before(&line)?),
-    };
+    let sleeps = msgflg & libc::IPC_NOWAIT == 0;
+    let _turn = if sleeps { begin(&line).map(|()| None)? } else { Some(before(&line)?) };
     // SAFETY: the kernel writes a type and at most `room` bytes, all inside the buffer.
     let taken = Errno::result(unsafe { libc::msgrcv(msqid, to, room, msgtyp, msgflg) });
     let text = buffer.mtext[..taken.unwrap_or(0) as usize].to_vec();

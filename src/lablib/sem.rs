@@ -1,13 +1,13 @@
 //! The calls of System V semaphores: semget(2), semop(2), semctl(2).
 
-use libc::{c_int, key_t};
+use libc::{c_int, c_void, key_t};
 use nix::errno::Errno;
 use sysv::spell;
 use sysv::tables::Kind;
 
 use crate::backstage::failure::Result;
 use crate::backstage::ledger;
-use crate::print::{after, begin, traced};
+use crate::print::{after, before, begin, traced};
 
 /// Creates or opens a set of `nsems` semaphores, all 0: semget(2). ENOENT, EEXIST, EACCES,
 /// EINVAL (size), ENOSPC (semmni, semmns).
@@ -27,15 +27,11 @@ pub fn op(semid: c_int, sem_num: u16, sem_op: i16, sem_flg: c_int) -> Result<()>
     let one = format!("{{sem_num={sem_num}, sem_op={sem_op}, sem_flg={how}}}");
     let line = format!("semop({semid}, [{one}], 1)");
     let mut operation = libc::sembuf { sem_num, sem_op, sem_flg: sem_flg as i16 };
+    let sleeps = sem_op <= 0 && sem_flg & libc::IPC_NOWAIT == 0;
+    let _turn = if sleeps { begin(&line).map(|()| None)? } else { Some(before(&line)?) };
     // SAFETY: the kernel reads one sembuf.
-    let mut call = || unsafe { libc::semop(semid, &mut operation, 1) };
-    if sem_op > 0 || sem_flg & libc::IPC_NOWAIT != 0 {
-        traced(line, call)?;
-    } else {
-        begin(&line)?;
-        after(Errno::result(call()), |_| line)?;
-    }
-    Ok(())
+    let result = Errno::result(unsafe { libc::semop(semid, &mut operation, 1) });
+    after(result, |_| line).map(drop)
 }
 
 /// `semctl(GETVAL)`: the value of one semaphore. EINVAL, EACCES.
@@ -46,13 +42,14 @@ pub fn ctl_getval(semid: c_int, semnum: c_int) -> Result<c_int> {
     })
 }
 
-/// `semctl(SETVAL)`: sets the value of one semaphore. EINVAL, EACCES, ERANGE.
+/// `semctl(SETVAL)`: sets the value of one semaphore, and so sem_ctime. EINVAL, EACCES, ERANGE.
 pub fn ctl_setval(semid: c_int, semnum: c_int, value: c_int) -> Result<()> {
+    let spelled = spell::pointer(value as u32 as usize as *const c_void);
     // SAFETY: SETVAL takes the value by value.
-    traced(format!("semctl({semid}, {semnum}, SETVAL, {value:#x})"), || unsafe {
+    traced(format!("semctl({semid}, {semnum}, SETVAL, {spelled})"), || unsafe {
         libc::semctl(semid, semnum, libc::SETVAL, value)
     })?;
-    Ok(())
+    ledger::changed(Kind::Sem, semid)
 }
 
 /// `semctl(IPC_RMID)`: removes the set at once; calls that are blocked on it fail with EIDRM.

@@ -14,6 +14,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@ ssize_t __real_write(int, const void *, size_t);
 int __real_open(const char *, int, ...);
 int __real_close(int);
 pid_t __real_fork(void);
+int __real_pthread_mutex_lock(pthread_mutex_t *);
+int __real_pthread_mutex_unlock(pthread_mutex_t *);
 
 static void line(const char *text)
 {
@@ -43,14 +46,14 @@ static int fails(const char *name)
 {
     char text[64], wanted[32] = "";
     int at = -1, turn = 0, error = 0, before = errno;
-    pthread_mutex_lock(&lock);
+    __real_pthread_mutex_lock(&lock);
     if (getenv("FAIL") && sscanf(getenv("FAIL"), "%d %31s %d %d", &at, wanted, &turn, &error) != 4)
         abort();
     if (at != depth || strcmp(wanted, name) || ++turns != turn)
         error = 0;
     snprintf(text, sizeof text, "%d %s\n%s", depth, name, error ? "FAILED\n" : "");
     line(text);
-    pthread_mutex_unlock(&lock);
+    __real_pthread_mutex_unlock(&lock);
     errno = before;
     return error;
 }
@@ -75,6 +78,8 @@ CALL(int, shmdt, (const void *a), (a), -1)
 CALL(int, msgget, (key_t k, int f), (k, f), -1)
 CALL(int, msgsnd, (int i, const void *m, size_t n, int f), (i, m, n, f), -1)
 CALL(ssize_t, msgrcv, (int i, void *m, size_t n, long t, int f), (i, m, n, t, f), -1)
+CALL(int, semget, (key_t k, int n, int f), (k, n, f), -1)
+CALL(int, semop, (int i, struct sembuf *o, size_t n), (i, o, n), -1)
 CALL(int, pipe, (int *p), (p), -1)
 CALL(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n), -1)
 CALL(ssize_t, write, (int fd, const void *b, size_t n), (fd, b, n), -1)
@@ -97,9 +102,17 @@ CALL(int, sem_post, (sem_t *s), (s), -1)
 #define WORD(name, text) (c == IPC_RMID ? "IPC_RMID" : text)
 CALL(int, shmctl, (int i, int c, struct shmid_ds *d), (i, c, d), -1)
 CALL(int, msgctl, (int i, int c, struct msqid_ds *d), (i, c, d), -1)
+CALL(int, semctl, (int i, int n, int c, void *d), (i, n, c, d), -1)
 #undef WORD
 #define WORD(name, text) text
 /* These answer the error. */
+CALL(int, pthread_mutexattr_init, (pthread_mutexattr_t *a), (a), error)
+CALL(int, pthread_mutexattr_setpshared, (pthread_mutexattr_t *a, int s), (a, s), error)
+CALL(int, pthread_mutexattr_setrobust, (pthread_mutexattr_t *a, int r), (a, r), error)
+CALL(int, pthread_mutex_init, (pthread_mutex_t *m, const pthread_mutexattr_t *a), (m, a), error)
+CALL(int, pthread_mutex_lock, (pthread_mutex_t *m), (m), error)
+CALL(int, pthread_mutex_unlock, (pthread_mutex_t *m), (m), error)
+CALL(int, pthread_mutex_consistent, (pthread_mutex_t *m), (m), error)
 CALL(int, pthread_join, (pthread_t t, void **r), (t, r), error)
 CALL(int, pthread_create, (pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x), (t, a, f, x), error)
 

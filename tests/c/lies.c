@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -142,6 +144,9 @@ int shmctl(int id, int cmd, struct shmid_ds *ds)
 	return answer;
 }
 
+/* Where the last segment is attached. */
+static void *before;
+
 /* Another segment, full of something else, in the place of this one. */
 void *shmat(int id, const void *at, int flags)
 {
@@ -149,7 +154,6 @@ void *shmat(int id, const void *at, int flags)
 
 	if (answer == (void *)-1)
 		return other_errno("shmat-errno"), answer;
-	static void *before;
 	void *last = before;
 
 	before = answer;
@@ -255,7 +259,42 @@ int semctl(int id, int index, int cmd, ...)
 	va_end(rest);
 	int answer = REAL(semctl)(id, index, cmd, value);
 
+	if (answer >= 0 && cmd == IPC_STAT && lies("semstat")) {
+		struct semid_ds *ds = (struct semid_ds *)value;
+
+		ds->sem_otime = ds->sem_otime ? 0 : 1;
+	}
 	return answer >= 0 && cmd == GETVAL && lies("getval") ? !answer : answer;
+}
+
+/* The answer of a lock in a segment, which is an error or 0. */
+static int other_answer(const void *object, int answer)
+{
+	int there = (const char *)object >= (char *)before && (const char *)object < (char *)before + 4096;
+
+	if (!before || !there || !lies("lock"))
+		return answer;
+	return answer ? 0 : EIO;
+}
+
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	return other_answer(mutex, REAL(pthread_mutex_lock)(mutex));
+}
+
+int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	return other_answer(mutex, REAL(pthread_mutex_trylock)(mutex));
+}
+
+int pthread_mutex_consistent(pthread_mutex_t *mutex)
+{
+	return other_answer(mutex, REAL(pthread_mutex_consistent)(mutex));
+}
+
+int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	return other_answer(condition, REAL(pthread_cond_wait)(condition, mutex));
 }
 
 key_t ftok(const char *path, int project)
@@ -284,12 +323,13 @@ ssize_t read(int fd, void *bytes, size_t size)
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 	if (shared && syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1) > 0 && strstr(path, "ledger"))
 		return answer;
-	if (!shared || answer < 0 || fstat(fd, &what) || (major(what.st_dev) == 0 && what.st_size == 0 && !S_ISFIFO(what.st_mode)))
+	if (!shared || answer < 0 || fstat(fd, &what) || (major(what.st_dev) == 0 && what.st_size == 0 && !S_ISFIFO(what.st_mode) && !strstr(path, "eventfd")))
 		return answer;
 	if (answer <= 64 && size <= 64 && lies("read")) {
 		if (answer == 0)
 			return *(char *)bytes = 1;
-		*(char *)bytes ^= 1;
+		/* Of a report of three words, the second: the first is compared with how its writer ended. */
+		((char *)bytes)[answer == 24 ? 8 : 0] ^= 1;
 	}
 	if (answer > 64 && S_ISFIFO(what.st_mode) && lies("output"))
 		other_text(bytes, answer, 1);
@@ -321,8 +361,10 @@ int poll(struct pollfd *fds, nfds_t count, int limit)
 {
 	int answer = REAL(poll)(fds, count, limit);
 
-	if (answer > 0 && count == 1 && !limit && lies("poll"))
-		fds->revents ^= POLLPRI;
+	if (answer >= 0 && count == 1 && !limit && lies("poll")) {
+		fds->revents ^= answer ? POLLPRI : POLLIN;
+		return 1;
+	}
 	return answer;
 }
 
@@ -349,6 +391,8 @@ int fcntl(int fd, int cmd, ...)
 		return answer;
 	if (cmd == F_GETPIPE_SZ && lies("pipe-size"))
 		return answer + 4096;
+	if (cmd == F_GET_SEALS && lies("seals"))
+		return 0;
 	return cmd == F_GETFD && lies("fcntl") ? answer ^ FD_CLOEXEC : answer;
 }
 

@@ -506,7 +506,7 @@ pub fn scrub(text: &str) -> String {
             ),
             // A peer may have ended by the time that its last signal is let in.
             (r"(ppoll\(.*\) = )(?:1|-1 EINTR.*)", "${1}1 or -1 EINTR"),
-            (r"(\b(?:shm_)?open\(\x22.*\) = )\d+", "${1}FD"),
+            (r"(\b(?:(?:shm_)?open\(\x22|memfd_create\(|eventfd\().*\) = )\d+", "${1}FD"),
             (r"\b(read|write|lseek|close|fchmod|ftruncate|fcntl)\(\d+", "$1(FD"),
             (r"(\{fd=|/proc/self/fd/|MAP_SHARED, )\d+", "${1}FD"),
             (r"(memory: pid (?:<-|->)) \d+(?:, where \d+ was)?", "$1 PID"),
@@ -544,6 +544,10 @@ pub fn scrub(text: &str) -> String {
             ),
             (r"\bat key 0x[0-9a-f]+", "at key KEY"),
             (r"-i \d+", "-i ID"),
+            // How often a processor's store buffer shows.
+            (r"\b\d+ of (\d+) slots", "N of $1 slots"),
+            (r"\b\d+ of \d+ looks", "N of N looks"),
+            (r"sched_setaffinity\(0, \{\d+\}", "sched_setaffinity(0, {CPU}"),
         ];
         rules.map(|(rule, by)| (Regex::new(rule).expect(rule), by)).into_iter().collect()
     });

@@ -1,6 +1,6 @@
 //! The records that the kernel fills, and how `strace -v` spells them.
 
-use libc::{c_int, c_ulong, ipc_perm, msqid_ds, shmid_ds};
+use libc::{c_int, c_ulong, ipc_perm, msqid_ds, semid_ds, shmid_ds};
 
 use crate::spell::perm;
 
@@ -28,6 +28,13 @@ pub fn msg(ds: &msqid_ds) -> String {
     let sizes = format!("msg_qnum={}, msg_qbytes={}", ds.msg_qnum, ds.msg_qbytes);
     let pids = format!("msg_lspid={}, msg_lrpid={}", ds.msg_lspid, ds.msg_lrpid);
     format!("{{{perm}, {times}, {sizes}, {pids}}}")
+}
+
+/// What IPC_STAT says of a set.
+pub fn sem(ds: &semid_ds) -> String {
+    let perm = perm("sem_perm", &ds.sem_perm);
+    let times = format!("sem_otime={}, sem_ctime={}", ds.sem_otime, ds.sem_ctime);
+    format!("{{{perm}, {times}, sem_nsems={}}}", ds.sem_nsems)
 }
 
 /// `struct shminfo`, as IPC_INFO fills it. <bits/types/struct_shminfo.h>

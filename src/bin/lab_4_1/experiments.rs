@@ -3,10 +3,12 @@
 use std::fs;
 
 use lablib::child::{self, child};
-use lablib::print::{bulk, claim, note};
+use lablib::print::{after, begin, bulk, claim, note};
+use lablib::signals::{count, kill, sigaction};
 use lablib::{Experiment, Failure, Result, expect_errno, msg};
-use libc::{IPC_NOWAIT, IPC_PRIVATE, MSG_NOERROR, SYS_msgrcv};
+use libc::{IPC_NOWAIT, IPC_PRIVATE, MSG_NOERROR, SYS_msgrcv, SYS_msgsnd, c_long};
 use nix::errno::Errno;
+use nix::sys::signal::Signal::SIGUSR1;
 
 use crate::{HELLO, ROOM, TYPE};
 
@@ -52,6 +54,12 @@ pub const ALL: &[Experiment] = &[
         rows: "Q11 Q12",
         question: "How many queues may there be, and how long may a message be?",
         run: limits,
+    },
+    Experiment {
+        name: "interrupted",
+        rows: "Q13",
+        question: "A handler runs while msgrcv, or msgsnd, sleeps: does the call go on?",
+        run: interrupted,
     },
 ];
 
@@ -181,4 +189,48 @@ fn limits() -> Result<()> {
         msg::ctl_rmid(id)
     })?
     .finish()
+}
+
+/// `struct msgbuf`, with as much text as it may have.
+#[repr(C)]
+struct Message {
+    mtype: c_long,
+    mtext: [u8; msg::MAX],
+}
+
+fn interrupted() -> Result<()> {
+    let id = msg::get(IPC_PRIVATE, 0o600)?;
+    let reader = child("B", || {
+        sigaction(SIGUSR1)?;
+        expect_errno(msg::rcv(id, ROOM, 0, 0), Errno::EINTR)?;
+        claim(count(SIGUSR1) == 1, "its handler has run, and msgrcv did not go on")?;
+        note("SA_RESTART is set, and makes no difference to msgrcv: call it again");
+        Ok(())
+    })?;
+    reader.until_asleep_in(SYS_msgrcv)?;
+    kill(reader.pid, SIGUSR1)?;
+    reader.finish()?;
+    let size = (msg::ctl_stat(id)?.msg_qbytes as usize).min(4 * msg::MAX) / 4;
+    let full = bulk(|| {
+        loop {
+            if let Err(full) = msg::snd(id, TYPE, &vec![b'.'; size], IPC_NOWAIT) {
+                return Ok(full);
+            }
+        }
+    })?;
+    expect_errno::<()>(Err(full), Errno::EAGAIN)?;
+    let writer = child("A", || {
+        sigaction(SIGUSR1)?;
+        let message = Message { mtype: TYPE, mtext: [b'.'; msg::MAX] };
+        let line = format!("msgsnd({id}, &message, {size}, 0)");
+        begin(&line)?;
+        // SAFETY: the kernel reads a type and `size` bytes, all inside the message.
+        let sent = unsafe { libc::msgsnd(id, (&raw const message).cast(), size, 0) };
+        expect_errno(after(Errno::result(sent), |_| line), Errno::EINTR)?;
+        claim(count(SIGUSR1) == 1, "its handler has run, and msgsnd did not go on")
+    })?;
+    writer.until_asleep_in(SYS_msgsnd)?;
+    kill(writer.pid, SIGUSR1)?;
+    writer.finish()?;
+    msg::ctl_rmid(id)
 }

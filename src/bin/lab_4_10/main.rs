@@ -20,8 +20,11 @@ mod experiments;
 mod futex;
 mod handshake;
 mod input;
+mod locks;
+mod memory;
 mod one;
 mod options;
+mod seqlock;
 mod server;
 mod talk;
 mod turns;
@@ -48,5 +51,6 @@ fn main() -> ExitCode {
             .and_then(|()| handshake::of_the_source_notes(&options))
             .and_then(|()| demo::both(&options)),
     };
-    section(&words, "4.10  Full duplex: two segments, threads", story, experiments::ALL)
+    let experiments = [experiments::ALL, locks::ALL, memory::ALL, seqlock::ALL].concat();
+    section(&words, "4.10  Full duplex: two segments, threads", story, &experiments)
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use lablib::{Failure, Result, print};
+use lablib::{Failure, Result, print, signals};
 use libc::{c_int, off_t};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -115,8 +115,16 @@ pub fn fd_flags(fd: RawFd) -> Result<c_int> {
     })
 }
 
-/// poll(2) on one number that may be no descriptor, without waiting: its `revents`.
+/// poll(2) on one number that may be no descriptor, without waiting: its `revents`. Where nothing is
+/// ready, a signal makes it fail all the same.
 pub fn poll(fd: RawFd) -> Result<i16> {
+    match poll_once(fd) {
+        Err(Failure::Call(_, Errno::EINTR)) => signals::check().and_then(|()| poll(fd)),
+        answer => answer,
+    }
+}
+
+fn poll_once(fd: RawFd) -> Result<i16> {
     // Not by nix, as above.
     let mut one = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: poll reads and writes one pollfd; the number in it need not be a descriptor.

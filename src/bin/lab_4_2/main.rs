@@ -20,6 +20,7 @@ use nix::errno::Errno;
 mod descriptors;
 mod files;
 mod lives;
+mod memfd;
 mod posix;
 
 /// What goes through each of them.
@@ -30,7 +31,7 @@ const SIZE: usize = 4096;
 const NEW: i32 = IPC_CREAT | IPC_EXCL | 0o600;
 
 fn main() -> ExitCode {
-    let experiments = [descriptors::ALL, lives::ALL, posix::ALL].concat();
+    let experiments = [descriptors::ALL, lives::ALL, posix::ALL, memfd::ALL].concat();
     lablib::lab("4.2  IPC calls beside file calls", story, &experiments)
 }
 

@@ -112,11 +112,11 @@ fn open(name: &Name, oflag: c_int) -> Result<OwnedFd> {
 }
 
 /// [`SIZE`] bytes of an object, mapped here, shared, to read and to write.
-struct Mapping(NonNull<c_void>);
+pub struct Mapping(NonNull<c_void>);
 
 impl Mapping {
     /// mmap(2).
-    fn of(fd: &OwnedFd) -> Result<Mapping> {
+    pub fn of(fd: &OwnedFd) -> Result<Mapping> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let fd_number = number(fd);
         let line = format!("mmap(NULL, {SIZE}, PROT_READ|PROT_WRITE, MAP_SHARED, {fd_number}, 0)");
@@ -137,7 +137,8 @@ impl Mapping {
         printed(line, call, |addr| format!("{:p}", *addr)).map(Mapping)
     }
 
-    fn write(&self, bytes: &[u8]) {
+    /// Copies bytes into it, without a system call.
+    pub fn write(&self, bytes: &[u8]) {
         text(&format!("memory at {:p} <- {}", self.0, spell::bytes(bytes)));
         let len = bytes.len().min(SIZE);
         // SAFETY: SIZE bytes are mapped and writable until `unmap`, which takes us. Another
@@ -145,7 +146,8 @@ impl Mapping {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.0.as_ptr().cast(), len) };
     }
 
-    fn read(&self, len: usize) -> Vec<u8> {
+    /// Copies bytes out of it.
+    pub fn read(&self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len.min(SIZE)];
         let to = bytes.as_mut_ptr();
         // SAFETY: as in `write`; the bytes are copied out before they are used.
@@ -155,7 +157,7 @@ impl Mapping {
     }
 
     /// munmap(2).
-    fn unmap(self) -> Result<()> {
+    pub fn unmap(self) -> Result<()> {
         // SAFETY: exactly what mmap answered; `self` ends here, and nothing else refers to it.
         let call = || unsafe { mman::munmap(self.0, SIZE) };
         printed(format!("munmap({:p}, {SIZE})", self.0), call, zero)

@@ -20,6 +20,7 @@ use sysv::spell;
 
 mod ftok;
 mod identifiers;
+mod making;
 mod shmget;
 
 /// One page: what the kernel would use anyway.
@@ -30,7 +31,7 @@ const PROJECT: i32 = 'A' as i32;
 const WAYS: [i32; 4] = [0, IPC_CREAT, IPC_CREAT | IPC_EXCL, IPC_CREAT | IPC_EXCL | 0o666];
 
 fn main() -> ExitCode {
-    let experiments = [ftok::ALL, shmget::ALL, identifiers::ALL].concat();
+    let experiments = [ftok::ALL, shmget::ALL, identifiers::ALL, making::ALL].concat();
     lablib::lab("4.4  shmget and ftok", story, &experiments)
 }
 

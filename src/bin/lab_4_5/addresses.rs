@@ -75,6 +75,12 @@ pub const ALL: &[Experiment] = &[
         question: "What follows the last page of a segment?",
         run: past_the_end,
     },
+    Experiment {
+        name: "alignment",
+        rows: "A20 A21",
+        question: "Of what is every address of shmat a multiple, and how large are its pages?",
+        run: alignment,
+    },
 ];
 
 fn kernel_chooses() -> Result<()> {
@@ -248,4 +254,25 @@ fn past_the_end() -> Result<()> {
     shm::dt(first)?;
     shm::ctl_rmid(two)?;
     shm::ctl_rmid(one)
+}
+
+/// A huge page, on most machines.
+const HUGE: usize = 2 << 20;
+
+fn alignment() -> Result<()> {
+    let id = shm::get(IPC_PRIVATE, HUGE, 0o600)?;
+    let mut all = Vec::new();
+    bulk(|| (0..16).try_for_each(|_| shm::at(id, NULL, 0).map(|addr| all.push(addr))))?;
+    let lowest = all.iter().map(|addr| addr.addr().trailing_zeros()).min().unwrap_or(0);
+    claim(lowest >= page().trailing_zeros(), "16 addresses: all are multiples of SHMLBA, a page")?;
+    let smaps = sysv::look::needed("/proc/self/smaps");
+    let ours = || smaps.lines().skip_while(|line| !line.contains("/SYSV"));
+    let size = ours().find_map(|line| line.strip_prefix("KernelPageSize:"));
+    let grant = "use a kernel with CONFIG_PROC_PAGE_MONITOR";
+    let missing = || Failure::Needs("KernelPageSize in /proc/self/smaps".into(), grant);
+    let small = format!("{} kB", page() / 1024);
+    claim(size.ok_or_else(missing)?.trim() == small, "2 MiB of it, in pages of the usual size")?;
+    note("huge pages have to be asked for: SHM_HUGETLB in shmget, or the administrator");
+    bulk(|| all.iter().try_for_each(|&addr| shm::dt(addr)))?;
+    shm::ctl_rmid(id)
 }

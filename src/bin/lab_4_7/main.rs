@@ -17,6 +17,7 @@ use lablib::{Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, shmid_ds};
 use nix::errno::Errno;
 
+mod paying;
 mod permissions;
 mod records;
 mod removal;
@@ -28,7 +29,8 @@ const SIZE: usize = 5000;
 const NEW: i32 = IPC_CREAT | IPC_EXCL | 0o600;
 
 fn main() -> ExitCode {
-    let experiments = [records::ALL, removal::ALL, tables::ALL, permissions::ALL].concat();
+    let experiments =
+        [records::ALL, removal::ALL, tables::ALL, paying::ALL, permissions::ALL].concat();
     lablib::lab("4.7  shmctl", story, &experiments)
 }
 

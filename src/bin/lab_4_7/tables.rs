@@ -66,7 +66,7 @@ fn ipc_info() -> Result<(c_int, ShmInfo)> {
 }
 
 /// SHM_INFO: the highest used slot, and what is in use.
-fn shm_info() -> Result<(c_int, ShmTotals)> {
+pub fn shm_info() -> Result<(c_int, ShmTotals)> {
     let _turn = before("shmctl(0, SHM_INFO, &info)")?;
     // SAFETY: see ipc_info.
     let (answer, info) = unsafe {

@@ -24,6 +24,7 @@ use nix::unistd::Pid;
 mod after;
 mod experiments;
 mod gate;
+mod interrupted;
 mod onlooker;
 mod race;
 mod rounds;
@@ -36,8 +37,9 @@ const SIZE: usize = 128;
 const HELLO: &[u8] = b"hello, child";
 
 fn main() -> ExitCode {
+    let experiments = [experiments::ALL, interrupted::ALL].concat();
     match lablib::arguments(command()) {
-        Ok(words) => section(&words, "4.8  Parent and child", || story(&words), experiments::ALL),
+        Ok(words) => section(&words, "4.8  Parent and child", || story(&words), &experiments),
         Err(code) => code,
     }
 }

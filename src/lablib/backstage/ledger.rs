@@ -63,7 +63,7 @@ pub fn making(
     result
 }
 
-/// IPC_SET changed an object's ctime; its line follows.
+/// IPC_SET, or SETVAL, changed an object's ctime; its line follows.
 pub fn changed(kind: Kind, id: c_int) -> Result<()> {
     let ctime = tables::row(kind, id).map_or(0, |row| row.get("ctime"));
     let same = |line: &&mut Line| (line.kind, line.id) == (kind, id.into());

@@ -246,10 +246,7 @@ fn taken_record(tid: Tid, entry: &Entry, kind: Kind, value: u64) -> Spelled {
         Some((text, [uid, gid])) => {
             Spelled { text: text.into(), means: Some(Meaning::Owner { uid, gid }) }
         }
-        // A value in a union: strace prints it as a number.
-        None if kind == Kind::Sem && number & !names::IPC_64 == libc::SETVAL => {
-            format!("{value:#x}").into()
-        }
+        // Also a value in a union: SETVAL's.
         None => pointer(value).into(),
     }
 }

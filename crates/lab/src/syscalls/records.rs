@@ -178,12 +178,7 @@ pub fn got(tid: Tid, kind: Kind, command: c_int, at: u64) -> Option<String> {
             let seg = seg as u16;
             Some(format!("{{msgpool={pool}, msgmap={map}, {sizes}, msgtql={tql}, msgseg={seg}}}"))
         }
-        (Kind::Sem, libc::IPC_STAT | 18 | 20) => {
-            let ds: libc::semid_ds = record(tid, at)?;
-            let perm = spell::perm("sem_perm", &ds.sem_perm);
-            let times = format!("sem_otime={}, sem_ctime={}", ds.sem_otime, ds.sem_ctime);
-            Some(format!("{{{perm}, {times}, sem_nsems={}}}", ds.sem_nsems))
-        }
+        (Kind::Sem, libc::IPC_STAT | 18 | 20) => Some(sysv::records::sem(&record(tid, at)?)),
         (Kind::Sem, libc::IPC_INFO | 19) => {
             let info: [i32; 10] = record(tid, at)?;
             let names = "semmap semmni semmns semmnu semmsl semopm semume semusz semvmx semaem";

@@ -19,7 +19,7 @@ use lablib::{Failure, Result, exit, value};
 use nix::unistd::{dup, dup2_stdout};
 use serde_json::json;
 
-mod apart;
+pub mod apart;
 mod forced;
 mod measured;
 mod outcome;
