@@ -358,7 +358,10 @@ fn huge_pages() -> Result<()> {
         Ok(())
     })?
     .finish()?;
-    if geteuid().is_root() { no_pool() } else { Ok(()) }
+    if geteuid().is_root() {
+        return no_pool();
+    }
+    Err(Failure::Needs("the privilege for huge pages".into(), "run it as root, with sudo"))
 }
 
 /// Root may have huge pages; there are none, unless a pool was reserved for them.
