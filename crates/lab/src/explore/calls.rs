@@ -1,6 +1,7 @@
 //! What the explorer knows of a call beyond its row: whether others can move before it, how long it
 //! would wait, which processes it signals, what it makes.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -11,8 +12,7 @@ use sysv::tables::Kind;
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::cells::{
-    Addressee, CallRow, Changes, Follow, LetsIn, Object, Point, Question, Since, Sleep, TimeLimit,
-    Unit,
+    Addressee, CallRow, Follow, LetsIn, Object, Point, Question, Since, Sleep, TimeLimit, Unit,
 };
 use crate::tracer::memory::{record, records, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
@@ -53,13 +53,33 @@ pub struct Limit {
     pub answer: i64,
 }
 
+/// How long calls on sockets may sleep, in nanoseconds.
+pub type SocketLimits = HashMap<(String, c_int), u64>;
+
+/// The socket and the option, if a call sets or asks for how long calls on it may sleep.
+pub fn socket_limit(tid: Tid, entry: &Entry) -> Option<(String, c_int)> {
+    /// SO_RCVTIMEO_NEW and SO_SNDTIMEO_NEW, <asm-generic/socket.h>
+    const NEW: [c_int; 2] = [66, 67];
+    let option = match entry.args[2] as c_int {
+        new if new == NEW[0] => libc::SO_RCVTIMEO,
+        new if new == NEW[1] => libc::SO_SNDTIMEO,
+        option => option,
+    };
+    let limits = [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO].contains(&option);
+    let found = limits && entry.args[1] as c_int == libc::SOL_SOCKET;
+    let link = found.then(|| descriptor(tid, entry.args[0])).flatten()?;
+    link.starts_with("socket:").then_some((link, option))
+}
+
 /// The limit of a call's wait, if it has one that is not 0.
-pub fn limit(tid: Tid, entry: &Entry) -> Option<Limit> {
+pub fn limit(tid: Tid, entry: &Entry, sockets: &SocketLimits) -> Option<Limit> {
     let row = syscalls::row(entry.number).filter(|row| row.may_sleep(entry))?;
     let TimeLimit { argument, unit, from, error, sleep } = row.limit?;
     let until = until(from, entry);
     let value = entry.args[argument];
     let length = match unit {
+        Unit::Socket(_) if sockets.is_empty() => return None,
+        Unit::Socket(option) => *sockets.get(&(descriptor(tid, value)?, option))?,
         Unit::Millis => u64::try_from(value as c_int).ok()? * 1_000_000,
         Unit::Timespec => nanoseconds(&record(tid, value)?),
         Unit::Timeval => {
@@ -92,14 +112,23 @@ fn until(from: Since, entry: &Entry) -> Option<c_int> {
     }
 }
 
-fn nanoseconds(time: &timespec) -> u64 {
+/// A time in nanoseconds; a negative one is 0.
+pub fn nanoseconds(time: &timespec) -> u64 {
     (time.tv_sec.max(0) as u64).saturating_mul(1_000_000_000) + time.tv_nsec.max(0) as u64
 }
 
 impl Limit {
+    /// No argument of the call holds it: it is that of a socket.
+    pub fn is_sockets(&self) -> bool {
+        matches!(self.unit, Unit::Socket(_))
+    }
+
     /// At the call's entry: takes the limit away, so that it waits for ever. A pure sleep gets 2^32
     /// seconds.
     pub fn take_away(&self, thread: &Stopped) -> nix::Result<()> {
+        if self.is_sockets() {
+            return Ok(());
+        }
         if !self.sleep {
             let for_ever = if self.unit == Unit::Millis { u64::MAX } else { 0 };
             return registers::set_argument(thread, self.argument, for_ever);
@@ -112,6 +141,9 @@ impl Limit {
 
     /// At its end: the program finds its arguments as they were.
     pub fn give_back(&self, thread: &Stopped, entry: &Entry) -> nix::Result<()> {
+        if self.is_sockets() {
+            return Ok(());
+        }
         registers::set_argument(thread, self.argument, self.value)?;
         let flags = self.flags.map(|flags| (flags, entry.args[flags]));
         flags.map_or(Ok(()), |(flags, value)| registers::set_argument(thread, flags, value))
@@ -245,34 +277,6 @@ pub fn action(tid: Tid, entry: &Entry) -> Action {
     }
 }
 
-/// When an alarm is to go off, in nanoseconds from now, 0: never; `None`: on a clock that is not ours.
-pub fn alarm(tid: Tid, entry: &Entry, how: Changes) -> Option<u64> {
-    if how == Changes::Alarm {
-        return Some(entry.args[0] * 1_000_000_000);
-    }
-    // The second half of the record is the first expiry.
-    let real = entry.args[0] as c_int == libc::ITIMER_REAL;
-    let [_, _, seconds, micros]: [i64; 4] = real.then(|| record(tid, entry.args[1]))??;
-    Some(nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 }))
-}
-
-/// How often an alarm goes off again, in nanoseconds; `None`: it does not.
-pub fn interval(tid: Tid, entry: &Entry, how: Changes) -> Option<u64> {
-    let [seconds, micros]: [i64; 2] =
-        (how == Changes::Timer).then(|| record(tid, entry.args[1]))??;
-    let length = nanoseconds(&timespec { tv_sec: seconds, tv_nsec: micros * 1000 });
-    (length > 0).then_some(length)
-}
-
-/// What a call that sets an alarm answers: what was left of the one before, in nanoseconds.
-pub fn alarm_answer(entry: &Entry, how: Changes, left: u64) -> Reply<4> {
-    let (seconds, micros) = (left / 1_000_000_000, left / 1000 % 1_000_000);
-    if how == Changes::Alarm {
-        return Reply { at: 0, words: [0; 4], result: left.div_ceil(1_000_000_000) as i64 };
-    }
-    Reply { at: entry.args[2], words: [0, 0, seconds, micros], result: 0 }
-}
-
 /// What a call is answered that the kernel does not make.
 pub struct Reply<const N: usize> {
     /// Where the words go; 0: nowhere.
@@ -395,7 +399,7 @@ pub fn pending(tid: Tid) -> u64 {
 }
 
 /// A field of a file in /proc, by its name.
-fn field(file: &str, name: &str) -> Option<String> {
+pub fn field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{file}")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().into())

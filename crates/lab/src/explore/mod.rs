@@ -7,6 +7,7 @@
 //! | [`footprint`] | which moves may change places, so that one of the two orders is enough |
 //! | [`schedule`] | an order as a short string |
 //! | [`room`] | the namespaces in which the programs run |
+//! | [`timing`] | what calls about timers ask, and are answered |
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
@@ -41,6 +42,7 @@ mod schedule;
 mod search;
 #[cfg(target_arch = "x86_64")]
 mod tables;
+mod timing;
 #[cfg(target_arch = "x86_64")]
 mod verdict;
 

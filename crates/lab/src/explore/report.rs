@@ -8,7 +8,7 @@ use serde_json::json;
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Bound;
-use super::verdict::{Finding, Line, Moment};
+use super::verdict::{Finding, Line, Moment, Passed};
 use super::{Options, Result, Trouble, cause, fold};
 use crate::tracer::names;
 use crate::view::columns_of;
@@ -276,8 +276,9 @@ fn line(told: &Line) -> String {
             let at = fault.map_or(String::new(), |fault| format!(" at {fault:#x}"));
             format!("--- {}{from}{at}: {what} ---", names::signal(*signal))
         }
-        Moment::Time { alarm: true } => "--- its alarm goes off ---".into(),
-        Moment::Time { alarm: false } => "--- time passes: its wait is over ---".into(),
+        Moment::Time(Passed::Alarm) => "--- its alarm goes off ---".into(),
+        Moment::Time(Passed::Timer) => "--- its timer goes off ---".into(),
+        Moment::Time(Passed::Wait) => "--- time passes: its wait is over ---".into(),
         Moment::Spins => "--- makes no call, and waits for memory to change ---".into(),
         Moment::Exit { code } => format!("+++ exited with {code} +++"),
         Moment::Killed { signal } => format!("+++ killed by {} +++", names::signal(*signal)),
@@ -294,7 +295,7 @@ fn json_story(outcome: &Outcome) -> String {
             Moment::Turn { .. } => "turn",
             Moment::Call { .. } => "call",
             Moment::Signal { .. } => "signal",
-            Moment::Time { .. } => "time",
+            Moment::Time(_) => "time",
             Moment::Spins => "spins",
             Moment::Exit { .. } | Moment::Killed { .. } => "end",
         };

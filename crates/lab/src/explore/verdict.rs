@@ -189,14 +189,25 @@ pub enum Moment {
     /// A signal is delivered.
     /// `fault`: the address that was accessed, of SIGSEGV and SIGBUS.
     Signal { signal: c_int, from: Option<usize>, handler: bool, ignored: bool, fault: Option<u64> },
-    /// Time passes: an alarm, or a sleep or a wait with a limit.
-    Time { alarm: bool },
+    /// Time passes.
+    Time(Passed),
     /// It makes no call any more, but computes.
     Spins,
     /// It has ended by itself.
     Exit { code: c_int },
     /// A signal has ended it.
     Killed { signal: c_int },
+}
+
+/// What the passing of time does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Passed {
+    /// A sleep or a wait has reached its limit.
+    Wait,
+    /// An alarm has gone off.
+    Alarm,
+    /// Another timer has.
+    Timer,
 }
 
 /// A run, line by line.

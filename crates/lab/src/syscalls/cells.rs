@@ -176,6 +176,8 @@ pub enum Unit {
     Millis,
     Timespec,
     Timeval,
+    /// As setsockopt has set it, for the socket in the first argument. Which option.
+    Socket(c_int),
 }
 
 /// From when a limit counts.
@@ -306,22 +308,39 @@ pub enum Changes {
     GroupOf,
     /// Perhaps the signal that it gets when its parent ends.
     ParentDeath,
-    /// Its alarm, in seconds.
-    Alarm,
-    /// Its alarm, if the timer is the real one.
-    Timer,
+    /// When a timer goes off.
+    Timer(Timing),
+    /// Nothing: it asks when that will be.
+    AsksTimer(Timing),
+    /// A timer less.
+    DeletesTimer,
+    /// Perhaps how long calls on its socket may sleep.
+    SocketLimit,
+    /// Nothing: it may ask for that.
+    AsksSocketLimit,
     /// What is mapped.
     Mapping,
     /// A pipe more.
     Pipe,
     /// It may hold locks from now on.
     Lock,
-    /// A timer that is not ours may go off from now on. Which argument is NULL or 0 if not.
-    ForeignTimer,
     /// The thread ends.
     Thread,
     /// The process ends.
     Process,
+}
+
+/// Which timer a call is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Its process's alarm, in seconds.
+    Alarm,
+    /// The same, if the first argument says that it is the real one.
+    Real,
+    /// One that sends a signal: its number is the first argument. timer_create(2)
+    Signal,
+    /// One that is read: its descriptor is the first argument. timerfd_create(2)
+    File,
 }
 
 impl CallRow {
@@ -391,6 +410,11 @@ impl Addressee {
 }
 
 impl TimeLimit {
+    /// That of the calls on a socket that has this option. socket(7)
+    pub const fn of_socket(option: c_int) -> TimeLimit {
+        TimeLimit { error: libc::EAGAIN, ..TimeLimit::new(0, Unit::Socket(option)) }
+    }
+
     /// A limit that counts from now; that it is reached is no error.
     pub const fn new(argument: usize, unit: Unit) -> TimeLimit {
         TimeLimit { argument, unit, from: Since::Now, error: 0, sleep: false }

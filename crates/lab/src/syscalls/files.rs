@@ -13,10 +13,12 @@ rows! {
     SYS_read read(fd Int, buf OutText, count Size) {
         point: Point::Read,
         sleep: Sleep::Yes,
+        limit: Some(TimeLimit::of_socket(libc::SO_RCVTIMEO)),
         touches: ON_DESCRIPTOR,
     }
     SYS_readv readv(fd Int, iov Pointer, iovcnt Size) {
         sleep: Sleep::Yes,
+        limit: Some(TimeLimit::of_socket(libc::SO_RCVTIMEO)),
         touches: ON_DESCRIPTOR,
     }
     SYS_pread64 pread64(fd Int, buf OutText, count Size, offset Offset) {
@@ -27,6 +29,7 @@ rows! {
         shown: Shown::Output,
         follow: Follow::NotToNull,
         sleep: Sleep::Yes,
+        limit: Some(TimeLimit::of_socket(libc::SO_SNDTIMEO)),
         wakes: Wakes::Reader,
         touches: ON_DESCRIPTOR,
     }
@@ -34,6 +37,7 @@ rows! {
         shown: Shown::Output,
         follow: Follow::NotToNull,
         sleep: Sleep::Yes,
+        limit: Some(TimeLimit::of_socket(libc::SO_SNDTIMEO)),
         wakes: Wakes::Reader,
         touches: ON_DESCRIPTOR,
     }

@@ -34,7 +34,7 @@ pub const HARMLESS: &[(i64, &str)] = &[
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 pub const NAMES: &[(i64, &str)] = &[
-    (36, "getitimer"), (40, "sendfile"), (53, "socketpair"), (55, "getsockopt"), (74, "fsync"),
+    (40, "sendfile"), (53, "socketpair"), (74, "fsync"),
     (75, "fdatasync"), (78, "getdents"), (92, "chown"), (93, "fchown"), (94, "lchown"),
     (101, "ptrace"), (103, "syslog"), (111, "getpgrp"), (121, "getpgid"), (124, "getsid"),
     (132, "utime"), (133, "mknod"), (134, "uselib"), (136, "ustat"), (139, "sysfs"),
@@ -51,14 +51,14 @@ pub const NAMES: &[(i64, &str)] = &[
     (205, "set_thread_area"), (206, "io_setup"), (207, "io_destroy"), (208, "io_getevents"),
     (209, "io_submit"), (210, "io_cancel"), (211, "get_thread_area"), (212, "lookup_dcookie"),
     (214, "epoll_ctl_old"), (215, "epoll_wait_old"), (216, "remap_file_pages"),
-    (224, "timer_gettime"), (226, "timer_delete"), (227, "clock_settime"), (233, "epoll_ctl"),
+    (227, "clock_settime"), (233, "epoll_ctl"),
     (235, "utimes"), (236, "vserver"), (244, "mq_notify"), (245, "mq_getsetattr"),
     (246, "kexec_load"), (248, "add_key"), (249, "request_key"), (250, "keyctl"),
     (251, "ioprio_set"), (252, "ioprio_get"), (254, "inotify_add_watch"),
     (255, "inotify_rm_watch"), (256, "migrate_pages"), (259, "mknodat"), (260, "fchownat"),
     (261, "futimesat"), (275, "splice"), (276, "tee"), (277, "sync_file_range"),
     (278, "vmsplice"), (279, "move_pages"), (280, "utimensat"), (285, "fallocate"),
-    (287, "timerfd_gettime"), (295, "preadv"), (296, "pwritev"), (298, "perf_event_open"),
+    (295, "preadv"), (296, "pwritev"), (298, "perf_event_open"),
     (299, "recvmmsg"), (300, "fanotify_init"), (301, "fanotify_mark"), (303, "name_to_handle_at"),
     (304, "open_by_handle_at"), (305, "clock_adjtime"), (306, "syncfs"), (307, "sendmmsg"),
     (310, "process_vm_readv"), (311, "process_vm_writev"), (312, "kcmp"), (313, "finit_module"),

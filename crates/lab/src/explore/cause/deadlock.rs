@@ -218,7 +218,8 @@ fn waits_for_a_lock(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found {
 
 fn waits_for_a_pipe(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found {
     let (_, call) = sleeps_in(story, sleeper)?;
-    (name(call) == "read").then_some((0, String::new(), CLOSE_ENDS))
+    let makes = |told: &Line| called(told).is_some_and(|call| name(call).starts_with("pipe"));
+    (name(call) == "read" && story.iter().any(makes)).then_some((0, String::new(), CLOSE_ENDS))
 }
 
 fn is_stopped(_: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found {

@@ -77,12 +77,18 @@ impl Clock {
 
     /// When a limit is reached; `None`: it is already.
     pub fn deadline(&self, limit: &Limit) -> Option<u64> {
-        let at = match limit.until {
-            None => self.now.saturating_add(limit.length),
-            Some(libc::CLOCK_REALTIME) => limit.length.saturating_sub(self.day),
-            Some(_) => limit.length.saturating_sub(self.monotonic),
-        };
-        (at > self.now).then_some(at)
+        Some(self.moment(limit.until, limit.length)).filter(|at| *at > self.now)
+    }
+
+    /// When it is so late: from now, or on a clock.
+    pub fn moment(&self, clock: Option<c_int>, time: u64) -> u64 {
+        match clock {
+            None => self.now.saturating_add(time),
+            Some(libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_ALARM | libc::CLOCK_TAI) => {
+                time.saturating_sub(self.day)
+            }
+            Some(_) => time.saturating_sub(self.monotonic),
+        }
     }
 
     /// How much is left until then, in nanoseconds.

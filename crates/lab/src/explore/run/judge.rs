@@ -58,7 +58,7 @@ impl Judge {
                 (_, None) => Asleep::Elsewhere,
                 (_, Some(entry)) => Asleep::Call(entry.number),
             },
-            alarm: model.process(i).alarm.is_some(),
+            alarm: model.kills_by_time(i),
         });
         let sleepers: Vec<Sleeper> = sleepers.collect();
         if !sleepers.is_empty() && model.foreign_timer {
@@ -87,6 +87,10 @@ impl Judge {
 
     /// It goes on and on, and nothing changes.
     pub fn endless(&mut self, model: &Model, i: usize) {
+        if model.foreign_timer {
+            return self
+                .not_judged("a process computes, with a timer that the explorer does not control");
+        }
         self.find_last(model, Finding::Endless { letter: i, pid: model.pid(i) });
     }
 

@@ -43,6 +43,7 @@ impl Programs<'_> {
             self.narrator.call(&mut self.model, i, Some(0));
         }
         self.model.exec(i);
+        self.model.forget_closed(None);
         self.hide_vdso(i)
     }
 
@@ -72,6 +73,7 @@ impl Programs<'_> {
         };
         self.narrator.tell(&self.model, i, moment);
         let maps = self.model.end(process, how);
+        self.model.forget_closed(None);
         self.touched.maps(&maps);
         self.ended_for_others(process);
         if let Death::Killed { signal, .. } = death {

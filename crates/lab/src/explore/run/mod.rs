@@ -9,6 +9,7 @@
 //! | [`model`] | what is known of processes and threads |
 //! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
 //! | [`clock`] | time, which passes when we say so |
+//! | [`timers`] | alarms and other timers, and the limits of sockets |
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
 //! | [`judge`] | what is wrong |
@@ -33,6 +34,7 @@ mod model;
 mod moves;
 mod programs;
 mod story;
+mod timers;
 mod touched;
 mod tracees;
 

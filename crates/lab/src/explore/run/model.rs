@@ -7,8 +7,9 @@ use libc::c_int;
 
 use super::blocked::WaitsFor;
 use super::looks::Looks;
+use super::timers::Timer;
 use crate::event::{Action, Call};
-use crate::explore::calls::{self, Limit, Named};
+use crate::explore::calls::{self, Limit, Named, SocketLimits};
 use crate::syscalls::cells::Touch;
 use crate::tracer::{Entry, Tid};
 
@@ -79,10 +80,6 @@ pub struct Process {
     /// The signals for which it has, or has had, a handler: bit n for signal n.
     handled: u128,
     pub maps: Vec<Map>,
-    /// When its alarm goes off, in nanoseconds since the start.
-    pub alarm: Option<u64>,
-    /// It goes off again and again, in so many nanoseconds.
-    pub interval: Option<u64>,
     /// The signal that it gets when its parent ends.
     pub follows: c_int,
     pub own_group: bool,
@@ -145,6 +142,8 @@ pub struct Model {
     pub processes: Vec<Process>,
     /// Somebody has taken a lock on a file: what is closed may hold one.
     pub locks: bool,
+    pub timers: Vec<Timer>,
+    pub sockets: SocketLimits,
     /// Somebody has set a timer that is not ours: it may wake who sleeps.
     pub foreign_timer: bool,
 }
@@ -161,8 +160,6 @@ impl Model {
             actions: [Action::Default; 65],
             handled: 0,
             maps: vec![],
-            alarm: None,
-            interval: None,
             follows: 0,
             own_group: false,
             threads: 1,
@@ -195,8 +192,6 @@ impl Model {
             actions: one.actions,
             handled: one.handled,
             maps: one.maps.clone(),
-            alarm: None,
-            interval: None,
             follows: 0,
             own_group: one.own_group,
             threads: 1 + u32::from(borrows.is_some()),
@@ -295,22 +290,16 @@ impl Model {
         (0..self.tasks.len()).filter(lives).collect()
     }
 
-    /// When time can do something for it: its wait reaches its limit, or, `true`, its alarm goes off.
-    pub fn due(&self, i: usize) -> Option<(u64, bool)> {
+    /// When time can do something for it: its wait reaches its limit, or a timer of its process goes off,
+    /// by its place.
+    pub fn due(&self, i: usize) -> Option<(u64, Option<usize>)> {
         let task = &self.tasks[i];
         let process = &self.processes[task.process];
-        let wait =
-            task.wait.filter(|_| task.state == State::Asleep).map(|wait| (wait.until, false));
-        // One that has no handler is waited for where it is blocked, and else kills.
-        let heard = || {
-            let takes = |entry: &Entry| calls::takes(task.tid, entry, libc::SIGALRM);
-            process.action(libc::SIGALRM) == Action::Handler
-                || calls::blocks(process.tgid, libc::SIGALRM)
-                || task.state == State::Asleep && task.entry.as_ref().is_some_and(takes)
-        };
-        let mine = process.main == i && task.state != State::Gone;
-        let alarm = process.alarm.filter(|_| mine && heard()).map(|at| (at, true));
-        wait.into_iter().chain(alarm).min()
+        let wait = task.wait.filter(|_| task.state == State::Asleep).map(|wait| (wait.until, None));
+        let mine = |timer: &Timer| process.main == i && timer.process == task.process;
+        let timers = self.timers.iter().enumerate().filter(|(_, timer)| mine(timer));
+        let due = timers.filter_map(|(at, timer)| Some((timer.due(self)?, Some(at))));
+        wait.into_iter().chain(due).min()
     }
 
     /// Its parent knows its child's number now.
@@ -329,6 +318,7 @@ impl Model {
         }
         let task = &mut self.tasks[i];
         (task.in_call, task.wait) = (false, None);
+        self.end_timers(self.tasks[i].process, false);
         let process = self.process_mut(i);
         process.maps.clear();
         process.threads = 1;
@@ -340,11 +330,12 @@ impl Model {
     }
 
     /// A process has ended, with its last thread. Answers what it had mapped.
-    pub fn end(&mut self, process: usize, how: String) -> Vec<Map> {
-        let process = &mut self.processes[process];
-        process.alarm = None;
+    pub fn end(&mut self, number: usize, how: String) -> Vec<Map> {
+        let process = &mut self.processes[number];
         process.end = Some(how);
-        std::mem::take(&mut process.maps)
+        let maps = std::mem::take(&mut process.maps);
+        self.end_timers(number, true);
+        maps
     }
 
     /// The living children of a process that get a signal because it has ended.

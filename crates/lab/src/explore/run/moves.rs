@@ -13,7 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use libc::{c_int, siginfo_t};
 
 use super::blocked::{self, waits_for};
-use super::model::State;
+use super::model::{Model, State};
 use super::programs::Programs;
 use super::tracees::{Heard, Moving};
 use super::{Result, Trouble};
@@ -86,22 +86,21 @@ impl Moves<'_> {
 
     /// Time passes for one: its sleep or its wait reaches its limit, or its alarm goes off.
     pub fn pass_time(&mut self, i: usize) -> Result<()> {
-        let Some((at, alarm)) = self.all.model.due(i) else { return Ok(()) };
+        let Some((at, timer)) = self.all.model.due(i) else { return Ok(()) };
         self.all.clock.pass_to(at);
-        self.all.narrator.tell(&self.all.model, i, Moment::Time { alarm });
-        if alarm {
-            let process = self.all.model.process_mut(i);
-            process.alarm = process.interval.map(|interval| at + interval);
-            self.all.signals += 1;
-            // SAFETY: a tracee that we have not reaped: the number is its own.
-            unsafe { libc::kill(process.tgid, libc::SIGALRM) };
+        let passed = self.all.model.passed(timer);
+        self.all.narrator.tell(&self.all.model, i, Moment::Time(passed));
+        if let Some(timer) = timer {
+            self.all.ring(timer);
             return Ok(());
         }
         let answer = self.all.model.tasks[i].wait.map_or(0, |wait| wait.limit.answer);
         self.all.tracees.interrupt(i)?;
         self.all.model.tasks[i].interrupted = true;
         match self.all.tracees.wait(i)? {
-            Heard::Stop(Stop::Exit(_)) => {
+            Heard::Stop(Stop::Exit(result)) => {
+                // A part of what was to be sent or received may have been.
+                let answer = if result > 0 { result } else { answer };
                 self.all.set_result(i, answer)?;
                 self.all.left(i, answer)?;
                 self.all.tracees.go_on(i, How::Cont, 0)?;
@@ -227,9 +226,10 @@ impl Moves<'_> {
 
     fn hold(&mut self, i: usize, entry: Entry) {
         self.all.clock.not_asked();
-        let task = &mut self.all.model.tasks[i];
+        let Model { tasks, sockets, .. } = &mut self.all.model;
+        let task = &mut tasks[i];
         (task.state, task.entry, task.signals) = (State::Before, Some(entry), self.all.signals);
-        let sleeps = calls::limit(task.tid, &entry).is_some_and(|limit| limit.sleep);
+        let sleeps = calls::limit(task.tid, &entry, sockets).is_some_and(|limit| limit.sleep);
         task.looks.at_call(&entry, sleeps);
         task.waits_for = waits_for(task.tid, &entry);
     }
@@ -244,7 +244,9 @@ impl Moves<'_> {
         }
         if !(ignored && signal == libc::SIGCHLD) {
             let (code, from, _) = sender(info);
-            let from = (code <= 0).then_some(from).and_then(|from| self.all.model.with_tgid(from));
+            let from = (code <= 0 && code != libc::SI_TIMER)
+                .then_some(from)
+                .and_then(|from| self.all.model.with_tgid(from));
             let from = from.map(|from| self.all.model.processes[from].main);
             self.all.narrator.tell(
                 &self.all.model,

@@ -18,6 +18,9 @@ use crate::syscalls::cells::{CallRow, Changes, Object, Touch, Wakes};
 use crate::tracer::memory::{record, write};
 use crate::tracer::{Entry, How, auxv, registers};
 
+/// A call that a signal has interrupted, and that the kernel may make again. ERESTARTSYS
+const RESTARTS: i64 = -512;
+
 /// See the module. A thread is meant by its place among the tasks.
 pub struct Programs<'a> {
     pub world: &'a mut World,
@@ -138,6 +141,7 @@ impl<'a> Programs<'a> {
         let tid = self.model.tasks[i].tid;
         self.model.tasks[i].entry = Some(entry);
         self.touched.call(&self.model, i, &entry);
+        self.catch_up();
         if self.touched.looks_at_rows && !self.touched.rows_matter {
             (self.touched.rows_matter, self.world.rows_matter) = (true, true);
             self.world.starts_again = true;
@@ -155,10 +159,13 @@ impl<'a> Programs<'a> {
             return Ok(());
         }
         let row = calls::known(&entry);
+        if row.is_some_and(|row| row.touches == [Touch::Closed]) {
+            let tgid = self.model.process(i).tgid;
+            self.model.forget_closed(Some((tgid, entry.args[0] as c_int)));
+        }
         match row.map_or(Changes::Nothing, |row| row.changes) {
             Changes::Lock => self.model.locks = true,
-            Changes::ForeignTimer => self.model.foreign_timer = true,
-            how @ (Changes::Alarm | Changes::Timer) => return self.set_alarm(i, &entry, how),
+            how if self.keeps_time(i, &entry, how)? => return Ok(()),
             Changes::Action => {
                 let action = calls::action(tid, &entry);
                 self.model.process_mut(i).set_action(entry.args[0] as c_int, action);
@@ -193,6 +200,9 @@ impl<'a> Programs<'a> {
         if time {
             self.touched.made.writes(Thing::Process(process));
             self.touched.made.writes(Thing::Time);
+            if self.model.is_read(i) {
+                self.touched.made.writes(Thing::Descriptors);
+            }
         }
         let task = &self.model.tasks[i];
         let stands = task.state == State::Before && task.signals == self.signals;
@@ -224,10 +234,12 @@ impl<'a> Programs<'a> {
 
     /// Its wait ends when we say so, and not by the machine's clock.
     pub fn take_limit(&mut self, i: usize, entry: &Entry) -> Result<()> {
-        let Some(limit) = calls::limit(self.model.tasks[i].tid, entry) else { return Ok(()) };
+        let tid = self.model.tasks[i].tid;
+        let Some(limit) = calls::limit(tid, entry, &self.model.sockets) else { return Ok(()) };
         let Some(until) = self.clock.deadline(&limit) else { return Ok(()) };
         limit.take_away(self.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
         self.model.tasks[i].wait = Some(Wait { limit, until });
+        self.touched.made.reads(Thing::Time);
         Ok(())
     }
 
@@ -278,6 +290,10 @@ impl<'a> Programs<'a> {
         (task.in_call, task.vfork) = (false, false);
         if let Some(wait) = task.wait.take() {
             self.give_limit_back(i, &wait)?;
+            // With a limit, a call on a socket is not made again. signal(7)
+            if wait.limit.is_sockets() && result == RESTARTS {
+                self.set_result(i, -i64::from(libc::EINTR))?;
+            }
         }
         if let Some(kind) = calls::gets(entry.number).filter(|_| result >= 0) {
             self.world.room.tables.after_get(kind, result as c_int);
@@ -360,29 +376,5 @@ impl<'a> Programs<'a> {
                 link.is_some_and(|link| !link.starts_with('/'))
             }
         }
-    }
-
-    /// alarm and setitimer: the alarm is ours to send.
-    fn set_alarm(&mut self, i: usize, entry: &Entry, how: Changes) -> Result<()> {
-        let Some(length) = calls::alarm(self.model.tasks[i].tid, entry, how) else {
-            self.model.tasks[i].in_call = true;
-            return self.tracees.go_on(i, How::Syscall, 0);
-        };
-        let left = self.clock.left(self.model.process(i).alarm);
-        let at = (length > 0).then(|| self.clock.now() + length);
-        self.model.process_mut(i).alarm = at;
-        self.model.process_mut(i).interval =
-            calls::interval(self.model.tasks[i].tid, entry, how).filter(|_| at.is_some());
-        if !self.skip(i)? {
-            return Ok(());
-        }
-        let answer = calls::alarm_answer(entry, how, left);
-        let done = write(self.tracees.standing(i)?, answer.at, &answer.words);
-        done.map_err(Trouble::of("process_vm_writev"))?;
-        self.set_result(i, answer.result)?;
-        if self.narrator.wanted {
-            self.narrator.call(&mut self.model, i, Some(answer.result));
-        }
-        self.tracees.go_on(i, How::Cont, 0)
     }
 }
