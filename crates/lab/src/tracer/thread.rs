@@ -53,6 +53,16 @@ impl Stopped {
         Ok(Running(self.0))
     }
 
+    /// The signals that it blocks, bit n - 1 for signal n; all, if it was killed.
+    pub fn blocked(&self) -> u64 {
+        let mut mask = u64::MAX;
+        let at = (&raw mut mask).cast::<c_void>();
+        let size = ptr::without_provenance_mut::<c_void>(size_of::<u64>());
+        // SAFETY: the kernel writes as many bytes as the size says.
+        unsafe { libc::ptrace(libc::PTRACE_GETSIGMASK, self.0, size, at) };
+        mask
+    }
+
     /// Which of its events are reported from now on. ptrace(2), PTRACE_O_…
     pub(super) fn set_options(&self, options: Options) -> nix::Result<()> {
         unless_killed(number(libc::PTRACE_SETOPTIONS, self.0, options.bits() as usize))

@@ -359,6 +359,12 @@ impl Process {
         self.actions.get(signal as usize).copied().unwrap_or(Action::Default)
     }
 
+    /// The signals for which it has a handler; bit n - 1 for signal n.
+    pub fn handlers(&self) -> u64 {
+        let has = |signal: &usize| self.actions[*signal] == Action::Handler;
+        (1..=64).filter(has).fold(0, |all, signal| all | 1 << (signal - 1))
+    }
+
     /// Has it, or had it, a handler for this signal?
     pub fn had_handler(&self, signal: c_int) -> bool {
         self.handled >> signal & 1 == 1

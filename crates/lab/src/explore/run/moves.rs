@@ -172,7 +172,7 @@ impl Moves<'_> {
             }
             Stop::Exit(result) => {
                 self.all.left(i, result)?;
-                if self.all.is_heard(i, result) {
+                if self.all.is_heard(i, result) || self.all.is_to_be_stored(i, result)? {
                     self.all.model.tasks[i].state = State::After;
                     return Ok(true);
                 }

@@ -360,6 +360,16 @@ impl<'a> Programs<'a> {
         }
     }
 
+    /// Can a handler run before the program has stored what the call has answered: a pid, an id, a
+    /// descriptor, an address, a count?
+    pub fn is_to_be_stored(&self, i: usize, result: i64) -> Result<bool> {
+        let handlers = self.model.process(i).handlers();
+        let row = self.model.tasks[i].entry.as_ref().and_then(calls::known);
+        let number = |row: &CallRow| matches!(row.object, Object::Get { .. }) && result == 0;
+        let tells = result > 0 || row.is_some_and(number);
+        Ok(tells && handlers != 0 && handlers & !self.tracees.standing(i)?.blocked() != 0)
+    }
+
     /// Has the call passed something to another process, so that this may act before the caller's
     /// next store to memory that both share?
     pub fn is_heard(&self, i: usize, result: i64) -> bool {
