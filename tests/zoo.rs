@@ -95,6 +95,10 @@ fn all_are_judged_right(times: usize) {
         for _ in 0..times {
             let run = explore(animal, &[]);
             let (found, outcomes) = verdict(&run);
+            if run.stderr.contains("the programs cannot have their own ") {
+                common::not_tested("a /tmp, /dev/shm or network for each run", &animal.name);
+                break;
+            }
             assert_eq!(found, animal.expected, "{}: {run:#?}", animal.name);
             let code = i32::from(animal.expected != "none");
             let complete = field(&run, "complete") == Some("true");
@@ -105,7 +109,7 @@ fn all_are_judged_right(times: usize) {
             );
             *verdicts.entry(outcomes).or_insert(0) += 1;
         }
-        assert_eq!(verdicts.len(), 1, "{}: not the same each time: {verdicts:#?}", animal.name);
+        assert!(verdicts.len() <= 1, "{}: not the same each time: {verdicts:#?}", animal.name);
     }
 }
 

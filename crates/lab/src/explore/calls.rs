@@ -2,17 +2,22 @@
 //! would wait, which processes it signals, what it makes.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use libc::{c_int, timespec};
 use sysv::process;
 use sysv::tables::Kind;
 
+use super::places::Place;
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::cells::{
-    Addressee, CallRow, Follow, LetsIn, Object, Point, Question, Since, Sleep, TimeLimit, Unit,
+    Addressee, CallRow, Changes, Follow, LetsIn, Object, Point, Question, Since, Sleep, TimeLimit,
+    Unit,
 };
 use crate::tracer::memory::{record, records, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
@@ -293,6 +298,27 @@ pub fn size(shmid: c_int) -> usize {
     // SAFETY: IPC_STAT fills one record.
     let found = unsafe { libc::shmctl(shmid, libc::IPC_STAT, &mut ds) } == 0;
     if found { ds.shm_segsz } else { usize::MAX }
+}
+
+/// A place outside of the programs in which a call may leave something; not `scratch`.
+pub fn place(tid: Tid, entry: &Entry, scratch: &Path) -> Option<Place> {
+    let row = known(entry)?;
+    if row.changes == Changes::Binds {
+        let family: u16 = record(tid, entry.args[1])?;
+        return (c_int::from(family) != libc::AF_UNIX).then_some(Place::Ports);
+    }
+    let Point::Open { path } = row.point else { return None };
+    let makes = entry.args[path + 1] & libc::O_CREAT as u64 != 0;
+    let name = string(tid, entry.args[path], 4096).filter(|_| makes)?;
+    let here = || fs::read_link(format!("/proc/{tid}/cwd")).unwrap_or_default();
+    let name = Path::new(OsStr::from_bytes(&name));
+    let whole = if name.is_absolute() { name.into() } else { here().join(name) };
+    // That one is emptied in any case.
+    if whole.starts_with(scratch) {
+        return None;
+    }
+    let places = [("/tmp", Place::Tmp), ("/dev/shm", Place::Shm)];
+    places.into_iter().find_map(|(folder, place)| whole.starts_with(folder).then_some(place))
 }
 
 /// What a shared mapping maps.

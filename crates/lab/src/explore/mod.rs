@@ -7,6 +7,7 @@
 //! | [`footprint`] | which moves may change places, so that one of the two orders is enough |
 //! | [`schedule`] | an order as a short string |
 //! | [`room`] | the namespaces in which the programs run |
+//! | [`places`] | /tmp, /dev/shm and the network, likewise |
 //! | [`timing`] | what calls about timers ask, and are answered |
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`run`] | one run, in which only one process moves at a time |
@@ -31,6 +32,7 @@ mod cause;
 mod fold;
 mod footprint;
 #[cfg(target_arch = "x86_64")]
+mod places;
 mod progress;
 #[cfg(target_arch = "x86_64")]
 mod report;

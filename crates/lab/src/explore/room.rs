@@ -1,5 +1,5 @@
-//! The room in which programs are explored: a pid, a mount and an IPC namespace and a /proc of
-//! their own. No process in it can reach a process outside. It ends with us: its first process ends
+//! The room in which programs are explored: a pid, a mount, an IPC and a network namespace and a /proc
+//! of their own. No process in it can reach a process outside. It ends with us: its first process ends
 //! when we do, and then the kernel ends all others in it.
 //!
 //! It is made once, by the starter, and emptied before each run: what is left in the System V
@@ -18,6 +18,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Pid, getegid, geteuid, pipe2};
 use sysv::spell;
 
+use super::places::{self, Places};
 use super::tables::{Tables, empty};
 use super::{Trouble, complain};
 use crate::tracer::filter::Filter;
@@ -37,6 +38,7 @@ pub fn first_pid(run: i32) -> i32 {
 pub struct Room {
     starter: Starter,
     pub tables: Tables,
+    pub places: Places,
     /// The first process of the pid namespace, which ends with the pipe.
     keeper: Option<(OwnedFd, Pid)>,
     /// What programs that keep files for a session find empty at each start.
@@ -65,7 +67,7 @@ pub fn enter(
     };
     let starter = Starter::new(&plan).map_err(trouble)?;
     drop((tell, alive));
-    let mut answer = [0; size_of::<[c_int; 3]>()];
+    let mut answer = [0; size_of::<[c_int; 5]>()];
     let read = File::from(told).read_exact(&mut answer);
     read.map_err(|error| Trouble::because(format!("the room's first process: {error}")))?;
     let word = |at: usize| c_int::from_ne_bytes(answer[at..at + 4].try_into().unwrap_or([0; 4]));
@@ -74,10 +76,16 @@ pub fn enter(
         complain("the programs cannot have their own /proc: mount is refused");
     }
     // From here on the keeper is ours to end.
-    let mut room =
-        Room { starter, tables: Tables::default(), keeper: Some((end, keeper)), scratch };
+    let mut room = Room {
+        starter,
+        tables: Tables::default(),
+        places: Places::default(),
+        keeper: Some((end, keeper)),
+        scratch,
+    };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
+    room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
     if !room.tables.counts_ids() {
         complain(
             "this kernel does not let us choose ids (CONFIG_CHECKPOINT_RESTORE): they differ from \
@@ -102,15 +110,18 @@ fn trouble(refused: Refused) -> Trouble {
 // ---- in the starter
 
 /// Once: the namespaces, their first process, and what every program inherits. Answers through a
-/// pipe: the first process, whether it has no /proc, and a descriptor of the message queues.
+/// pipe: the first process, whether it has no /proc, a descriptor of the message queues, and what
+/// [`places::make`] says.
 fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Result<(), String> {
     namespaces()?;
+    let below = places::whatever_lies_over(scratch);
+    let [shared, written] = places::make(scratch);
     let (ready, mounted) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| format!("pipe2(): {errno}"))?;
     let keeper = match starter::fork_untraced() {
         // SAFETY: what is kept open would keep the room alive.
         Ok(pid) if pid.as_raw() == 0 => unsafe {
             libc::close(end.as_raw_fd());
-            keep(alive, &mounted, scratch)
+            keep(alive, &mounted, &below)
         },
         answer => answer.map_err(|errno| refused("a process in it", errno))?,
     };
@@ -118,7 +129,7 @@ fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Re
     let mut no_proc = [1];
     // One that ends without a word has mounted nothing.
     let _ = File::from(ready).read(&mut no_proc);
-    let answer = [keeper.as_raw(), c_int::from(no_proc[0]), message_queues()];
+    let answer = [keeper.as_raw(), c_int::from(no_proc[0]), message_queues(), shared, written];
     let bytes: Vec<u8> = answer.iter().flat_map(|word| word.to_ne_bytes()).collect();
     // SAFETY: descriptors, signals and flags of this process alone; the strings are literals.
     unsafe {
@@ -261,6 +272,7 @@ impl Room {
     /// A new run: empty tables, and ids from 0.
     pub fn renew(&mut self) {
         self.tables.empty();
+        self.places.empty();
         empty(&self.scratch);
     }
 

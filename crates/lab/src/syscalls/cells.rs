@@ -312,6 +312,8 @@ pub enum Changes {
     Timer(Timing),
     /// Nothing: it asks when that will be.
     AsksTimer(Timing),
+    /// A name or a port is taken.
+    Binds,
     /// A timer less.
     DeletesTimer,
     /// Perhaps how long calls on its socket may sleep.

@@ -8,7 +8,10 @@ const RECEIVES: TimeLimit = TimeLimit::of_socket(libc::SO_RCVTIMEO);
 const SENDS: TimeLimit = TimeLimit::of_socket(libc::SO_SNDTIMEO);
 
 rows! {
-    SYS_bind bind(fd Int, addr Pointer, addrlen Size) { touches: ON_DESCRIPTOR }
+    SYS_bind bind(fd Int, addr Pointer, addrlen Size) {
+        touches: ON_DESCRIPTOR,
+        changes: Changes::Binds,
+    }
     SYS_listen listen(fd Int, backlog Int) { touches: ON_DESCRIPTOR }
     SYS_connect connect(fd Int, addr Pointer, addrlen Size) {
         sleep: Sleep::Yes,

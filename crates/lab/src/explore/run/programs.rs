@@ -142,6 +142,9 @@ impl<'a> Programs<'a> {
         self.model.tasks[i].entry = Some(entry);
         self.touched.call(&self.model, i, &entry);
         self.catch_up();
+        if let Some(place) = calls::place(tid, &entry, &self.world.room.scratch) {
+            self.world.room.places.is_used(place);
+        }
         if self.touched.looks_at_rows && !self.touched.rows_matter {
             (self.touched.rows_matter, self.world.rows_matter) = (true, true);
             self.world.starts_again = true;
