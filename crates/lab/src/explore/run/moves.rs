@@ -172,6 +172,10 @@ impl Moves<'_> {
             }
             Stop::Exit(result) => {
                 self.all.left(i, result)?;
+                // One that goes on after a stop tells its parent so at once, who may be this one.
+                if self.all.sends_signal(i) && self.any_is_stopped() {
+                    self.settle()?;
+                }
                 if self.all.is_heard(i, result) || self.all.is_to_be_stored(i, result)? {
                     self.all.model.tasks[i].state = State::After;
                     return Ok(true);
@@ -353,6 +357,10 @@ impl Moves<'_> {
             }
             _ => self.all.tracees.go_on(i, self.all.how(i), 0),
         }
+    }
+
+    fn any_is_stopped(&self) -> bool {
+        self.all.model.tasks.iter().any(|task| task.state == State::Stopped)
     }
 
     /// Is every signal that interrupted it one that it ignores?

@@ -86,6 +86,12 @@ impl<'a> Programs<'a> {
         row.is_some_and(|row| row.changes == Changes::Thread)
     }
 
+    /// Does its last call send a signal?
+    pub fn sends_signal(&self, i: usize) -> bool {
+        let row = self.model.tasks[i].entry.as_ref().and_then(calls::known);
+        row.is_some_and(|row| row.sends_signal())
+    }
+
     // ---- its calls
 
     /// A call with no effect that others can see is made at once. False: it is visible.
