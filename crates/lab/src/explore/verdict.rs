@@ -138,6 +138,10 @@ impl fmt::Display for Finding {
                     }
                     0 => "pid 0, which means its whole process group".into(),
                     -1 => "pid -1, which means all processes".into(),
+                    ..-1 => format!(
+                        "process group {}, which is none of this program's",
+                        target.unsigned_abs()
+                    ),
                     _ => format!("pid {target}, which is not a process of this program"),
                 };
                 write!(f, "{} sends {} to {what}", who(letter, pid), names::signal(*signal))

@@ -79,6 +79,8 @@ pub struct Process {
     actions: [Action; 65],
     /// The signals for which it has, or has had, a handler: bit n for signal n.
     handled: u128,
+    /// Those of which the handler runs only once; likewise.
+    once: u128,
     pub maps: Vec<Map>,
     /// The signal that it gets when its parent ends.
     pub follows: c_int,
@@ -159,6 +161,7 @@ impl Model {
             main: self.tasks.len(),
             actions: [Action::Default; 65],
             handled: 0,
+            once: 0,
             maps: vec![],
             follows: 0,
             own_group: false,
@@ -191,6 +194,7 @@ impl Model {
             main: self.tasks.len(),
             actions: one.actions,
             handled: one.handled,
+            once: one.once,
             maps: one.maps.clone(),
             follows: 0,
             own_group: one.own_group,
@@ -371,10 +375,19 @@ impl Process {
     }
 
     /// From now on it does this with a signal. One that does not exist is not set.
-    pub fn set_action(&mut self, signal: c_int, action: Action) {
+    pub fn set_action(&mut self, signal: c_int, action: Action, flags: u64) {
         if let Some(known) = self.actions.get_mut(signal as usize) {
             *known = action;
             self.handled |= u128::from(action == Action::Handler) << signal;
+            let once = flags & libc::SA_RESETHAND as u32 as u64 != 0;
+            self.once = self.once & !(1 << signal) | u128::from(once) << signal;
+        }
+    }
+
+    /// Its handler for this signal runs now.
+    pub fn handles(&mut self, signal: c_int) {
+        if self.once >> signal & 1 == 1 {
+            self.actions[signal as usize] = Action::Default;
         }
     }
 

@@ -246,6 +246,9 @@ impl Moves<'_> {
         if !ignored {
             self.all.model.tasks[i].rewound = false;
         }
+        if handler {
+            self.all.model.process_mut(i).handles(signal);
+        }
         if !(ignored && signal == libc::SIGCHLD) {
             let (code, from, _) = sender(info);
             let from = (code <= 0 && code != libc::SI_TIMER)

@@ -13,8 +13,8 @@ use super::{Result, Trouble, World};
 use crate::explore::calls::{self, Mapped, Visible, descriptor};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::verdict::Kind;
-use crate::syscalls;
 use crate::syscalls::cells::{CallRow, Changes, Object, Touch, Wakes};
+use crate::syscalls::{self, decode};
 use crate::tracer::memory::{record, write};
 use crate::tracer::{Entry, How, auxv, registers};
 
@@ -177,7 +177,8 @@ impl<'a> Programs<'a> {
             how if self.keeps_time(i, &entry, how)? => return Ok(()),
             Changes::Action => {
                 let action = calls::action(tid, &entry);
-                self.model.process_mut(i).set_action(entry.args[0] as c_int, action);
+                let flags = decode::action_flags(tid, &entry);
+                self.model.process_mut(i).set_action(entry.args[0] as c_int, action, flags);
             }
             Changes::Thread | Changes::Process => {
                 if self.narrator.wanted {
