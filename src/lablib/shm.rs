@@ -193,7 +193,7 @@ pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
 /// Text whole, other bytes as far as a row goes.
 fn show(bytes: &[u8]) -> String {
     let text = spell::bytes(bytes);
-    if text.len() < 46 { text } else { spell::bytes(&bytes[..8]) + "..." }
+    if text.len() < 35 { text } else { spell::bytes(&bytes[..8]) + "..." }
 }
 
 /// What one may look at while another process writes it.

@@ -232,7 +232,7 @@ fn robust() -> Result<()> {
         let holder = child("holder", move || {
             lock(name, &locks.robust)?;
             locks.here.fetch_sub(30, SeqCst);
-            text("memory: 30 are taken from the first number, and not yet added to the second");
+            text("memory: 30 taken from the first number, not yet in the second");
             tell(&to_us)?;
             told(&from_us)
         })?;

@@ -137,7 +137,7 @@ fn many(id: i32, board: &Board, processors: [usize; 2]) -> Result<()> {
         Ok(())
     });
     finish(writer, ended)?;
-    text(&format!("{CHANGES} changes at full speed: {torn} of {all} looks found a half"));
+    text(&format!("{CHANGES} changes at full speed: {torn} of {all} looks are torn"));
     claim(wrong == 0, "where the sequence was even and the same, the record was whole")?;
     note("the count of halves differs, and is near 0 on one processor");
     Ok(())

@@ -203,7 +203,7 @@ fn read_all(
 ) -> Result<()> {
     let Talk { who, other, .. } = talk;
     print::name(&format!("{who} reader"));
-    step(7, "A reader thread: it sleeps until there is something")?;
+    step(7, "A reader thread: it sleeps until data is there")?;
     let (mut message, mut looks) = (vec![], Looks::default());
     let print = |line: String| match typing {
         Some(reach) => reach.print(line),

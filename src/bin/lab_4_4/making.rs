@@ -51,7 +51,7 @@ fn half_made() -> Result<()> {
     child("early", || {
         let id = shm::get(key, SIZE, IPC_CREAT | 0o600)?;
         let addr = shm::at(id, NULL, 0)?;
-        let zeros = shm::read(addr, RULES.len())? == [0; RULES.len()];
+        let zeros = shm::read(addr, 8)? == [0; 8];
         claim(zeros, "opened and attached without an error, and it reads zeros")?;
         shm::dt(addr)
     })?
@@ -111,7 +111,7 @@ fn semaphore_race() -> Result<()> {
     claim(sem::ctl_getval(id, 0)? == 1, "1, and not 2: SETVAL has overwritten the post")?;
     sem::ctl_rmid(id)?;
 
-    text("Once more: the maker's last call is a semop, and the others wait for sem_otime.");
+    text("Once more: the maker ends with a semop, and the others wait for sem_otime.");
     let id = sem::get(key, 1, NEW)?;
     sem::ctl_setval(id, 0, 0)?;
     child("early", || {

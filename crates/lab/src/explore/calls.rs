@@ -13,6 +13,7 @@ use sysv::process;
 use sysv::tables::Kind;
 
 use super::places::Place;
+use super::printed::is_printed;
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::cells::{
@@ -200,7 +201,8 @@ pub fn has_to_be_followed(tid: Tid, entry: &Entry) -> bool {
     match syscalls::row(entry.number).map_or(Follow::Yes, |row| row.follow) {
         Follow::Yes => true,
         Follow::No => false,
-        Follow::NotToNull => descriptor(tid, entry.args[0]).is_none_or(|link| link != "/dev/null"),
+        Follow::NotToNull => descriptor(tid, entry.args[0])
+            .is_none_or(|link| link != "/dev/null" && !is_printed(link.as_bytes())),
     }
 }
 
@@ -229,7 +231,7 @@ fn is_everybodys(path: &[u8]) -> bool {
     ];
     // Wherever the loader looks for a library.
     let library = path.windows(3).any(|part| part == b".so");
-    library || heads.iter().any(|head| path.starts_with(head))
+    library || is_printed(path) || heads.iter().any(|head| path.starts_with(head))
 }
 
 /// What a descriptor is; `None`: it is not open.

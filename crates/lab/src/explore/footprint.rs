@@ -29,6 +29,8 @@ pub enum Thing {
     Futex(u64, u64),
     Futexes,
     Time,
+    /// What is printed, where it counts who prints first.
+    Printed,
     /// Memory that is shared: a segment by its id, a mapping by its birth, a process with threads.
     Memory(u64),
 }
@@ -52,6 +54,9 @@ enum Access {
     Looks,
     /// One more, or one less: the order of two such moves makes no difference.
     Counts,
+    /// Bytes that hash to this are added at its end: the order of two that are equal makes no
+    /// difference.
+    Appends(u64),
     Changes,
 }
 
@@ -83,6 +88,11 @@ impl Footprint {
     /// nothing of it.
     pub fn counts(&mut self, thing: Thing) {
         self.add(thing, Access::Counts);
+    }
+
+    /// It has added bytes at the thing's end.
+    pub fn appends(&mut self, thing: Thing, bytes: u64) {
+        self.add(thing, Access::Appends(bytes));
     }
 
     /// It changed a thing.

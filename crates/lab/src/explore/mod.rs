@@ -12,7 +12,9 @@
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
+//! | [`outcomes`] | what came out, how often, and the shortest way there |
 //! | [`verdict`] | what is found |
+//! | [`printed`] | what they print |
 //! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
@@ -32,7 +34,12 @@ mod cause;
 mod fold;
 mod footprint;
 #[cfg(target_arch = "x86_64")]
+mod outcomes;
+#[cfg(target_arch = "x86_64")]
 mod places;
+#[cfg(target_arch = "x86_64")]
+mod printed;
+#[cfg(target_arch = "x86_64")]
 mod progress;
 #[cfg(target_arch = "x86_64")]
 mod report;
@@ -44,6 +51,7 @@ mod schedule;
 mod search;
 #[cfg(target_arch = "x86_64")]
 mod tables;
+#[cfg(target_arch = "x86_64")]
 mod timing;
 #[cfg(target_arch = "x86_64")]
 mod verdict;
@@ -69,6 +77,13 @@ pub struct Options {
     /// Run one schedule, and print what happens
     #[arg(long, value_name = "SCHEDULE")]
     replay: Option<Schedule>,
+    /// All that standard output must be: a file, or the text, in which \n ends a line. The lines of each process in
+    /// their order, those of different processes in any; anything else is a finding
+    #[arg(long, value_name = "TEXT|FILE")]
+    expect: Option<String>,
+    /// Also tell apart how the output of several processes interleaves
+    #[arg(long)]
+    interleaving: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,

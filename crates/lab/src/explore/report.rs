@@ -5,6 +5,8 @@ use std::io::Write;
 use colored::{Color, Colorize};
 use serde_json::json;
 
+use super::outcomes::{self, Counted, Outcomes};
+use super::printed::Piece;
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Bound;
@@ -21,8 +23,8 @@ pub struct Answer {
     pub runs: u64,
     /// How many of these were new, and seen to their end.
     pub schedules: u64,
-    /// What came out, the bad ones first.
-    pub outcomes: Vec<Counted>,
+    /// What came out.
+    pub outcomes: Outcomes,
     /// The shortest run in which something was wrong, with its story.
     pub worst: Option<Outcome>,
     /// Everything within the bound was tried.
@@ -38,14 +40,11 @@ pub struct Answer {
     pub seconds: f64,
 }
 
-/// An outcome, and how often it came.
-pub struct Counted {
-    pub name: String,
-    pub schedules: u64,
-    /// Something was wrong.
-    pub bad: bool,
-    /// The first schedule that had it.
-    pub first: String,
+impl Answer {
+    /// Of an exploration that has not begun.
+    pub fn new(interleaving: bool) -> Answer {
+        Answer { complete: true, outcomes: Outcomes::new(interleaving), ..Answer::default() }
+    }
 }
 
 const ORDERED: &str = "Ordered: visible calls, signals and the passing of time, one process or thread at a \
@@ -67,13 +66,13 @@ fn columns() -> Option<usize> {
 pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
     let mut text = String::new();
     if options.json {
-        let outcomes: Vec<_> = answer
-            .outcomes
-            .iter()
-            .map(|Counted { name, schedules, bad, first }| {
-                json!({"outcome": name, "schedules": schedules, "finding": bad, "first": first})
-            })
-            .collect();
+        let outcome = |Counted { name, printed, schedules, bad, shortest }: &Counted| {
+            let first = shortest.schedule.to_string();
+            let printed: Vec<_> = printed.iter().map(json_piece).collect();
+            json!({"outcome": name, "schedules": schedules, "finding": bad, "first": first,
+                   "printed": printed})
+        };
+        let outcomes: Vec<_> = answer.outcomes.sorted().into_iter().map(outcome).collect();
         let preemptions = match options.bound() {
             Bound::Preemptions(n) => Some(n),
             _ => None,
@@ -83,6 +82,8 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
             "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
             "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
             "not_judged": answer.not_judged,
+            "prints_differently": answer.outcomes.that_differ().is_some(),
+            "prints_by_chance": answer.outcomes.chance,
             "outcomes": outcomes, "ordered": ORDERED,
         });
         text += &format!("{line}\n");
@@ -111,13 +112,16 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         ),
         0,
     );
-    for Counted { name, schedules, bad, .. } in &answer.outcomes {
-        for line in paragraph(&format!("  {schedules:>6}  {name}"), 10).lines() {
-            text += &format!("{}\n", if *bad { line.red() } else { line.green() });
+    for (paragraph, bad) in answer.outcomes.paragraphs() {
+        for line in paragraph.lines() {
+            text += &format!("{}\n", if bad { line.red() } else { line.green() });
         }
     }
     text += &paragraph(&verdict(options, answer), 0);
     text += &paragraph(ORDERED, 0);
+    if let Some(pair) = answer.outcomes.that_differ() {
+        text += &differing(pair, answer.outcomes.chance);
+    }
     if let Some(worst) = &answer.worst {
         text += &format!("\n{}\n", "The shortest bad one:".bold());
         text += &story(worst);
@@ -125,6 +129,40 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         text += &format!("again:   {}\n", command(options, &worst.schedule));
     }
     out(&text)
+}
+
+/// Two schedules beside each other, and what is printed in them.
+fn differing(pair: [&Counted; 2], chance: bool) -> String {
+    if chance {
+        return paragraph(
+            "What it prints differs from run to run, also in the same order: it depends on more \
+             than order.",
+            0,
+        );
+    }
+    let width = columns().unwrap_or(PAGE).min(PAGE) / 2 - 3;
+    let rows = outcomes::where_they_differ(pair);
+    let side = |at: usize| {
+        let head = format!("schedule {}", pair[at].shortest.schedule);
+        let all = std::iter::once(&head).chain(&rows[at]);
+        all.flat_map(|row| wrap(row, width, 2)).collect::<Vec<_>>()
+    };
+    let [left, right] = [0, 1].map(side);
+    let mut text = paragraph("It prints different things in different orders:", 0);
+    for row in 0..left.len().max(right.len()) {
+        let cell = |side: &[String]| side.get(row).cloned().unwrap_or_default();
+        let (left, right) = (cell(&left), cell(&right));
+        text += format!("  {left:width$} │ {right}").trim_end();
+        text += "\n";
+    }
+    text
+}
+
+fn json_piece(piece: &Piece) -> serde_json::Value {
+    json!({
+        "who": letter(piece.letter), "stream": piece.stream.name(),
+        "text": String::from_utf8_lossy(&piece.bytes),
+    })
 }
 
 /// What is known now.
@@ -184,6 +222,9 @@ fn command(options: &Options, schedule: &Schedule) -> String {
         let words: Vec<String> =
             other.0.iter().map(|word| quote(&word.to_string_lossy())).collect();
         parts.push(format!("--and {}", quote(&words.join(" "))));
+    }
+    if let Some(text) = &options.expect {
+        parts.push(format!("--expect {}", quote(text)));
     }
     parts.push("--".into());
     parts.extend(options.program.iter().map(|word| quote(&word.to_string_lossy())));
@@ -324,7 +365,7 @@ fn json_story(outcome: &Outcome) -> String {
 }
 
 /// A sentence in rows of at most 80 columns; later rows are indented.
-fn paragraph(text: &str, indent: usize) -> String {
+pub fn paragraph(text: &str, indent: usize) -> String {
     wrap(text, columns().unwrap_or(PAGE).min(PAGE), indent).join("\n") + "\n"
 }
 

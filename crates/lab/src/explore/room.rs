@@ -19,6 +19,7 @@ use nix::unistd::{Pid, getegid, geteuid, pipe2};
 use sysv::spell;
 
 use super::places::{self, Places};
+use super::printed::Streams;
 use super::tables::{Tables, empty};
 use super::{Trouble, complain};
 use crate::tracer::filter::Filter;
@@ -27,11 +28,10 @@ use crate::tracer::refused::Refused;
 use crate::tracer::starter::{self, Order, Plan, Starter};
 use crate::tracer::{Entry, Stopped, Tid, Told, cpu};
 
-/// The number that the first program of a run gets; the others follow. Always 100 in a run that is
-/// printed, and of three digits in all runs. (The kernel may need a moment more to give up the last
-/// one's.)
-pub fn first_pid(run: i32) -> i32 {
-    if run == 0 { 100 } else { 140 + 20 * (run % 42) }
+/// The number that the first program of a run gets; the others follow. It is the same in every run, for a
+/// program may print it. Only where the kernel has not given it up yet is there a second attempt.
+pub fn first_pid(attempt: i32) -> i32 {
+    if attempt == 0 { 100 } else { 140 + 20 * (attempt % 42) }
 }
 
 /// See the module.
@@ -43,6 +43,8 @@ pub struct Room {
     keeper: Option<(OwnedFd, Pid)>,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: PathBuf,
+    /// What they print.
+    pub streams: Streams,
 }
 
 /// Makes the room, and enters its tables.
@@ -57,12 +59,13 @@ pub fn enter(
     }
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"));
     let ((told, tell), (alive, end)) = (pipe()?, pipe()?);
+    let streams = Streams::new().map_err(Trouble::of("memfd_create"))?;
     let last_pid = File::options().write(true).open("/proc/sys/kernel/ns_last_pid").ok();
     let plan = Plan {
         programs,
         filter: Some(filter),
         outlives_tracer: false,
-        prepare: &|| prepare(&scratch, &tell, &alive, &end),
+        prepare: &|| prepare(&scratch, &tell, &alive, &end, &streams),
         in_child: &|order| become_another(order, last_pid.as_ref()),
     };
     let starter = Starter::new(&plan).map_err(trouble)?;
@@ -76,13 +79,9 @@ pub fn enter(
         complain("the programs cannot have their own /proc: mount is refused");
     }
     // From here on the keeper is ours to end.
-    let mut room = Room {
-        starter,
-        tables: Tables::default(),
-        places: Places::default(),
-        keeper: Some((end, keeper)),
-        scratch,
-    };
+    let (tables, places) = (Tables::default(), Places::default());
+    let keeper = Some((end, keeper));
+    let mut room = Room { starter, tables, places, keeper, scratch, streams };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -112,7 +111,13 @@ fn trouble(refused: Refused) -> Trouble {
 /// Once: the namespaces, their first process, and what every program inherits. Answers through a
 /// pipe: the first process, whether it has no /proc, a descriptor of the message queues, and what
 /// [`places::make`] says.
-fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Result<(), String> {
+fn prepare(
+    scratch: &Path,
+    tell: &OwnedFd,
+    alive: &OwnedFd,
+    end: &OwnedFd,
+    streams: &Streams,
+) -> Result<(), String> {
     namespaces()?;
     let below = places::whatever_lies_over(scratch);
     let [shared, written] = places::make(scratch);
@@ -139,9 +144,9 @@ fn prepare(scratch: &Path, tell: &OwnedFd, alive: &OwnedFd, end: &OwnedFd) -> Re
         if null == -1 {
             return Err(format!("/dev/null: {}", spell::errno(Errno::last())));
         }
-        for fd in 0..3 {
-            libc::dup2(null, fd);
-        }
+        libc::dup2(null, libc::STDIN_FILENO);
+        let done = streams.take_their_places();
+        done.map_err(|errno| format!("dup2(): {}", spell::errno(errno)))?;
         for signal in 1..32 {
             libc::signal(signal, libc::SIG_DFL);
         }
@@ -269,11 +274,13 @@ impl Drop for Room {
 }
 
 impl Room {
-    /// A new run: empty tables, and ids from 0.
-    pub fn renew(&mut self) {
+    /// A new run: empty tables, and ids from 0; nothing is printed yet.
+    pub fn renew(&mut self) -> Result<(), Trouble> {
         self.tables.empty();
         self.places.empty();
         empty(&self.scratch);
+        let done = self.streams.renew();
+        done.map_err(|error| Trouble::because(format!("the files of what is printed: {error}")))
     }
 
     /// Starts the n-th program; it stands at the entry of its exec.

@@ -1,12 +1,13 @@
 //! A whole exploration: run after run, and what came of them.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::footprint::Footprint;
+use super::outcomes::{Outcomes, name};
+use super::printed::Expected;
 use super::progress::Progress;
-use super::report::{self, Answer, Counted};
-use super::run::{Outcome, World};
+use super::report::{self, Answer};
+use super::run::{Asked, Outcome, World};
 use super::search::{Counts, Guide, Place, Replay, Search, Way};
 use super::{Options, Result, Trouble, complain, exit, room};
 use crate::asked;
@@ -30,13 +31,16 @@ pub fn explore(options: &Options) -> Result<u8> {
         })
     };
     let programs = commands.map(find).collect::<Result<Vec<_>>>()?;
+    let expected = options.expect.as_deref().map(Expected::of).transpose();
+    let expected = expected.map_err(|why| Trouble::Because(exit::USAGE, why))?;
     let filter = Filter::letting_through(&syscalls::harmless());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
     asked::tick_every(TICK);
-    let mut world = World::new(room, programs.len());
+    let asked = Asked { expected, interleaving: options.interleaving };
+    let mut world = World::new(room, programs.len(), asked);
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
         let mut replay = Replay::new(schedule);
@@ -72,7 +76,6 @@ struct Exploration<'a> {
     world: World,
     search: Search,
     answer: Answer,
-    outcomes: BTreeMap<String, Counted>,
     /// How often in a row the programs did not do what they did before.
     again: u32,
     progress: Progress,
@@ -103,8 +106,7 @@ impl<'a> Exploration<'a> {
             options,
             world,
             search: Search::new(options.bound(), !options.all),
-            answer: Answer { complete: true, ..Answer::default() },
-            outcomes: BTreeMap::new(),
+            answer: Answer::new(options.interleaving),
             again: 0,
             progress: Progress::new(options.json),
         }
@@ -150,7 +152,7 @@ impl<'a> Exploration<'a> {
             self.search = Search::new(self.options.bound(), !self.options.all);
             (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
             (self.answer.unstable, self.answer.worst) = (0, None);
-            self.outcomes.clear();
+            self.answer.outcomes = Outcomes::new(self.options.interleaving);
             return true;
         }
         if !self.search.diverged {
@@ -183,13 +185,7 @@ impl<'a> Exploration<'a> {
         if bad && self.answer.worst.is_none() {
             self.progress.found(&self.answer, &name, &outcome.schedule);
         }
-        let new = || Counted {
-            name: name.clone(),
-            schedules: 0,
-            bad,
-            first: outcome.schedule.to_string(),
-        };
-        self.outcomes.entry(name.clone()).or_insert_with(new).schedules += times;
+        self.answer.outcomes.count(&outcome, times);
         keep_shorter(&mut self.answer.worst, outcome);
     }
 
@@ -197,26 +193,12 @@ impl<'a> Exploration<'a> {
         let mut answer = self.answer;
         answer.complete &= answer.unstable == 0 && answer.not_judged == 0;
         answer.cut = self.search.cut;
-        answer.outcomes = self.outcomes.into_values().collect();
-        answer.outcomes.sort_by_key(|one| (!one.bad, std::cmp::Reverse(one.schedules)));
+        answer.outcomes.chance |= prints_by_chance(&mut self.world, &answer.outcomes)?;
         if let Some(worst) = &mut answer.worst {
             tell(&mut self.world, worst)?;
         }
         Ok(answer)
     }
-}
-
-/// An outcome's name, by which they are counted.
-fn name(outcome: &Outcome) -> String {
-    if let Some(why) = outcome.not_judged {
-        return format!("not judged: {why}");
-    }
-    if outcome.findings.is_empty() {
-        return format!("ended: {}", report::ends(&outcome.ends));
-    }
-    let mut classes: Vec<String> = outcome.findings.iter().map(|one| one.class()).collect();
-    classes.dedup();
-    classes.join(", ")
 }
 
 /// The bad run with the fewest preemptions, and of those the shortest.
@@ -226,6 +208,17 @@ fn keep_shorter(worst: &mut Option<Outcome>, outcome: Outcome) {
     if !outcome.findings.is_empty() && better {
         *worst = Some(outcome);
     }
+}
+
+/// Two schedules print different things: does each print the same when it is run again?
+fn prints_by_chance(world: &mut World, outcomes: &Outcomes) -> Result<bool> {
+    for one in outcomes.that_differ().into_iter().flatten() {
+        let again = world.run(&mut Way::new(&one.shortest.way), false)?;
+        if !again.dropped && outcomes.printed(&again) != one.printed {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Runs it once more, for its story.

@@ -5,10 +5,14 @@ use std::fmt;
 use libc::c_int;
 pub use sysv::tables::Kind;
 
+use super::printed::{Difference, quoted};
 use super::schedule::letter;
 use crate::event::Call;
 use crate::syscalls;
 use crate::tracer::names;
+
+/// So much of a line is shown.
+const LINE: usize = 60;
 
 /// What an object is called where its kind's three letters would be no word.
 pub fn word(kind: Kind) -> &'static str {
@@ -38,6 +42,8 @@ pub enum Finding {
     Outsider { letter: usize, pid: i32, target: i32, signal: c_int, parent: bool },
     /// It goes on and on, and nothing changes.
     Endless { letter: usize, pid: i32 },
+    /// Standard output is not what it must be.
+    Prints { difference: Difference },
 }
 
 /// One that sleeps for ever.
@@ -78,6 +84,7 @@ impl Finding {
             Finding::DeadId { kind, .. } => format!("call on a dead {}", word(*kind)),
             Finding::Outsider { .. } => "signal to a pid outside the program".into(),
             Finding::Endless { .. } => "endless loop".into(),
+            Finding::Prints { .. } => "prints what is not expected".into(),
         }
     }
 
@@ -92,6 +99,7 @@ impl Finding {
             Finding::DeadId { .. } => "dead_id",
             Finding::Outsider { .. } => "outsider",
             Finding::Endless { .. } => "endless",
+            Finding::Prints { .. } => "prints",
         }
     }
 }
@@ -152,6 +160,20 @@ impl fmt::Display for Finding {
                     "{} loops for ever: no other process can change what it checks",
                     who(letter, pid)
                 )
+            }
+            Finding::Prints { difference: Difference { letter: one, got, wanted } } => {
+                let line = |bytes: &Vec<u8>| quoted(bytes, LINE);
+                let who = one.map_or(String::new(), letter);
+                match (got.as_ref().map(line), wanted.as_ref().map(line)) {
+                    (Some(got), Some(wanted)) => {
+                        write!(f, "{who} prints {got}, and {wanted} was expected")
+                    }
+                    (Some(got), None) => write!(f, "{who} prints {got}, which was not expected"),
+                    (None, wanted) => {
+                        write!(f, "nobody prints {}", wanted.unwrap_or_default())?;
+                        f.write_str(", which was expected")
+                    }
+                }
             }
         }
     }

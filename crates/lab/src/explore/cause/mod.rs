@@ -67,6 +67,16 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
             (removal(story, *kind, *id, *by), cure)
         }
         Finding::Outsider { .. } => (end.map(|at| (at, finding.to_string())), CHECK_PID),
+        Finding::Prints { difference } => {
+            let writes = [libc::SYS_write, libc::SYS_writev];
+            let at = story.iter().rposition(|told| {
+                let call =
+                    called(told).filter(|call| call.args.first().is_some_and(|fd| fd.value == 1));
+                let who = difference.letter.is_none_or(|one| one == told.letter);
+                who && call.is_some_and(|call| writes.contains(&call.number))
+            });
+            (at.or(end).map(|at| (at, finding.to_string())), LET_IT_WAIT)
+        }
         Finding::Endless { .. } => (end.map(|at| (at, finding.to_string())), SLEEP_FOR_A_TURN),
         Finding::Left { id, kind } => {
             let at = story

@@ -16,6 +16,7 @@ const QUESTION: u64 = 1000;
 const QUESTIONS: u32 = 64;
 
 /// See the module.
+#[derive(Clone)]
 pub struct Clock {
     /// Nanoseconds since the start.
     now: u64,
@@ -27,7 +28,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts as the machine's stand now.
+    /// A clock that starts as the machine's stand now. All runs of an exploration start then.
     pub fn start() -> Clock {
         let day = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -35,6 +36,11 @@ impl Clock {
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
         let monotonic = time.tv_sec as u64 * SECOND + time.tv_nsec as u64;
         Clock { now: 0, day, monotonic, asked: 0 }
+    }
+
+    /// The second of the day at the start, as time(2) tells it.
+    pub fn day(&self) -> u64 {
+        self.day / SECOND
     }
 
     /// Nanoseconds since the start.

@@ -18,6 +18,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::printed::{Expected, Printed};
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
 use super::search::{Guide, Mover, Place, cost};
@@ -39,6 +40,7 @@ mod touched;
 mod tracees;
 
 use crate::tracer::memory::private_state;
+use clock::Clock;
 use judge::Judge;
 use model::{Ids, Model, State};
 use moves::Moves;
@@ -48,7 +50,7 @@ use tracees::Tracees;
 /// A run with more moves than this is not seen to its end.
 const MOVES: usize = 100_000;
 /// So many numbers are tried for the first process of a run.
-const NUMBERS: usize = 40;
+const NUMBERS: i32 = 40;
 /// In so many moves in a row, processes only checked again what had not changed, or time passed
 /// because no process could move. Then this may go on for ever, and it does if all processes are in
 /// a state that came before.
@@ -61,13 +63,24 @@ pub struct World {
     room: Room,
     programs: usize,
     ids: Ids,
-    runs: i32,
     /// The programs can tell who sleeps from who has not come to sleep: to fall asleep is a move.
     pub sleepers_matter: bool,
     /// They look at the rows of segments.
     rows_matter: bool,
+    /// What was asked for, beyond findings.
+    asked: Asked,
+    clock: Clock,
     /// One of these was found out: all orders so far were of less than there is.
     pub starts_again: bool,
+}
+
+/// What is asked about the output of a run.
+#[derive(Default)]
+pub struct Asked {
+    /// All that standard output must be.
+    pub expected: Option<Expected>,
+    /// It counts who prints first.
+    pub interleaving: bool,
 }
 
 /// How a run went.
@@ -87,18 +100,20 @@ pub struct Outcome {
     pub not_judged: Option<&'static str>,
     /// The guide let go of it.
     pub dropped: bool,
+    pub printed: Printed,
     /// What happened, if that was asked for.
     pub story: Story,
 }
 
 impl World {
     /// A world in which so many programs are started for each run.
-    pub fn new(room: Room, programs: usize) -> World {
+    pub fn new(room: Room, programs: usize, asked: Asked) -> World {
         World {
             room,
             programs,
+            asked,
+            clock: Clock::start(),
             ids: Ids::default(),
-            runs: 0,
             sleepers_matter: false,
             rows_matter: false,
             starts_again: false,
@@ -108,9 +123,9 @@ impl World {
     /// Runs the programs once, as the guide says. With `tell`, the outcome includes the whole
     /// story.
     pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
-        for _ in 0..NUMBERS {
+        for attempt in 0..NUMBERS {
             // The kernel may need a moment to give up the numbers of a run before: then others.
-            match self.run_once(guide, tell) {
+            match self.run_once(guide, tell, room::first_pid(attempt)) {
                 Err(Trouble::Taken) => {}
                 done => return done,
             }
@@ -118,10 +133,8 @@ impl World {
         Err(Trouble::Taken)
     }
 
-    fn run_once(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
-        self.room.renew();
-        self.runs += 1;
-        let first_pid = room::first_pid(if tell { 0 } else { self.runs });
+    fn run_once(&mut self, guide: &mut dyn Guide, tell: bool, first_pid: i32) -> Result<Outcome> {
+        self.room.renew()?;
         let mut run = Run {
             moves: Moves { all: Programs::new(self, tell) },
             outcome: Outcome::default(),
@@ -133,9 +146,17 @@ impl World {
         run.outcome.schedule.sleeps = run.moves.all.world.sleepers_matter;
         let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
-        let Programs { judge, narrator, .. } = run.moves.all;
-        let Judge { findings, ends, over, not_judged, .. } = judge;
-        Ok(Outcome { findings, ends, over, not_judged, story: narrator.story, ..run.outcome })
+        let Programs { judge, narrator, mut printed, world, .. } = run.moves.all;
+        printed.at_one_time(world.clock.day()..=Clock::start().day());
+        let Judge { mut findings, ends, over, not_judged, .. } = judge;
+        let whole = findings.is_empty() && !run.outcome.dropped && not_judged.is_none();
+        let differs = |expected: &Expected| expected.differs(&printed);
+        if let Some(difference) = world.asked.expected.as_ref().filter(|_| whole).and_then(differs)
+        {
+            findings.push(Finding::Prints { difference });
+        }
+        let story = narrator.story;
+        Ok(Outcome { findings, ends, over, not_judged, story, printed, ..run.outcome })
     }
 }
 

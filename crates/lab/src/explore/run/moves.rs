@@ -124,6 +124,12 @@ impl Moves<'_> {
 
     /// Follows one until it is held, sleeps, or has ended.
     fn advance(&mut self, i: usize) -> Result<()> {
+        let done = self.follow(i);
+        self.all.has_printed(i);
+        done
+    }
+
+    fn follow(&mut self, i: usize) -> Result<()> {
         let since = self.all.tracees.processor_time(i);
         loop {
             let Some(heard) = self.next(i, since)? else {

@@ -12,6 +12,7 @@ use super::tracees::{Heard, Tracees};
 use super::{Result, Trouble, World};
 use crate::explore::calls::{self, Mapped, Visible, descriptor};
 use crate::explore::footprint::{Footprint, Thing};
+use crate::explore::printed::Printed;
 use crate::explore::verdict::Kind;
 use crate::syscalls::cells::{CallRow, Changes, Object, Touch, Wakes};
 use crate::syscalls::{self, decode};
@@ -32,21 +33,33 @@ pub struct Programs<'a> {
     pub narrator: Narrator,
     /// How many signals have been sent.
     pub signals: u64,
+    pub printed: Printed,
 }
 
 impl<'a> Programs<'a> {
     /// None yet. With `tell`, their story is recorded.
     pub fn new(world: &'a mut World, tell: bool) -> Programs<'a> {
-        let rows_matter = world.rows_matter;
+        let touched = Touched::new(world.rows_matter, world.asked.interleaving);
+        let clock = world.clock.clone();
         Programs {
             world,
             model: Model::default(),
             tracees: Tracees::default(),
-            clock: Clock::start(),
-            touched: Touched::new(rows_matter),
+            clock,
+            touched,
             judge: Judge::default(),
             narrator: Narrator::new(tell),
             signals: 0,
+            printed: Printed::default(),
+        }
+    }
+
+    /// What is new in standard output and standard error was written by this one.
+    pub fn has_printed(&mut self, i: usize) {
+        let main = self.model.process(i).main;
+        let id = self.model.tasks[main].id;
+        if !self.printed.add(main, id, &mut self.world.room.streams) {
+            self.judge.not_judged("it prints more than the explorer keeps");
         }
     }
 

@@ -9,6 +9,7 @@ use super::model::{Map, Model, State};
 use crate::event::{Command, Futex};
 use crate::explore::calls::{self, FileId, descriptor, known};
 use crate::explore::footprint::{Footprint, Thing};
+use crate::explore::printed::is_printed;
 use crate::explore::verdict::Kind;
 use crate::syscalls;
 use crate::syscalls::cells::{CallRow, Object, Touch};
@@ -27,6 +28,8 @@ pub struct Touched {
     pub changed: bool,
     /// Somebody has looked at a segment's row in the kernel's table.
     pub looks_at_rows: bool,
+    /// It counts who prints first.
+    pub interleaving: bool,
     /// Somebody does: which process attached it last makes a difference.
     pub rows_matter: bool,
     /// What shared memory held after the last move.
@@ -46,8 +49,8 @@ struct Part {
 
 impl Touched {
     /// For a new run.
-    pub fn new(rows_matter: bool) -> Touched {
-        Touched { rows_matter, ..Touched::default() }
+    pub fn new(rows_matter: bool, interleaving: bool) -> Touched {
+        Touched { rows_matter, interleaving, ..Touched::default() }
     }
 
     /// What the call that is about to be made can touch: what its row says, applied to its
@@ -82,7 +85,10 @@ impl Touched {
                 None => self.made.writes(Thing::Children(process)),
             },
             Touch::Pids => self.made.writes(Thing::Pids),
-            Touch::Descriptor => self.descriptor(tid, entry.args[0], true),
+            Touch::Descriptor => match self.prints(tid, entry) {
+                Some(bytes) => self.made.appends(Thing::Printed, bytes),
+                None => self.descriptor(tid, entry.args[0], true),
+            },
             Touch::Looked => self.descriptor(tid, entry.args[0], false),
             Touch::Closed => {
                 if let Some(link) = descriptor(tid, entry.args[0]) {
@@ -185,6 +191,7 @@ impl Touched {
     fn closed(&mut self, link: &str) {
         match self.at_descriptor(link) {
             Some(pipe @ Thing::Pipe(_)) => self.made.counts(pipe),
+            Some(Thing::Printed) => {}
             Some(thing) => self.made.writes(thing),
             None => {}
         }
@@ -202,11 +209,25 @@ impl Touched {
         }
     }
 
+    /// Does the call print where it counts who prints first? What, as a hash.
+    fn prints(&self, tid: Tid, entry: &Entry) -> Option<u64> {
+        let counts = self.interleaving && entry.number == libc::SYS_write;
+        let link = descriptor(tid, entry.args[0]).filter(|_| counts)?;
+        is_printed(link.as_bytes()).then(|| {
+            let mut hasher = DefaultHasher::new();
+            (link, bytes(tid, entry.args[1], entry.args[2] as usize)).hash(&mut hasher);
+            hasher.finish()
+        })
+    }
+
     /// What a descriptor stands for, by what it is a link to.
     fn at_descriptor(&self, link: &str) -> Option<Thing> {
         match link {
             // No process reads what is only printed.
             "/dev/null" => None,
+            printed if is_printed(printed.as_bytes()) => {
+                self.interleaving.then_some(Thing::Printed)
+            }
             pipe if pipe.starts_with("pipe:") => {
                 // One that we have not seen made was there before us: its number stays the same.
                 let number = || pipe.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>();
