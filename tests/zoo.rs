@@ -348,6 +348,30 @@ fn a_sleeper_with_a_timer_of_the_kernel_is_not_judged() {
     }
 }
 
+/// What is in /tmp is the student's: programs find it, and what they do to it does not reach it.
+#[test]
+fn a_file_in_tmp_is_found_and_stays_as_it_was() {
+    let _turn = turn();
+    if !can_explore("lab explore on the zoo") {
+        return;
+    }
+    let lab = bin("lab").display().to_string();
+    let script = format!(
+        "echo hello > letter
+         {lab} explore -- sh -c 'read it < letter; [ \"$it\" = hello ] && echo more >> letter && rm -f gone && mkdir new'
+         echo code $?; cat letter; ls"
+    );
+    let run = run(Path::new("bash")).args(&["-c", &format!("> gone; {script}")]).go();
+    if run.stderr.contains("the programs cannot have their own ") {
+        common::not_tested("a /tmp for each run", "a file in /tmp stays as it was");
+        return;
+    }
+    assert!(run.stdout.ends_with("code 0\nhello\nbefore\ngone\nletter\n"), "{run:#?}");
+    assert!(run.stdout.contains("ended: a 0"), "{run:#?}");
+    let said = "a file of /tmp that was there before is changed or removed";
+    assert_eq!(run.stderr.matches(said).count(), 1, "{run:#?}");
+}
+
 /// A student must find the line that decided among 10,000.
 #[test]
 fn a_long_story_is_folded() {
