@@ -180,7 +180,8 @@ fn page_zero() -> Result<()> {
     })?
     .finish()?;
     if !geteuid().is_root() {
-        return Ok(());
+        let right = "the right to map page 0".into();
+        return Err(Failure::Needs(right, "run it as root, with sudo"));
     }
     let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
     match shm::at(id, low, SHM_RND) {
