@@ -196,6 +196,18 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
     if visible { Visible::Yes } else { Visible::No }
 }
 
+/// Does it only look at files, and leave nothing that another program could notice?
+pub fn only_looks(tid: Tid, entry: &Entry) -> bool {
+    let writes = (libc::O_CREAT | libc::O_TRUNC | libc::O_WRONLY | libc::O_RDWR) as u64;
+    let is_file = || descriptor(tid, entry.args[0]).is_some_and(|link| link.starts_with('/'));
+    match known(entry).map(|row| row.point) {
+        Some(Point::Open { path }) => entry.args[path + 1] & writes == 0,
+        Some(Point::LookUp { .. }) => true,
+        Some(Point::Read | Point::Close) => is_file(),
+        _ => false,
+    }
+}
+
 /// Must its end be seen? Not if the call cannot sleep and only the caller needs its result.
 pub fn has_to_be_followed(tid: Tid, entry: &Entry) -> bool {
     match syscalls::row(entry.number).map_or(Follow::Yes, |row| row.follow) {

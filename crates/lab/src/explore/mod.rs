@@ -10,6 +10,7 @@
 //! | [`places`] | /tmp, /dev/shm and the network, likewise |
 //! | [`timing`] | what calls about timers ask, and are answered |
 //! | [`tables`] | their System V tables, emptied before each run |
+//! | [`held`] | programs that are held after their start, and copied for each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`outcomes`] | what came out, how often, and the shortest way there |
@@ -33,6 +34,8 @@ mod cause;
 #[cfg(target_arch = "x86_64")]
 mod fold;
 mod footprint;
+#[cfg(target_arch = "x86_64")]
+mod held;
 #[cfg(target_arch = "x86_64")]
 mod outcomes;
 #[cfg(target_arch = "x86_64")]

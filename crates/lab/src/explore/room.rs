@@ -6,7 +6,7 @@
 //! tables and message queues is removed, limits are restored, and ids count from 0 again.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::{mem, ptr};
@@ -28,6 +28,9 @@ use crate::tracer::refused::Refused;
 use crate::tracer::starter::{self, Order, Plan, Starter};
 use crate::tracer::{Entry, Stopped, Tid, Told, cpu};
 
+/// The number of the first program that is held to be copied.
+pub const HELD: i32 = 40;
+
 /// The number that the first program of a run gets; the others follow. It is the same in every run, for a
 /// program may print it. Only where the kernel has not given it up yet is there a second attempt.
 pub fn first_pid(attempt: i32) -> i32 {
@@ -40,7 +43,9 @@ pub struct Room {
     pub tables: Tables,
     pub places: Places,
     /// The first process of the pid namespace, which ends with the pipe.
-    keeper: Option<(OwnedFd, Pid)>,
+    keeper: Option<(File, Pid)>,
+    /// What it tells us.
+    told: File,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: PathBuf,
     /// What they print.
@@ -65,13 +70,14 @@ pub fn enter(
         programs,
         filter: Some(filter),
         outlives_tracer: false,
-        prepare: &|| prepare(&scratch, &tell, &alive, &end, &streams),
+        prepare: &|| prepare(&scratch, &tell, &alive, &end, &streams, last_pid.as_ref()),
         in_child: &|order| become_another(order, last_pid.as_ref()),
     };
     let starter = Starter::new(&plan).map_err(trouble)?;
     drop((tell, alive));
     let mut answer = [0; size_of::<[c_int; 5]>()];
-    let read = File::from(told).read_exact(&mut answer);
+    let mut told = File::from(told);
+    let read = told.read_exact(&mut answer);
     read.map_err(|error| Trouble::because(format!("the room's first process: {error}")))?;
     let word = |at: usize| c_int::from_ne_bytes(answer[at..at + 4].try_into().unwrap_or([0; 4]));
     let (keeper, no_proc, queues) = (Pid::from_raw(word(0)), word(4), word(8));
@@ -80,8 +86,8 @@ pub fn enter(
     }
     // From here on the keeper is ours to end.
     let (tables, places) = (Tables::default(), Places::default());
-    let keeper = Some((end, keeper));
-    let mut room = Room { starter, tables, places, keeper, scratch, streams };
+    let keeper = Some((File::from(end), keeper));
+    let mut room = Room { starter, tables, places, keeper, told, scratch, streams };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -117,6 +123,7 @@ fn prepare(
     alive: &OwnedFd,
     end: &OwnedFd,
     streams: &Streams,
+    last_pid: Option<&File>,
 ) -> Result<(), String> {
     namespaces()?;
     let below = places::whatever_lies_over(scratch);
@@ -126,7 +133,7 @@ fn prepare(
         // SAFETY: what is kept open would keep the room alive.
         Ok(pid) if pid.as_raw() == 0 => unsafe {
             libc::close(end.as_raw_fd());
-            keep(alive, &mounted, &below)
+            keep(alive, &mounted, &below, tell, last_pid)
         },
         answer => answer.map_err(|errno| refused("a process in it", errno))?,
     };
@@ -190,8 +197,15 @@ fn namespaces() -> Result<(), String> {
     Ok(())
 }
 
-/// The first process: mounts /proc, reaps orphans, and ends when we do, even if we are killed.
-fn keep(alive: &OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
+/// The first process: mounts /proc, reaps orphans, says which number is given next, and ends when we do,
+/// even if we are killed.
+fn keep(
+    alive: &OwnedFd,
+    mounted: &OwnedFd,
+    scratch: &Path,
+    tell: &OwnedFd,
+    last_pid: Option<&File>,
+) -> ! {
     // SAFETY: a mount over /proc in a namespace of its own, and signals; the strings are literals.
     unsafe {
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
@@ -199,11 +213,20 @@ fn keep(alive: &OwnedFd, tell: &OwnedFd, scratch: &Path) -> ! {
         libc::setpgid(0, 0);
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         let proc = c"proc".as_ptr();
-        let mounted = libc::mount(proc, c"/proc".as_ptr(), proc, flags, ptr::null::<c_void>());
-        let answer = u8::from(mounted != 0);
-        libc::write(tell.as_raw_fd(), (&raw const answer).cast(), 1);
-        let mut byte = 0_u8;
-        while libc::read(alive.as_raw_fd(), (&raw mut byte).cast(), 1) == -1 {}
+        let done = libc::mount(proc, c"/proc".as_ptr(), proc, flags, ptr::null::<c_void>());
+        let answer = u8::from(done != 0);
+        libc::write(mounted.as_raw_fd(), (&raw const answer).cast(), 1);
+        let mut number: c_int = 0;
+        loop {
+            match libc::read(alive.as_raw_fd(), (&raw mut number).cast(), size_of::<c_int>()) {
+                -1 => {}
+                0 => break,
+                _ => {
+                    let done = u8::from(give_next(last_pid, number));
+                    libc::write(tell.as_raw_fd(), (&raw const done).cast(), 1);
+                }
+            }
+        }
     }
     // We have ended, or were killed.
     let _ = fs::remove_dir_all(scratch);
@@ -231,15 +254,21 @@ fn message_queues() -> c_int {
 fn become_another(order: Order, last_pid: Option<&File>) -> nix::Result<()> {
     // SAFETY: a number.
     unsafe { libc::setpgid(0, 0) };
-    // The next pid that is given is the one after ours. Where that is refused, pids differ from run
-    // to run.
-    let digit = |of: c_int| b'0' + (order.number / of % 10) as u8;
-    let digits = [digit(100), digit(10), digit(1)];
-    if let Some(file) = last_pid {
-        // SAFETY: three bytes of ours, at the file's beginning: elsewhere they would not count.
-        unsafe { libc::pwrite(file.as_raw_fd(), digits.as_ptr().cast(), digits.len(), 0) };
-    }
+    // Where that is refused, pids differ from run to run.
+    give_next(last_pid, order.number + 1);
     Ok(())
+}
+
+/// The next pid that is given in our namespace is this one, or the first after it that is free. False: that is
+/// refused. Only system calls. pid_namespaces(7)
+fn give_next(last_pid: Option<&File>, number: c_int) -> bool {
+    let digit = |of: c_int| b'0' + ((number - 1) / of % 10) as u8;
+    let digits = [digit(100), digit(10), digit(1)];
+    // SAFETY: three bytes of ours, at the file's beginning: elsewhere they would not count.
+    let write = |file: &File| unsafe {
+        libc::pwrite(file.as_raw_fd(), digits.as_ptr().cast(), digits.len(), 0)
+    };
+    last_pid.map(write) == Some(digits.len() as isize)
 }
 
 // ---- in the tracer
@@ -281,6 +310,16 @@ impl Room {
         empty(&self.scratch);
         let done = self.streams.renew();
         done.map_err(|error| Trouble::because(format!("the files of what is printed: {error}")))
+    }
+
+    /// The next process in the room gets this number, if it is free. False: that is refused.
+    pub fn next_number(&mut self, number: c_int) -> Result<bool, Trouble> {
+        let Some((pipe, _)) = &mut self.keeper else { return Ok(false) };
+        let mut done = [0];
+        let asked = pipe.write_all(&number.to_ne_bytes());
+        let told = asked.and_then(|()| self.told.read_exact(&mut done));
+        told.map_err(|error| Trouble::because(format!("the room's first process: {error}")))?;
+        Ok(done == [1])
     }
 
     /// Starts the n-th program; it stands at the entry of its exec.

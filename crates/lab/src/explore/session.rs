@@ -8,7 +8,7 @@ use super::printed::Expected;
 use super::progress::Progress;
 use super::report::{self, Answer};
 use super::run::{Asked, Outcome, World};
-use super::search::{Counts, Guide, Place, Replay, Search, Way};
+use super::search::{Counts, Guide, Mover, Place, Replay, Search, Way};
 use super::{Options, Result, Trouble, complain, exit, room};
 use crate::asked;
 use crate::syscalls;
@@ -79,6 +79,8 @@ struct Exploration<'a> {
     /// How often in a row the programs did not do what they did before.
     again: u32,
     progress: Progress,
+    /// The way of the first run, until it has been gone once more.
+    first: Option<Vec<Mover>>,
 }
 
 /// The search, and between two moves a look at the progress: one run may take seconds.
@@ -109,6 +111,7 @@ impl<'a> Exploration<'a> {
             answer: Answer::new(options.interleaving),
             again: 0,
             progress: Progress::new(options.json),
+            first: None,
         }
     }
 
@@ -132,7 +135,15 @@ impl<'a> Exploration<'a> {
                 }
                 outcome => outcome?,
             };
-            if !self.ran(outcome) {
+            let goes_on = self.ran(outcome);
+            if let Some(way) = self.first.take()
+                && !self.world.compare(&way)?
+            {
+                complain("a copy of the program does not do the same: each run starts it anew");
+                self.start_again();
+                continue;
+            }
+            if !goes_on {
                 break;
             }
             let enough = self.answer.worst.is_some() && self.options.first;
@@ -146,13 +157,18 @@ impl<'a> Exploration<'a> {
         self.finish()
     }
 
+    /// All that was tried so far was of less than there is, or of something else.
+    fn start_again(&mut self) {
+        self.search = Search::new(self.options.bound(), !self.options.all);
+        (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
+        (self.answer.unstable, self.answer.worst) = (0, None);
+        self.answer.outcomes = Outcomes::new(self.options.interleaving);
+    }
+
     /// One run has ended. False: there is no other to be tried.
     fn ran(&mut self, outcome: Outcome) -> bool {
         if std::mem::take(&mut self.world.starts_again) {
-            self.search = Search::new(self.options.bound(), !self.options.all);
-            (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
-            (self.answer.unstable, self.answer.worst) = (0, None);
-            self.answer.outcomes = Outcomes::new(self.options.interleaving);
+            self.start_again();
             return true;
         }
         if !self.search.diverged {
@@ -160,6 +176,9 @@ impl<'a> Exploration<'a> {
             if !outcome.dropped {
                 match self.search.counts(!outcome.over) {
                     Counts::New(preemptions, way) => {
+                        if self.answer.schedules == 0 {
+                            self.first = Some(way.clone());
+                        }
                         self.count(Outcome { preemptions, way, ..outcome }, 1);
                     }
                     Counts::Before => self.count(outcome, 0),

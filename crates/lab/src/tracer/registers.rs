@@ -31,12 +31,14 @@ const NO_CALL: u64 = u64::MAX;
 #[cfg(target_arch = "x86_64")]
 mod this {
     use super::*;
-    use libc::user_regs_struct as Registers;
 
     /// `syscall` is two bytes.
     const INSTRUCTION: u64 = 2;
 
-    fn change(thread: &Stopped, change: impl FnOnce(&mut Registers)) -> nix::Result<()> {
+    fn change(
+        thread: &Stopped,
+        change: impl FnOnce(&mut libc::user_regs_struct),
+    ) -> nix::Result<()> {
         let pid = Pid::from_raw(thread.tid());
         unless_killed(ptrace::getregs(pid).and_then(|mut registers| {
             change(&mut registers);
@@ -72,6 +74,31 @@ mod this {
             let all = [&mut r.rdi, &mut r.rsi, &mut r.rdx, &mut r.r10, &mut r.r8, &mut r.r9];
             all.into_iter().skip(index).take(1).for_each(|register| *register = value);
         })
+    }
+
+    /// All registers of a thread, to be given to it again, or to another one.
+    #[derive(Clone)]
+    pub struct Registers(libc::user_regs_struct);
+
+    /// As they are now.
+    pub fn all(thread: &Stopped) -> nix::Result<Registers> {
+        ptrace::getregs(Pid::from_raw(thread.tid())).map(Registers)
+    }
+
+    /// As they were then.
+    pub fn set_all(thread: &Stopped, registers: &Registers) -> nix::Result<()> {
+        unless_killed(ptrace::setregs(Pid::from_raw(thread.tid()), registers.0))
+    }
+
+    impl Registers {
+        /// The same where a thread stands before a call (see [`rewind`]), for another call with these
+        /// arguments.
+        pub fn for_call(&self, number: i64, args: [u64; 5]) -> Registers {
+            let mut r = self.0;
+            r.rax = number as u64;
+            [r.rdi, r.rsi, r.rdx, r.r10, r.r8] = args;
+            Registers(r)
+        }
     }
 
     /// A number that is the same when every register is.

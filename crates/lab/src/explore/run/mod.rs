@@ -18,11 +18,12 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::held::Held;
 use super::printed::{Expected, Printed};
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
-use super::search::{Guide, Mover, Place, cost};
-use super::verdict::{Finding, Moment, Story};
+use super::search::{Guide, Mover, Place, Way, cost};
+use super::verdict::{Finding, Line, Moment, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -70,6 +71,12 @@ pub struct World {
     /// What was asked for, beyond findings.
     asked: Asked,
     clock: Clock,
+    /// The programs after their start, to be copied for each run; none where that cannot be.
+    held: Vec<Held>,
+    /// That was tried.
+    is_held: bool,
+    /// What time it is for them there.
+    held_clock: Clock,
     /// One of these was found out: all orders so far were of less than there is.
     pub starts_again: bool,
 }
@@ -112,7 +119,10 @@ impl World {
             room,
             programs,
             asked,
+            held_clock: Clock::start(),
             clock: Clock::start(),
+            held: vec![],
+            is_held: false,
             ids: Ids::default(),
             sleepers_matter: false,
             rows_matter: false,
@@ -123,9 +133,13 @@ impl World {
     /// Runs the programs once, as the guide says. With `tell`, the outcome includes the whole
     /// story.
     pub fn run(&mut self, guide: &mut dyn Guide, tell: bool) -> Result<Outcome> {
+        self.run_by(guide, tell, !tell)
+    }
+
+    fn run_by(&mut self, guide: &mut dyn Guide, tell: bool, by_copy: bool) -> Result<Outcome> {
         for attempt in 0..NUMBERS {
             // The kernel may need a moment to give up the numbers of a run before: then others.
-            match self.run_once(guide, tell, room::first_pid(attempt)) {
+            match self.run_once(guide, tell, by_copy, room::first_pid(attempt)) {
                 Err(Trouble::Taken) => {}
                 done => return done,
             }
@@ -133,8 +147,60 @@ impl World {
         Err(Trouble::Taken)
     }
 
-    fn run_once(&mut self, guide: &mut dyn Guide, tell: bool, first_pid: i32) -> Result<Outcome> {
+    /// Can runs be copies of programs that are held after their start? The first time they are started, and
+    /// held where that can be.
+    fn can_copy(&mut self) -> Result<bool> {
+        if !std::mem::replace(&mut self.is_held, true) && self.room.next_number(room::HELD)? {
+            let mut moves = Moves { all: Programs::new(self, false) };
+            let started = moves.start(room::HELD);
+            let taken = if started.is_ok() { moves.take() } else { None };
+            let clock = moves.all.clock.clone();
+            moves.all.clear()?;
+            started?;
+            self.held_clock = clock;
+            for (thread, entry) in taken.into_iter().flatten() {
+                self.held.extend(Held::hold(&self.room, thread, &entry)?);
+            }
+            if self.held.len() < self.programs {
+                self.held.clear();
+            }
+            self.room.renew()?;
+        }
+        Ok(!self.held.is_empty())
+    }
+
+    /// Does a copy go the same way as a program that is started for this run alone? If not, from now on
+    /// each run starts them.
+    pub fn compare(&mut self, way: &[Mover]) -> Result<bool> {
+        if self.held.is_empty() {
+            return Ok(true);
+        }
+        let copied = self.run_by(&mut Way::new(way), true, true)?;
+        let started = self.run_by(&mut Way::new(way), true, false)?;
+        let done = |told: &Line| match &told.moment {
+            Moment::Call { call, .. } => (told.letter, told.pid, call.number, call.result),
+            _ => (told.letter, told.pid, -1, None),
+        };
+        let [copy, start] =
+            [&copied, &started].map(|one| one.story.iter().map(done).collect::<Vec<_>>());
+        let same = start.ends_with(&copy)
+            && copied.ends == started.ends
+            && copied.printed == started.printed;
+        if !same {
+            self.held.clear();
+        }
+        Ok(same)
+    }
+
+    fn run_once(
+        &mut self,
+        guide: &mut dyn Guide,
+        tell: bool,
+        by_copy: bool,
+        first_pid: i32,
+    ) -> Result<Outcome> {
         self.room.renew()?;
+        let copies = by_copy && self.can_copy()?;
         let mut run = Run {
             moves: Moves { all: Programs::new(self, tell) },
             outcome: Outcome::default(),
@@ -144,7 +210,11 @@ impl World {
             states: HashSet::new(),
         };
         run.outcome.schedule.sleeps = run.moves.all.world.sleepers_matter;
-        let done = run.moves.start(first_pid).and_then(|()| run.play(guide));
+        let started = match copies {
+            true => run.moves.copy(first_pid),
+            false => run.moves.start(first_pid),
+        };
+        let done = started.and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
         let Programs { judge, narrator, mut printed, world, .. } = run.moves.all;
         printed.at_one_time(world.clock.day()..=Clock::start().day());

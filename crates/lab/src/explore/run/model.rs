@@ -239,6 +239,21 @@ impl Model {
         self.tasks.len() - 1
     }
 
+    /// A program stands before its first call that matters: as if it had done nothing before.
+    pub fn stands_at_its_start(&mut self, i: usize) {
+        let task = &mut self.tasks[i];
+        (task.looks, task.births) = (Looks::default(), 0);
+    }
+
+    /// Has it done nothing by then that a copy of it would not have?
+    pub fn is_as_started(&self, i: usize) -> bool {
+        let process = self.process(i);
+        self.tasks[i].state == State::Before
+            && process.maps.is_empty()
+            && process.follows == 0
+            && !process.own_group
+    }
+
     /// A number for what a thread makes, the same in every run.
     pub fn name_for_product(&mut self, i: usize) -> u64 {
         let task = &mut self.tasks[i];

@@ -23,7 +23,7 @@ use crate::explore::calls;
 use crate::explore::footprint::Footprint;
 use crate::explore::verdict::Moment;
 use crate::tracer::memory::private_state;
-use crate::tracer::{Entry, How, Stop, fault, registers, sender};
+use crate::tracer::{Entry, How, Stop, Stopped, fault, registers, sender};
 
 /// A result of a call that the kernel will make again.
 const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
@@ -46,7 +46,59 @@ impl Moves<'_> {
             self.until_it_runs(i)?;
             self.all.hide_vdso(i)?;
         }
+        (0..self.all.world.programs).try_for_each(|i| self.until_it_matters(i))
+    }
+
+    /// Starts copies of programs that are held there already.
+    pub fn copy(&mut self, first_pid: i32) -> Result<()> {
+        let mut all = std::mem::take(&mut self.all.world.held);
+        let done = all.iter_mut().enumerate().try_for_each(|(n, held)| {
+            let number = first_pid + n as i32;
+            let (thread, entry) = held.copy(&mut self.all.world.room, number)?;
+            let tid = thread.tid();
+            self.all.tracees.add(thread, tid);
+            let i = self.all.model.start(&mut self.all.world.ids, tid, number);
+            self.hold(i, entry);
+            Ok(())
+        });
+        self.all.world.held = all;
+        self.all.clock = self.all.world.held_clock.clone();
+        done
+    }
+
+    /// A program goes on to its first call of which others can notice anything: whatever they do
+    /// meanwhile, it does the same. One that is alone may look at files on the way.
+    fn until_it_matters(&mut self, i: usize) -> Result<()> {
+        let alone = self.all.world.programs == 1;
+        loop {
+            let task = &self.all.model.tasks[i];
+            let looks = |entry: &Entry| alone && calls::only_looks(task.tid, entry);
+            let goes_on = match task.state {
+                State::Start => true,
+                State::Before => task.entry.as_ref().is_some_and(looks),
+                _ => false,
+            };
+            if !goes_on || self.all.judge.over {
+                break;
+            }
+            self.go(i)?;
+            self.settle()?;
+        }
+        self.all.touched.start();
+        self.all.model.stands_at_its_start(i);
         Ok(())
+    }
+
+    /// Takes the programs out of the run: each stands before its first call. `None`: they do not, or a
+    /// copy would not be the same.
+    pub fn take(&mut self) -> Option<Vec<(Stopped, Entry)>> {
+        let count = self.all.world.programs;
+        let plain = (0..count).all(|i| self.all.model.is_as_started(i));
+        if self.all.judge.over || !plain || self.all.model.tasks.len() != count {
+            return None;
+        }
+        let one = |i: usize| Some((self.all.tracees.take(i)?, self.all.model.tasks[i].entry?));
+        (0..count).map(one).collect()
     }
 
     /// Lets one that stands before its exec become the program.

@@ -53,6 +53,11 @@ impl Touched {
         Touched { rows_matter, interleaving, ..Touched::default() }
     }
 
+    /// Nothing that came before matters.
+    pub fn start(&mut self) {
+        (self.made, self.changed, self.looks_at_rows) = (Footprint::default(), false, false);
+    }
+
     /// What the call that is about to be made can touch: what its row says, applied to its
     /// arguments. The targets of signals are not part of this.
     pub fn call(&mut self, model: &Model, i: usize, entry: &Entry) {

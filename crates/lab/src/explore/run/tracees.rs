@@ -65,6 +65,14 @@ impl Tracees {
         self.push(thread.tid(), tgid, Hold::Standing(thread));
     }
 
+    /// One that stands still is not ours any more.
+    pub fn take(&mut self, i: usize) -> Option<Stopped> {
+        match std::mem::replace(&mut self.threads[i].hold, Hold::Going(None)) {
+            Hold::Standing(thread) => Some(thread),
+            _ => None,
+        }
+    }
+
     /// One whose first stop was not reported yet.
     pub fn expect(&mut self, tid: Tid, tgid: Tid) {
         self.push(tid, tgid, Hold::Going(None));

@@ -1,0 +1,163 @@
+//! The start of a program, paid once: it is run as far as its first call of which others can notice
+//! anything, and held there. Each run is a copy of it, forked from it, that stands at the same place.
+//!
+//! A copy has all that fork leaves as it is. What fork changes is made good: its parent is the one
+//! that the held one has (CLONE_PARENT), the C library finds its number (CLONE_CHILD_SETTID), the kernel
+//! its robust list, and it has a process group of its own. A program for which that is not enough
+//! (it has descriptors that all copies would share, threads, shared memory or timers by then) is
+//! started anew for each run. clone(2), set_robust_list(2), PR_GET_TID_ADDRESS in prctl(2)
+
+use std::fs;
+
+use libc::c_int;
+use nix::errno::Errno;
+
+use super::room::Room;
+use super::{Result, Trouble};
+use crate::tracer::memory::record;
+use crate::tracer::registers::{self, Registers};
+use crate::tracer::{Entry, How, Stop, Stopped, Tid, Told, starter};
+
+/// See the module.
+pub struct Held {
+    thread: Option<Stopped>,
+    tid: Tid,
+    /// It stands before its call, in user mode.
+    before: Registers,
+    /// Where the C library keeps the thread's number.
+    number_at: u64,
+    /// Its robust list: where its head is, and of what size.
+    robust: [u64; 2],
+}
+
+impl Held {
+    /// Holds a program that stands at the entry of this call. `None`: a copy of it would not be the
+    /// same; it has been ended.
+    pub fn hold(room: &Room, thread: Stopped, entry: &Entry) -> Result<Option<Held>> {
+        let tid = thread.tid();
+        if !is_alone(tid) {
+            starter::end(tid);
+            return Ok(None);
+        }
+        registers::skip(&thread).map_err(Trouble::of("ptrace"))?;
+        let thread = until_exit(room, thread, &mut None)?;
+        registers::rewind(&thread, entry.number, entry.args[0]).map_err(Trouble::of("ptrace"))?;
+        let before = registers::all(&thread).map_err(Trouble::of("ptrace"))?;
+        let robust = robust_list(tid).unwrap_or_default();
+        let mut held = Held { thread: Some(thread), tid, before, number_at: 0, robust };
+        let scratch = held.scratch()?;
+        const PR_GET_TID_ADDRESS: u64 = 40;
+        held.call(room, libc::SYS_prctl, [PR_GET_TID_ADDRESS, scratch, 0, 0, 0], &mut None)?;
+        held.number_at = record(tid, scratch).unwrap_or(0);
+        Ok(Some(held))
+    }
+
+    fn scratch(&self) -> Result<u64> {
+        let thread = self.thread.as_ref().ok_or_else(gone)?;
+        registers::scratch(thread).map_err(Trouble::of("ptrace"))
+    }
+
+    /// Lets it make a call. `child`: what it made there.
+    fn call(
+        &mut self,
+        room: &Room,
+        number: i64,
+        args: [u64; 5],
+        child: &mut Option<Tid>,
+    ) -> Result<()> {
+        let thread = self.thread.take().ok_or_else(gone)?;
+        let registers = self.before.for_call(number, args);
+        registers::set_all(&thread, &registers).map_err(Trouble::of("ptrace"))?;
+        self.thread = Some(until_exit(room, thread, child)?);
+        Ok(())
+    }
+
+    /// A copy, which stands at the entry of the same call.
+    pub fn copy(&mut self, room: &mut Room, number: c_int) -> Result<(Stopped, Entry)> {
+        room.next_number(number)?;
+        let flags = libc::CLONE_PARENT
+            | libc::CLONE_CHILD_SETTID
+            | libc::CLONE_CHILD_CLEARTID
+            | libc::SIGCHLD;
+        let mut child = None;
+        self.call(room, libc::SYS_clone, [flags as u64, 0, 0, self.number_at, 0], &mut child)?;
+        let tid = child.ok_or_else(gone)?;
+        if record(tid, self.number_at) != Some(number) {
+            // The one that had this number last is not gone yet.
+            starter::end(tid);
+            return Err(Trouble::Taken);
+        }
+        // SAFETY: a child of ours that has not called exec: numbers.
+        unsafe { libc::setpgid(tid, tid) };
+        let mut thread = match room.next_of(tid)? {
+            Told::Stopped(thread, _) => thread,
+            _ => return Err(gone()),
+        };
+        if self.robust[0] != 0 {
+            let [head, len] = self.robust;
+            let registers = self.before.for_call(libc::SYS_set_robust_list, [head, len, 0, 0, 0]);
+            registers::set_all(&thread, &registers).map_err(Trouble::of("ptrace"))?;
+            thread = until_exit(room, thread, &mut None)?;
+        }
+        registers::set_all(&thread, &self.before).map_err(Trouble::of("ptrace"))?;
+        let _going = thread.resume(How::Cont, 0).map_err(Trouble::of("ptrace"))?;
+        loop {
+            match room.next_of(tid)? {
+                Told::Stopped(thread, Stop::Entry(entry)) => return Ok((thread, entry)),
+                Told::Stopped(thread, _) => {
+                    let _going = thread.resume(How::Cont, 0).map_err(Trouble::of("ptrace"))?;
+                }
+                _ => return Err(gone()),
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        starter::end(self.tid);
+    }
+}
+
+fn gone() -> Trouble {
+    Trouble::because("a program that was held is gone")
+}
+
+/// Lets one go on to the end of the call that it makes next.
+fn until_exit(room: &Room, thread: Stopped, child: &mut Option<Tid>) -> Result<Stopped> {
+    let tid = thread.tid();
+    let mut thread = thread;
+    loop {
+        let _going = thread.resume(How::Syscall, 0).map_err(Trouble::of("ptrace"))?;
+        thread = match room.next_of(tid)? {
+            Told::Stopped(thread, Stop::Exit(_)) => return Ok(thread),
+            Told::Stopped(thread, stop) => {
+                if let Stop::Born(born) = stop {
+                    *child = Some(born);
+                }
+                thread
+            }
+            _ => return Err(gone()),
+        };
+    }
+}
+
+/// The head of a thread's robust list, and its size. get_robust_list(2)
+fn robust_list(tid: Tid) -> nix::Result<[u64; 2]> {
+    let mut list = [0_u64; 2];
+    let [head, len] = &mut list;
+    // SAFETY: the kernel writes two words.
+    let done =
+        unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut *head, &raw mut *len) };
+    Errno::result(done).map(|_| list)
+}
+
+/// Would a copy of it share nothing with another copy, but what all programs share here?
+fn is_alone(tid: Tid) -> bool {
+    let entries = |dir: &str| -> Vec<c_int> {
+        let dir = fs::read_dir(format!("/proc/{tid}/{dir}")).into_iter().flatten().flatten();
+        dir.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    };
+    let timers = fs::read_to_string(format!("/proc/{tid}/timers")).unwrap_or_default();
+    entries("task").len() == 1 && entries("fd").iter().all(|fd| *fd < 3) && timers.is_empty()
+}
