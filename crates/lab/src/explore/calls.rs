@@ -196,6 +196,12 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
     if visible { Visible::Yes } else { Visible::No }
 }
 
+/// Is it about the process that makes it, so that another one could not have made it in its place?
+pub fn is_its_own(entry: &Entry) -> bool {
+    known(entry)
+        .is_some_and(|row| row.point == Point::Passes && row.changes != Changes::KeepsNumber)
+}
+
 /// Does it only look at files, and leave nothing that another program could notice?
 pub fn only_looks(tid: Tid, entry: &Entry) -> bool {
     let writes = (libc::O_CREAT | libc::O_TRUNC | libc::O_WRONLY | libc::O_RDWR) as u64;

@@ -2,10 +2,12 @@
 //! anything, and held there. Each run is a copy of it, forked from it, that stands at the same place.
 //!
 //! A copy has all that fork leaves as it is. What fork changes is made good: its parent is the one
-//! that the held one has (CLONE_PARENT), the C library finds its number (CLONE_CHILD_SETTID), the kernel
-//! its robust list, and it has a process group of its own. A program for which that is not enough
-//! (it has descriptors that all copies would share, threads, shared memory or timers by then) is
-//! started anew for each run. clone(2), set_robust_list(2), PR_GET_TID_ADDRESS in prctl(2)
+//! that the held one has (CLONE_PARENT), the kernel finds its robust list, and it has a process group of
+//! its own. The C library keeps the number of its thread, and compares it with the owners of locks: the
+//! held one is told from the beginning which number its copies will have. It is held before it asks for
+//! its pid. A program for which that is not enough (it has descriptors that all copies would share,
+//! threads, shared or locked memory or timers by then) is started anew for each run.
+//! clone(2), set_robust_list(2), set_tid_address(2)
 
 use std::fs;
 
@@ -31,11 +33,18 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds a program that stands at the entry of this call. `None`: a copy of it would not be the
-    /// same; it has been ended.
-    pub fn hold(room: &Room, thread: Stopped, entry: &Entry) -> Result<Option<Held>> {
+    /// Holds a program that stands at the entry of this call. `keeps`: where its C library keeps the
+    /// number of its first thread, and which. `None`: a copy of it would not be the same; it has been ended.
+    pub fn hold(
+        room: &Room,
+        thread: Stopped,
+        entry: &Entry,
+        keeps: (u64, c_int),
+    ) -> Result<Option<Held>> {
         let tid = thread.tid();
-        if !is_alone(tid) {
+        let (number_at, number) = keeps;
+        // Another C library keeps something else there.
+        if !is_alone(tid, room.starter.pid()) || record(tid, number_at) != Some(number) {
             starter::end(tid);
             return Ok(None);
         }
@@ -44,17 +53,7 @@ impl Held {
         registers::rewind(&thread, entry.number, entry.args[0]).map_err(Trouble::of("ptrace"))?;
         let before = registers::all(&thread).map_err(Trouble::of("ptrace"))?;
         let robust = robust_list(tid).unwrap_or_default();
-        let mut held = Held { thread: Some(thread), tid, before, number_at: 0, robust };
-        let scratch = held.scratch()?;
-        const PR_GET_TID_ADDRESS: u64 = 40;
-        held.call(room, libc::SYS_prctl, [PR_GET_TID_ADDRESS, scratch, 0, 0, 0], &mut None)?;
-        held.number_at = record(tid, scratch).unwrap_or(0);
-        Ok(Some(held))
-    }
-
-    fn scratch(&self) -> Result<u64> {
-        let thread = self.thread.as_ref().ok_or_else(gone)?;
-        registers::scratch(thread).map_err(Trouble::of("ptrace"))
+        Ok(Some(Held { thread: Some(thread), tid, before, number_at, robust }))
     }
 
     /// Lets it make a call. `child`: what it made there.
@@ -152,12 +151,19 @@ fn robust_list(tid: Tid) -> nix::Result<[u64; 2]> {
     Errno::result(done).map(|_| list)
 }
 
-/// Would a copy of it share nothing with another copy, but what all programs share here?
-fn is_alone(tid: Tid) -> bool {
+/// Would a copy of it share nothing with another copy, but what all programs share here, and have all
+/// that it has? fork(2)
+fn is_alone(tid: Tid, given_by: Tid) -> bool {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{tid}/{name}")).unwrap_or_default();
     let entries = |dir: &str| -> Vec<c_int> {
         let dir = fs::read_dir(format!("/proc/{tid}/{dir}")).into_iter().flatten().flatten();
         dir.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     };
-    let timers = fs::read_to_string(format!("/proc/{tid}/timers")).unwrap_or_default();
-    entries("task").len() == 1 && entries("fd").iter().all(|fd| *fd < 3) && timers.is_empty()
+    let link = |of: Tid, fd: &c_int| fs::read_link(format!("/proc/{of}/fd/{fd}")).ok();
+    let is_given = |fd: &c_int| link(tid, fd) == link(given_by, fd);
+    let locked = |line: &str| line.starts_with("VmLck:") && !line.ends_with(" 0 kB");
+    entries("task").len() == 1
+        && entries("fd").iter().all(is_given)
+        && read("timers").is_empty()
+        && !read("status").lines().any(locked)
 }

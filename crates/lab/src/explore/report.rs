@@ -19,8 +19,10 @@ use crate::view::text::wrap;
 /// What came of an exploration.
 #[derive(Default)]
 pub struct Answer {
-    /// How often the programs were started.
+    /// How often the programs ran.
     pub runs: u64,
+    /// How many of them were started; the others were copies.
+    pub starts: u64,
     /// How many of these were new, and seen to their end.
     pub schedules: u64,
     /// What came out.
@@ -79,6 +81,7 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         };
         let line = json!({
             "event": "explored", "schedules": answer.schedules, "runs": answer.runs,
+            "starts": answer.starts,
             "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
             "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
             "not_judged": answer.not_judged,

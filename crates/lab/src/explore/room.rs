@@ -39,7 +39,7 @@ pub fn first_pid(attempt: i32) -> i32 {
 
 /// See the module.
 pub struct Room {
-    starter: Starter,
+    pub starter: Starter,
     pub tables: Tables,
     pub places: Places,
     /// The first process of the pid namespace, which ends with the pipe.
@@ -48,6 +48,8 @@ pub struct Room {
     told: File,
     /// What programs that keep files for a session find empty at each start.
     pub scratch: PathBuf,
+    /// How many programs were started. The others were copies.
+    pub starts: u64,
     /// What they print.
     pub streams: Streams,
 }
@@ -87,7 +89,7 @@ pub fn enter(
     // From here on the keeper is ours to end.
     let (tables, places) = (Tables::default(), Places::default());
     let keeper = Some((File::from(end), keeper));
-    let mut room = Room { starter, tables, places, keeper, told, scratch, streams };
+    let mut room = Room { starter, tables, places, keeper, told, scratch, starts: 0, streams };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -262,7 +264,11 @@ fn become_another(order: Order, last_pid: Option<&File>) -> nix::Result<()> {
 /// The next pid that is given in our namespace is this one, or the first after it that is free. False: that is
 /// refused. Only system calls. pid_namespaces(7)
 fn give_next(last_pid: Option<&File>, number: c_int) -> bool {
-    let digit = |of: c_int| b'0' + ((number - 1) / of % 10) as u8;
+    // A zero in front would make it octal.
+    let digit = |of: c_int| match (number - 1) / of {
+        0 => b' ',
+        n => b'0' + (n % 10) as u8,
+    };
     let digits = [digit(100), digit(10), digit(1)];
     // SAFETY: three bytes of ours, at the file's beginning: elsewhere they would not count.
     let write = |file: &File| unsafe {
@@ -324,6 +330,7 @@ impl Room {
 
     /// Starts the n-th program; it stands at the entry of its exec.
     pub fn start(&mut self, n: usize, number: i32) -> Result<(Stopped, Entry), Trouble> {
+        self.starts += 1;
         let order = Order { program: n as c_int, number };
         self.starter.start(order).map_err(trouble)
     }

@@ -216,6 +216,7 @@ impl<'a> Exploration<'a> {
         if let Some(worst) = &mut answer.worst {
             tell(&mut self.world, worst)?;
         }
+        answer.starts = self.world.starts();
         Ok(answer)
     }
 }

@@ -306,6 +306,8 @@ pub enum Changes {
     Group,
     /// The process in the first argument does; 0: its own.
     GroupOf,
+    /// Nothing: it asks for the thread's number at its start, and keeps it where the first argument points.
+    KeepsNumber,
     /// Perhaps the signal that it gets when its parent ends.
     ParentDeath,
     /// When a timer goes off.

@@ -100,6 +100,12 @@ rows! {
         changes: Changes::GroupOf,
     }
     SYS_pidfd_open pidfd_open(pid Int, flags Hex) { point: Point::Passes }
+    SYS_getpid getpid() { point: Point::Passes }
+    SYS_set_tid_address set_tid_address(tidptr Hex) {
+        point: Point::Passes,
+        changes: Changes::KeepsNumber,
+    }
+    SYS_gettid gettid() { point: Point::Passes }
     SYS_getppid getppid() { touches: &[Touch::Parent] }
     SYS_sched_yield sched_yield() { touches: &[] }
     // Made by the kernel, in place of a sleep that a stop signal interrupted.

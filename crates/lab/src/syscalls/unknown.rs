@@ -6,7 +6,7 @@
 #[rustfmt::skip]
 pub const HARMLESS: &[(i64, &str)] = &[
     (10, "mprotect"), (11, "munmap"), (12, "brk"), (15, "rt_sigreturn"), (25, "mremap"),
-    (26, "msync"), (27, "mincore"), (28, "madvise"), (32, "dup"), (33, "dup2"), (39, "getpid"),
+    (26, "msync"), (27, "mincore"), (28, "madvise"), (32, "dup"), (33, "dup2"),
     (41, "socket"), (51, "getsockname"), (52, "getpeername"), (63, "uname"), (79, "getcwd"),
     (80, "chdir"), (81, "fchdir"), (95, "umask"), (97, "getrlimit"), (98, "getrusage"),
     (99, "sysinfo"), (100, "times"), (102, "getuid"), (104, "getgid"), (105, "setuid"),
@@ -18,9 +18,9 @@ pub const HARMLESS: &[(i64, &str)] = &[
     (143, "sched_getparam"), (144, "sched_setscheduler"), (145, "sched_getscheduler"),
     (146, "sched_get_priority_max"), (147, "sched_get_priority_min"),
     (148, "sched_rr_get_interval"), (149, "mlock"), (150, "munlock"), (151, "mlockall"),
-    (152, "munlockall"), (158, "arch_prctl"), (160, "setrlimit"), (186, "gettid"),
+    (152, "munlockall"), (158, "arch_prctl"), (160, "setrlimit"),
     (187, "readahead"), (203, "sched_setaffinity"), (204, "sched_getaffinity"),
-    (213, "epoll_create"), (218, "set_tid_address"), (221, "fadvise64"), (222, "timer_create"),
+    (213, "epoll_create"), (221, "fadvise64"), (222, "timer_create"),
     (225, "timer_getoverrun"), (229, "clock_getres"), (237, "mbind"), (238, "set_mempolicy"),
     (239, "get_mempolicy"), (253, "inotify_init"), (273, "set_robust_list"),
     (274, "get_robust_list"), (282, "signalfd"), (283, "timerfd_create"), (284, "eventfd"),

@@ -61,6 +61,9 @@ const STATES: usize = 200;
 
 /// What stays from run to run: which process is which.
 pub struct World {
+    /// The programs after their start, to be copied for each run; none where that cannot be.
+    /// They end before the room does.
+    held: Vec<Held>,
     room: Room,
     programs: usize,
     ids: Ids,
@@ -71,8 +74,6 @@ pub struct World {
     /// What was asked for, beyond findings.
     asked: Asked,
     clock: Clock,
-    /// The programs after their start, to be copied for each run; none where that cannot be.
-    held: Vec<Held>,
     /// That was tried.
     is_held: bool,
     /// What time it is for them there.
@@ -139,7 +140,7 @@ impl World {
     fn run_by(&mut self, guide: &mut dyn Guide, tell: bool, by_copy: bool) -> Result<Outcome> {
         for attempt in 0..NUMBERS {
             // The kernel may need a moment to give up the numbers of a run before: then others.
-            match self.run_once(guide, tell, by_copy, room::first_pid(attempt)) {
+            match self.run_once(guide, tell, by_copy && attempt == 0, room::first_pid(attempt)) {
                 Err(Trouble::Taken) => {}
                 done => return done,
             }
@@ -147,19 +148,26 @@ impl World {
         Err(Trouble::Taken)
     }
 
+    /// How many programs were started so far.
+    pub fn starts(&self) -> u64 {
+        self.room.starts
+    }
+
     /// Can runs be copies of programs that are held after their start? The first time they are started, and
     /// held where that can be.
     fn can_copy(&mut self) -> Result<bool> {
         if !std::mem::replace(&mut self.is_held, true) && self.room.next_number(room::HELD)? {
             let mut moves = Moves { all: Programs::new(self, false) };
-            let started = moves.start(room::HELD);
+            moves.all.copied_as = Some(room::first_pid(0));
+            let started = moves.until_they_are_known(room::HELD);
             let taken = if started.is_ok() { moves.take() } else { None };
             let clock = moves.all.clock.clone();
             moves.all.clear()?;
             started?;
             self.held_clock = clock;
-            for (thread, entry) in taken.into_iter().flatten() {
-                self.held.extend(Held::hold(&self.room, thread, &entry)?);
+            let taken = taken.into_iter().flatten().zip(room::first_pid(0)..);
+            for ((thread, entry, number_at), number) in taken {
+                self.held.extend(Held::hold(&self.room, thread, &entry, (number_at, number))?);
             }
             if self.held.len() < self.programs {
                 self.held.clear();

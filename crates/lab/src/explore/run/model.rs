@@ -38,6 +38,8 @@ pub struct Task {
     /// Its parents: the births on the way to it.
     path: Vec<u32>,
     births: u32,
+    /// Where its C library keeps its number, if that was looked at.
+    pub number_at: u64,
     pub state: State,
     /// The call that it is about to make, in, or made last.
     pub entry: Option<Entry>,
@@ -223,6 +225,7 @@ impl Model {
             id: ids.of(&path),
             path,
             births: 0,
+            number_at: 0,
             state: State::Start,
             entry: None,
             call: None,

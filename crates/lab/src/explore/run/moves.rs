@@ -35,8 +35,14 @@ pub struct Moves<'a> {
 }
 
 impl Moves<'_> {
-    /// Starts the programs, with numbers from this one on; each stands at its first instruction.
+    /// Starts the programs, with numbers from this one on; each stands at its first call that matters.
     pub fn start(&mut self, first_pid: i32) -> Result<()> {
+        self.until_they_are_known(first_pid)?;
+        self.until_they_matter()
+    }
+
+    /// Starts the programs; each stands where a copy of it can take its place.
+    pub fn until_they_are_known(&mut self, first_pid: i32) -> Result<()> {
         for n in 0..self.all.world.programs {
             let number = first_pid + n as i32;
             let (thread, _) = self.all.world.room.start(n, number)?;
@@ -46,7 +52,10 @@ impl Moves<'_> {
             self.until_it_runs(i)?;
             self.all.hide_vdso(i)?;
         }
-        (0..self.all.world.programs).try_for_each(|i| self.until_it_matters(i))
+        self.all.starting = true;
+        let done = self.until_they_matter();
+        self.all.starting = false;
+        done
     }
 
     /// Starts copies of programs that are held there already.
@@ -63,42 +72,53 @@ impl Moves<'_> {
         });
         self.all.world.held = all;
         self.all.clock = self.all.world.held_clock.clone();
-        done
+        done?;
+        self.until_they_matter()
     }
 
-    /// A program goes on to its first call of which others can notice anything: whatever they do
+    /// Each program goes on to its first call of which others can notice anything: whatever they do
     /// meanwhile, it does the same. One that is alone may look at files on the way.
-    fn until_it_matters(&mut self, i: usize) -> Result<()> {
+    fn until_they_matter(&mut self) -> Result<()> {
         let alone = self.all.world.programs == 1;
-        loop {
-            let task = &self.all.model.tasks[i];
-            let looks = |entry: &Entry| alone && calls::only_looks(task.tid, entry);
-            let goes_on = match task.state {
-                State::Start => true,
-                State::Before => task.entry.as_ref().is_some_and(looks),
-                _ => false,
-            };
-            if !goes_on || self.all.judge.over {
-                break;
+        for i in 0..self.all.world.programs {
+            while !self.all.judge.over {
+                let task = &self.all.model.tasks[i];
+                match (task.state, task.entry) {
+                    (State::Start, _) => self.go(i)?,
+                    (State::Before, Some(entry))
+                        if alone && calls::only_looks(task.tid, &entry) =>
+                    {
+                        self.go(i)?
+                    }
+                    (State::Before, Some(entry)) if self.all.passes(i, &entry)? => {
+                        self.advance(i)?
+                    }
+                    _ => break,
+                }
+                self.settle()?;
             }
-            self.go(i)?;
-            self.settle()?;
+            self.all.touched.start();
+            self.all.model.stands_at_its_start(i);
         }
-        self.all.touched.start();
-        self.all.model.stands_at_its_start(i);
         Ok(())
     }
 
     /// Takes the programs out of the run: each stands before its first call. `None`: they do not, or a
     /// copy would not be the same.
-    pub fn take(&mut self) -> Option<Vec<(Stopped, Entry)>> {
+    pub fn take(&mut self) -> Option<Vec<(Stopped, Entry, u64)>> {
         let count = self.all.world.programs;
         let plain = (0..count).all(|i| self.all.model.is_as_started(i));
         if self.all.judge.over || !plain || self.all.model.tasks.len() != count {
             return None;
         }
-        let one = |i: usize| Some((self.all.tracees.take(i)?, self.all.model.tasks[i].entry?));
-        (0..count).map(one).collect()
+        let one = |i: usize| {
+            let task = &self.all.model.tasks[i];
+            Some((self.all.tracees.take(i)?, task.entry?, task.number_at))
+        };
+        let taken = (0..count).map(one).collect();
+        // They do not end with this run.
+        self.all.model = Model::default();
+        taken
     }
 
     /// Lets one that stands before its exec become the program.

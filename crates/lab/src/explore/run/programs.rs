@@ -33,6 +33,10 @@ pub struct Programs<'a> {
     pub narrator: Narrator,
     /// How many signals have been sent.
     pub signals: u64,
+    /// They are to be held before they learn which process they are.
+    pub starting: bool,
+    /// They are to be copied: the first thread of each learns the number that its copies will have.
+    pub copied_as: Option<i32>,
     pub printed: Printed,
 }
 
@@ -50,6 +54,8 @@ impl<'a> Programs<'a> {
             judge: Judge::default(),
             narrator: Narrator::new(tell),
             signals: 0,
+            starting: false,
+            copied_as: None,
             printed: Printed::default(),
         }
     }
@@ -109,6 +115,9 @@ impl<'a> Programs<'a> {
 
     /// A call with no effect that others can see is made at once. False: it is visible.
     pub fn passes(&mut self, i: usize, entry: &Entry) -> Result<bool> {
+        if self.starting && calls::is_its_own(entry) {
+            return Ok(false);
+        }
         let how = match calls::visible(self.model.tasks[i].tid, entry, self.model.locks) {
             Visible::Yes => return Ok(false),
             Visible::No => How::Cont,
@@ -133,6 +142,12 @@ impl<'a> Programs<'a> {
         };
         let row = syscalls::row(entry.number).filter(|_| !entry.foreign);
         match row.map_or(Changes::Nothing, |row| row.changes) {
+            Changes::KeepsNumber if let Some(first) = self.copied_as => {
+                if self.skip(i)? {
+                    self.set_result(i, (first + i as i32).into())?;
+                }
+                self.model.tasks[i].number_at = entry.args[0];
+            }
             Changes::ParentDeath if entry.args[0] as c_int == libc::PR_SET_PDEATHSIG => {
                 self.model.process_mut(i).follows = entry.args[1] as c_int;
                 if let Some(parent) = self.model.process(i).parent {
