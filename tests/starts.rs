@@ -52,9 +52,9 @@ fn copies_do_what_a_program_does_that_was_started() {
         let explored = explored(what);
         prints_what_it_prints_alone(what, &explored);
         let count = |name: &str| explored[name].as_u64().expect("a number");
-        // To be held, and to be compared with a copy.
-        assert_eq!(count("starts"), 2, "{what}: {explored:#?}");
-        assert!(count("runs") > 2, "{what}: {explored:#?}");
+        // The first run, once more when it is seen to look at rows, and the one that is held.
+        assert!(count("starts") <= 3, "{what}: {explored:#?}");
+        assert!(count("runs") > 3, "{what}: {explored:#?}");
     }
 }
 

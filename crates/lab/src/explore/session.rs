@@ -8,7 +8,7 @@ use super::printed::Expected;
 use super::progress::Progress;
 use super::report::{self, Answer};
 use super::run::{Asked, Outcome, World};
-use super::search::{Counts, Guide, Mover, Place, Replay, Search, Way};
+use super::search::{Counts, Guide, Place, Replay, Search, Way};
 use super::{Options, Result, Trouble, complain, exit, room};
 use crate::asked;
 use crate::syscalls;
@@ -79,8 +79,8 @@ struct Exploration<'a> {
     /// How often in a row the programs did not do what they did before.
     again: u32,
     progress: Progress,
-    /// The way of the first run, until it has been gone once more.
-    first: Option<Vec<Mover>>,
+    /// What came of the first run, until a copy has gone the same way.
+    first: Option<Outcome>,
 }
 
 /// The search, and between two moves a look at the progress: one run may take seconds.
@@ -126,23 +126,17 @@ impl<'a> Exploration<'a> {
                 answer: &self.answer,
                 start,
             };
-            let outcome = match self.world.run(&mut watched, false) {
+            let is_first = self.answer.schedules == 0;
+            let done = self.world.run(&mut watched, is_first).and_then(|done| self.ran(done));
+            let goes_on = match done {
                 // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {
                     asked::heard();
                     (self.answer.stopped, self.answer.complete) = (Some(signal), false);
-                    break;
+                    false
                 }
-                outcome => outcome?,
+                goes_on => goes_on?,
             };
-            let goes_on = self.ran(outcome);
-            if let Some(way) = self.first.take()
-                && !self.world.compare(&way)?
-            {
-                complain("a copy of the program does not do the same: each run starts it anew");
-                self.start_again();
-                continue;
-            }
             if !goes_on {
                 break;
             }
@@ -166,20 +160,30 @@ impl<'a> Exploration<'a> {
     }
 
     /// One run has ended. False: there is no other to be tried.
-    fn ran(&mut self, outcome: Outcome) -> bool {
+    fn ran(&mut self, outcome: Outcome) -> Result<bool> {
         if std::mem::take(&mut self.world.starts_again) {
             self.start_again();
-            return true;
+            return Ok(true);
         }
+        let goes_on = self.counted(outcome);
+        let Some(first) = self.first.take().filter(|_| goes_on) else { return Ok(goes_on) };
+        if !self.world.copies_do_the_same_as(&first)? {
+            complain("a copy of the program does not do the same: each run starts it anew");
+        }
+        Ok(true)
+    }
+
+    fn counted(&mut self, outcome: Outcome) -> bool {
         if !self.search.diverged {
             self.again = 0;
             if !outcome.dropped {
                 match self.search.counts(!outcome.over) {
                     Counts::New(preemptions, way) => {
+                        let outcome = Outcome { preemptions, way, ..outcome };
                         if self.answer.schedules == 0 {
-                            self.first = Some(way.clone());
+                            self.first = Some(outcome.clone());
                         }
-                        self.count(Outcome { preemptions, way, ..outcome }, 1);
+                        self.count(outcome, 1);
                     }
                     Counts::Before => self.count(outcome, 0),
                 }

@@ -74,8 +74,6 @@ pub struct World {
     /// What was asked for, beyond findings.
     asked: Asked,
     clock: Clock,
-    /// That was tried.
-    is_held: bool,
     /// What time it is for them there.
     held_clock: Clock,
     /// One of these was found out: all orders so far were of less than there is.
@@ -92,7 +90,7 @@ pub struct Asked {
 }
 
 /// How a run went.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
     pub findings: Vec<Finding>,
     /// How each process ended, in the order of their births: `0`, `1`, `SIGTERM`, `lives`.
@@ -123,7 +121,6 @@ impl World {
             held_clock: Clock::start(),
             clock: Clock::start(),
             held: vec![],
-            is_held: false,
             ids: Ids::default(),
             sleepers_matter: false,
             rows_matter: false,
@@ -153,51 +150,52 @@ impl World {
         self.room.starts
     }
 
-    /// Can runs be copies of programs that are held after their start? The first time they are started, and
-    /// held where that can be.
-    fn can_copy(&mut self) -> Result<bool> {
-        if !std::mem::replace(&mut self.is_held, true) && self.room.next_number(room::HELD)? {
-            let mut moves = Moves { all: Programs::new(self, false) };
-            moves.all.copied_as = Some(room::first_pid(0));
-            let started = moves.until_they_are_known(room::HELD);
-            let taken = if started.is_ok() { moves.take() } else { None };
-            let clock = moves.all.clock.clone();
-            moves.all.clear()?;
-            started?;
-            self.held_clock = clock;
-            let taken = taken.into_iter().flatten().zip(room::first_pid(0)..);
-            for ((thread, entry, number_at), number) in taken {
-                self.held.extend(Held::hold(&self.room, thread, &entry, (number_at, number))?);
-            }
-            if self.held.len() < self.programs {
-                self.held.clear();
-            }
-            self.room.renew()?;
+    /// Starts the programs once more and holds them, if that can be: from now on runs are copies of them.
+    /// Does a copy go the same way as this run, in which they were started? If not, each run starts them.
+    pub fn copies_do_the_same_as(&mut self, first: &Outcome) -> Result<bool> {
+        if self.held.is_empty() {
+            self.hold()?;
         }
-        Ok(!self.held.is_empty())
-    }
-
-    /// Does a copy go the same way as a program that is started for this run alone? If not, from now on
-    /// each run starts them.
-    pub fn compare(&mut self, way: &[Mover]) -> Result<bool> {
         if self.held.is_empty() {
             return Ok(true);
         }
-        let copied = self.run_by(&mut Way::new(way), true, true)?;
-        let started = self.run_by(&mut Way::new(way), true, false)?;
-        let done = |told: &Line| match &told.moment {
-            Moment::Call { call, .. } => (told.letter, told.pid, call.number, call.result),
-            _ => (told.letter, told.pid, -1, None),
+        let copied = self.run_by(&mut Way::new(&first.way), true, true)?;
+        let made = |told: &Line| match &told.moment {
+            Moment::Call { call, .. } => Some((told.letter, told.pid, call.number, call.result)),
+            _ => None,
         };
         let [copy, start] =
-            [&copied, &started].map(|one| one.story.iter().map(done).collect::<Vec<_>>());
-        let same = start.ends_with(&copy)
-            && copied.ends == started.ends
-            && copied.printed == started.printed;
+            [&copied, first].map(|one| one.story.iter().filter_map(made).collect::<Vec<_>>());
+        // What it did before it was held is not told of a copy.
+        let same =
+            start.ends_with(&copy) && copied.ends == first.ends && copied.printed == first.printed;
         if !same {
             self.held.clear();
         }
         Ok(same)
+    }
+
+    fn hold(&mut self) -> Result<()> {
+        self.room.renew()?;
+        if !self.room.next_number(room::HELD)? {
+            return Ok(());
+        }
+        let mut moves = Moves { all: Programs::new(self, false) };
+        moves.all.copied_as = Some(room::first_pid(0));
+        let started = moves.until_they_are_known(room::HELD);
+        let taken = if started.is_ok() { moves.take() } else { None };
+        let clock = moves.all.clock.clone();
+        moves.all.clear()?;
+        started?;
+        self.held_clock = clock;
+        let taken = taken.into_iter().flatten().zip(room::first_pid(0)..);
+        for ((thread, entry, number_at), number) in taken {
+            self.held.extend(Held::hold(&self.room, thread, &entry, (number_at, number))?);
+        }
+        if self.held.len() < self.programs {
+            self.held.clear();
+        }
+        Ok(())
     }
 
     fn run_once(
@@ -208,7 +206,6 @@ impl World {
         first_pid: i32,
     ) -> Result<Outcome> {
         self.room.renew()?;
-        let copies = by_copy && self.can_copy()?;
         let mut run = Run {
             moves: Moves { all: Programs::new(self, tell) },
             outcome: Outcome::default(),
@@ -218,7 +215,7 @@ impl World {
             states: HashSet::new(),
         };
         run.outcome.schedule.sleeps = run.moves.all.world.sleepers_matter;
-        let started = match copies {
+        let started = match by_copy && !run.moves.all.world.held.is_empty() {
             true => run.moves.copy(first_pid),
             false => run.moves.start(first_pid),
         };
