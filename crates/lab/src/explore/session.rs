@@ -126,8 +126,7 @@ impl<'a> Exploration<'a> {
                 answer: &self.answer,
                 start,
             };
-            let is_first = self.answer.schedules == 0;
-            let done = self.world.run(&mut watched, is_first).and_then(|done| self.ran(done));
+            let done = self.world.run(&mut watched, false).and_then(|done| self.ran(done));
             let goes_on = match done {
                 // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {

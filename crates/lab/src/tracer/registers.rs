@@ -25,6 +25,20 @@ pub const ARCH: u32 = 0;
 pub const FOREIGN: u64 = if cfg!(target_arch = "x86_64") { 0x4000_0000 } else { 0 };
 
 /// A call's number that is no call: the kernel does nothing and answers ENOSYS.
+/// All registers that [`digest`] leaves out, those of floating point and of vectors.
+pub fn wide(thread: &Stopped) -> Vec<u8> {
+    #[cfg(target_arch = "x86_64")]
+    const SET: usize = 0x202; // NT_X86_XSTATE
+    #[cfg(not(target_arch = "x86_64"))]
+    const SET: usize = 2; // NT_PRFPREG
+    let mut bytes = vec![0_u8; 16 << 10];
+    let mut place = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: the kernel writes as many bytes as the vector says, and then into the vector how many.
+    let done = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, thread.tid(), SET, &raw mut place) };
+    bytes.truncate(if done == -1 { 0 } else { place.iov_len });
+    bytes
+}
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const NO_CALL: u64 = u64::MAX;
 

@@ -26,6 +26,8 @@ pub enum How {
     Cont,
     /// The same, and at the next entry to or exit from a call.
     Syscall,
+    /// One instruction, which a SIGTRAP reports.
+    Step,
     /// It stays stopped with its process; [`super::Stop::Started`] reports the end of that.
     Listen,
 }
@@ -47,6 +49,7 @@ impl Stopped {
         let request = match how {
             How::Cont => libc::PTRACE_CONT,
             How::Syscall => libc::PTRACE_SYSCALL,
+            How::Step => libc::PTRACE_SINGLESTEP,
             How::Listen => libc::PTRACE_LISTEN,
         };
         unless_killed(number(request, self.0, signal as usize))?;

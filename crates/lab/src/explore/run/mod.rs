@@ -23,7 +23,7 @@ use super::printed::{Expected, Printed};
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
 use super::search::{Guide, Mover, Place, Way, cost};
-use super::verdict::{Finding, Line, Moment, Story};
+use super::verdict::{Finding, Moment, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -159,16 +159,11 @@ impl World {
         if self.held.is_empty() {
             return Ok(true);
         }
-        let copied = self.run_by(&mut Way::new(&first.way), true, true)?;
-        let made = |told: &Line| match &told.moment {
-            Moment::Call { call, .. } => Some((told.letter, told.pid, call.number, call.result)),
-            _ => None,
-        };
-        let [copy, start] =
-            [&copied, first].map(|one| one.story.iter().filter_map(made).collect::<Vec<_>>());
-        // What it did before it was held is not told of a copy.
-        let same =
-            start.ends_with(&copy) && copied.ends == first.ends && copied.printed == first.printed;
+        let copied = self.run_by(&mut Way::new(&first.way), false, true)?;
+        let same = !copied.dropped
+            && copied.schedule.to_string() == first.schedule.to_string()
+            && copied.ends == first.ends
+            && copied.printed == first.printed;
         if !same {
             self.held.clear();
         }

@@ -8,8 +8,6 @@
 //! into none, and the thread put back onto the instruction (`tracer::registers`): then the signal
 //! is delivered before the call, as it would have been.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use libc::{c_int, siginfo_t};
 
 use super::blocked::{self, waits_for};
@@ -24,6 +22,15 @@ use crate::explore::footprint::Footprint;
 use crate::explore::verdict::Moment;
 use crate::tracer::memory::private_state;
 use crate::tracer::{Entry, How, Stop, Stopped, fault, registers, sender};
+
+/// So often one that nobody else can change is found computing: we do not wait longer.
+const SPINS: u32 = 4000;
+/// So often one that others may wait for.
+const SPINS_BESIDE: u32 = 20;
+/// So far it is followed, to see whether it comes back to the same state; and at times farther.
+const STEPS: u32 = 200;
+const MANY_STEPS: u32 = 20_000;
+const FAR: u32 = 16;
 
 /// A result of a call that the kernel will make again.
 const RESTART: std::ops::RangeInclusive<i64> = -516..=-512;
@@ -196,13 +203,14 @@ impl Moves<'_> {
 
     /// Follows one until it is held, sleeps, or has ended.
     fn advance(&mut self, i: usize) -> Result<()> {
+        self.all.may_have_printed |= self.all.model.tasks[i].in_call;
         let done = self.follow(i);
         self.all.has_printed(i);
         done
     }
 
     fn follow(&mut self, i: usize) -> Result<()> {
-        let since = self.all.tracees.processor_time(i);
+        let mut since = self.all.tracees.processor_time(i);
         loop {
             let Some(heard) = self.next(i, since)? else {
                 self.all.model.tasks[i].state = State::Asleep;
@@ -212,6 +220,11 @@ impl Moves<'_> {
                 return Ok(());
             };
             let held = match heard {
+                Heard::Stop(Stop::Started) => {
+                    let held = self.stopped(i, Stop::Started)?;
+                    since = self.all.tracees.processor_time(i);
+                    held
+                }
                 Heard::Stop(stop) => self.stopped(i, stop)?,
                 Heard::End(death) => {
                     self.all.ended(i, death)?;
@@ -270,8 +283,7 @@ impl Moves<'_> {
                 self.all.tracees.go_on(i, How::Cont, 0)?;
             }
             Stop::Started if !std::mem::take(&mut self.all.model.tasks[i].interrupted) => {
-                self.spun(i)?;
-                return Ok(true);
+                return self.spun(i);
             }
             Stop::Group(_) => {
                 self.all.model.tasks[i].state = State::Stopped;
@@ -283,27 +295,76 @@ impl Moves<'_> {
         Ok(false)
     }
 
-    /// It used its time without a visible call: a loop, or a long computation.
-    fn spun(&mut self, i: usize) -> Result<()> {
+    /// It used its time without a visible call: it spins, or computes. One that spins comes into the very
+    /// state in which it was: nothing that it does by itself will end that, and its move is over. When it
+    /// is looked at does not matter. One that computes goes on; beside others that can move, for a while:
+    /// it may count its turns. True: its move is over.
+    fn spun(&mut self, i: usize) -> Result<bool> {
         let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
         let alone =
             others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
-        let thread = self.all.tracees.standing(i)?;
-        let mut hasher = DefaultHasher::new();
-        registers::digest(thread).unwrap_or(0).hash(&mut hasher);
-        private_state(thread.tid()).hash(&mut hasher);
+        let times = self.all.model.tasks[i].looks.at_memory();
+        let steps = if alone && times.is_multiple_of(FAR) { MANY_STEPS } else { STEPS };
+        let Some(circles) = self.circles(i, steps)? else { return Ok(false) };
+        if !circles && times < (if alone { SPINS } else { SPINS_BESIDE }) {
+            self.all.tracees.go_on(i, How::Cont, 0)?;
+            return Ok(false);
+        }
         let task = &mut self.all.model.tasks[i];
         task.state = State::Start;
-        let spin = task.looks.at_memory(hasher.finish(), alone);
-        if spin.new {
+        if task.looks.spins() {
             self.all.narrator.tell(&self.all.model, i, Moment::Spins);
         }
-        if spin.for_ever {
+        if circles && alone {
             self.all.judge.endless(&self.all.model, i);
-        } else if spin.too_long {
+        } else if alone {
             self.all.judge.not_judged("it computes for too long without a call");
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Does it come back to where it is, with all of its registers and all of its memory as they were,
+    /// within so many steps? `None`: something else has come, which is put back.
+    fn circles(&mut self, i: usize, steps: u32) -> Result<Option<bool>> {
+        let Some(()) = self.step(i)? else { return Ok(None) };
+        let start = self.digest(i)?;
+        for turn in 1..steps {
+            let Some(()) = self.step(i)? else { return Ok(None) };
+            if self.digest(i)? != start {
+                continue;
+            }
+            let before = self.whole_state(i)?;
+            for _ in 0..turn {
+                let Some(()) = self.step(i)? else { return Ok(None) };
+            }
+            return Ok(Some(self.whole_state(i)? == before));
+        }
+        Ok(Some(false))
+    }
+
+    fn step(&mut self, i: usize) -> Result<Option<()>> {
+        self.all.tracees.go_on(i, How::Step, 0)?;
+        match self.all.tracees.wait(i)? {
+            Heard::Stop(Stop::Signal(info))
+                if info.si_signo == libc::SIGTRAP && info.si_code == libc::TRAP_TRACE =>
+            {
+                Ok(Some(()))
+            }
+            other => {
+                self.all.tracees.put_back(i, other);
+                Ok(None)
+            }
+        }
+    }
+
+    fn digest(&mut self, i: usize) -> Result<u64> {
+        registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))
+    }
+
+    fn whole_state(&mut self, i: usize) -> Result<(u64, Vec<u8>, u64)> {
+        let digest = self.digest(i)?;
+        let thread = self.all.tracees.standing(i)?;
+        Ok((digest, registers::wide(thread), private_state(thread.tid())))
     }
 
     fn hold(&mut self, i: usize, entry: Entry) {

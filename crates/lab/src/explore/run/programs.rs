@@ -38,6 +38,8 @@ pub struct Programs<'a> {
     /// They are to be copied: the first thread of each learns the number that its copies will have.
     pub copied_as: Option<i32>,
     pub printed: Printed,
+    /// A call was made since the last look that may have.
+    pub may_have_printed: bool,
 }
 
 impl<'a> Programs<'a> {
@@ -57,11 +59,15 @@ impl<'a> Programs<'a> {
             starting: false,
             copied_as: None,
             printed: Printed::default(),
+            may_have_printed: false,
         }
     }
 
     /// What is new in standard output and standard error was written by this one.
     pub fn has_printed(&mut self, i: usize) {
+        if !std::mem::take(&mut self.may_have_printed) {
+            return;
+        }
         let main = self.model.process(i).main;
         let id = self.model.tasks[main].id;
         if !self.printed.add(main, id, &mut self.world.room.streams) {
@@ -196,6 +202,7 @@ impl<'a> Programs<'a> {
             return Ok(());
         }
         let row = calls::known(&entry);
+        self.may_have_printed |= row.is_none_or(|row| row.touches == [Touch::Descriptor]);
         if row.is_some_and(|row| row.touches == [Touch::Closed]) {
             let tgid = self.model.process(i).tgid;
             self.model.forget_closed(Some((tgid, entry.args[0] as c_int)));

@@ -14,7 +14,7 @@ use crate::tracer::{Death, How, Running, Stop, Stopped, Tid, Told, Tracer, regis
 
 /// Processor time after which a program that makes no visible call is taken to be spinning: it is
 /// interrupted, and others may move. In nanoseconds.
-const SPIN: i64 = 6_000_000;
+const SPIN: i64 = 3_000_000;
 
 /// See the module. A thread is meant by its place, which is the same as its task's.
 #[derive(Default)]
