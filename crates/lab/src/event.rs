@@ -8,7 +8,7 @@ use libc::c_int;
 use nix::errno::Errno;
 use serde::{Serialize, Serializer};
 use sysv::spell::SHM_DEST;
-use sysv::tables::Kind;
+use sysv::tables::{self, Kind};
 
 /// One event, in the lane of the thread that it happened to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -388,6 +388,26 @@ pub struct Row {
 }
 
 impl Row {
+    /// One of /proc/sysvipc.
+    pub fn of(kind: Kind, row: &tables::Row) -> Row {
+        let number = |name: &str| Some(row.get(name) as u64);
+        let pid = |name: &str| Some(row.get(name) as i32);
+        let (shm, msg, sem) = (kind == Kind::Shm, kind == Kind::Msg, kind == Kind::Sem);
+        Row {
+            key: row.key(),
+            perms: row.get("perms") as u32,
+            uid: row.get("uid") as u32,
+            cuid: row.get("cuid") as u32,
+            size: number("size").filter(|_| shm),
+            nattch: number("nattch").filter(|_| shm),
+            cpid: pid("cpid").filter(|_| shm),
+            lpid: pid("lpid").filter(|_| shm),
+            qnum: number("qnum").filter(|_| msg),
+            cbytes: number("cbytes").filter(|_| msg),
+            nsems: number("nsems").filter(|_| sem),
+        }
+    }
+
     /// Was this segment removed, and waits for its last detach?
     pub fn goes_with_last_detach(&self) -> bool {
         self.perms & SHM_DEST != 0

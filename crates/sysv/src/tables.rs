@@ -6,7 +6,7 @@ use crate::look::{self, needed, text_if_allowed};
 use crate::spell::SHM_DEST;
 
 /// The three kinds of System V objects, named as in /proc/sysvipc.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Kind {
     Shm,

@@ -128,16 +128,25 @@ pub struct Printed {
 }
 
 impl Printed {
-    /// After a move of this process. False: it is more than is kept.
-    pub fn add(&mut self, letter: usize, id: u32, streams: &mut Streams) -> bool {
-        for (stream, bytes) in streams.news() {
-            self.len += bytes.len();
+    /// After a move of this process: what is new.
+    pub fn add(&mut self, letter: usize, id: u32, streams: &mut Streams) -> Vec<Piece> {
+        let piece = |(stream, bytes)| Piece { letter, id, stream, bytes };
+        let new: Vec<Piece> = streams.news().map(piece).collect();
+        for piece in &new {
+            self.len += piece.bytes.len();
             match self.pieces.last_mut() {
-                Some(last) if (last.id, last.stream) == (id, stream) => last.bytes.extend(bytes),
-                _ => self.pieces.push(Piece { letter, id, stream, bytes }),
+                Some(last) if (last.id, last.stream) == (id, piece.stream) => {
+                    last.bytes.extend(&piece.bytes)
+                }
+                _ => self.pieces.push(piece.clone()),
             }
         }
-        self.len <= MOST
+        new
+    }
+
+    /// It is more than is kept.
+    pub fn is_too_much(&self) -> bool {
+        self.len > MOST
     }
 
     /// The kernel keeps the time of day at which a segment was attached, and a program may print it: one that

@@ -23,6 +23,7 @@
 
 use super::footprint::Footprint;
 
+pub mod graph;
 mod place;
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,9 @@ use std::fmt;
 use libc::c_int;
 pub use sysv::tables::Kind;
 
-use super::printed::{Difference, quoted};
+use super::printed::{Difference, Piece, quoted};
 use super::schedule::letter;
-use crate::event::Call;
+use crate::event::{Call, Row};
 use crate::syscalls;
 use crate::tracer::names;
 
@@ -238,3 +238,28 @@ pub enum Passed {
 
 /// A run, line by line.
 pub type Story = Vec<Line>;
+
+/// A move of a run.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Where it begins in the story.
+    pub at: usize,
+    /// Who moves, and who else could have.
+    pub chosen: usize,
+    pub could: Vec<Could>,
+    /// The rows of the kernel's tables that it has changed: as they were, and as they are.
+    pub rows: Vec<(Kind, i32, [Option<Row>; 2])>,
+    /// What it has printed.
+    pub printed: Vec<Piece>,
+}
+
+/// One that can move.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Could {
+    /// Its place among those that were born.
+    pub letter: usize,
+    /// Not it, but time, for it.
+    pub time: bool,
+    /// The call that it is about to make.
+    pub call: Option<String>,
+}

@@ -193,7 +193,7 @@ impl Objects {
             let row = tables::row(kind, id)?;
             // Removed and made again meanwhile, it has another key or an older owner.
             let same = row.key() == key || row.key() == 0;
-            same.then(|| Left { kind, id, row: from_table(kind, &row) })
+            same.then(|| Left { kind, id, row: Row::of(kind, &row) })
         });
         let mut left: Vec<_> = still.collect();
         left.dedup_by_key(|one| (one.kind, one.id));
@@ -238,29 +238,9 @@ fn segment(shmid: c_int) -> Option<Stat> {
         }
         Err(Errno::EACCES) => {
             let row = tables::segment(shmid)?;
-            Some(Stat { ctime: row.get("ctime"), row: from_table(Kind::Shm, &row) })
+            Some(Stat { ctime: row.get("ctime"), row: Row::of(Kind::Shm, &row) })
         }
         Err(_) => None,
-    }
-}
-
-/// A row of /proc/sysvipc.
-pub fn from_table(kind: Kind, row: &tables::Row) -> Row {
-    let number = |name: &str| Some(row.get(name) as u64);
-    let pid = |name: &str| Some(row.get(name) as i32);
-    let (shm, msg, sem) = (kind == Kind::Shm, kind == Kind::Msg, kind == Kind::Sem);
-    Row {
-        key: row.key(),
-        perms: row.get("perms") as u32,
-        uid: row.get("uid") as u32,
-        cuid: row.get("cuid") as u32,
-        size: number("size").filter(|_| shm),
-        nattch: number("nattch").filter(|_| shm),
-        cpid: pid("cpid").filter(|_| shm),
-        lpid: pid("lpid").filter(|_| shm),
-        qnum: number("qnum").filter(|_| msg),
-        cbytes: number("cbytes").filter(|_| msg),
-        nsems: number("nsems").filter(|_| sem),
     }
 }
 

@@ -9,9 +9,10 @@ use sysv::process::mappings;
 use sysv::tables::{self, Kind};
 
 use super::books::Books;
-use super::objects::{Objects, from_table};
+use super::objects::Objects;
 use super::process::{Process, mapped_segments};
 use super::signals;
+use crate::event::Row;
 use crate::syscalls::world::{Attached, Caller, Found, Mutex, Removed, Source, World};
 use crate::tracer::Tid;
 use crate::tracer::memory::record;
@@ -38,7 +39,7 @@ impl Here<'_> {
         let maker = self.objects.maker(kind, id).map(String::from);
         Found {
             id,
-            row: from_table(kind, row),
+            row: Row::of(kind, row),
             groups: [row.get("gid") as u32, row.get("cgid") as u32],
             maker: maker.unwrap_or_else(|| match row.find("cpid") {
                 Some(pid) => self.books.who(pid as i32),

@@ -23,7 +23,7 @@ use super::printed::{Expected, Printed};
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
 use super::search::{Guide, Mover, Place, Way, cost};
-use super::verdict::{Finding, Moment, Story};
+use super::verdict::{Finding, Moment, Step, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -35,6 +35,7 @@ mod looks;
 mod model;
 mod moves;
 mod programs;
+mod spins;
 mod story;
 mod timers;
 mod touched;
@@ -46,6 +47,7 @@ use judge::Judge;
 use model::{Ids, Model, State};
 use moves::Moves;
 use programs::Programs;
+use story::Narrator;
 use tracees::Tracees;
 
 /// A run with more moves than this is not seen to its end.
@@ -107,8 +109,9 @@ pub struct Outcome {
     /// The guide let go of it.
     pub dropped: bool,
     pub printed: Printed,
-    /// What happened, if that was asked for.
+    /// What happened, if that was asked for, and move by move.
     pub story: Story,
+    pub steps: Vec<Step>,
 }
 
 impl World {
@@ -225,8 +228,8 @@ impl World {
         {
             findings.push(Finding::Prints { difference });
         }
-        let story = narrator.story;
-        Ok(Outcome { findings, ends, over, not_judged, story, printed, ..run.outcome })
+        let Narrator { story, steps, .. } = narrator;
+        Ok(Outcome { findings, ends, over, not_judged, story, steps, printed, ..run.outcome })
     }
 }
 
@@ -281,6 +284,9 @@ impl Run<'_> {
             };
             let idle = self.is_idle();
             self.note_choice(&place, chosen);
+            let Programs { narrator, model, .. } = &mut self.moves.all;
+            let could = candidates.iter().map(|one| (one.task, one.mover.time));
+            narrator.moves(model, could, chosen);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
             self.look_at_progress(candidates[chosen], candidates.len(), idle);
@@ -393,6 +399,7 @@ impl Run<'_> {
             false => {}
         }
         touched.memory(model, task);
+        self.moves.all.narrator.has_moved(&self.moves.all.model);
         self.last = Some(mover);
         Ok(())
     }

@@ -70,7 +70,9 @@ impl<'a> Programs<'a> {
         }
         let main = self.model.process(i).main;
         let id = self.model.tasks[main].id;
-        if !self.printed.add(main, id, &mut self.world.room.streams) {
+        let new = self.printed.add(main, id, &mut self.world.room.streams);
+        self.narrator.prints(new);
+        if self.printed.is_too_much() {
             self.judge.not_judged("it prints more than the explorer keeps");
         }
     }

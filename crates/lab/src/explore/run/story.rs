@@ -1,8 +1,13 @@
 //! The story of a run, if it is wanted.
 
-use super::model::Model;
-use crate::event::Call;
-use crate::explore::verdict::{Line, Moment, Story};
+use std::collections::{BTreeMap, BTreeSet};
+
+use sysv::tables::{self, Kind};
+
+use super::model::{Model, State};
+use crate::event::{Call, Row};
+use crate::explore::printed::Piece;
+use crate::explore::verdict::{Could, Line, Moment, Step, Story};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
 
@@ -10,12 +15,15 @@ use crate::tracer::{Entry, Tid};
 pub struct Narrator {
     pub wanted: bool,
     pub story: Story,
+    pub steps: Vec<Step>,
+    /// The kernel's tables after the last move.
+    rows: BTreeMap<(Kind, i32), Row>,
 }
 
 impl Narrator {
     /// One that records if that is wanted.
     pub fn new(wanted: bool) -> Narrator {
-        Narrator { wanted, story: vec![] }
+        Narrator { wanted, story: vec![], steps: vec![], rows: BTreeMap::new() }
     }
 
     /// Something happens to a thread.
@@ -24,6 +32,59 @@ impl Narrator {
             let (letter, pid) = (i, model.pid(i));
             self.story.push(Line { letter, pid, moment });
         }
+    }
+
+    /// One of these moves now.
+    pub fn moves(
+        &mut self,
+        model: &Model,
+        could: impl Iterator<Item = (usize, bool)>,
+        chosen: usize,
+    ) {
+        if !self.wanted {
+            return;
+        }
+        let one = |(letter, time): (usize, bool)| {
+            let task = &model.tasks[letter];
+            let entry = task.entry.filter(|_| !time && task.state == State::Before);
+            let call = entry.map(|entry| decode::enter(task.tid, &entry).line());
+            Could { letter, time, call }
+        };
+        let (at, could) = (self.story.len(), could.map(one).collect());
+        self.steps.push(Step { at, chosen, could, rows: vec![], printed: vec![] });
+    }
+
+    /// This was printed in the move.
+    pub fn prints(&mut self, new: Vec<Piece>) {
+        if let Some(step) = self.steps.last_mut() {
+            step.printed.extend(new);
+        }
+    }
+
+    /// The move is over: which rows have changed? Processes have the numbers that they have in the room.
+    pub fn has_moved(&mut self, model: &Model) {
+        let Some(step) = self.steps.last_mut() else { return };
+        let number = |pid: &mut Option<i32>| {
+            let known = pid.and_then(|tgid| model.with_tgid(tgid));
+            *pid = known.map(|process| model.processes[process].pid).or(*pid);
+        };
+        let mut now = BTreeMap::new();
+        for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
+            for row in tables::table(kind) {
+                let mut known = Row::of(kind, &row);
+                number(&mut known.cpid);
+                number(&mut known.lpid);
+                now.insert((kind, row.id() as i32), known);
+            }
+        }
+        let all: BTreeSet<_> = self.rows.keys().chain(now.keys()).copied().collect();
+        for key in all {
+            let both = [self.rows.get(&key).cloned(), now.get(&key).cloned()];
+            if both[0] != both[1] {
+                step.rows.push((key.0, key.1, both));
+            }
+        }
+        self.rows = now;
     }
 
     /// A call that is about to be made, spelled.

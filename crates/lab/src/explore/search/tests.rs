@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::graph::Graph;
 use super::*;
 use crate::explore::footprint::Thing;
 
@@ -97,6 +98,10 @@ impl Machine<'_> {
         }
         for (thing, write) in self.op(i).map_or(vec![], touches) {
             if write { touched.writes(thing) } else { touched.reads(thing) }
+        }
+        // It sleeps until so long after now.
+        if matches!(self.op(i), Some(Op::Sleep(_) | Op::TimedWait(_))) {
+            touched.reads(Thing::Time);
         }
         let stays = matches!(self.op(i), Some(Op::Sleep(_)))
             || matches!(self.op(i), Some(Op::Wait(s) | Op::TimedWait(s)) if self.sems[s] == 0);
@@ -253,6 +258,25 @@ fn ends_within(programs: &[Vec<Op>], bound: Bound, reduce: bool, most: usize) ->
     }
 }
 
+/// Every end of the graph, and how many orders it has.
+fn ends_of_graph(programs: &[Vec<Op>], bound: Bound) -> (BTreeSet<End>, f64) {
+    let mut graph = Graph::new(bound);
+    let mut ends: Vec<End> = vec![];
+    loop {
+        let end = run(programs, &mut graph).map(|end| {
+            ends.iter().position(|known| *known == end).unwrap_or_else(|| {
+                ends.push(end);
+                ends.len() - 1
+            })
+        });
+        if !graph.ran(end, |_| 0) {
+            assert_eq!(graph.unstable, 0);
+            let orders = graph.orders(ends.len());
+            return (ends.into_iter().collect(), orders[0].iter().sum());
+        }
+    }
+}
+
 #[test]
 fn all_orders_of_two_by_two() {
     let two = vec![Op::Store(0), Op::Store(0)];
@@ -383,7 +407,13 @@ proptest! {
         prop_assume!(every.is_some());
         let (all, runs, _) = every.unwrap_or_default();
         let (found, _, counted) = ends(&programs, bound, true);
-        prop_assert_eq!(found, all);
+        prop_assert_eq!(&found, &all);
         prop_assert!(counted <= runs);
+        if bound == Bound::Unbounded {
+            let (ends, orders) = ends_of_graph(&programs, bound);
+            prop_assert_eq!(&ends, &all);
+            // Each order is one path through the graph.
+            prop_assert_eq!(orders, runs as f64);
+        }
     }
 }

@@ -1,0 +1,94 @@
+//! One that makes no call for a while: does it wait for memory to change, or does it compute? A clock only
+//! says when to look.
+
+use super::Result;
+use super::model::State;
+use super::moves::Moves;
+use super::tracees::Heard;
+use crate::explore::Trouble;
+use crate::explore::verdict::Moment;
+use crate::tracer::memory::private_state;
+use crate::tracer::{How, Stop, registers};
+
+/// So often one that nobody else can change is found computing: we do not wait longer.
+const SPINS: u32 = 4000;
+/// So often one that others may wait for.
+const SPINS_BESIDE: u32 = 20;
+/// So far it is followed, to see whether it comes back to the same state; and at times farther.
+const STEPS: u32 = 200;
+const MANY_STEPS: u32 = 20_000;
+const FAR: u32 = 16;
+
+impl Moves<'_> {
+    /// It used its time without a visible call: it spins, or computes. One that spins comes into the very
+    /// state in which it was: nothing that it does by itself will end that, and its move is over. When it
+    /// is looked at does not matter. One that computes goes on; beside others that can move, for a while:
+    /// it may count its turns. True: its move is over.
+    pub fn spun(&mut self, i: usize) -> Result<bool> {
+        let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
+        let alone =
+            others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
+        let times = self.all.model.tasks[i].looks.at_memory();
+        let steps = if alone && times.is_multiple_of(FAR) { MANY_STEPS } else { STEPS };
+        let Some(circles) = self.circles(i, steps)? else { return Ok(false) };
+        if !circles && times < (if alone { SPINS } else { SPINS_BESIDE }) {
+            self.all.tracees.go_on(i, How::Cont, 0)?;
+            return Ok(false);
+        }
+        let task = &mut self.all.model.tasks[i];
+        task.state = State::Start;
+        if task.looks.spins() {
+            self.all.narrator.tell(&self.all.model, i, Moment::Spins);
+        }
+        if circles && alone {
+            self.all.judge.endless(&self.all.model, i);
+        } else if alone {
+            self.all.judge.not_judged("it computes for too long without a call");
+        }
+        Ok(true)
+    }
+
+    /// Does it come back to where it is, with all of its registers and all of its memory as they were,
+    /// within so many steps? `None`: something else has come, which is put back.
+    fn circles(&mut self, i: usize, steps: u32) -> Result<Option<bool>> {
+        let Some(()) = self.step(i)? else { return Ok(None) };
+        let start = self.digest(i)?;
+        for turn in 1..steps {
+            let Some(()) = self.step(i)? else { return Ok(None) };
+            if self.digest(i)? != start {
+                continue;
+            }
+            let before = self.whole_state(i)?;
+            for _ in 0..turn {
+                let Some(()) = self.step(i)? else { return Ok(None) };
+            }
+            return Ok(Some(self.whole_state(i)? == before));
+        }
+        Ok(Some(false))
+    }
+
+    fn step(&mut self, i: usize) -> Result<Option<()>> {
+        self.all.tracees.go_on(i, How::Step, 0)?;
+        match self.all.tracees.wait(i)? {
+            Heard::Stop(Stop::Signal(info))
+                if info.si_signo == libc::SIGTRAP && info.si_code == libc::TRAP_TRACE =>
+            {
+                Ok(Some(()))
+            }
+            other => {
+                self.all.tracees.put_back(i, other);
+                Ok(None)
+            }
+        }
+    }
+
+    fn digest(&mut self, i: usize) -> Result<u64> {
+        registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))
+    }
+
+    fn whole_state(&mut self, i: usize) -> Result<(u64, Vec<u8>, u64)> {
+        let digest = self.digest(i)?;
+        let thread = self.all.tracees.standing(i)?;
+        Ok((digest, registers::wide(thread), private_state(thread.tid())))
+    }
+}
