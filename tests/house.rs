@@ -36,14 +36,15 @@ fn everybody_imports_what_lies_below() {
 }
 
 /// A folder or file of the tool, and what it may import of the others.
-const TOOL: [(&str, &[&str]); 8] = [
+const TOOL: [(&str, &[&str]); 9] = [
     ("asked.rs", &[]),
     ("event.rs", &[]),
     ("tracer", &["asked", "tracer"]),
     ("syscalls", &["event", "tracer", "syscalls"]),
     ("view", &["event", "view"]),
     ("trace", &["asked", "event", "tracer", "syscalls", "view", "trace"]),
-    ("explore", &["asked", "event", "tracer", "syscalls", "view", "explore"]),
+    ("tree", &["view", "tree"]),
+    ("explore", &["asked", "event", "tracer", "syscalls", "view", "tree", "explore"]),
     ("doctor.rs", &["asked", "syscalls", "tracer", "view"]),
 ];
 

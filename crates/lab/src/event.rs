@@ -111,6 +111,13 @@ pub enum What {
         before: Option<Row>,
         after: Option<Row>,
     },
+    /// `lab explore`: this one moves now. `taken`: from one that could have gone on. `time`: not it, but
+    /// time, which ends its sleep. `could`: all that could have moved.
+    Move { taken: bool, time: bool, could: Vec<Could> },
+    /// `lab explore`: what the passing of time has done.
+    Time { passed: Passed },
+    /// `lab explore`: it makes no call and waits for memory to change.
+    Spins,
     /// The process or thread has ended by itself.
     Exit { code: i32 },
     /// A signal has killed it.
@@ -124,6 +131,31 @@ pub enum What {
     },
     /// The end of the trace: how many events of each kind it has shown.
     Summary { processes: u64, threads: u64, calls: u64, signals: u64, left: u64 },
+}
+
+/// One that can move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Could {
+    /// Its lane.
+    pub who: Rc<str>,
+    /// Not it, but time, for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub time: bool,
+    /// The call that it is about to make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+}
+
+/// What the passing of time does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passed {
+    /// A sleep or a wait has reached its limit.
+    Wait,
+    /// An alarm has gone off.
+    Alarm,
+    /// Another timer has.
+    Timer,
 }
 
 /// `shm`, `msg`, `sem`.

@@ -10,6 +10,7 @@
 //! | [`trace`] | `lab trace`: all processes run, and everything is shown |
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
+//! | [`tree`] | every place of a program, as a file: written by the one, read by others |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ mod explore;
 mod syscalls;
 mod trace;
 mod tracer;
+mod tree;
 mod view;
 
 /// Watches any program from outside: its System V IPC calls, its signals and its waits
@@ -39,6 +41,7 @@ enum Verb {
     Trace(trace::Trace),
     /// Try every order in which the calls of a program's processes can happen
     Explore(explore::Options),
+    Tree(tree::Options),
     /// Say what this machine allows, what that means, and how to mend it
     Doctor,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     match Arguments::try_parse().map(|arguments| arguments.what) {
         Ok(Verb::Trace(trace)) => trace::run(&trace),
         Ok(Verb::Explore(options)) => explore::explore(&options),
+        Ok(Verb::Tree(options)) => tree::run(&options),
         Ok(Verb::Doctor) => doctor::run(),
         Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             // If this fails, there is no place left for a message; the same holds below.

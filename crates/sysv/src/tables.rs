@@ -97,7 +97,16 @@ impl Row {
 
 /// The kernel's table of one kind, whole. Every user may read it, unlike IPC_STAT; 20 us a read.
 pub fn table(kind: Kind) -> Vec<Row> {
-    let text = needed(&format!("/proc/sysvipc/{}", kind.name()));
+    rows(&text(kind))
+}
+
+/// The same, as the kernel spells it.
+pub fn text(kind: Kind) -> String {
+    needed(&format!("/proc/sysvipc/{}", kind.name()))
+}
+
+/// The rows of such a text.
+pub fn rows(text: &str) -> Vec<Row> {
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
     let pair = |(name, word): (&&str, &str)| {

@@ -17,8 +17,8 @@ use super::printed::is_printed;
 use crate::event::Action;
 use crate::syscalls;
 use crate::syscalls::cells::{
-    Addressee, CallRow, Changes, Follow, LetsIn, Object, Point, Question, Since, Sleep, TimeLimit,
-    Unit,
+    Addressee, CallRow, Changes, Follow, LetsIn, Object, Point, Question, Shown, Since, Sleep,
+    TimeLimit, Unit,
 };
 use crate::tracer::memory::{record, records, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
@@ -212,6 +212,14 @@ pub fn only_looks(tid: Tid, entry: &Entry) -> bool {
         Some(Point::Read | Point::Close) => is_file(),
         _ => false,
     }
+}
+
+/// Is it beside the point of a story: it looks at files, or sets what a signal does that nobody sends?
+pub fn is_aside(tid: Tid, entry: &Entry) -> bool {
+    let row = known(entry);
+    let unseen = row.is_some_and(|row| row.shown == Shown::Handlers)
+        && !syscalls::handler_is_seen(entry.args[0] as c_int);
+    unseen || only_looks(tid, entry)
 }
 
 /// Must its end be seen? Not if the call cannot sleep and only the caller needs its result.

@@ -19,9 +19,12 @@
 //! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
+//! | [`events`] | a run as events, as `lab trace` has them |
+//! | [`mapped`] | every place of the program, for `--tree` |
 //! | [`fold`] | a long story, without its repetitions |
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -32,10 +35,14 @@ mod calls;
 #[cfg(target_arch = "x86_64")]
 mod cause;
 #[cfg(target_arch = "x86_64")]
+mod events;
+#[cfg(target_arch = "x86_64")]
 mod fold;
 mod footprint;
 #[cfg(target_arch = "x86_64")]
 mod held;
+#[cfg(target_arch = "x86_64")]
+mod mapped;
 #[cfg(target_arch = "x86_64")]
 mod outcomes;
 #[cfg(target_arch = "x86_64")]
@@ -87,9 +94,13 @@ pub struct Options {
     /// Also tell apart how the output of several processes interleaves
     #[arg(long)]
     interleaving: bool,
-    /// One JSON object a line
+    /// One JSON object a line (notes/events.md)
     #[arg(long)]
     json: bool,
+    /// Also write every place that the orders lead to, and every choice there, for others to read
+    /// (notes/events.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "delays", "first"])]
+    tree: Option<PathBuf>,
     /// Another program that runs at the same time; may be given again
     #[arg(long = "and", value_name = "OTHER COMMAND", value_parser = words)]
     others: Vec<Words>,

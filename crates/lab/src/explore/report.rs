@@ -5,6 +5,7 @@ use std::io::Write;
 use colored::{Color, Colorize};
 use serde_json::json;
 
+use super::events;
 use super::outcomes::{self, Counted, Outcomes};
 use super::printed::Piece;
 use super::run::Outcome;
@@ -13,6 +14,7 @@ use super::search::Bound;
 use super::verdict::{Finding, Line, Moment, Passed};
 use super::{Options, Result, Trouble, cause, fold};
 use crate::tracer::names;
+use crate::tree::Tree;
 use crate::view::columns_of;
 use crate::view::text::wrap;
 
@@ -59,6 +61,10 @@ const TIE: char = '\u{a0}';
 /// A sentence is at most so wide.
 const PAGE: usize = 80;
 
+/// The first line of `--json` says what it is. notes/events.md
+const FORMAT: &str = "lab-run";
+const VERSION: u64 = 1;
+
 /// The width of standard output; without a terminal and without COLUMNS a call is one line.
 fn columns() -> Option<usize> {
     columns_of(libc::STDOUT_FILENO)
@@ -80,7 +86,8 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
             _ => None,
         };
         let line = json!({
-            "event": "explored", "schedules": answer.schedules, "runs": answer.runs,
+            "event": "explored", "format": FORMAT, "version": VERSION,
+            "schedules": answer.schedules, "runs": answer.runs,
             "starts": answer.starts,
             "seconds": answer.seconds, "preemptions": preemptions, "delays": options.delays,
             "complete": answer.complete, "cut": answer.cut, "unstable": answer.unstable,
@@ -161,11 +168,24 @@ fn differing(pair: [&Counted; 2], chance: bool) -> String {
     text
 }
 
-fn json_piece(piece: &Piece) -> serde_json::Value {
+pub fn json_piece(piece: &Piece) -> serde_json::Value {
     json!({
         "who": letter(piece.letter), "stream": piece.stream.name(),
         "text": String::from_utf8_lossy(&piece.bytes),
     })
+}
+
+/// Says what a tree holds that was written.
+pub fn mapped(options: &Options, tree: &Tree) -> Result<()> {
+    let (places, moves, complete) = (tree.places.len(), tree.moves.len(), tree.complete);
+    if options.json {
+        let line = json!({
+            "event": "tree", "places": places, "moves": moves, "complete": complete,
+        });
+        return out(&format!("{line}\n"));
+    }
+    let cut = if complete { "" } else { ", and there are more" };
+    out(&paragraph(&format!("The tree: {places} places, {moves} moves{cut}."), 0))
 }
 
 /// What is known now.
@@ -309,7 +329,7 @@ fn line(told: &Line) -> String {
         // Spelled for who made the call: the kernel would say that it may be made again.
         Moment::Call { call, .. } if call.interrupted => format!("{} is interrupted", call.line()),
         Moment::Call { call, .. } => format!("{} ={TIE}{}", call.line(), call.answer),
-        Moment::Signal { signal, from, handler, ignored, fault } => {
+        Moment::Signal { signal, from, handler, ignored, fault, .. } => {
             let what = match (handler, ignored, *signal) {
                 (true, ..) => "its handler runs",
                 (_, true, _) => "ignored",
@@ -333,20 +353,15 @@ fn json_story(outcome: &Outcome) -> String {
     let of = |finding: &Finding| cause::of(&outcome.story, finding);
     let decided = outcome.findings.first().and_then(|first| of(first).decides);
     let mut text = String::new();
-    for (i, told) in outcome.story.iter().enumerate() {
-        let why = decided.as_ref().filter(|(at, _)| *at == i).map(|(_, why)| why);
-        let kind = match &told.moment {
-            Moment::Turn { .. } => "turn",
-            Moment::Call { .. } => "call",
-            Moment::Signal { .. } => "signal",
-            Moment::Time(_) => "time",
-            Moment::Spins => "spins",
-            Moment::Exit { .. } | Moment::Killed { .. } => "end",
-        };
-        let line = json!({
-            "event": kind, "who": letter(told.letter).to_string(), "pid": told.pid,
-            "text": line(told).replace(TIE, " "), "decides": why,
-        });
+    for (at, event) in events::of_run(outcome) {
+        let why = decided.as_ref().filter(|(decides, _)| Some(*decides) == at).map(|(_, why)| why);
+        let told = at.map(|at| line(&outcome.story[at]).replace(TIE, " "));
+        let mut line = json!(event);
+        line["who"] = json!(event.lane);
+        line["decides"] = json!(why);
+        if let Some(told) = told {
+            line["text"] = json!(told);
+        }
         text += &format!("{line}\n");
     }
     for finding in &outcome.findings {

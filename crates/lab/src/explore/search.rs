@@ -220,25 +220,30 @@ impl Search {
         };
         for mover in place.movers.iter().filter(woken).copied().collect::<Vec<_>>() {
             self.want(at, &[mover]);
-            self.want(self.turn_taken(at), &[mover]);
+            self.turns_taken(at).into_iter().for_each(|at| self.want(at, &[mover]));
         }
     }
 
-    /// Where the process that moved at a place took its turn.
-    fn turn_taken(&self, at: usize) -> usize {
+    /// Where the process that moved at a place took its turn, and where it slept since and could be overtaken
+    /// for nothing.
+    fn turns_taken(&self, at: usize) -> Vec<usize> {
         let mover = |at: usize| self.stack[at].place.movers[self.stack[at].chosen].id;
-        (0..at).rev().take_while(|one| mover(*one) == mover(at)).last().unwrap_or(at)
+        let its: Vec<usize> = (0..at).rev().take_while(|one| mover(*one) == mover(at)).collect();
+        let begin = its.last().copied().unwrap_or(at);
+        let sleeps = |one: &usize| *one == begin || self.stack[*one].place.current.is_none();
+        its.into_iter().filter(sleeps).collect()
     }
 
     /// The second move of a race is to come first, too: right before the first, and, because that may cost a
     /// preemption more, before the first one's process took its turn.
     fn reverse(&mut self, race: &Race) {
-        self.want(race.at, &race.first);
-        let begin = self.turn_taken(race.at);
-        if begin < race.at && self.limit != u32::MAX {
-            let first = self.trace.begins(race);
-            self.want(begin, &first);
+        if self.limit == u32::MAX {
+            return self.want(race.at, &race.first);
         }
+        // Whoever need not come before the second one would cost a preemption of his own.
+        let first = self.trace.begins(race);
+        self.want(race.at, &first);
+        self.turns_taken(race.at).into_iter().for_each(|at| self.want(at, &first));
     }
 
     /// One of these has to be tried at a place.

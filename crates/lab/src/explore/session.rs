@@ -9,11 +9,12 @@ use super::progress::Progress;
 use super::report::{self, Answer};
 use super::run::{Asked, Outcome, World};
 use super::search::{Counts, Guide, Place, Replay, Search, Way};
-use super::{Options, Result, Trouble, complain, exit, room};
+use super::{Options, Result, Trouble, complain, exit, mapped, room};
 use crate::asked;
 use crate::syscalls;
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
+use crate::tree::Target;
 
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;
@@ -33,6 +34,8 @@ pub fn explore(options: &Options) -> Result<u8> {
     let programs = commands.map(find).collect::<Result<Vec<_>>>()?;
     let expected = options.expect.as_deref().map(Expected::of).transpose();
     let expected = expected.map_err(|why| Trouble::Because(exit::USAGE, why))?;
+    let target = options.tree.as_deref().map(Target::new).transpose();
+    let target = target.map_err(|why| Trouble::Because(exit::USAGE, why))?;
     let filter = Filter::letting_through(&syscalls::harmless());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
@@ -60,8 +63,15 @@ pub fn explore(options: &Options) -> Result<u8> {
         report::replayed(options, &outcome)?;
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
-    let answer = Exploration::new(options, world).all()?;
+    let answer = Exploration::new(options, &mut world).all()?;
     report::answer(options, &answer)?;
+    if let Some(target) = &target
+        && answer.stopped.is_none()
+    {
+        let tree = mapped::tree(options, &mut world)?;
+        target.write(&tree).map_err(Trouble::because)?;
+        report::mapped(options, &tree)?;
+    }
     Ok(match (&answer.worst, answer.complete, answer.stopped) {
         (Some(_), ..) => exit::FOUND,
         (None, true, _) => exit::NONE,
@@ -73,7 +83,7 @@ pub fn explore(options: &Options) -> Result<u8> {
 /// Run after run, as the search has them.
 struct Exploration<'a> {
     options: &'a Options,
-    world: World,
+    world: &'a mut World,
     search: Search,
     answer: Answer,
     /// How often in a row the programs did not do what they did before.
@@ -103,7 +113,7 @@ impl Guide for Watched<'_> {
 }
 
 impl<'a> Exploration<'a> {
-    fn new(options: &'a Options, world: World) -> Exploration<'a> {
+    fn new(options: &'a Options, world: &'a mut World) -> Exploration<'a> {
         Exploration {
             options,
             world,
@@ -211,13 +221,13 @@ impl<'a> Exploration<'a> {
         keep_shorter(&mut self.answer.worst, outcome);
     }
 
-    fn finish(mut self) -> Result<Answer> {
+    fn finish(self) -> Result<Answer> {
         let mut answer = self.answer;
         answer.complete &= answer.unstable == 0 && answer.not_judged == 0;
         answer.cut = self.search.cut;
-        answer.outcomes.chance |= prints_by_chance(&mut self.world, &answer.outcomes)?;
+        answer.outcomes.chance |= prints_by_chance(self.world, &answer.outcomes)?;
         if let Some(worst) = &mut answer.worst {
-            tell(&mut self.world, worst)?;
+            tell(self.world, worst)?;
         }
         answer.starts = self.world.starts();
         Ok(answer)

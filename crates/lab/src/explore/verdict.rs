@@ -7,6 +7,7 @@ pub use sysv::tables::Kind;
 
 use super::printed::{Difference, Piece, quoted};
 use super::schedule::letter;
+pub use crate::event::Passed;
 use crate::event::{Call, Row};
 use crate::syscalls;
 use crate::tracer::names;
@@ -203,6 +204,8 @@ pub struct Line {
     pub pid: i32,
     /// What happened.
     pub moment: Moment,
+    /// It only looked at files.
+    pub looks: bool,
 }
 
 /// What happened.
@@ -214,7 +217,14 @@ pub enum Moment {
     Call { call: Call, asleep: bool },
     /// A signal is delivered.
     /// `fault`: the address that was accessed, of SIGSEGV and SIGBUS.
-    Signal { signal: c_int, from: Option<usize>, handler: bool, ignored: bool, fault: Option<u64> },
+    Signal {
+        signal: c_int,
+        code: c_int,
+        from: Option<usize>,
+        handler: bool,
+        ignored: bool,
+        fault: Option<u64>,
+    },
     /// Time passes.
     Time(Passed),
     /// It makes no call any more, but computes.
@@ -223,17 +233,6 @@ pub enum Moment {
     Exit { code: c_int },
     /// A signal has ended it.
     Killed { signal: c_int },
-}
-
-/// What the passing of time does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Passed {
-    /// A sleep or a wait has reached its limit.
-    Wait,
-    /// An alarm has gone off.
-    Alarm,
-    /// Another timer has.
-    Timer,
 }
 
 /// A run, line by line.
@@ -247,6 +246,8 @@ pub struct Step {
     /// Who moves, and who else could have.
     pub chosen: usize,
     pub could: Vec<Could>,
+    /// The turn is taken from one that could have gone on.
+    pub taken: bool,
     /// The rows of the kernel's tables that it has changed: as they were, and as they are.
     pub rows: Vec<(Kind, i32, [Option<Row>; 2])>,
     /// What it has printed.

@@ -192,6 +192,12 @@ impl View for Text {
                 let text = format!("    {name} {id}: {}", change(before.as_ref(), after.as_ref()));
                 self.dim(&lane, &text, out);
             }
+            What::Move { could, .. } => {
+                let could: Vec<&str> = could.iter().map(|one| &*one.who).collect();
+                plain(&format!("-- moves, of {}", could.join(", ")));
+            }
+            What::Time { .. } => plain("--- time passes ---"),
+            What::Spins => plain("--- makes no call, and waits for memory to change ---"),
             What::Exit { code } => plain(&format!("+++ exited with {code} +++")),
             What::Killed { signal, core } => {
                 let core = if *core { ", core dumped" } else { "" };

@@ -137,7 +137,8 @@ impl World {
         self.run_by(guide, tell, !tell)
     }
 
-    fn run_by(&mut self, guide: &mut dyn Guide, tell: bool, by_copy: bool) -> Result<Outcome> {
+    /// `by_copy`: of programs that are held, if there are any.
+    pub fn run_by(&mut self, guide: &mut dyn Guide, tell: bool, by_copy: bool) -> Result<Outcome> {
         for attempt in 0..NUMBERS {
             // The kernel may need a moment to give up the numbers of a run before: then others.
             match self.run_once(guide, tell, by_copy && attempt == 0, room::first_pid(attempt)) {
@@ -286,7 +287,7 @@ impl Run<'_> {
             self.note_choice(&place, chosen);
             let Programs { narrator, model, .. } = &mut self.moves.all;
             let could = candidates.iter().map(|one| (one.task, one.mover.time));
-            narrator.moves(model, could, chosen);
+            narrator.moves(model, could, chosen, cost(&place, chosen) > 0);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
             self.look_at_progress(candidates[chosen], candidates.len(), idle);

@@ -51,6 +51,8 @@ pub struct Task {
     /// An interrupt of ours will still be reported.
     pub interrupted: bool,
     pub in_call: bool,
+    /// Its end is only seen for the story.
+    pub for_story: bool,
     /// It sleeps until its child has become another program, or ended.
     pub vfork: bool,
     /// How many signals had been sent when it was held.
@@ -233,6 +235,7 @@ impl Model {
             rewound: false,
             interrupted: false,
             in_call: false,
+            for_story: false,
             vfork: false,
             signals: 0,
             looks: Looks::default(),

@@ -252,12 +252,15 @@ impl Moves<'_> {
                 }
             }
             Stop::Exit(result) => {
+                let for_story = self.all.model.tasks[i].for_story;
                 self.all.left(i, result)?;
                 // One that goes on after a stop tells its parent so at once, who may be this one.
                 if self.all.sends_signal(i) && self.any_is_stopped() {
                     self.settle()?;
                 }
-                if self.all.is_heard(i, result) || self.all.is_to_be_stored(i, result)? {
+                if !for_story
+                    && (self.all.is_heard(i, result) || self.all.is_to_be_stored(i, result)?)
+                {
                     self.all.model.tasks[i].state = State::After;
                     return Ok(true);
                 }
@@ -315,7 +318,14 @@ impl Moves<'_> {
             self.all.narrator.tell(
                 &self.all.model,
                 i,
-                Moment::Signal { signal, from, handler, ignored, fault: fault(info) },
+                Moment::Signal {
+                    signal,
+                    code: info.si_code,
+                    from,
+                    handler,
+                    ignored,
+                    fault: fault(info),
+                },
             );
         }
         self.all.tracees.go_on(i, self.all.how(i), signal)

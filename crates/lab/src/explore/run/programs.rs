@@ -229,13 +229,15 @@ impl<'a> Programs<'a> {
         }
         let flags = syscalls::clone_flags(tid, &entry);
         self.model.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
-        let follow = self.narrator.wanted || calls::has_to_be_followed(tid, &entry);
-        if follow {
+        let has_to = calls::has_to_be_followed(tid, &entry);
+        let for_story = self.narrator.wanted && !has_to;
+        if has_to {
             self.take_limit(i, &entry)?;
         } else {
             self.touched.ended(&entry, 0);
         }
-        self.model.tasks[i].in_call = follow;
+        let task = &mut self.model.tasks[i];
+        (task.in_call, task.for_story) = (has_to || for_story, for_story);
         self.tracees.go_on(i, self.how(i), 0)
     }
 
@@ -335,6 +337,10 @@ impl<'a> Programs<'a> {
         let Some(entry) = self.model.tasks[i].entry else { return Ok(()) };
         let task = &mut self.model.tasks[i];
         (task.in_call, task.vfork) = (false, false);
+        if std::mem::take(&mut task.for_story) {
+            self.narrator.call(&mut self.model, i, Some(result));
+            return Ok(());
+        }
         if let Some(wait) = task.wait.take() {
             self.give_limit_back(i, &wait)?;
             // With a limit, a call on a socket is not made again. signal(7)

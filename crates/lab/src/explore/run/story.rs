@@ -6,6 +6,7 @@ use sysv::tables::{self, Kind};
 
 use super::model::{Model, State};
 use crate::event::{Call, Row};
+use crate::explore::calls;
 use crate::explore::printed::Piece;
 use crate::explore::verdict::{Could, Line, Moment, Step, Story};
 use crate::syscalls::{self, cells::Changes, decode};
@@ -18,19 +19,30 @@ pub struct Narrator {
     pub steps: Vec<Step>,
     /// The kernel's tables after the last move.
     rows: BTreeMap<(Kind, i32), Row>,
+    /// The same, as the kernel spells them.
+    texts: [String; 3],
 }
 
 impl Narrator {
     /// One that records if that is wanted.
     pub fn new(wanted: bool) -> Narrator {
-        Narrator { wanted, story: vec![], steps: vec![], rows: BTreeMap::new() }
+        Narrator {
+            wanted,
+            story: vec![],
+            steps: vec![],
+            rows: BTreeMap::new(),
+            texts: Default::default(),
+        }
     }
 
     /// Something happens to a thread.
     pub fn tell(&mut self, model: &Model, i: usize, moment: Moment) {
         if self.wanted {
             let (letter, pid) = (i, model.pid(i));
-            self.story.push(Line { letter, pid, moment });
+            let task = &model.tasks[i];
+            let call = matches!(moment, Moment::Call { .. });
+            let looks = call && task.entry.is_some_and(|entry| calls::is_aside(task.tid, &entry));
+            self.story.push(Line { letter, pid, moment, looks });
         }
     }
 
@@ -40,6 +52,7 @@ impl Narrator {
         model: &Model,
         could: impl Iterator<Item = (usize, bool)>,
         chosen: usize,
+        taken: bool,
     ) {
         if !self.wanted {
             return;
@@ -51,7 +64,7 @@ impl Narrator {
             Could { letter, time, call }
         };
         let (at, could) = (self.story.len(), could.map(one).collect());
-        self.steps.push(Step { at, chosen, could, rows: vec![], printed: vec![] });
+        self.steps.push(Step { at, chosen, could, taken, rows: vec![], printed: vec![] });
     }
 
     /// This was printed in the move.
@@ -64,19 +77,24 @@ impl Narrator {
     /// The move is over: which rows have changed? Processes have the numbers that they have in the room.
     pub fn has_moved(&mut self, model: &Model) {
         let Some(step) = self.steps.last_mut() else { return };
+        let texts = [Kind::Shm, Kind::Msg, Kind::Sem].map(|kind| (kind, tables::text(kind)));
+        if texts.iter().map(|(_, text)| text).eq(&self.texts) {
+            return;
+        }
         let number = |pid: &mut Option<i32>| {
             let known = pid.and_then(|tgid| model.with_tgid(tgid));
             *pid = known.map(|process| model.processes[process].pid).or(*pid);
         };
         let mut now = BTreeMap::new();
-        for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
-            for row in tables::table(kind) {
-                let mut known = Row::of(kind, &row);
+        for (kind, text) in &texts {
+            for row in tables::rows(text) {
+                let mut known = Row::of(*kind, &row);
                 number(&mut known.cpid);
                 number(&mut known.lpid);
-                now.insert((kind, row.id() as i32), known);
+                now.insert((*kind, row.id() as i32), known);
             }
         }
+        self.texts = texts.map(|(_, text)| text);
         let all: BTreeSet<_> = self.rows.keys().chain(now.keys()).copied().collect();
         for key in all {
             let both = [self.rows.get(&key).cloned(), now.get(&key).cloned()];

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::place::in_order;
-use super::{Bound, Guide, Mover, Place};
+use super::{Bound, Guide, Mover, Place, Search};
 use crate::explore::footprint::Footprint;
 
 /// So often a way is tried again on which the programs do not do what they did before.
@@ -60,6 +60,8 @@ struct Step {
 /// See the module.
 pub struct Graph {
     bound: Bound,
+    /// Only what a search tries is noted: its places have nothing in common but their beginnings.
+    follows: bool,
     pub spots: Vec<Spot>,
     known: HashMap<Key, usize>,
     /// Places that may have choices which were not tried.
@@ -77,10 +79,11 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Nothing is known yet.
-    pub fn new(bound: Bound) -> Graph {
+    /// Nothing is known yet. `follows`: see [`Followed`].
+    pub fn new(bound: Bound, follows: bool) -> Graph {
         Graph {
             bound,
+            follows,
             spots: vec![],
             known: HashMap::new(),
             open: vec![],
@@ -101,7 +104,7 @@ impl Graph {
         let movers = place.map_or(vec![], |place| place.movers.clone());
         let bounded = self.bound != Bound::Unbounded;
         let turn = place.filter(|_| bounded).map_or([None; 2], |place| [place.current, place.due]);
-        let used = if bounded && place.is_some() { self.used } else { 0 };
+        let used = if bounded && !self.follows && place.is_some() { self.used } else { 0 };
         let key = Key { class, movers, turn, used, end };
         if let Some(known) = self.known.get(&key) {
             return *known;
@@ -120,6 +123,11 @@ impl Graph {
         self.open.push(new);
         self.known.insert(key, new);
         new
+    }
+
+    /// The places of the run that has ended; not its end.
+    pub fn visited(&self) -> &[usize] {
+        &self.visited
     }
 
     fn untried(&self, spot: usize) -> Option<usize> {
@@ -142,12 +150,19 @@ impl Graph {
         self.next()
     }
 
-    fn next(&mut self) -> bool {
-        let planned = self.plan.len().checked_sub(1);
+    fn forget(&mut self) {
         self.visited.clear();
         self.chosen.clear();
         self.steps.clear();
         self.used = 0;
+    }
+
+    fn next(&mut self) -> bool {
+        let planned = self.plan.len().checked_sub(1);
+        self.forget();
+        if self.follows {
+            return false;
+        }
         if std::mem::take(&mut self.diverged) {
             self.again += 1;
             if self.again < PATIENCE {
@@ -187,9 +202,8 @@ impl Graph {
             }
             for to in &self.spots[at].to {
                 if let To::Place { to, .. } = to {
-                    for end in 0..ends {
-                        orders[at][end] += orders[*to][end];
-                    }
+                    let there = orders[*to].clone();
+                    orders[at].iter_mut().zip(there).for_each(|(here, there)| *here += there);
                 }
             }
         }
@@ -220,13 +234,54 @@ impl Guide for Graph {
     fn moved(&mut self, footprint: Footprint) {
         let Some(&choice) = self.chosen.last() else { return };
         let mover = self.spots[self.visited[self.chosen.len() - 1]].movers[choice];
-        let before = self
-            .steps
-            .iter()
-            .filter(|step| step.mover.id == mover.id || step.footprint.conflicts(&footprint));
+        let before = self.steps.iter().filter(|step| {
+            self.follows || step.mover.id == mover.id || step.footprint.conflicts(&footprint)
+        });
         let before = before.fold(0_u64, |sum, step| sum.wrapping_add(step.name));
         let mut hasher = DefaultHasher::new();
         (mover, before).hash(&mut hasher);
         self.steps.push(Step { mover, footprint, name: hasher.finish() });
+    }
+}
+
+/// A search, and what it tries is noted in a graph.
+pub struct Followed<'a> {
+    pub search: &'a mut Search,
+    pub graph: &'a mut Graph,
+}
+
+impl Guide for Followed<'_> {
+    fn choose(&mut self, place: &Place) -> Option<usize> {
+        let choice = self.search.choose(place);
+        if !place.movers.is_empty() {
+            let spot = self.graph.spot(Some(place), None);
+            self.graph.visited.push(spot);
+            self.graph.chosen.extend(choice);
+        }
+        choice
+    }
+
+    fn moved(&mut self, footprint: Footprint) {
+        self.graph.moved(footprint.clone());
+        self.search.moved(footprint);
+    }
+}
+
+impl Followed<'_> {
+    /// A run has ended. A way that is given up, or that only repeats another, is not noted.
+    /// True: there is another one to be made.
+    pub fn ran(&mut self, end: Option<usize>, whole: bool, label: impl Fn(usize) -> usize) -> bool {
+        if self.search.diverged {
+            self.graph.forget();
+            return self.search.give_up();
+        }
+        match end {
+            Some(_) => {
+                self.search.counts(whole);
+                self.graph.ran(end, label);
+            }
+            None => self.graph.forget(),
+        }
+        self.search.next()
     }
 }

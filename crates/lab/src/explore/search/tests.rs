@@ -260,7 +260,7 @@ fn ends_within(programs: &[Vec<Op>], bound: Bound, reduce: bool, most: usize) ->
 
 /// Every end of the graph, and how many orders it has.
 fn ends_of_graph(programs: &[Vec<Op>], bound: Bound) -> (BTreeSet<End>, f64) {
-    let mut graph = Graph::new(bound);
+    let mut graph = Graph::new(bound, false);
     let mut ends: Vec<End> = vec![];
     loop {
         let end = run(programs, &mut graph).map(|end| {
