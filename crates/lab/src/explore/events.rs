@@ -23,7 +23,9 @@ pub fn of_move(outcome: &Outcome, of: Option<usize>) -> Vec<(Option<usize>, Even
     };
     let who = step.map(|step| step.could[step.chosen].letter);
     if let (Some(step), Some(who)) = (step, who) {
-        events.push((None, event(who, pid(who), moves(step))));
+        let turn = outcome.story.get(begin).map(|told| &told.moment);
+        let at = matches!(turn, Some(Moment::Turn { .. })).then_some(begin);
+        events.push((at, event(who, pid(who), moves(step))));
     }
     for (at, told) in outcome.story[begin..end].iter().enumerate() {
         if let Some(what) = happened(told, pid) {

@@ -290,7 +290,7 @@ fn story(outcome: &Outcome) -> String {
         let line = line(told);
         let mut text = String::new();
         if let Moment::Turn { taken } = told.moment {
-            let word = if taken { "takes the turn" } else { "moves" };
+            let word = turn(taken);
             text +=
                 &format!("{lane} {}\n", format!("── {} {word} ──", letter(told.letter)).dimmed());
         } else {
@@ -319,6 +319,10 @@ fn story(outcome: &Outcome) -> String {
         text += &paragraph(&format!("cure: {cure}"), 2).bold().to_string();
     }
     text
+}
+
+fn turn(taken: bool) -> &'static str {
+    if taken { "takes the turn" } else { "moves" }
 }
 
 /// One moment, without its lane.
@@ -355,7 +359,10 @@ fn json_story(outcome: &Outcome) -> String {
     let mut text = String::new();
     for (at, event) in events::of_run(outcome) {
         let why = decided.as_ref().filter(|(decides, _)| Some(*decides) == at).map(|(_, why)| why);
-        let told = at.map(|at| line(&outcome.story[at]).replace(TIE, " "));
+        let told = at.map(|at| match outcome.story[at].moment {
+            Moment::Turn { taken } => turn(taken).to_string(),
+            _ => line(&outcome.story[at]).replace(TIE, " "),
+        });
         let mut line = json!(event);
         line["who"] = json!(event.lane);
         line["decides"] = json!(why);
