@@ -49,26 +49,11 @@ impl Held {
             return Ok(None);
         }
         registers::skip(&thread).map_err(Trouble::of("ptrace"))?;
-        let thread = until_exit(room, thread, &mut None)?;
+        let (thread, _) = until_exit(room, thread)?;
         registers::rewind(&thread, entry.number, entry.args[0]).map_err(Trouble::of("ptrace"))?;
         let before = registers::all(&thread).map_err(Trouble::of("ptrace"))?;
         let robust = robust_list(tid).unwrap_or_default();
         Ok(Some(Held { thread: Some(thread), tid, before, number_at, robust }))
-    }
-
-    /// Lets it make a call. `child`: what it made there.
-    fn call(
-        &mut self,
-        room: &Room,
-        number: i64,
-        args: [u64; 5],
-        child: &mut Option<Tid>,
-    ) -> Result<()> {
-        let thread = self.thread.take().ok_or_else(gone)?;
-        let registers = self.before.for_call(number, args);
-        registers::set_all(&thread, &registers).map_err(Trouble::of("ptrace"))?;
-        self.thread = Some(until_exit(room, thread, child)?);
-        Ok(())
     }
 
     /// A copy, which stands at the entry of the same call.
@@ -78,8 +63,10 @@ impl Held {
             | libc::CLONE_CHILD_SETTID
             | libc::CLONE_CHILD_CLEARTID
             | libc::SIGCHLD;
-        let mut child = None;
-        self.call(room, libc::SYS_clone, [flags as u64, 0, 0, self.number_at, 0], &mut child)?;
+        let clone = [flags as u64, 0, 0, self.number_at, 0];
+        let held = self.thread.take().ok_or_else(gone)?;
+        let (held, child) = self.call(room, held, libc::SYS_clone, clone)?;
+        self.thread = Some(held);
         let tid = child.ok_or_else(gone)?;
         if record(tid, self.number_at) != Some(number) {
             // The one that had this number last is not gone yet.
@@ -94,21 +81,31 @@ impl Held {
         };
         if self.robust[0] != 0 {
             let [head, len] = self.robust;
-            let registers = self.before.for_call(libc::SYS_set_robust_list, [head, len, 0, 0, 0]);
-            registers::set_all(&thread, &registers).map_err(Trouble::of("ptrace"))?;
-            thread = until_exit(room, thread, &mut None)?;
+            let list = [head, len, 0, 0, 0];
+            (thread, _) = self.call(room, thread, libc::SYS_set_robust_list, list)?;
         }
         registers::set_all(&thread, &self.before).map_err(Trouble::of("ptrace"))?;
-        let _going = thread.resume(How::Cont, 0).map_err(Trouble::of("ptrace"))?;
         loop {
-            match room.next_of(tid)? {
+            let _going = thread.resume(How::Cont, 0).map_err(Trouble::of("ptrace"))?;
+            thread = match room.next_of(tid)? {
                 Told::Stopped(thread, Stop::Entry(entry)) => return Ok((thread, entry)),
-                Told::Stopped(thread, _) => {
-                    let _going = thread.resume(How::Cont, 0).map_err(Trouble::of("ptrace"))?;
-                }
+                Told::Stopped(thread, _) => thread,
                 _ => return Err(gone()),
-            }
+            };
         }
+    }
+
+    /// Lets the held one, or a copy that stands there, make another call than the one before which it is held.
+    fn call(
+        &self,
+        room: &Room,
+        thread: Stopped,
+        number: i64,
+        args: [u64; 5],
+    ) -> Result<(Stopped, Option<Tid>)> {
+        let registers = self.before.for_call(number, args);
+        registers::set_all(&thread, &registers).map_err(Trouble::of("ptrace"))?;
+        until_exit(room, thread)
     }
 }
 
@@ -122,20 +119,19 @@ fn gone() -> Trouble {
     Trouble::because("a program that was held is gone")
 }
 
-/// Lets one go on to the end of the call that it makes next.
-fn until_exit(room: &Room, thread: Stopped, child: &mut Option<Tid>) -> Result<Stopped> {
+/// Lets one go on to the end of the call that it makes next. Answers also the child that it has made there.
+fn until_exit(room: &Room, mut thread: Stopped) -> Result<(Stopped, Option<Tid>)> {
     let tid = thread.tid();
-    let mut thread = thread;
+    let mut child = None;
     loop {
         let _going = thread.resume(How::Syscall, 0).map_err(Trouble::of("ptrace"))?;
         thread = match room.next_of(tid)? {
-            Told::Stopped(thread, Stop::Exit(_)) => return Ok(thread),
-            Told::Stopped(thread, stop) => {
-                if let Stop::Born(born) = stop {
-                    *child = Some(born);
-                }
+            Told::Stopped(thread, Stop::Exit(_)) => return Ok((thread, child)),
+            Told::Stopped(thread, Stop::Born(born)) => {
+                child = Some(born);
                 thread
             }
+            Told::Stopped(thread, _) => thread,
             _ => return Err(gone()),
         };
     }
