@@ -4,8 +4,8 @@
 mod common;
 use std::process::{Command, Stdio};
 
+use common::foreign::events;
 use common::{bin, can_explore, compiled, run};
-use serde_json::Value;
 
 /// Programs of every system, for a shell. None of them says what depends on the process that it is.
 const COMMANDS: [&str; 34] = [
@@ -66,8 +66,7 @@ fn alone(command: &str) -> Did {
 fn explored(command: &str) -> Did {
     let words = ["explore", "--json", "--replay", "-", "--", "sh", "-c", command];
     let run = run(&bin("lab")).env("LC_ALL", "C").args(&words).go();
-    let events: Vec<Value> =
-        run.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let events = events(&run.stdout);
     let last = events.last().unwrap_or_else(|| panic!("{command}: {run:#?}"));
     let end = last["ends"][0].as_str().unwrap_or_else(|| panic!("{command}: {run:#?}"));
     let stream = |fd: u64| {

@@ -20,7 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{pipe, write};
 use proptest::prelude::*;
-use proptest::test_runner::{RngSeed, TestRunner};
+use proptest::test_runner::TestRunner;
 use sysv::tables;
 
 /// All ways to wait; `SemOp` of no set.
@@ -552,13 +552,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 fn hostile_bytes_are_an_error_at_worst() {
     isolated("hostile_bytes_are_an_error_at_worst", false, || {
         let cases = count(2_000, 200_000) as u32;
-        let soak = std::env::var_os("SOAK").is_some();
-        let rng_seed = if soak { RngSeed::Random } else { RngSeed::Fixed(410) };
-        let config = ProptestConfig {
-            rng_seed,
-            failure_persistence: None,
-            ..ProptestConfig::with_cases(cases)
-        };
+        let config = common::cases(cases, 410);
         let run = TestRunner::new(config).run(&acts(), |acts| {
             lablib::print::dim(|| hostile_case(&acts))
                 .map_err(|e| TestCaseError::fail(e.to_string()))

@@ -16,8 +16,7 @@ fn explore(options: &[&str], what: &str) -> Run {
 
 /// The first line of JSON.
 fn explored(options: &[&str], what: &str) -> Value {
-    let run = explore(&[&["--json"], options].concat(), what);
-    serde_json::from_str(run.stdout.lines().next().expect("a line")).expect("JSON")
+    common::foreign::explored(&explore(&[&["--json"], options].concat(), what))
 }
 
 /// What was printed, for each outcome.

@@ -5,8 +5,8 @@
 mod common;
 use std::process::Command;
 
+use common::foreign::explored;
 use common::{bin, can_explore, compiled, run};
-use serde_json::Value;
 
 /// Held before any of it matters, and copied.
 const COPIED: [&str; 9] = [
@@ -24,23 +24,22 @@ const COPIED: [&str; 9] = [
 /// What all copies would share, or none would have.
 const STARTED_ANEW: [&str; 4] = ["descriptor", "standard-input", "locked", "timer"];
 
-fn explored(what: &str) -> Value {
-    let program = compiled("c/starts.c", &[]).display().to_string();
-    let run = run(&bin("lab")).args(&["explore", "--json", "--", &program, what]).go();
+/// How many programs were started, and how often they ran. In each order a program prints what it prints alone.
+fn starts_and_runs(what: &str) -> [u64; 2] {
+    let program = compiled("c/starts.c", &[]);
+    let name = program.display().to_string();
+    let run = run(&bin("lab")).args(&["explore", "--json", "--", &name, what]).go();
     assert_eq!(run.code, 0, "{what}: {run:#?}");
     assert!(run.stderr.is_empty(), "{what}: {run:#?}");
-    serde_json::from_str(run.stdout.lines().next().expect("a line")).expect("JSON")
-}
-
-/// What it prints alone, and in each order.
-fn prints_what_it_prints_alone(what: &str, explored: &Value) {
-    let alone = Command::new(compiled("c/starts.c", &[])).arg(what).output().expect("runs");
+    let explored = explored(&run);
+    let alone = Command::new(program).arg(what).output().expect("runs");
     let outcomes = explored["outcomes"].as_array().expect("outcomes");
     assert_eq!(outcomes.len(), 1, "{what}: {explored:#?}");
     let printed = outcomes[0]["printed"].as_array().expect("a list");
     let text = printed.iter().map(|piece| piece["text"].as_str().expect("a text"));
     assert_eq!(text.collect::<String>(), String::from_utf8_lossy(&alone.stdout), "{what}");
     assert_eq!(alone.status.code(), Some(0), "{what}");
+    ["starts", "runs"].map(|name| explored[name].as_u64().expect("a number"))
 }
 
 #[test]
@@ -49,12 +48,10 @@ fn copies_do_what_a_program_does_that_was_started() {
         return;
     }
     for what in COPIED {
-        let explored = explored(what);
-        prints_what_it_prints_alone(what, &explored);
-        let count = |name: &str| explored[name].as_u64().expect("a number");
+        let [starts, runs] = starts_and_runs(what);
         // The first run, once more when it is seen to look at rows, and the one that is held.
-        assert!(count("starts") <= 3, "{what}: {explored:#?}");
-        assert!(count("runs") > 3, "{what}: {explored:#?}");
+        assert!(starts <= 3, "{what}: {starts} starts, {runs} runs");
+        assert!(runs > 3, "{what}: {starts} starts, {runs} runs");
     }
 }
 
@@ -64,9 +61,7 @@ fn a_program_of_which_a_copy_would_not_be_the_same_is_started_anew() {
         return;
     }
     for what in STARTED_ANEW {
-        let explored = explored(what);
-        prints_what_it_prints_alone(what, &explored);
-        let count = |name: &str| explored[name].as_u64().expect("a number");
-        assert_eq!(count("starts"), count("runs") + 1, "{what}: {explored:#?}");
+        let [starts, runs] = starts_and_runs(what);
+        assert_eq!(starts, runs + 1, "{what}");
     }
 }

@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use common::scene::{did, scene};
 use duplex::speech::printable;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use regex::Regex;
 use wire::{Decision, SIZE, Seen, StShmbuf, TEXT, decide, messages};
 
@@ -31,14 +30,8 @@ fn bytes() -> impl Strategy<Value = (i32, Vec<u8>)> {
     (pid, text)
 }
 
-fn cases(cases: u32) -> ProptestConfig {
-    let soak = std::env::var_os("SOAK").is_some();
-    let rng_seed = if soak { RngSeed::Random } else { RngSeed::Fixed(49) };
-    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(cases(10_000))]
+    #![proptest_config(common::cases(10_000, 49))]
 
     #[test]
     fn any_128_bytes_are_decided(((pid, text), me) in (bytes(), Just(4242))) {
@@ -107,7 +100,7 @@ fn planted(attack: &[(i32, Vec<u8>)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(100))]
+    #![proptest_config(common::cases(100, 49))]
 
     #[test]
     fn a_real_client_meets_an_enemy_of_a_server(attack in attack()) {

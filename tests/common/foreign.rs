@@ -43,6 +43,12 @@ pub fn events(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// What an exploration with `--json` has found: the first line.
+pub fn explored(run: &Run) -> Value {
+    let line = run.stdout.lines().next().unwrap_or_else(|| panic!("{run:#?}"));
+    serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))
+}
+
 /// A field that is a string; empty if there is none.
 pub fn text<'a>(event: &'a Value, field: &str) -> &'a str {
     event[field].as_str().unwrap_or_default()

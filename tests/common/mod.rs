@@ -19,6 +19,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use regex::Regex;
 
 /// The uid that stands for a student when the tests run as root.
@@ -83,6 +84,13 @@ pub fn experiments(section: &str) -> Vec<Experiment> {
         Experiment { name, line: line.trim_end().to_string() }
     };
     lines.map(one).collect()
+}
+
+/// So many cases of what proptest makes up: the same in each run, from this seed; with SOAK others each time.
+pub fn cases(cases: u32, seed: u64) -> ProptestConfig {
+    let soak = std::env::var_os("SOAK").is_some();
+    let rng_seed = if soak { RngSeed::Random } else { RngSeed::Fixed(seed) };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// Are we root? If not, that is named with what is not tested: what a machine forbids can be no failure.
