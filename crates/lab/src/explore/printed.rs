@@ -144,6 +144,12 @@ impl Printed {
         new
     }
 
+    /// Does this stand in what one of them has printed?
+    pub fn says(&self, text: &str) -> bool {
+        let stands = |piece: &Piece| String::from_utf8_lossy(&piece.bytes).contains(text);
+        self.by_process().iter().any(stands)
+    }
+
     /// It is more than is kept.
     pub fn is_too_much(&self) -> bool {
         self.len > MOST

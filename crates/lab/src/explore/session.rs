@@ -22,6 +22,9 @@ const PATIENCE: u32 = 5;
 /// A wait for a process that spins ends after so many microseconds.
 const TICK: i64 = 4000;
 
+/// What it prints, and the program has failed then.
+const LEAK_DETECTOR_REFUSES: &str = "LeakSanitizer has encountered a fatal error";
+
 /// See [`super::explore`].
 pub fn explore(options: &Options) -> Result<u8> {
     let commands = std::iter::once(&options.program).chain(options.others.iter().map(|one| &one.0));
@@ -182,6 +185,12 @@ impl<'a> Exploration<'a> {
         if std::mem::take(&mut self.world.starts_again) {
             self.start_again();
             return Ok(true);
+        }
+        if self.answer.schedules == 0 && outcome.printed.says(LEAK_DETECTOR_REFUSES) {
+            return Err(Trouble::because(
+                "LeakSanitizer does not work in a program that is traced: run it with \
+                 ASAN_OPTIONS=detect_leaks=0",
+            ));
         }
         let goes_on = self.counted(outcome);
         let Some(first) = self.first.take().filter(|_| goes_on) else { return Ok(goes_on) };

@@ -91,20 +91,33 @@ pub fn strings(tid: Tid, address: u64, limit: usize) -> Vec<Vec<u8>> {
     pointers.take_while(|&at| at != 0).filter_map(|at| string(tid, at, 4096)).collect()
 }
 
-/// A number that is the same when all that a process has written into memory of its own is.
-pub fn private_state(tid: Tid) -> u64 {
+/// More than this of a process's own memory is not read.
+const MOST: u64 = 16 << 20;
+/// One that is larger is in memory only here and there: the shadow of AddressSanitizer has terabytes. It is
+/// left out: it says what the rest looks like.
+const SHADOW: u64 = 64 << 30;
+
+/// A number that is the same when all that a process has written into memory of its own is; `None`: it has
+/// too much.
+pub fn private_state(tid: Tid) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     let maps = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let mut all = 0;
     for line in maps.lines() {
         // 7ffff7f9a000-7ffff7f9c000 rw-p …
         let Some((range, rest)) = line.split_once(' ') else { continue };
         let ends = range.split_once('-').map(|(from, to)| [from, to]);
         let ends = ends.map(|ends| ends.map(|end| u64::from_str_radix(end, 16).unwrap_or(0)));
-        if let Some([from, to]) = ends.filter(|_| rest.starts_with("rw-p")) {
+        let its_own = |ends: &[u64; 2]| rest.starts_with("rw-p") && ends[1] - ends[0] < SHADOW;
+        if let Some([from, to]) = ends.filter(its_own) {
+            all += to - from;
+            if all > MOST {
+                return None;
+            }
             bytes(tid, from, (to - from) as usize).hash(&mut hasher);
         }
     }
-    hasher.finish()
+    Some(hasher.finish())
 }
 
 /// Writes numbers, as the kernel would where a call has it fill a record. NULL: nothing. An address

@@ -425,7 +425,8 @@ impl Run<'_> {
         if self.looks.max(self.ticks) <= NOWHERE {
             self.states.clear();
         } else if self.states.len() < STATES
-            && !self.states.insert((moved.task, state(model, tracees)))
+            && let Some(state) = state(model, tracees)
+            && !self.states.insert((moved.task, state))
         {
             return judge.endless(model, moved.task);
         }
@@ -436,12 +437,12 @@ impl Run<'_> {
 }
 
 /// A number that is the same when everybody who lives has the same registers and memory.
-fn state(model: &Model, tracees: &Tracees) -> u64 {
+fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
         let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
         (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
-        private_state(task.tid).hash(&mut hasher);
+        private_state(task.tid)?.hash(&mut hasher);
     }
-    hasher.finish()
+    Some(hasher.finish())
 }

@@ -228,6 +228,12 @@ impl<'a> Programs<'a> {
             _ => {}
         }
         let flags = syscalls::clone_flags(tid, &entry);
+        if flags & libc::CLONE_UNTRACED as u64 != 0 && entry.number == libc::SYS_clone {
+            // It would run without us, and its calls would not be there.
+            let seen = entry.args[0] & !(libc::CLONE_UNTRACED as u64);
+            let done = registers::set_argument(self.tracees.standing(i)?, 0, seen);
+            done.map_err(Trouble::of("ptrace"))?;
+        }
         self.model.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
         let has_to = calls::has_to_be_followed(tid, &entry);
         let for_story = self.narrator.wanted && !has_to;

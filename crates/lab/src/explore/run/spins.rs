@@ -62,7 +62,7 @@ impl Moves<'_> {
             for _ in 0..turn {
                 let Some(()) = self.step(i)? else { return Ok(None) };
             }
-            return Ok(Some(self.whole_state(i)? == before));
+            return Ok(Some(before.is_some() && self.whole_state(i)? == before));
         }
         Ok(Some(false))
     }
@@ -86,9 +86,9 @@ impl Moves<'_> {
         registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))
     }
 
-    fn whole_state(&mut self, i: usize) -> Result<(u64, Vec<u8>, u64)> {
+    fn whole_state(&mut self, i: usize) -> Result<Option<(u64, Vec<u8>, u64)>> {
         let digest = self.digest(i)?;
         let thread = self.all.tracees.standing(i)?;
-        Ok((digest, registers::wide(thread), private_state(thread.tid())))
+        Ok(private_state(thread.tid()).map(|memory| (digest, registers::wide(thread), memory)))
     }
 }
