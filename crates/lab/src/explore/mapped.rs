@@ -179,10 +179,11 @@ impl Lists {
 
     /// Moves of one lane, each with what was left out before it.
     fn turn(&mut self, way: &[(usize, usize)]) -> usize {
-        let (moves, mut left_out): (Vec<usize>, Vec<usize>) = way.iter().copied().unzip();
-        if left_out.iter().all(|list| *list == 0) {
-            left_out.clear();
-        }
+        let moves: Vec<usize> = way.iter().map(|(one, _)| *one).collect();
+        let before = std::iter::once(0).chain(way.iter().map(|(_, list)| *list));
+        let each = way.iter().map(|(_, list)| *list).zip(before).enumerate();
+        let changes = each.filter(|(_, (list, before))| list != before);
+        let left_out: Vec<_> = changes.map(|(at, (list, _))| (at, list)).collect();
         self.turns.number(format!("{moves:?} {left_out:?}"), || Turn { moves, left_out })
     }
 }
@@ -230,9 +231,9 @@ impl Seen {
             let mut choice = lists.choice(one, *to);
             let (mut way, mut left_out, mut next) = (vec![], 0, *to);
             while let To::Place { to, label } = next {
-                // A move of which nothing is told says who was chosen, or who could have been.
+                // A move of which nothing is told may say who was chosen, or who could have been.
                 let told = !self.moves.all[label].events.is_empty();
-                if told || way.is_empty() || left_out != 0 {
+                if told || way.last().is_none_or(|(_, before)| *before != left_out) {
                     way.push((label, left_out));
                 }
                 choice.to = stays.binary_search(&to).ok();

@@ -67,9 +67,10 @@ pub struct Move {
 #[derive(Serialize, Deserialize, Debug)]
 pub struct Turn {
     pub moves: Vec<usize>,
-    /// For each of them, which list of `left_out` says who else could have moved instead. Missing: nobody.
+    /// From which of them on which list of `left_out` says who else could have moved instead. Before the first
+    /// of these: nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<usize>,
+    pub left_out: Vec<(usize, usize)>,
 }
 
 /// Why a choice was not tried.
@@ -179,9 +180,9 @@ impl Tree {
         };
         for turn in &self.turns {
             all("move", &turn.moves, self.moves.len())?;
-            all("list of what was left out", &turn.left_out, self.left_out.len())?;
-            if !turn.left_out.is_empty() && turn.left_out.len() != turn.moves.len() {
-                return Err("a turn says of some moves only what was left out".into());
+            for (at, list) in &turn.left_out {
+                inside("move of a turn", *at, turn.moves.len())?;
+                inside("list of what was left out", *list, self.left_out.len())?;
             }
         }
         for place in &self.places {
@@ -298,7 +299,7 @@ fn summary(tree: &Tree) -> String {
         let choices = tree.places.iter().flat_map(|place| &place.choices);
         let turns = choices.clone().flat_map(|choice| &choice.turns);
         let passed = turns.flat_map(|turn| &tree.turns[*turn].left_out);
-        let all = choices.chain(passed.flat_map(|list| &tree.left_out[*list]));
+        let all = choices.chain(passed.flat_map(|(_, list)| &tree.left_out[*list]));
         match all.filter(|choice| choice.why == Some(why)).count() {
             0 => {}
             1 => text += &format!("1 choice was not tried: {}\n", said(why)),

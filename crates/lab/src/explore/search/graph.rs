@@ -286,6 +286,7 @@ impl Guide for Followed<'_> {
             let spot = self.graph.spot(Some(place), None);
             self.graph.visited.push(spot);
             self.graph.chosen.extend(choice);
+            self.graph.used += choice.map_or(0, |choice| self.graph.bound.cost(place, choice));
         }
         choice
     }
