@@ -224,7 +224,17 @@ impl Seen {
     /// The places at which more than one choice was tried, the start, and the ends. What lies between is part
     /// of the way from one to the next.
     fn places(&self, graph: &Graph, lists: &mut Lists) -> Vec<Place> {
-        let stays = graph.forks();
+        // Which of them are places of the tree, and the number there; an end is one place.
+        let (mut stays, mut numbers, mut ends) = (vec![], HashMap::new(), HashMap::new());
+        for at in graph.forks() {
+            let known = graph.spots[at].end.and_then(|end| ends.get(&end).copied());
+            let number = known.unwrap_or(stays.len());
+            if known.is_none() {
+                stays.push(at);
+                graph.spots[at].end.map(|end| ends.insert(end, number));
+            }
+            numbers.insert(at, number);
+        }
         let orders = graph.orders(self.ends.all.len());
         let could = |at: usize| self.could.get(&at).map_or(&[][..], |could| could);
         let mut choice = |to: &To, one: &Could| {
@@ -236,7 +246,7 @@ impl Seen {
                 if told || way.last().is_none_or(|(_, before)| *before != left_out) {
                     way.push((label, left_out));
                 }
-                choice.to = stays.binary_search(&to).ok();
+                choice.to = numbers.get(&to).copied();
                 if choice.to.is_some() {
                     break;
                 }
