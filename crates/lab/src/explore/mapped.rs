@@ -222,54 +222,65 @@ impl Seen {
     }
 
     /// The places at which more than one choice was tried, the start, and the ends. What lies between is part
-    /// of the way from one to the next.
+    /// of the way from one to the next. Places from which the same can happen are one.
     fn places(&self, graph: &Graph, lists: &mut Lists) -> Vec<Place> {
-        // Which of them are places of the tree, and the number there; an end is one place.
-        let (mut stays, mut numbers, mut ends) = (vec![], HashMap::new(), HashMap::new());
-        for at in graph.forks() {
-            let known = graph.spots[at].end.and_then(|end| ends.get(&end).copied());
-            let number = known.unwrap_or(stays.len());
-            if known.is_none() {
-                stays.push(at);
-                graph.spots[at].end.map(|end| ends.insert(end, number));
-            }
-            numbers.insert(at, number);
-        }
         let orders = graph.orders(self.ends.all.len());
-        let could = |at: usize| self.could.get(&at).map_or(&[][..], |could| could);
-        let mut choice = |to: &To, one: &Could| {
-            let mut choice = lists.choice(one, *to);
-            let (mut way, mut left_out, mut next) = (vec![], 0, *to);
-            while let To::Place { to, label } = next {
-                // A move of which nothing is told may say who was chosen, or who could have been.
-                let told = !self.moves.all[label].events.is_empty();
-                if told || way.last().is_none_or(|(_, before)| *before != left_out) {
-                    way.push((label, left_out));
-                }
-                choice.to = numbers.get(&to).copied();
-                if choice.to.is_some() {
-                    break;
-                }
-                let spot = &graph.spots[to];
-                left_out = lists.left_out(spot, could(to));
-                let Some(onward) = spot.only() else { break };
-                next = onward;
-            }
-            let who = |(one, _): &(usize, usize)| self.moves.all[*one].who;
-            let of_one = way.chunk_by(|one, next| who(one) == who(next));
-            choice.turns = of_one.map(|moves| lists.turn(moves)).collect();
-            choice
-        };
-        let mut place = |&at: &usize| {
+        let (mut places, mut numbers) = (Known::default(), HashMap::new());
+        for at in graph.forks() {
             let spot = &graph.spots[at];
+            let choices = spot.to.iter().zip(self.could(at));
+            let choices = choices.map(|(to, one)| self.choice(graph, lists, &numbers, *to, one));
             let pairs = orders[at].iter().copied().enumerate().filter(|(_, orders)| *orders > 0.0);
-            Place {
-                choices: spot.to.iter().zip(could(at)).map(|(to, one)| choice(to, one)).collect(),
-                orders: pairs.collect(),
-                end: spot.end,
+            let place =
+                Place { choices: choices.collect(), orders: pairs.collect(), end: spot.end };
+            numbers.insert(at, places.number(json!(place).to_string(), || place));
+        }
+        // The start was the last. A signal may have come before it.
+        let mut places: Vec<Place> = places.all;
+        places.reverse();
+        if places.is_empty() {
+            places.push(Place { choices: vec![], orders: vec![], end: None });
+        }
+        let last = places.len() - 1;
+        for choice in places.iter_mut().flat_map(|place| &mut place.choices) {
+            choice.to = choice.to.map(|to| last - to);
+        }
+        places
+    }
+
+    fn could(&self, at: usize) -> &[Could] {
+        self.could.get(&at).map_or(&[], |could| could)
+    }
+
+    /// A choice, and the way to the next place, which has a number already.
+    fn choice(
+        &self,
+        graph: &Graph,
+        lists: &mut Lists,
+        numbers: &HashMap<usize, usize>,
+        to: To,
+        one: &Could,
+    ) -> Choice {
+        let mut choice = lists.choice(one, to);
+        let (mut way, mut left_out, mut next) = (vec![], 0, Some(to));
+        while let Some(To::Place { to, label }) = next {
+            // A move of which nothing is told may say who was chosen, or who could have been.
+            let told = !self.moves.all[label].events.is_empty();
+            if told || way.last().is_none_or(|(_, before)| *before != left_out) {
+                way.push((label, left_out));
             }
-        };
-        stays.iter().map(&mut place).collect()
+            choice.to = numbers.get(&to).copied();
+            if choice.to.is_some() {
+                break;
+            }
+            let spot = &graph.spots[to];
+            left_out = lists.left_out(spot, self.could(to));
+            next = spot.only();
+        }
+        let who = |(one, _): &(usize, usize)| self.moves.all[*one].who;
+        let of_one = way.chunk_by(|one, next| who(one) == who(next));
+        choice.turns = of_one.map(|moves| lists.turn(moves)).collect();
+        choice
     }
 
     fn end(&mut self, outcome: &Outcome, interleaving: bool) -> usize {

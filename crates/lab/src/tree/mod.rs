@@ -13,7 +13,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::view::complain;
+use crate::view::text::wrap;
+use crate::view::{columns_of, complain};
 
 /// What stands in the field `format`.
 pub const FORMAT: &str = "lab-tree";
@@ -47,7 +48,7 @@ pub struct Tree {
     /// Moves of one lane, one after the other.
     pub turns: Vec<Turn>,
     pub ends: Vec<End>,
-    /// The first is the start.
+    /// The first is the start; a choice leads to a later one.
     pub places: Vec<Place>,
 }
 
@@ -189,6 +190,12 @@ impl Tree {
             place.end.map_or(Ok(()), |end| inside("end", end, self.ends.len()))?;
             place.orders.iter().try_for_each(|(end, _)| inside("end", *end, self.ends.len()))?;
         }
+        for (at, place) in self.places.iter().enumerate() {
+            // So no way comes back.
+            if place.choices.iter().any(|choice| choice.to.is_some_and(|to| to <= at)) {
+                return Err(format!("a choice at place {at} does not lead on"));
+            }
+        }
         let choices = self.places.iter().flat_map(|place| &place.choices);
         for choice in choices.chain(self.left_out.iter().flatten()) {
             inside("lane", choice.who, self.lanes.len())?;
@@ -266,7 +273,7 @@ pub fn run(options: &Options) -> ExitCode {
             complain(&why);
             ExitCode::from(2)
         }
-        Ok(tree) => match std::io::stdout().write_all(summary(&tree).as_bytes()) {
+        Ok(tree) => match std::io::stdout().write_all(in_rows(&summary(&tree)).as_bytes()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 complain(&format!("standard output: {error}"));
                 ExitCode::FAILURE
@@ -274,6 +281,15 @@ pub fn run(options: &Options) -> ExitCode {
             _ => ExitCode::SUCCESS,
         },
     }
+}
+
+/// A sentence is at most so wide.
+const PAGE: usize = 80;
+
+fn in_rows(text: &str) -> String {
+    let width = columns_of(libc::STDOUT_FILENO).unwrap_or(PAGE).min(PAGE);
+    let rows = text.lines().flat_map(|line| wrap(line, width, 11));
+    rows.map(|row| row + "\n").collect()
 }
 
 fn summary(tree: &Tree) -> String {

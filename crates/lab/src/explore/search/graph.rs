@@ -144,7 +144,8 @@ impl Graph {
         &self.visited
     }
 
-    /// The start, and of the places that orders lead to those with another number of tried choices than one.
+    /// The start, and of the places that orders lead to those with another number of tried choices than one:
+    /// first those with the most moves behind them.
     pub fn forks(&self) -> Vec<usize> {
         let (mut all, mut todo) = (BTreeSet::new(), vec![0]);
         while let Some(at) = todo.pop() {
@@ -156,7 +157,14 @@ impl Graph {
             }
         }
         all.retain(|at| *at == 0 || self.spots[*at].only().is_none());
-        all.into_iter().collect()
+        self.last_first(all.into_iter())
+    }
+
+    /// A move leads to a place with one move more behind it, which comes before it here.
+    fn last_first(&self, spots: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut all: Vec<usize> = spots.collect();
+        all.sort_by_key(|at| std::cmp::Reverse(self.spots[*at].way.len()));
+        all
     }
 
     fn untried(&self, spot: usize) -> Option<usize> {
@@ -222,10 +230,7 @@ impl Graph {
     /// How many orders lead from each place to each end. Of very many, about how many.
     pub fn orders(&self, ends: usize) -> Vec<Vec<f64>> {
         let mut orders = vec![vec![0.0; ends]; self.spots.len()];
-        let mut all: Vec<usize> = (0..self.spots.len()).collect();
-        // A move leads to a place with one move more behind it.
-        all.sort_by_key(|at| std::cmp::Reverse(self.spots[*at].way.len()));
-        for at in all {
+        for at in self.last_first(0..self.spots.len()) {
             if let Some(end) = self.spots[at].end {
                 orders[at][end] = 1.0;
             }
