@@ -95,11 +95,14 @@ fn a_leak_detector_that_refuses_a_tracer_is_named() {
         return;
     }
     let program = compiled("zoo/good/child-ends.c", &flags);
-    let run = run(&bin("lab")).args(&["explore", "--", &program.display().to_string()]).go();
-    assert!(run.stderr.contains("ASAN_OPTIONS=detect_leaks=0"), "{run:#?}");
-    let run = common::run(&bin("lab"))
-        .env("ASAN_OPTIONS", "detect_leaks=0")
-        .args(&["explore", "--", &program.display().to_string()])
-        .go();
-    assert!(run.code == 0 && !run.stderr.contains("ASAN_OPTIONS"), "{run:#?}");
+    let explore = |options: &str| {
+        let words = ["explore", "--", &program.display().to_string()];
+        // Its runtime must come first of all libraries.
+        run(&bin("lab")).env("LD_PRELOAD", "").env("ASAN_OPTIONS", options).args(&words).go()
+    };
+    let refused = explore("");
+    assert!(refused.stderr.contains("ASAN_OPTIONS=detect_leaks=0"), "{refused:#?}");
+    assert_eq!((refused.code, refused.stderr.lines().count()), (3, 1), "{refused:#?}");
+    let without = explore("detect_leaks=0");
+    assert!(without.code == 0 && without.stderr.is_empty(), "{without:#?}");
 }

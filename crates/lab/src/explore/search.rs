@@ -13,6 +13,10 @@
 //! first. Right before the first, that may be a preemption too many. So it is also tried where the
 //! first one's process took its turn (Coons, Musuvathi, McKinley: Bounded partial-order reduction).
 //!
+//! With a bound it is not enough that somebody comes first who leads to the other order: his own preemption may be one
+//! too many. So only those are tried who have to; also where the process slept since; and where time would have
+//! to pass although others can move, all of them, for after them it passes for nothing.
+//!
 //! *Sleep sets* (Godefroid): when move u was tried at a place and now t is tried there, and the two
 //! cannot tell who came first, then u after t leads to what t after u led to. So u sleeps until
 //! something that it conflicts with has moved. With a bound this is only true if the schedule
@@ -248,6 +252,7 @@ impl Search {
 
     /// One of these has to be tried at a place.
     fn want(&mut self, at: usize, first: &[Mover]) {
+        let bounded = self.limit != u32::MAX;
         let (node, bound) = (&mut self.stack[at], self.bound);
         let known = |mover: &Mover| {
             let tried = node.tried.iter().any(|one| one.mover == *mover);
@@ -259,6 +264,8 @@ impl Search {
         let here = |mover: &Mover| node.place.movers.iter().position(|one| one == mover);
         let can = first.iter().filter_map(here).min_by_key(|i| bound.cost(&node.place, *i));
         match can {
+            // Time passes for nothing when nobody else can move: all others may have to go first.
+            Some(i) if bounded && node.place.movers[i].time => node.all = true,
             Some(i) => node.wanted.push(node.place.movers[i]),
             // It could not have begun there: what came first made it possible.
             None if first.len() <= 1 => {}

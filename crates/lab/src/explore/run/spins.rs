@@ -70,8 +70,10 @@ impl Moves<'_> {
     fn step(&mut self, i: usize) -> Result<Option<()>> {
         self.all.tracees.go_on(i, How::Step, 0)?;
         match self.all.tracees.wait(i)? {
+            // Linux 6.1 says TRAP_BRKPT in an emulator. A breakpoint of the program's own says SI_KERNEL.
             Heard::Stop(Stop::Signal(info))
-                if info.si_signo == libc::SIGTRAP && info.si_code == libc::TRAP_TRACE =>
+                if info.si_signo == libc::SIGTRAP
+                    && matches!(info.si_code, libc::TRAP_TRACE | libc::TRAP_BRKPT) =>
             {
                 Ok(Some(()))
             }
