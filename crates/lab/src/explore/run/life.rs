@@ -16,8 +16,8 @@ use crate::explore::verdict::Moment;
 use crate::syscalls;
 use crate::tracer::{Death, Entry, How, Stop, Tid, names};
 
-/// So often is looked whether a number is free; then another has it already.
-const LOOKS: u32 = 10_000;
+/// So often is looked whether a number is free, which takes a second of our own time; then another has it already.
+const LOOKS: u32 = 1_000_000;
 
 impl Programs<'_> {
     /// A process or thread has made another one.
