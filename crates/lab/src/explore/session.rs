@@ -247,12 +247,12 @@ impl<'a> Exploration<'a> {
         if let Some(worst) = &mut answer.worst {
             tell(self.world, worst)?;
         }
+        answer.starts = self.world.starts();
         if let (true, Some(good)) = (self.options.json, answer.outcomes.shortest_good()) {
             let told = self.world.run(&mut Way::new(&good.way), true)?;
             let is_good = told.findings.is_empty() && told.not_judged.is_none() && !told.dropped;
             answer.good = is_good.then_some(told);
         }
-        answer.starts = self.world.starts();
         Ok(answer)
     }
 }
