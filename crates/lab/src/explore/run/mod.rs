@@ -54,6 +54,8 @@ use tracees::Tracees;
 const MOVES: usize = 100_000;
 /// So many numbers are tried for the first process of a run.
 const NUMBERS: i32 = 40;
+/// So often a copy is made again that did not get its number.
+const COPIES: u32 = 50;
 /// In so many moves in a row, processes only checked again what had not changed, or time passed
 /// because no process could move. Then this may go on for ever, and it does if all processes are in
 /// a state that came before.
@@ -139,9 +141,16 @@ impl World {
 
     /// `by_copy`: of programs that are held, if there are any.
     pub fn run_by(&mut self, guide: &mut dyn Guide, tell: bool, by_copy: bool) -> Result<Outcome> {
+        // The kernel may need a moment to give up the numbers of a run before.
+        for _ in 0..if by_copy { COPIES } else { 0 } {
+            match self.run_once(guide, tell, true, room::first_pid(0)) {
+                Err(Trouble::Taken) => std::thread::yield_now(),
+                done => return done,
+            }
+        }
+        // Then others.
         for attempt in 0..NUMBERS {
-            // The kernel may need a moment to give up the numbers of a run before: then others.
-            match self.run_once(guide, tell, by_copy && attempt == 0, room::first_pid(attempt)) {
+            match self.run_once(guide, tell, false, room::first_pid(attempt)) {
                 Err(Trouble::Taken) => {}
                 done => return done,
             }
