@@ -8,12 +8,13 @@ use super::events;
 use super::outcomes::name;
 use super::run::{Outcome, World};
 use super::schedule::letter;
-use super::search::graph::{Followed, Graph, To};
-use super::search::{Bound, Guide, Search, Way};
+use super::search::graph::{Followed, Graph, Spot, To};
+use super::search::{Bound, Guide, Search};
 use super::verdict::Could;
-use super::{Options, Result, cause};
+use super::{Options, Result, Trouble, cause};
+use crate::asked;
 use crate::event::{Event, What};
-use crate::tree::{Choice, End, FORMAT, Lane, Move, Place, Tree, VERSION};
+use crate::tree::{Choice, End, FORMAT, Lane, Move, Place, Tree, Turn, VERSION, Why};
 
 /// Things that are told apart, and their numbers.
 struct Known<T> {
@@ -42,63 +43,158 @@ struct Seen {
     moves: Known<Move>,
     ends: Known<End>,
     lanes: Vec<Lane>,
+    /// What happens before the first move.
+    start: Vec<Value>,
+    /// Of some order nobody can say whether something is wrong.
+    not_judged: bool,
     /// Who could move at each place, and the call that each was about to make.
     could: HashMap<usize, Vec<Could>>,
 }
 
 /// Runs the program once more for each order that the search tries; with `--all`, until every choice at every
-/// place was tried. `--max` times at most.
-pub fn tree(options: &Options, world: &mut World) -> Result<Tree> {
-    let first = world.run(&mut Way::new(&[]), true)?;
-    let mut graph = Graph::new(options.bound(), !options.all);
-    let mut search = Search::new(options.bound(), true);
-    let mut seen = Seen::default();
-    let (mut runs, mut goes_on) = (0, true);
+/// place was tried. `--max` times at most, or until a signal comes: then the tree is what is known.
+pub fn tree(options: &Options, world: &mut World) -> Result<(Tree, Option<i32>)> {
+    let mut map = Map::new(options);
+    let (mut runs, mut goes_on, mut stopped) = (0, true, None);
     while goes_on && runs < options.max {
         runs += 1;
-        let mut followed = Followed { search: &mut search, graph: &mut graph };
+        goes_on = match map.goes_on(world) {
+            Err(Trouble::Signal(signal)) => {
+                asked::heard();
+                stopped = Some(signal);
+                break;
+            }
+            goes_on => goes_on?,
+        };
+        // All that was tried so far was of less than there is.
+        if std::mem::take(&mut world.starts_again) {
+            (map, goes_on) = (Map::new(options), true);
+        }
+    }
+    Ok((map.tree(options, goes_on), stopped))
+}
+
+/// The tree as it grows.
+struct Map<'a> {
+    options: &'a Options,
+    graph: Graph,
+    search: Search,
+    seen: Seen,
+}
+
+impl<'a> Map<'a> {
+    fn new(options: &'a Options) -> Map<'a> {
+        let graph = Graph::new(options.bound(), !options.all);
+        let search = Search::new(options.bound(), true);
+        Map { options, graph, search, seen: Seen::default() }
+    }
+
+    /// One run more. False: there is no other to be made.
+    fn goes_on(&mut self, world: &mut World) -> Result<bool> {
+        let Map { options, graph, search, seen } = self;
+        let mut followed = Followed { search, graph };
         let guide: &mut dyn Guide = if options.all { followed.graph } else { &mut followed };
         let outcome = world.run_by(guide, true, true)?;
-        seen.lanes(&outcome);
+        seen.run(&outcome);
         for (at, step) in graph.visited().iter().zip(&outcome.steps) {
             seen.could.entry(*at).or_insert_with(|| step.could.clone());
         }
         let count = if outcome.dropped && !options.all { 0 } else { outcome.steps.len() };
         let labels: Vec<usize> = (0..count).map(|n| seen.label(&outcome, n)).collect();
-        let end = (!outcome.dropped).then(|| seen.end(&outcome));
-        let mut followed = Followed { search: &mut search, graph: &mut graph };
-        goes_on = match options.all {
+        let end = (!outcome.dropped).then(|| seen.end(&outcome, options.interleaving));
+        let mut followed = Followed { search, graph };
+        Ok(match options.all {
             true => followed.graph.ran(end, |n| labels[n]),
             false => followed.ran(end, !outcome.over, |n| labels[n]),
-        };
+        })
     }
-    let mut turns = Known::default();
-    let places = seen.places(&graph, &mut turns);
-    let words = |words: &[std::ffi::OsString]| {
-        words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
-    };
-    let others = options.others.iter().map(|other| words(&other.0));
-    Ok(Tree {
-        format: FORMAT.into(),
-        version: VERSION,
-        programs: std::iter::once(words(&options.program)).chain(others).collect(),
-        preemptions: match options.bound() {
-            Bound::Preemptions(n) | Bound::Delays(n) => n.to_string(),
-            Bound::Unbounded => "unbounded".into(),
-        },
-        all: options.all,
-        complete: !goes_on && graph.unstable == 0,
-        start: events::of_move(&first, None).iter().map(|(_, event)| plain(event)).collect(),
-        places,
-        turns: turns.all,
-        lanes: seen.lanes,
-        moves: seen.moves.all,
-        ends: seen.ends.all,
-    })
+
+    fn tree(self, options: &Options, goes_on: bool) -> Tree {
+        let Map { graph, seen, .. } = self;
+        let complete = !goes_on && graph.unstable == 0 && !seen.not_judged;
+        let mut lists = Lists::new(!goes_on && !options.all);
+        let places = seen.places(&graph, &mut lists);
+        let words = |words: &[std::ffi::OsString]| {
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+        };
+        let others = options.others.iter().map(|other| words(&other.0));
+        Tree {
+            format: FORMAT.into(),
+            version: VERSION,
+            programs: std::iter::once(words(&options.program)).chain(others).collect(),
+            preemptions: match options.bound() {
+                Bound::Preemptions(n) | Bound::Delays(n) => n.to_string(),
+                Bound::Unbounded => "unbounded".into(),
+            },
+            all: options.all,
+            complete,
+            start: seen.start,
+            places,
+            calls: lists.calls.all,
+            left_out: lists.left_out.all,
+            turns: lists.turns.all,
+            lanes: seen.lanes,
+            moves: seen.moves.all,
+            ends: seen.ends.all,
+        }
+    }
+}
+
+/// What places and ways name, each once.
+struct Lists {
+    calls: Known<String>,
+    left_out: Known<Vec<Choice>>,
+    turns: Known<Turn>,
+    /// What was not tried comes to what was.
+    equal: bool,
+}
+
+impl Lists {
+    fn new(equal: bool) -> Lists {
+        let (calls, turns) = (Known::default(), Known::default());
+        let mut lists = Lists { calls, left_out: Known::default(), turns, equal };
+        lists.left_out.number("[]".into(), Vec::new);
+        lists
+    }
+
+    /// A choice, and why it was not tried; where it leads is not said yet.
+    fn choice(&mut self, could: &Could, to: To) -> Choice {
+        let call = could.call.as_ref();
+        let call = call.map(|call| self.calls.number(call.clone(), || call.clone()));
+        let why = match to {
+            To::Place { .. } => None,
+            To::Beyond => Some(Why::Bound),
+            To::Untried if self.equal => Some(Why::Equal),
+            To::Untried | To::GivenUp => Some(Why::Unfinished),
+        };
+        Choice { who: could.letter, time: could.time, call, why, turns: vec![], to: None }
+    }
+
+    /// What could have been chosen, too, at a place with only one choice that was tried.
+    fn left_out(&mut self, spot: &Spot, could: &[Could]) -> usize {
+        let others = spot.to.iter().zip(could).filter(|(to, _)| !matches!(to, To::Place { .. }));
+        let others: Vec<Choice> = others.map(|(to, could)| self.choice(could, *to)).collect();
+        self.left_out.number(json!(others).to_string(), || others)
+    }
+
+    /// Moves of one lane, each with what was left out before it.
+    fn turn(&mut self, way: &[(usize, usize)]) -> usize {
+        let moves: Vec<usize> = way.iter().map(|(one, _)| *one).collect();
+        let before = std::iter::once(0).chain(way.iter().map(|(_, list)| *list));
+        let each = way.iter().map(|(_, list)| *list).zip(before).enumerate();
+        let changes = each.filter(|(_, (list, before))| list != before);
+        let left_out: Vec<_> = changes.map(|(at, (list, _))| (at, list)).collect();
+        self.turns.number(format!("{moves:?} {left_out:?}"), || Turn { moves, left_out })
+    }
 }
 
 impl Seen {
-    fn lanes(&mut self, outcome: &Outcome) {
+    fn run(&mut self, outcome: &Outcome) {
+        if self.lanes.is_empty() {
+            let start = events::of_move(outcome, None);
+            self.start = start.iter().map(|(_, event)| plain(event)).collect();
+        }
+        self.not_judged |= outcome.not_judged.is_some();
         for told in &outcome.story {
             while self.lanes.len() <= told.letter {
                 self.lanes.push(Lane { who: letter(self.lanes.len()), pid: 0 });
@@ -126,52 +222,72 @@ impl Seen {
     }
 
     /// The places at which more than one choice was tried, the start, and the ends. What lies between is part
-    /// of the way from one to the next.
-    fn places(&self, graph: &Graph, turns: &mut Known<Vec<usize>>) -> Vec<Place> {
-        let tried = |at: usize| {
-            graph.spots[at].to.iter().filter(|to| matches!(to, To::Place { .. })).count()
-        };
-        let stays: Vec<usize> =
-            (0..graph.spots.len()).filter(|at| *at == 0 || tried(*at) != 1).collect();
+    /// of the way from one to the next. Places from which the same can happen are one.
+    fn places(&self, graph: &Graph, lists: &mut Lists) -> Vec<Place> {
         let orders = graph.orders(self.ends.all.len());
-        let mut place = |&at: &usize| {
-            let could = self.could.get(&at).map_or(&[][..], |could| could);
-            let mut choice = |(to, could): (&To, &Could)| {
-                let (mut moves, mut at) = (vec![], None);
-                let mut next = *to;
-                while let To::Place { to, label } = next {
-                    moves.push(label);
-                    at = Some(to);
-                    let onward =
-                        graph.spots[to].to.iter().find(|to| matches!(to, To::Place { .. }));
-                    match onward {
-                        Some(onward) if tried(to) == 1 => next = *onward,
-                        _ => break,
-                    }
-                }
-                let to = at.and_then(|at| stays.binary_search(&at).ok());
-                let call = could.call.clone().filter(|_| to.is_none());
-                let mut at = 0..;
-                moves.retain(|one| at.next() == Some(0) || !self.moves.all[*one].events.is_empty());
-                let who = |one: &usize| self.moves.all[*one].who;
-                let of_one = moves.chunk_by(|one, next| who(one) == who(next));
-                let turn = |moves: &[usize]| turns.number(format!("{moves:?}"), || moves.to_vec());
-                let turns = of_one.map(turn).collect();
-                Choice { who: could.letter, time: could.time, call, turns, to }
-            };
-            let pairs = orders[at].iter().copied().enumerate().filter(|(_, orders)| *orders > 0.0);
+        let (mut places, mut numbers) = (Known::default(), HashMap::new());
+        for at in graph.forks() {
             let spot = &graph.spots[at];
-            Place {
-                choices: spot.to.iter().zip(could).map(&mut choice).collect(),
-                orders: pairs.collect(),
-                end: spot.end,
-            }
-        };
-        stays.iter().map(&mut place).collect()
+            let choices = spot.to.iter().zip(self.could(at));
+            let choices = choices.map(|(to, one)| self.choice(graph, lists, &numbers, *to, one));
+            let pairs = orders[at].iter().copied().enumerate().filter(|(_, orders)| *orders > 0.0);
+            let place =
+                Place { choices: choices.collect(), orders: pairs.collect(), end: spot.end };
+            numbers.insert(at, places.number(json!(place).to_string(), || place));
+        }
+        // The start was the last. A signal may have come before it.
+        let mut places: Vec<Place> = places.all;
+        places.reverse();
+        if places.is_empty() {
+            places.push(Place { choices: vec![], orders: vec![], end: None });
+        }
+        let last = places.len() - 1;
+        for choice in places.iter_mut().flat_map(|place| &mut place.choices) {
+            choice.to = choice.to.map(|to| last - to);
+        }
+        places
     }
 
-    fn end(&mut self, outcome: &Outcome) -> usize {
-        let printed = outcome.printed.by_process();
+    fn could(&self, at: usize) -> &[Could] {
+        self.could.get(&at).map_or(&[], |could| could)
+    }
+
+    /// A choice, and the way to the next place, which has a number already.
+    fn choice(
+        &self,
+        graph: &Graph,
+        lists: &mut Lists,
+        numbers: &HashMap<usize, usize>,
+        to: To,
+        one: &Could,
+    ) -> Choice {
+        let mut choice = lists.choice(one, to);
+        let (mut way, mut left_out, mut next) = (vec![], 0, Some(to));
+        while let Some(To::Place { to, label }) = next {
+            // A move of which nothing is told may say who was chosen, or who could have been.
+            let told = !self.moves.all[label].events.is_empty();
+            if told || way.last().is_none_or(|(_, before)| *before != left_out) {
+                way.push((label, left_out));
+            }
+            choice.to = numbers.get(&to).copied();
+            if choice.to.is_some() {
+                break;
+            }
+            let spot = &graph.spots[to];
+            left_out = lists.left_out(spot, self.could(to));
+            next = spot.only();
+        }
+        let who = |(one, _): &(usize, usize)| self.moves.all[*one].who;
+        let of_one = way.chunk_by(|one, next| who(one) == who(next));
+        choice.turns = of_one.map(|moves| lists.turn(moves)).collect();
+        choice
+    }
+
+    fn end(&mut self, outcome: &Outcome, interleaving: bool) -> usize {
+        let printed = match interleaving {
+            true => outcome.printed.interleaved().to_vec(),
+            false => outcome.printed.by_process(),
+        };
         let key = format!("{} {printed:?}", name(outcome));
         self.ends.number(key, || {
             let mut cures: Vec<String> = vec![];

@@ -102,6 +102,12 @@ impl Outcomes {
         all
     }
 
+    /// Of the runs in which nothing was wrong, the shortest.
+    pub fn shortest_good(&self) -> Option<&Shortest> {
+        let good = self.all.iter().filter(|one| !one.bad).map(|one| &one.shortest);
+        good.min_by_key(|shortest| shortest.length)
+    }
+
     /// The same, with all that ended in the same way together.
     fn by_name(&self) -> Vec<Vec<&Counted>> {
         let mut groups: Vec<Vec<&Counted>> = vec![];

@@ -157,15 +157,9 @@ impl Printed {
 
     /// The kernel keeps the time of day at which a segment was attached, and a program may print it: one that
     /// lies within the exploration is shown as its start, in every run. In seconds.
-    pub fn at_one_time(&mut self, exploration: RangeInclusive<u64>) {
+    pub fn at_one_time(&mut self, exploration: &RangeInclusive<u64>) {
         for piece in &mut self.pieces {
-            let moments = |run: &[u8]| {
-                let number: u64 = std::str::from_utf8(run).ok()?.parse().ok()?;
-                exploration.contains(&number).then_some(exploration.start().to_string())
-            };
-            let runs = piece.bytes.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
-            let told = |run: &[u8]| moments(run).map_or(run.to_vec(), String::into_bytes);
-            piece.bytes = runs.flat_map(told).collect();
+            piece.bytes = at_one_time(&piece.bytes, exploration);
         }
     }
 
@@ -309,6 +303,16 @@ pub fn quoted(bytes: &[u8], width: usize) -> String {
     quoted + "\""
 }
 
+/// See [`Printed::at_one_time`].
+pub fn at_one_time(bytes: &[u8], exploration: &RangeInclusive<u64>) -> Vec<u8> {
+    let moments = |run: &[u8]| {
+        let number: u64 = std::str::from_utf8(run).ok()?.parse().ok()?;
+        exploration.contains(&number).then_some(exploration.start().to_string())
+    };
+    let runs = bytes.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    runs.flat_map(|run| moments(run).map_or(run.to_vec(), String::into_bytes)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,7 +348,7 @@ mod tests {
     #[test]
     fn the_time_of_day_is_the_same_in_every_run() {
         let mut now = printed(&[(0, "atime=1000003, 1000011 10000031000003 1000005\n")]);
-        now.at_one_time(1_000_001..=1_000_010);
+        now.at_one_time(&(1_000_001..=1_000_010));
         let text = "atime=1000001, 1000011 10000031000003 1000001\n";
         assert_eq!(now.by_process(), printed(&[(0, text)]).by_process());
     }

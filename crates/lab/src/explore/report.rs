@@ -31,6 +31,8 @@ pub struct Answer {
     pub outcomes: Outcomes,
     /// The shortest run in which something was wrong, with its story.
     pub worst: Option<Outcome>,
+    /// The shortest run in which nothing was, with its story: for `--json`.
+    pub good: Option<Outcome>,
     /// Everything within the bound was tried.
     pub complete: bool,
     /// The signal that ended it before that.
@@ -97,8 +99,8 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
             "outcomes": outcomes, "ordered": ORDERED,
         });
         text += &format!("{line}\n");
-        if let Some(worst) = &answer.worst {
-            text += &json_story(worst);
+        for told in answer.worst.iter().chain(&answer.good) {
+            text += &json_story(told);
         }
         return out(&text);
     }

@@ -66,14 +66,23 @@ pub fn explore(options: &Options) -> Result<u8> {
         report::replayed(options, &outcome)?;
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
-    let answer = Exploration::new(options, &mut world).all()?;
+    let mut answer = Exploration::new(options, &mut world).all()?;
     report::answer(options, &answer)?;
-    if let Some(target) = &target
-        && answer.stopped.is_none()
-    {
-        let tree = mapped::tree(options, &mut world)?;
-        target.write(&tree).map_err(Trouble::because)?;
-        report::mapped(options, &tree)?;
+    match (&target, answer.stopped) {
+        (None, _) => {}
+        (Some(_), Some(_)) => complain("stopped before the tree: it is not written"),
+        (Some(target), None) => {
+            let (tree, stopped) = mapped::tree(options, &mut world)?;
+            // What was found stays found.
+            (answer.stopped, answer.complete) = (stopped, answer.complete && tree.complete);
+            match target.write(&tree) {
+                Ok(()) => report::mapped(options, &tree)?,
+                Err(why) => {
+                    complain(&why);
+                    answer.complete = false;
+                }
+            }
+        }
     }
     Ok(match (&answer.worst, answer.complete, answer.stopped) {
         (Some(_), ..) => exit::FOUND,
@@ -239,6 +248,11 @@ impl<'a> Exploration<'a> {
             tell(self.world, worst)?;
         }
         answer.starts = self.world.starts();
+        if let (true, Some(good)) = (self.options.json, answer.outcomes.shortest_good()) {
+            let told = self.world.run(&mut Way::new(&good.way), true)?;
+            let is_good = told.findings.is_empty() && told.not_judged.is_none() && !told.dropped;
+            answer.good = is_good.then_some(told);
+        }
         Ok(answer)
     }
 }

@@ -13,7 +13,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::view::complain;
+use crate::view::text::wrap;
+use crate::view::{columns_of, complain};
 
 /// What stands in the field `format`.
 pub const FORMAT: &str = "lab-tree";
@@ -39,10 +40,15 @@ pub struct Tree {
     pub start: Vec<Value>,
     /// Moves in which the same happens are one.
     pub moves: Vec<Move>,
+    /// Calls that somebody is about to make, as `choices` and `left_out` name them.
+    pub calls: Vec<String>,
+    /// Who else could have moved before a move on the way to the next place, and was not tried there: lists.
+    /// The first is empty.
+    pub left_out: Vec<Vec<Choice>>,
     /// Moves of one lane, one after the other.
-    pub turns: Vec<Vec<usize>>,
+    pub turns: Vec<Turn>,
     pub ends: Vec<End>,
-    /// The first is the start.
+    /// The first is the start; a choice leads to a later one.
     pub places: Vec<Place>,
 }
 
@@ -56,6 +62,28 @@ pub struct Move {
     pub time: bool,
     /// What happens.
     pub events: Vec<Value>,
+}
+
+/// Moves of one lane.
+#[derive(Serialize, Deserialize, Debug)]
+pub struct Turn {
+    pub moves: Vec<usize>,
+    /// From which of them on which list of `left_out` says who else could have moved instead. Before the first
+    /// of these: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<(usize, usize)>,
+}
+
+/// Why a choice was not tried.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It would take more preemptions than are allowed.
+    Bound,
+    /// What comes of it, an order that was tried also comes to.
+    Equal,
+    /// The search ended before it.
+    Unfinished,
 }
 
 /// A process or a thread.
@@ -91,16 +119,19 @@ pub struct Place {
 }
 
 /// A choice at a place.
-#[derive(Serialize, Deserialize, Debug)]
+#[derive(Serialize, Deserialize, Debug, Clone)]
 pub struct Choice {
     /// Its lane.
     pub who: usize,
     /// Not it moves, but time passes for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time: bool,
-    /// The call that it is about to make, where it was not tried.
+    /// The call that it is about to make, among `calls`; none where it stands before none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<String>,
+    pub call: Option<usize>,
+    /// Why it was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
     /// The turns up to the next place, the first of them its own; none where that was not tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<usize>,
@@ -144,16 +175,35 @@ impl Tree {
         };
         inside("place", 0, self.places.len())?;
         self.moves.iter().try_for_each(|one| inside("lane", one.who, self.lanes.len()))?;
-        let moves = self.turns.iter().flatten();
-        moves.copied().try_for_each(|one| inside("move", one, self.moves.len()))?;
+        inside("list of what was left out", 0, self.left_out.len())?;
+        let all = |what: &str, numbers: &[usize], of: usize| {
+            numbers.iter().try_for_each(|number| inside(what, *number, of))
+        };
+        for turn in &self.turns {
+            all("move", &turn.moves, self.moves.len())?;
+            for (at, list) in &turn.left_out {
+                inside("move of a turn", *at, turn.moves.len())?;
+                inside("list of what was left out", *list, self.left_out.len())?;
+            }
+        }
         for place in &self.places {
             place.end.map_or(Ok(()), |end| inside("end", end, self.ends.len()))?;
             place.orders.iter().try_for_each(|(end, _)| inside("end", *end, self.ends.len()))?;
-            for choice in &place.choices {
-                inside("lane", choice.who, self.lanes.len())?;
-                let turns = choice.turns.iter();
-                turns.copied().try_for_each(|one| inside("turn", one, self.turns.len()))?;
-                choice.to.map_or(Ok(()), |to| inside("place", to, self.places.len()))?;
+        }
+        for (at, place) in self.places.iter().enumerate() {
+            // So no way comes back.
+            if place.choices.iter().any(|choice| choice.to.is_some_and(|to| to <= at)) {
+                return Err(format!("a choice at place {at} does not lead on"));
+            }
+        }
+        let choices = self.places.iter().flat_map(|place| &place.choices);
+        for choice in choices.chain(self.left_out.iter().flatten()) {
+            inside("lane", choice.who, self.lanes.len())?;
+            choice.call.map_or(Ok(()), |call| inside("call", call, self.calls.len()))?;
+            all("turn", &choice.turns, self.turns.len())?;
+            choice.to.map_or(Ok(()), |to| inside("place", to, self.places.len()))?;
+            if choice.to.is_some() == choice.why.is_some() {
+                return Err("a choice has to say where it leads, or why it was not tried".into());
             }
         }
         Ok(())
@@ -182,6 +232,10 @@ impl Target {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = fs::File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
         let name = path.file_name().ok_or_else(|| format!("{} is no file", path.display()))?;
+        // Another takes its place, which nobody wants of /dev/null.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(format!("{} is no ordinary file; name one, or a new one", path.display()));
+        }
         let target = Target { folder, name: name.into() };
         tempfile::NamedTempFile::new_in(target.folder()).map_err(failed)?;
         Ok(target)
@@ -219,21 +273,34 @@ pub fn run(options: &Options) -> ExitCode {
             complain(&why);
             ExitCode::from(2)
         }
-        Ok(tree) => {
-            print!("{}", summary(&tree));
-            ExitCode::SUCCESS
-        }
+        Ok(tree) => match std::io::stdout().write_all(in_rows(&summary(&tree)).as_bytes()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                complain(&format!("standard output: {error}"));
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        },
     }
+}
+
+/// A sentence is at most so wide.
+const PAGE: usize = 80;
+
+fn in_rows(text: &str) -> String {
+    let width = columns_of(libc::STDOUT_FILENO).unwrap_or(PAGE).min(PAGE);
+    let rows = text.lines().flat_map(|line| wrap(line, width, 11));
+    rows.map(|row| row + "\n").collect()
 }
 
 fn summary(tree: &Tree) -> String {
     let programs: Vec<String> = tree.programs.iter().map(shell_words::join).collect();
     let mut text = format!("{}\n", programs.join("  and  "));
-    let (wide, whole) = match (&*tree.preemptions, tree.complete) {
-        ("unbounded", whole) => ("any number of preemptions".to_string(), whole),
-        (n, whole) => (format!("at most {n} preemptions"), whole),
+    let wide = match &*tree.preemptions {
+        "unbounded" => "any number of preemptions".to_string(),
+        "1" => "at most 1 preemption".to_string(),
+        n => format!("at most {n} preemptions"),
     };
-    let tried = match (whole, tree.all) {
+    let tried = match (tree.complete, tree.all) {
         (true, true) => "every choice was tried",
         (true, false) => "every choice that can lead to another result was tried",
         (false, _) => "not every choice was tried",
@@ -243,6 +310,17 @@ fn summary(tree: &Tree) -> String {
         let orders = tree.places[0].orders.iter().find(|(at, _)| *at == number);
         let mark = if end.findings.is_empty() { ' ' } else { '▶' };
         text += &format!("{mark} {:>8}  {}\n", orders.map_or(0.0, |(_, n)| *n), end.outcome);
+    }
+    for why in [Why::Bound, Why::Equal, Why::Unfinished] {
+        let choices = tree.places.iter().flat_map(|place| &place.choices);
+        let turns = choices.clone().flat_map(|choice| &choice.turns);
+        let passed = turns.flat_map(|turn| &tree.turns[*turn].left_out);
+        let all = choices.chain(passed.flat_map(|(_, list)| &tree.left_out[*list]));
+        match all.filter(|choice| choice.why == Some(why)).count() {
+            0 => {}
+            1 => text += &format!("1 choice was not tried: {}\n", said(why)),
+            n => text += &format!("{n} choices were not tried, of each: {}\n", said(why)),
+        }
     }
     let Some(first) = tree.places.iter().position(|place| place.choices.len() > 1) else {
         return text;
@@ -256,8 +334,16 @@ fn summary(tree: &Tree) -> String {
                 let [bad, all] = tree.wrong(to);
                 text += &format!("  {who}: {bad} of {all} orders go wrong\n");
             }
-            None => text += &format!("  {who}: not tried\n"),
+            None => text += &format!("  {who}: not tried: {}\n", choice.why.map_or("", said)),
         }
     }
     text
+}
+
+fn said(why: Why) -> &'static str {
+    match why {
+        Why::Bound => "it would take more preemptions",
+        Why::Equal => "an order that was tried comes to the same",
+        Why::Unfinished => "the search ended before it",
+    }
 }

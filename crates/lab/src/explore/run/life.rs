@@ -1,5 +1,8 @@
 //! Births and ends of the programs' processes and threads.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
 use libc::c_int;
 
 use super::Result;
@@ -12,6 +15,9 @@ use crate::explore::footprint::Thing;
 use crate::explore::verdict::Moment;
 use crate::syscalls;
 use crate::tracer::{Death, Entry, How, Stop, Tid, names};
+
+/// So often is looked whether a number is free, which takes a second of our own time; then another has it already.
+const LOOKS: u32 = 1_000_000;
 
 impl Programs<'_> {
     /// A process or thread has made another one.
@@ -158,6 +164,21 @@ impl Programs<'_> {
             order.sort_by_key(|i| process.main == *i);
             order.into_iter().try_for_each(|i| self.tracees.clear(i))?;
         }
+        until_free(self.model.tasks.iter().map(|task| task.tid));
         Ok(())
+    }
+}
+
+/// The kernel tells of a parent's end, and gives up the numbers of the children that it had not reaped a moment
+/// later, when nobody finds them any more: the next run is to have the same numbers.
+fn until_free(tids: impl Iterator<Item = Tid>) {
+    let Ok(file) = File::open("/dev/null") else { return };
+    // SAFETY: a descriptor of ours, and a number: who is told of its state, which never changes.
+    let set = |tid: Tid| unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETOWN, tid) };
+    for tid in tids {
+        for _ in (0..LOOKS).take_while(|_| set(tid) == 0) {
+            // SAFETY: it takes nothing.
+            unsafe { libc::sched_yield() };
+        }
     }
 }

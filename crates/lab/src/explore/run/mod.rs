@@ -229,8 +229,10 @@ impl World {
         };
         let done = started.and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
-        let Programs { judge, narrator, mut printed, world, .. } = run.moves.all;
-        printed.at_one_time(world.clock.day()..=Clock::start().day());
+        let Programs { judge, mut narrator, mut printed, world, .. } = run.moves.all;
+        let exploration = world.clock.day()..=Clock::start().day();
+        printed.at_one_time(&exploration);
+        narrator.at_one_time(&exploration);
         let Judge { mut findings, ends, over, not_judged, .. } = judge;
         let whole = findings.is_empty() && !run.outcome.dropped && not_judged.is_none();
         let differs = |expected: &Expected| expected.differs(&printed);

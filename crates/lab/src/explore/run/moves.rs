@@ -313,7 +313,7 @@ impl Moves<'_> {
             let (code, from, _) = sender(info);
             let from = (code <= 0 && code != libc::SI_TIMER)
                 .then_some(from)
-                .and_then(|from| self.all.model.with_tgid(from));
+                .and_then(|from| self.all.model.with_pid(from));
             let from = from.map(|from| self.all.model.processes[from].main);
             self.all.narrator.tell(
                 &self.all.model,

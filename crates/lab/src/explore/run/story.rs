@@ -1,13 +1,14 @@
 //! The story of a run, if it is wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use sysv::tables::{self, Kind};
 
 use super::model::{Model, State};
 use crate::event::{Call, Row};
 use crate::explore::calls;
-use crate::explore::printed::Piece;
+use crate::explore::printed::{Piece, at_one_time};
 use crate::explore::verdict::{Could, Line, Moment, Step, Story};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
@@ -103,6 +104,22 @@ impl Narrator {
             }
         }
         self.rows = now;
+    }
+
+    /// As what was printed: the same in every run, also in records that a call has filled.
+    pub fn at_one_time(&mut self, exploration: &RangeInclusive<u64>) {
+        for piece in self.steps.iter_mut().flat_map(|step| &mut step.printed) {
+            piece.bytes = at_one_time(&piece.bytes, exploration);
+        }
+        for told in &mut self.story {
+            let Moment::Call { call, .. } = &mut told.moment else { continue };
+            for arg in &mut call.args {
+                let text = at_one_time(arg.text.as_bytes(), exploration);
+                if text != arg.text.as_bytes() {
+                    arg.text = String::from_utf8_lossy(&text).into_owned().into();
+                }
+            }
+        }
     }
 
     /// A call that is about to be made, spelled.

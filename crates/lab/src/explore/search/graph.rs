@@ -4,7 +4,7 @@
 //!
 //! Each run follows a way to a choice that was not tried, makes it, and goes on to a place that is known.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::place::in_order;
@@ -21,6 +21,8 @@ pub enum To {
     Untried,
     /// It would take more preemptions than are allowed.
     Beyond,
+    /// The programs did something else on the way there each time.
+    GivenUp,
     /// To this place, by a move with this label.
     Place { to: usize, label: usize },
 }
@@ -36,6 +38,18 @@ pub struct Spot {
     pub end: Option<usize>,
     /// In which order they are tried.
     order: Vec<usize>,
+}
+
+impl Spot {
+    fn tried(&self) -> impl Iterator<Item = To> {
+        self.to.iter().copied().filter(|to| matches!(to, To::Place { .. }))
+    }
+
+    /// Where it leads, if one choice alone was tried.
+    pub fn only(&self) -> Option<To> {
+        let mut tried = self.tried();
+        tried.next().filter(|_| tried.next().is_none())
+    }
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -130,6 +144,29 @@ impl Graph {
         &self.visited
     }
 
+    /// The start, and of the places that orders lead to those with another number of tried choices than one:
+    /// first those with the most moves behind them.
+    pub fn forks(&self) -> Vec<usize> {
+        let (mut all, mut todo) = (BTreeSet::new(), vec![0]);
+        while let Some(at) = todo.pop() {
+            if self.spots.get(at).is_some() && all.insert(at) {
+                todo.extend(self.spots[at].tried().filter_map(|to| match to {
+                    To::Place { to, .. } => Some(to),
+                    _ => None,
+                }));
+            }
+        }
+        all.retain(|at| *at == 0 || self.spots[*at].only().is_none());
+        self.last_first(all.into_iter())
+    }
+
+    /// A move leads to a place with one move more behind it, which comes before it here.
+    fn last_first(&self, spots: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut all: Vec<usize> = spots.collect();
+        all.sort_by_key(|at| std::cmp::Reverse(self.spots[*at].way.len()));
+        all
+    }
+
     fn untried(&self, spot: usize) -> Option<usize> {
         let spot = &self.spots[spot];
         spot.order.iter().copied().find(|i| spot.to[*i] == To::Untried)
@@ -174,7 +211,7 @@ impl Graph {
                 let mover = self.plan[last];
                 let choice = self.spots[at].movers.iter().position(|one| *one == mover);
                 if let Some(choice) = choice {
-                    self.spots[at].to[choice] = To::Beyond;
+                    self.spots[at].to[choice] = To::GivenUp;
                 }
             }
         }
@@ -193,10 +230,7 @@ impl Graph {
     /// How many orders lead from each place to each end. Of very many, about how many.
     pub fn orders(&self, ends: usize) -> Vec<Vec<f64>> {
         let mut orders = vec![vec![0.0; ends]; self.spots.len()];
-        let mut all: Vec<usize> = (0..self.spots.len()).collect();
-        // A move leads to a place with one move more behind it.
-        all.sort_by_key(|at| std::cmp::Reverse(self.spots[*at].way.len()));
-        for at in all {
+        for at in self.last_first(0..self.spots.len()) {
             if let Some(end) = self.spots[at].end {
                 orders[at][end] = 1.0;
             }
@@ -257,6 +291,7 @@ impl Guide for Followed<'_> {
             let spot = self.graph.spot(Some(place), None);
             self.graph.visited.push(spot);
             self.graph.chosen.extend(choice);
+            self.graph.used += choice.map_or(0, |choice| self.graph.bound.cost(place, choice));
         }
         choice
     }
@@ -273,8 +308,16 @@ impl Followed<'_> {
     pub fn ran(&mut self, end: Option<usize>, whole: bool, label: impl Fn(usize) -> usize) -> bool {
         if self.search.diverged {
             self.graph.forget();
+            self.graph.again += 1;
+            if self.graph.again < PATIENCE {
+                self.search.again();
+                return true;
+            }
+            self.graph.again = 0;
+            self.graph.unstable += 1;
             return self.search.give_up();
         }
+        self.graph.again = 0;
         match end {
             Some(_) => {
                 self.search.counts(whole);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::graph::Graph;
+use super::graph::{Followed, Graph};
 use super::*;
 use crate::explore::footprint::Thing;
 
@@ -358,6 +358,25 @@ fn a_program_that_changes_its_mind_is_noticed() {
     }
     run(&[vec![Op::Sleep(1)]], &mut search);
     assert!(search.diverged);
+}
+
+#[test]
+fn an_order_that_is_given_up_makes_a_tree_incomplete() {
+    let mut search = Search::new(Bound::Unbounded, true);
+    let mut graph = Graph::new(Bound::Unbounded, true);
+    let mut followed = Followed { search: &mut search, graph: &mut graph };
+    let stores = vec![Op::Store(0); 2];
+    let mut programs = vec![stores.clone(), stores];
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        let end = run(&programs, &mut followed).map(|_| 0);
+        if !followed.ran(end, true, |_| 0) {
+            break;
+        }
+        programs = vec![vec![Op::Sleep(1)]];
+    }
+    assert!(graph.unstable > 0 && runs > 5, "{} after {runs}", graph.unstable);
 }
 
 fn op() -> impl Strategy<Value = Op> {
