@@ -473,7 +473,7 @@ fn explore_names_them_too() {
     let program = foreign("causes/explored").display().to_string();
     for (case, is, is_not) in [
         ("reset", "killed by SIGUSR1, after its handler", "before its handler"),
-        ("once", "SIGUSR1: no handler: it ends", "before its handler"),
+        ("once", "SIGUSR1 from a: no handler: it ends", "before its handler"),
         ("merged", "they become one", "before sigsuspend"),
         ("group", "process group 30000, which is none of this program's", "pid -30000"),
         ("late", "killed by SIGUSR1, before its handler", "after its handler"),
