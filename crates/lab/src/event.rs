@@ -116,6 +116,16 @@ pub enum What {
     Move { taken: bool, time: bool, could: Vec<Could> },
     /// `lab explore`: what the passing of time has done.
     Time { passed: Passed },
+    /// `lab explore`: bytes of shared memory were read or written. `bytes`: what they hold then, in hex.
+    Access {
+        memory: String,
+        from: u64,
+        to: u64,
+        writes: bool,
+        locked: bool,
+        bytes: String,
+        text: String,
+    },
     /// `lab explore`: it makes no call and waits for memory to change.
     Spins,
     /// The process or thread has ended by itself.

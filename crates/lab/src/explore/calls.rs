@@ -172,6 +172,9 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
     const LOCKS: [c_int; 4] =
         [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
     let args = entry.args;
+    if !entry.foreign && syscalls::only_points(entry.number) {
+        return Visible::No;
+    }
     let Some(row) = known(entry) else { return Visible::Yes };
     let visible = match row.point {
         Point::Yes => true,
@@ -190,6 +193,7 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
         },
         Point::Read => is_others_business(tid, args[0], true),
         Point::Close => is_others_business(tid, args[0], locks),
+        // One of its own that takes the place of another is nobody's business, either.
         Point::Mapping => return Visible::Mapping,
         Point::Clock(question) => return Visible::Question(question),
     };
@@ -198,8 +202,8 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
 
 /// Is it about the process that makes it, so that another one could not have made it in its place?
 pub fn is_its_own(entry: &Entry) -> bool {
-    known(entry)
-        .is_some_and(|row| row.point == Point::Passes && row.changes != Changes::KeepsNumber)
+    let others = [Changes::KeepsNumber, Changes::Unmaps, Changes::Moves, Changes::Protects];
+    known(entry).is_some_and(|row| row.point == Point::Passes && !others.contains(&row.changes))
 }
 
 /// Does it only look at files, and leave nothing that another program could notice?

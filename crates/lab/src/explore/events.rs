@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::printed::{Piece, Stream};
 use super::run::Outcome;
 use super::schedule::letter;
-use super::verdict::{Line, Moment, Step};
+use super::verdict::{Line, Moment, Step, place};
 use crate::event::{Action, Could, Event, What};
 use crate::tracer::names;
 
@@ -84,6 +84,15 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
         Moment::Turn { .. } => return None,
         Moment::Call { call, asleep: true } => What::Enter { call: call.clone() },
         Moment::Call { call, .. } => What::Call { entered: 0, call: call.clone() },
+        Moment::Touched(touched) => What::Access {
+            memory: place(touched.bytes).split(" +").next().unwrap_or_default().into(),
+            from: touched.bytes.from,
+            to: touched.bytes.to,
+            writes: touched.writes,
+            locked: touched.locked,
+            bytes: touched.is.iter().map(|byte| format!("{byte:02x}")).collect(),
+            text: touched.line(),
+        },
         Moment::Signal { signal, code, from, handler, ignored, fault } => What::Signal {
             signal: names::signal(*signal).to_string(),
             code: names::code(*signal, *code),

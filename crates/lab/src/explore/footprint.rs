@@ -3,8 +3,29 @@
 //!
 //! A footprint must never be too small, or an order is missed; if it is too large, one is tried twice.
 
+/// Bytes of a memory: from the first to before the last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Bytes {
+    /// As maps name it.
+    pub memory: u64,
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Bytes {
+    /// Have they a byte in common?
+    pub fn meets(&self, other: &Bytes) -> bool {
+        self.memory == other.memory && self.from < other.to && other.from < self.to
+    }
+
+    /// Have they, or does one begin where the other ends?
+    fn touches(&self, other: &Bytes) -> bool {
+        self.memory == other.memory && self.from <= other.to && other.from <= self.to
+    }
+}
+
 /// A thing in the kernel or in memory that more than one process or thread can touch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
 pub enum Thing {
     /// A process as one that signals reach.
@@ -37,7 +58,7 @@ pub enum Thing {
 
 impl Thing {
     /// Are they the same, or is one a part of the other?
-    fn meets(self, other: Thing) -> bool {
+    pub fn meets(self, other: Thing) -> bool {
         let whole = |thing| match thing {
             Thing::Semaphore(id, _) => Some(Thing::Sem(id)),
             Thing::Pipe(_) => Some(Thing::Descriptors),
@@ -66,12 +87,14 @@ pub struct Footprint {
     /// It may have touched anything.
     everything: bool,
     touched: Vec<(Thing, Access)>,
+    /// Bytes of memory that is watched, and whether they were written.
+    bytes: Vec<(Bytes, bool)>,
 }
 
 impl Footprint {
     /// Of a move of which nothing is known.
     pub fn everything() -> Footprint {
-        Footprint { everything: true, touched: vec![] }
+        Footprint { everything: true, ..Footprint::default() }
     }
 
     /// It may have touched anything.
@@ -100,9 +123,25 @@ impl Footprint {
         self.add(thing, Access::Changes);
     }
 
+    /// It read these bytes, or wrote them.
+    pub fn bytes(&mut self, bytes: Bytes, writes: bool) {
+        match self.bytes.last_mut() {
+            Some((last, wrote)) if *wrote == writes && last.touches(&bytes) => {
+                (last.from, last.to) = (last.from.min(bytes.from), last.to.max(bytes.to));
+            }
+            _ => self.bytes.push((bytes, writes)),
+        }
+    }
+
+    /// What it touched but for memory, and whether it changed that.
+    pub fn things(&self) -> impl Iterator<Item = (Thing, bool)> {
+        self.touched.iter().map(|(thing, access)| (*thing, *access != Access::Looks))
+    }
+
     /// Has it changed anything?
     pub fn changes(&self) -> bool {
-        self.everything || self.touched.iter().any(|(_, access)| *access != Access::Looks)
+        let wrote = self.bytes.iter().any(|(_, writes)| *writes);
+        self.everything || wrote || self.touched.iter().any(|(_, access)| *access != Access::Looks)
     }
 
     fn add(&mut self, thing: Thing, access: Access) {
@@ -119,7 +158,13 @@ impl Footprint {
             let matters = |also: Access| *access != also || also == Access::Changes;
             other.touched.iter().any(|(two, also)| matters(*also) && one.meets(*two))
         };
-        self.everything || other.everything || self.touched.iter().any(clash)
+        let overlap = |(one, wrote): &(Bytes, bool)| {
+            other.bytes.iter().any(|(two, also)| (*wrote || *also) && one.meets(two))
+        };
+        self.everything
+            || other.everything
+            || self.touched.iter().any(clash)
+            || self.bytes.iter().any(overlap)
     }
 }
 

@@ -107,6 +107,9 @@ pub struct Options {
     /// Also try orders that cannot lead to another result
     #[arg(long)]
     all: bool,
+    /// Order calls alone, and no access to memory that is shared: faster
+    #[arg(long)]
+    calls_only: bool,
     /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
     spread: bool,

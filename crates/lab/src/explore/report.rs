@@ -346,6 +346,7 @@ fn line(told: &Line) -> String {
             let at = fault.map_or(String::new(), |fault| format!(" at {fault:#x}"));
             format!("--- {}{from}{at}: {what} ---", names::signal(*signal))
         }
+        Moment::Touched(touched) => touched.line(),
         Moment::Time(Passed::Alarm) => "--- its alarm goes off ---".into(),
         Moment::Time(Passed::Timer) => "--- its timer goes off ---".into(),
         Moment::Time(Passed::Wait) => "--- time passes: its wait is over ---".into(),

@@ -45,7 +45,11 @@ pub fn explore(options: &Options) -> Result<u8> {
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
     asked::tick_every(TICK);
-    let asked = Asked { expected, interleaving: options.interleaving };
+    let asked = Asked {
+        expected,
+        interleaving: options.interleaving,
+        calls_only: options.calls_only,
+    };
     let mut world = World::new(room, programs.len(), asked);
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;

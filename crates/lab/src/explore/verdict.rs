@@ -5,6 +5,7 @@ use std::fmt;
 use libc::c_int;
 pub use sysv::tables::Kind;
 
+use super::footprint::Bytes;
 use super::printed::{Difference, Piece, quoted};
 use super::schedule::letter;
 pub use crate::event::Passed;
@@ -215,6 +216,8 @@ pub enum Moment {
     Turn { taken: bool },
     /// A call that has ended or never will, or one in which it sleeps now.
     Call { call: Call, asleep: bool },
+    /// An access to memory that is watched, or several that follow each other.
+    Touched(Touched),
     /// A signal is delivered.
     /// `fault`: the address that was accessed, of SIGSEGV and SIGBUS.
     Signal {
@@ -233,6 +236,60 @@ pub enum Moment {
     Exit { code: c_int },
     /// A signal has ended it.
     Killed { signal: c_int },
+}
+
+/// What was done with shared memory.
+#[derive(Clone, Debug)]
+pub struct Touched {
+    pub bytes: Bytes,
+    pub writes: bool,
+    /// By an instruction that locks.
+    pub locked: bool,
+    /// The instruction.
+    pub code: u64,
+    /// What the bytes hold then.
+    pub is: Vec<u8>,
+}
+
+impl Touched {
+    /// `shm 0 +0..+5 <- "hello"`
+    pub fn line(&self) -> String {
+        let arrow = if self.writes { "<-" } else { "->" };
+        let locked = if self.locked { " (locked)" } else { "" };
+        format!("{} {arrow} {}{locked}", place(self.bytes), content(&self.is))
+    }
+}
+
+/// `shm 0 +0..+5`
+pub fn place(bytes: Bytes) -> String {
+    let memory = match i32::try_from(bytes.memory) {
+        Ok(id) => format!("shm {id}"),
+        Err(_) => "map".into(),
+    };
+    format!("{memory} +{}..+{}", bytes.from, bytes.to)
+}
+
+/// Bytes as text where they are text, as a number where they are few.
+fn content(bytes: &[u8]) -> String {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    let text = |byte: &u8| (b' '..0x7f).contains(byte) || *byte == b'\n' || *byte == b'\t';
+    if end > 1 && bytes[..end].iter().all(text) {
+        return quoted(&bytes[..end], LINE);
+    }
+    match bytes.len() {
+        1 | 2 | 4 | 8 => {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            // As a signed number of that size.
+            let shift = 64 - 8 * bytes.len() as u32;
+            (i64::from_le_bytes(word) << shift >> shift).to_string()
+        }
+        _ if end == 0 => "zeros".into(),
+        n => {
+            let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("{}{}", first.join(" "), if n > 8 { " …" } else { "" })
+        }
+    }
 }
 
 /// A run, line by line.

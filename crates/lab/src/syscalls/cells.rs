@@ -324,6 +324,12 @@ pub enum Changes {
     AsksSocketLimit,
     /// What is mapped.
     Mapping,
+    /// Pages are not mapped any more.
+    Unmaps,
+    /// Pages are mapped elsewhere.
+    Moves,
+    /// What may be done with pages.
+    Protects,
     /// A pipe more.
     Pipe,
     /// It may hold locks from now on.

@@ -9,6 +9,19 @@ rows! {
         point: Point::Mapping,
         changes: Changes::Mapping,
     }
+    SYS_munmap munmap() {
+        point: Point::Passes,
+        changes: Changes::Unmaps,
+    }
+    #[cfg(target_arch = "x86_64")]
+    SYS_mremap mremap() {
+        point: Point::Passes,
+        changes: Changes::Moves,
+    }
+    SYS_mprotect mprotect() {
+        point: Point::Passes,
+        changes: Changes::Protects,
+    }
     SYS_futex futex(uaddr Pointer, futex_op FutexOp, val FutexValue, timeout FutexValue2, uaddr2 FutexPointer2, val3 FutexValue3) {
         shown: Shown::Futex,
         sleep: Sleep::Futex,

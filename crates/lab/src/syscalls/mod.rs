@@ -138,6 +138,15 @@ pub fn looked_at(entry: &Entry) -> Option<&'static CallRow> {
     })
 }
 
+/// What stands in the fourth argument of a call that `lab explore` has a program make, and that takes three.
+pub const OURS: u32 = 0x6c61_6221;
+
+/// Has this call no effect that others can see, but the kernel reads or writes where it points?
+#[cfg(target_arch = "x86_64")]
+pub fn only_points(number: i64) -> bool {
+    unknown::only_points(number)
+}
+
 /// The calls at which `lab explore` does not stop: nobody else can tell them from no call.
 #[cfg(target_arch = "x86_64")]
 pub fn harmless() -> Rules {
@@ -145,8 +154,14 @@ pub fn harmless() -> Rules {
     let rule = |row: &CallRow| match row.point {
         // A mapping of its own; others may share all the rest.
         Point::Mapping => {
-            let private = Only { argument: 3, mask: 3, values: vec![libc::MAP_PRIVATE as u32] };
+            // And one that takes the place of another.
+            let mask = (libc::MAP_TYPE | libc::MAP_FIXED) as u32;
+            let private = Only { argument: 3, mask, values: vec![libc::MAP_PRIVATE as u32] };
             Some((row.number, Some(private)))
+        }
+        // One that is ours: the program's has no fourth argument.
+        _ if row.changes == cells::Changes::Protects => {
+            Some((row.number, Some(Only::one_of(3, vec![OURS]))))
         }
         _ => None,
     };

@@ -5,30 +5,34 @@
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 pub const HARMLESS: &[(i64, &str)] = &[
-    (10, "mprotect"), (11, "munmap"), (12, "brk"), (15, "rt_sigreturn"), (25, "mremap"),
-    (26, "msync"), (27, "mincore"), (28, "madvise"), (32, "dup"), (33, "dup2"),
-    (41, "socket"), (51, "getsockname"), (52, "getpeername"), (63, "uname"), (79, "getcwd"),
-    (80, "chdir"), (81, "fchdir"), (95, "umask"), (97, "getrlimit"), (98, "getrusage"),
-    (99, "sysinfo"), (100, "times"), (102, "getuid"), (104, "getgid"), (105, "setuid"),
-    (106, "setgid"), (107, "geteuid"), (108, "getegid"), (113, "setreuid"), (114, "setregid"),
-    (115, "getgroups"), (116, "setgroups"), (117, "setresuid"), (118, "getresuid"),
-    (119, "setresgid"), (120, "getresgid"), (122, "setfsuid"), (123, "setfsgid"), (125, "capget"),
-    (126, "capset"), (131, "sigaltstack"), (135, "personality"), (137, "statfs"),
-    (138, "fstatfs"), (140, "getpriority"), (141, "setpriority"), (142, "sched_setparam"),
-    (143, "sched_getparam"), (144, "sched_setscheduler"), (145, "sched_getscheduler"),
-    (146, "sched_get_priority_max"), (147, "sched_get_priority_min"),
-    (148, "sched_rr_get_interval"), (149, "mlock"), (150, "munlock"), (151, "mlockall"),
-    (152, "munlockall"), (158, "arch_prctl"), (160, "setrlimit"),
-    (187, "readahead"), (203, "sched_setaffinity"), (204, "sched_getaffinity"),
-    (213, "epoll_create"), (221, "fadvise64"), (222, "timer_create"),
-    (225, "timer_getoverrun"), (229, "clock_getres"), (237, "mbind"), (238, "set_mempolicy"),
+    (12, "brk"), (15, "rt_sigreturn"), (26, "msync"), (28, "madvise"), (32, "dup"), (33, "dup2"),
+    (41, "socket"), (81, "fchdir"), (95, "umask"), (102, "getuid"), (104, "getgid"),
+    (105, "setuid"), (106, "setgid"), (107, "geteuid"), (108, "getegid"), (113, "setreuid"),
+    (114, "setregid"), (117, "setresuid"), (119, "setresgid"), (122, "setfsuid"), (123, "setfsgid"),
+    (135, "personality"), (140, "getpriority"), (141, "setpriority"),
+    (146, "sched_get_priority_max"), (147, "sched_get_priority_min"), (151, "mlockall"),
+    (152, "munlockall"), (158, "arch_prctl"), (187, "readahead"), (213, "epoll_create"),
+    (221, "fadvise64"), (225, "timer_getoverrun"), (237, "mbind"), (238, "set_mempolicy"),
     (239, "get_mempolicy"), (253, "inotify_init"), (273, "set_robust_list"),
-    (274, "get_robust_list"), (282, "signalfd"), (283, "timerfd_create"), (284, "eventfd"),
-    (289, "signalfd4"), (290, "eventfd2"), (291, "epoll_create1"), (292, "dup3"),
-    (294, "inotify_init1"), (302, "prlimit64"), (309, "getcpu"), (314, "sched_setattr"),
-    (315, "sched_getattr"), (318, "getrandom"), (319, "memfd_create"), (324, "membarrier"),
-    (325, "mlock2"), (329, "pkey_mprotect"), (330, "pkey_alloc"), (331, "pkey_free"),
-    (334, "rseq"), (447, "memfd_secret"), (453, "map_shadow_stack"), (462, "mseal"),
+    (274, "get_robust_list"), (283, "timerfd_create"), (284, "eventfd"), (290, "eventfd2"),
+    (291, "epoll_create1"), (292, "dup3"), (294, "inotify_init1"), (324, "membarrier"),
+    (329, "pkey_mprotect"), (330, "pkey_alloc"), (331, "pkey_free"), (334, "rseq"),
+    (447, "memfd_secret"), (453, "map_shadow_stack"), (462, "mseal"),
+];
+/// Likewise, but the kernel reads or writes memory where they point.
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+pub const POINTING: &[(i64, &str)] = &[
+    (27, "mincore"), (51, "getsockname"), (52, "getpeername"), (63, "uname"), (79, "getcwd"),
+    (80, "chdir"), (97, "getrlimit"), (98, "getrusage"), (99, "sysinfo"), (100, "times"),
+    (115, "getgroups"), (116, "setgroups"), (118, "getresuid"), (120, "getresgid"), (125, "capget"),
+    (126, "capset"), (131, "sigaltstack"), (137, "statfs"), (138, "fstatfs"),
+    (142, "sched_setparam"), (143, "sched_getparam"), (144, "sched_setscheduler"),
+    (145, "sched_getscheduler"), (148, "sched_rr_get_interval"), (149, "mlock"), (150, "munlock"),
+    (160, "setrlimit"), (203, "sched_setaffinity"), (204, "sched_getaffinity"),
+    (222, "timer_create"), (229, "clock_getres"), (282, "signalfd"), (289, "signalfd4"),
+    (302, "prlimit64"), (309, "getcpu"), (314, "sched_setattr"), (315, "sched_getattr"),
+    (318, "getrandom"), (319, "memfd_create"), (325, "mlock2"),
 ];
 /// All others: whoever makes one may have done anything, and may sleep in it.
 #[cfg(target_arch = "x86_64")]
@@ -82,11 +86,19 @@ pub const NAMES: &[(i64, &str)] = &[];
 /// See above.
 #[cfg(not(target_arch = "x86_64"))]
 pub const HARMLESS: &[(i64, &str)] = &[];
+/// See above.
+#[cfg(not(target_arch = "x86_64"))]
+pub const POINTING: &[(i64, &str)] = &[];
 
 /// The name of a call that has no row.
 pub fn name(number: i64) -> Option<&'static str> {
-    [NAMES, HARMLESS].into_iter().find_map(|list| {
+    [NAMES, HARMLESS, POINTING].into_iter().find_map(|list| {
         let at = list.binary_search_by_key(&number, |(known, _)| *known).ok()?;
         Some(list[at].1)
     })
+}
+
+/// Has it no effect that others can see, and points at memory?
+pub fn only_points(number: i64) -> bool {
+    POINTING.binary_search_by_key(&number, |(known, _)| *known).is_ok()
 }

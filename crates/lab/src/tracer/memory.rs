@@ -1,9 +1,10 @@
 //! A tracee's memory: process_vm_readv(2) and process_vm_writev(2), one call a read or write.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
@@ -39,7 +40,27 @@ pub fn fill(tid: Tid, address: u64, buffer: &mut [u8]) -> usize {
         return 0;
     }
     let remote = [RemoteIoVec { base: address as usize, len: buffer.len() }];
-    process_vm_readv(Pid::from_raw(tid), &mut [IoSliceMut::new(buffer)], &remote).unwrap_or(0)
+    let pid = Pid::from_raw(tid);
+    match process_vm_readv(pid, &mut [IoSliceMut::new(buffer)], &remote) {
+        Ok(got) if got == buffer.len() => got,
+        // What is closed for the program (PROT_NONE) can be read there. proc_pid_mem(5)
+        Ok(_) | Err(Errno::EFAULT) => {
+            let file = File::open(format!("/proc/{tid}/mem"));
+            file.map_or(0, |file| read_as_far(&file, address, buffer))
+        }
+        Err(_) => 0,
+    }
+}
+
+fn read_as_far(file: &File, address: u64, buffer: &mut [u8]) -> usize {
+    let mut got = 0;
+    while got < buffer.len() {
+        match file.read_at(&mut buffer[got..], address + got as u64) {
+            Ok(more) if more > 0 => got += more,
+            _ => break,
+        }
+    }
+    got
 }
 
 /// At most `len` bytes.
@@ -133,4 +154,11 @@ pub fn write(thread: &Stopped, address: u64, words: &[u64]) -> nix::Result<()> {
         Ok(_) | Err(Errno::EFAULT | Errno::ESRCH) => Ok(()),
         Err(errno) => Err(errno),
     }
+}
+
+/// Writes bytes. False: not all of them can be written.
+pub fn write_bytes(thread: &Stopped, address: u64, bytes: &[u8]) -> bool {
+    let remote = [RemoteIoVec { base: address as usize, len: bytes.len() }];
+    let done = process_vm_writev(Pid::from_raw(thread.tid()), &[IoSlice::new(bytes)], &remote);
+    done == Ok(bytes.len())
 }

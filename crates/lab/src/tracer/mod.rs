@@ -11,6 +11,7 @@
 //! | [`registers`] | a call's number, result and program counter; the rewind |
 //! | [`memory`] | reads and writes what a call's arguments point at |
 //! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
+//! | [`instruction`] | what the next instruction does with memory |
 //! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
 //! Sources: ptrace(2), waitpid(2).
@@ -28,6 +29,8 @@ pub mod auxv;
 pub mod cpu;
 pub mod file_names;
 pub mod filter;
+#[cfg(target_arch = "x86_64")]
+pub mod instruction;
 pub mod memory;
 pub mod names;
 pub mod program;

@@ -94,6 +94,12 @@ mod this {
     #[derive(Clone)]
     pub struct Registers(libc::user_regs_struct);
 
+    impl From<libc::user_regs_struct> for Registers {
+        fn from(registers: libc::user_regs_struct) -> Registers {
+            Registers(registers)
+        }
+    }
+
     /// As they are now.
     pub fn all(thread: &Stopped) -> nix::Result<Registers> {
         ptrace::getregs(Pid::from_raw(thread.tid())).map(Registers)
@@ -112,6 +118,38 @@ mod this {
             r.rax = number as u64;
             [r.rdi, r.rsi, r.rdx, r.r10, r.r8] = args;
             Registers(r)
+        }
+
+        /// The same, for a call by the instruction at this place.
+        pub fn for_call_at(&self, at: u64, number: i64, args: [u64; 5]) -> Registers {
+            let mut registers = self.for_call(number, args);
+            (registers.0.rip, registers.0.orig_rax) = (at, NO_CALL);
+            registers
+        }
+
+        /// The instruction that comes next.
+        pub fn program_counter(&self) -> u64 {
+            self.0.rip
+        }
+
+        /// Where the instruction stands that has made the call at whose end the thread stands.
+        pub fn call_instruction(&self) -> u64 {
+            self.0.rip - INSTRUCTION
+        }
+
+        /// What a call has answered.
+        pub fn result(&self) -> i64 {
+            self.0.rax as i64
+        }
+
+        /// Each by its name.
+        pub fn raw(&self) -> &libc::user_regs_struct {
+            &self.0
+        }
+
+        /// To be changed.
+        pub fn raw_mut(&mut self) -> &mut libc::user_regs_struct {
+            &mut self.0
         }
     }
 

@@ -66,6 +66,15 @@ impl Stopped {
         mask
     }
 
+    /// From now on it blocks these. One that waits in sigsuspend gets the mask back that it had before.
+    pub fn set_blocked(&self, mut mask: u64) -> nix::Result<()> {
+        let at = (&raw mut mask).cast::<c_void>();
+        let size = ptr::without_provenance_mut::<c_void>(size_of::<u64>());
+        // SAFETY: the kernel reads as many bytes as the size says.
+        let done = unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, self.0, size, at) };
+        unless_killed(Errno::result(done).map(drop))
+    }
+
     /// Which of its events are reported from now on. ptrace(2), PTRACE_O_…
     pub(super) fn set_options(&self, options: Options) -> nix::Result<()> {
         unless_killed(number(libc::PTRACE_SETOPTIONS, self.0, options.bits() as usize))

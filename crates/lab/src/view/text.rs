@@ -166,6 +166,7 @@ impl View for Text {
                 let call = format!("ftok({path:?}, {id})");
                 self.answered(&lane, &call, &spell::key(*key), true, out);
             }
+            What::Access { text, .. } => plain(&safe(text)),
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,
             What::Write { fd, text, .. } => {

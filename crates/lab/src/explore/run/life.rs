@@ -34,6 +34,12 @@ impl Programs<'_> {
             let borrows = has(libc::CLONE_VM).then(|| calls::number_in_room(child));
             self.model.fork(ids, i, child, borrows)
         };
+        self.order.born(i, new);
+        self.model.tasks[new].blocks_faults = self.model.tasks[i].blocks_faults;
+        let (maps, pid) = (self.model.process(new).maps.clone(), self.model.pid(i));
+        for map in maps.iter().filter(|map| map.is_segment()) {
+            self.model.last_attached.insert(map.memory as i32, pid);
+        }
         loop {
             match self.tracees.wait(new)? {
                 Heard::Stop(Stop::Started) => return Ok(()),
@@ -49,6 +55,7 @@ impl Programs<'_> {
             self.narrator.call(&mut self.model, i, Some(0));
         }
         self.model.exec(i);
+        self.give_up_objects();
         self.model.forget_closed(None);
         self.hide_vdso(i)
     }
@@ -61,6 +68,7 @@ impl Programs<'_> {
         let siblings = self.model.siblings(i);
         if !siblings.is_empty() && self.ends_thread(i) && matches!(death, Death::Exited(_)) {
             self.touched.made.writes(Thing::Futexes);
+            self.order.call(i, &self.touched.made);
             return Ok(());
         }
         let main = self.model.processes[process].main;
@@ -78,10 +86,16 @@ impl Programs<'_> {
             Death::Exited(code) => (code.to_string(), Moment::Exit { code }),
         };
         self.narrator.tell(&self.model, i, moment);
+        let pid = self.model.pid(i);
         let maps = self.model.end(process, how);
+        for map in maps.iter().filter(|map| map.is_segment()) {
+            self.model.last_attached.insert(map.memory as i32, pid);
+        }
+        self.give_up_objects();
         self.model.forget_closed(None);
         self.touched.maps(&maps);
         self.ended_for_others(process);
+        self.order.call(i, &self.touched.made);
         if let Death::Killed { signal, .. } = death {
             self.judge.death(&self.model, i, signal);
         }

@@ -1,11 +1,15 @@
 //! Recognises a process that only checks again what it has checked already: it polls, or it spins.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::explore::footprint::Bytes;
 use crate::tracer::Entry;
 
 /// So often the same call from the same place: it polls.
 const POLLS: u32 = 2;
+/// So often one that counts may look at the same bytes in one move.
+const LOOKS: u32 = 10_000;
 /// So often in a row one that sleeps in a loop may wake up although others could move.
 const SLEEPS: u32 = 4;
 
@@ -20,6 +24,28 @@ pub struct Looks {
     naps: u32,
     /// Another process first.
     pub yields: bool,
+    /// Its looks at memory that is watched, since it has changed something.
+    accesses: HashMap<u64, Look>,
+}
+
+#[derive(Default)]
+struct Look {
+    times: u32,
+    registers: u64,
+    state: Option<u64>,
+    found: Vec<(Bytes, Vec<u8>)>,
+}
+
+/// Did it look there before, and nothing has changed?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    New,
+    /// With the same registers.
+    Same,
+    /// With others: it counts, or comes by with something else in mind.
+    Other,
+    /// And so often that we do not wait for its end.
+    Much,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +66,42 @@ impl Looks {
         self.at = at;
         self.spins = false;
         self.yields = self.times > POLLS && !sleeps;
+        self.accesses.clear();
+    }
+
+    /// It is about to make this access, with these registers. How often did it look there so, since something
+    /// changed?
+    pub fn at_access(&mut self, access: u64, registers: u64) -> Again {
+        let look = self.accesses.entry(access).or_default();
+        look.times += 1;
+        let same = std::mem::replace(&mut look.registers, registers) == registers;
+        match (look.times > POLLS, same) {
+            (false, _) => Again::New,
+            (true, true) => Again::Same,
+            (true, false) if look.times < LOOKS => Again::Other,
+            (true, false) => Again::Much,
+        }
+    }
+
+    /// What else of its process's state was the same when it looked there last?
+    pub fn state_at(&mut self, access: u64, state: Option<u64>) -> bool {
+        let look = self.accesses.entry(access).or_default();
+        let before = std::mem::replace(&mut look.state, state);
+        state.is_some() && before == state
+    }
+
+    /// It has found this there.
+    pub fn found(&mut self, access: u64, bytes: Bytes, is: Vec<u8>) {
+        let look = self.accesses.entry(access).or_default();
+        match look.found.iter_mut().find(|(known, _)| *known == bytes) {
+            Some((_, was)) => *was = is,
+            None => look.found.push((bytes, is)),
+        }
+    }
+
+    /// All that it has found since something changed.
+    pub fn all_found(&self) -> impl Iterator<Item = &(Bytes, Vec<u8>)> {
+        self.accesses.values().flat_map(|look| &look.found)
     }
 
     /// Its last call has changed something: the next one does not only check again.
@@ -47,6 +109,7 @@ impl Looks {
         self.times = 0;
         self.naps = 0;
         self.yields = false;
+        self.accesses.clear();
     }
 
     /// Time has passed for it.
@@ -79,6 +142,7 @@ impl Looks {
         self.at = None;
         self.times = 0;
         self.spins = false;
+        self.accesses.clear();
     }
 
     /// May time pass for it although others could move?

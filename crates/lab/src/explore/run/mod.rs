@@ -12,6 +12,7 @@
 //! | [`timers`] | alarms and other timers, and the limits of sockets |
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
+//! | [`shared`] | memory that they share: each access to it |
 //! | [`judge`] | what is wrong |
 //! | [`story`] | the lines that are printed |
 
@@ -35,6 +36,7 @@ mod looks;
 mod model;
 mod moves;
 mod programs;
+mod shared;
 mod spins;
 mod story;
 mod timers;
@@ -44,6 +46,7 @@ mod tracees;
 use crate::tracer::memory::private_state;
 use clock::Clock;
 use judge::Judge;
+use shared::learned::Learned;
 use model::{Ids, Model, State};
 use moves::Moves;
 use programs::Programs;
@@ -82,6 +85,13 @@ pub struct World {
     held_clock: Clock,
     /// One of these was found out: all orders so far were of less than there is.
     pub starts_again: bool,
+    /// Accesses to shared memory are looked at.
+    pub watches: bool,
+    /// Some of it could not be.
+    pub unwatched: bool,
+    pub learned: Learned,
+    /// Accesses to which a program comes round in a circle, with its registers.
+    circles: HashSet<(u64, u64)>,
 }
 
 /// What is asked about the output of a run.
@@ -91,6 +101,8 @@ pub struct Asked {
     pub expected: Option<Expected>,
     /// It counts who prints first.
     pub interleaving: bool,
+    /// Only calls are ordered, and no access to memory.
+    pub calls_only: bool,
 }
 
 /// How a run went.
@@ -119,6 +131,7 @@ pub struct Outcome {
 impl World {
     /// A world in which so many programs are started for each run.
     pub fn new(room: Room, programs: usize, asked: Asked) -> World {
+        let asked_watches = !asked.calls_only;
         World {
             room,
             programs,
@@ -130,6 +143,10 @@ impl World {
             sleepers_matter: false,
             rows_matter: false,
             starts_again: false,
+            watches: asked_watches,
+            unwatched: false,
+            learned: Learned::default(),
+            circles: HashSet::new(),
         }
     }
 
@@ -229,6 +246,9 @@ impl World {
         };
         let done = started.and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
+        // All that was seen of its memory counts, so that few runs are made in vain.
+        let world = &mut run.moves.all.world;
+        world.starts_again |= world.learned.has_grown();
         let Programs { judge, mut narrator, mut printed, world, .. } = run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);

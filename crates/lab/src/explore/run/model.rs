@@ -7,9 +7,13 @@ use libc::c_int;
 
 use super::blocked::WaitsFor;
 use super::looks::Looks;
+use super::shared::Open;
+use super::shared::access::Access;
+use super::shared::learned::PAGE;
 use super::timers::Timer;
 use crate::event::{Action, Call};
 use crate::explore::calls::{self, Limit, Named, SocketLimits};
+use crate::explore::footprint::{Bytes, Footprint};
 use crate::syscalls::cells::Touch;
 use crate::tracer::{Entry, Tid};
 
@@ -20,6 +24,8 @@ pub enum State {
     Start,
     /// Just before a call.
     Before,
+    /// Just before an access to memory that is watched.
+    Touching,
     /// A call has ended, and it does not know yet.
     After,
     Asleep,
@@ -58,6 +64,23 @@ pub struct Task {
     /// How many signals had been sent when it was held.
     pub signals: u64,
     pub looks: Looks,
+    /// The access before which it is held.
+    pub access: Option<Access>,
+    /// It comes to this access in a circle: what it has found, which must change first.
+    pub circles: Option<Vec<(Bytes, Vec<u8>)>>,
+    /// It is being put back onto a call that is none of its points.
+    pub passing: bool,
+    /// Its end is seen all the same.
+    pub passed: bool,
+    /// Watched memory is open until its call has ended.
+    pub opened: bool,
+    /// It blocks SIGSEGV, as far as it can tell.
+    pub blocks_faults: bool,
+    /// What it has read in this move, from where, by which instruction: what it found there, and how often in a
+    /// row.
+    pub read_again: HashMap<(u64, u64), (u64, u32)>,
+    /// What its call touches, for the order of accesses.
+    pub made: Footprint,
     /// What the call before which it is held may have to wait for.
     pub waits_for: Option<WaitsFor>,
     /// It has to: the call is not made yet.
@@ -86,6 +109,10 @@ pub struct Process {
     /// Those of which the handler runs only once; likewise.
     once: u128,
     pub maps: Vec<Map>,
+    /// Pages of them that are open now.
+    pub open: Vec<Open>,
+    /// A `syscall` instruction of the program.
+    pub call_at: u64,
     /// The signal that it gets when its parent ends.
     pub follows: c_int,
     pub own_group: bool,
@@ -101,15 +128,47 @@ pub struct Process {
 }
 
 /// Shared memory that a process has mapped.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Map {
     pub start: u64,
     pub len: usize,
     /// Which memory: a segment's id, or a number for a mapping.
     pub memory: u64,
+    /// Where in it the map begins.
+    pub from: u64,
+    /// What the program may do there.
+    pub reads: bool,
+    pub writes: bool,
+    /// It is kept closed, and each access to it is seen.
+    pub watched: bool,
 }
 
 impl Map {
+    /// Where its last page ends.
+    pub fn end(&self) -> u64 {
+        self.start + (self.len as u64).next_multiple_of(PAGE)
+    }
+
+    /// Where the memory would begin, if all of it were mapped.
+    pub fn base(&self) -> u64 {
+        self.start.wrapping_sub(self.from)
+    }
+
+    /// What is left of it without these pages.
+    fn without(self, from: u64, to: u64) -> impl Iterator<Item = Map> {
+        let before = Map { len: self.len.min(from.saturating_sub(self.start) as usize), ..self };
+        let cut = to.clamp(self.start, self.end()) - self.start;
+        let after = Map {
+            start: self.start + cut,
+            len: self.len.saturating_sub(cut as usize),
+            from: self.from + cut,
+            ..self
+        };
+        let apart = to <= self.start || self.end() <= from;
+        let parts = if apart { [Some(self), None] } else { [Some(before), Some(after)] };
+        parts.into_iter().flatten().filter(|part| part.len > 0)
+    }
+
     /// Is it a segment, and not a mapping?
     pub fn is_segment(&self) -> bool {
         self.memory <= u64::from(u32::MAX)
@@ -152,6 +211,8 @@ pub struct Model {
     pub sockets: SocketLimits,
     /// Somebody has set a timer that is not ours: it may wake who sleeps.
     pub foreign_timer: bool,
+    /// Of each segment, the number of the process that attached or detached it last.
+    pub last_attached: HashMap<i32, i32>,
 }
 
 impl Model {
@@ -167,6 +228,8 @@ impl Model {
             handled: 0,
             once: 0,
             maps: vec![],
+            open: vec![],
+            call_at: 0,
             follows: 0,
             own_group: false,
             threads: 1,
@@ -200,6 +263,8 @@ impl Model {
             handled: one.handled,
             once: one.once,
             maps: one.maps.clone(),
+            open: one.open.clone(),
+            call_at: one.call_at,
             follows: 0,
             own_group: one.own_group,
             threads: 1 + u32::from(borrows.is_some()),
@@ -239,6 +304,14 @@ impl Model {
             vfork: false,
             signals: 0,
             looks: Looks::default(),
+            access: None,
+            circles: None,
+            passing: false,
+            passed: false,
+            opened: false,
+            blocks_faults: false,
+            read_again: HashMap::new(),
+            made: Footprint::default(),
             waits_for: None,
             blocked: false,
         });
@@ -303,7 +376,7 @@ impl Model {
     /// Can it go on by itself?
     pub fn can_move(&self, i: usize) -> bool {
         !self.tasks[i].blocked
-            && matches!(self.tasks[i].state, State::Start | State::Before | State::After)
+            && matches!(self.tasks[i].state, State::Start | State::Before | State::Touching | State::After)
     }
 
     /// The other threads of its process that have not ended.
@@ -346,6 +419,7 @@ impl Model {
         self.end_timers(self.tasks[i].process, false);
         let process = self.process_mut(i);
         process.maps.clear();
+        process.open.clear();
         process.threads = 1;
         for action in &mut process.actions {
             if *action == Action::Handler {
@@ -422,8 +496,24 @@ impl Process {
         }
     }
 
-    /// Does another process see its memory?
+    /// Does another process see its memory, without that each access is seen?
     pub fn shares(&self) -> bool {
-        self.threads > 1 || !self.maps.is_empty()
+        self.threads > 1 || self.maps.iter().any(|map| !map.watched)
+    }
+
+    /// Is some of its memory watched?
+    pub fn watches(&self) -> bool {
+        self.maps.iter().any(|map| map.watched)
+    }
+
+    /// The map in which an address lies.
+    pub fn map_at(&self, at: u64) -> Option<&Map> {
+        self.maps.iter().find(|map| (map.start..map.end()).contains(&at))
+    }
+
+    /// These pages are not what they were.
+    pub fn unmap(&mut self, from: u64, to: u64) {
+        self.maps = self.maps.iter().flat_map(|map| map.without(from, to)).collect();
+        self.open.retain(|open| open.to <= from || to <= open.from);
     }
 }

@@ -18,7 +18,7 @@ use super::{Result, Trouble};
 use crate::asked;
 use crate::event::Action;
 use crate::explore::calls;
-use crate::explore::footprint::Footprint;
+use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::verdict::Moment;
 use crate::tracer::{Entry, How, Stop, Stopped, fault, registers, sender};
 
@@ -141,14 +141,32 @@ impl Moves<'_> {
 
     /// Lets one go on from where it is held to where it is held next, sleeps, or ends.
     pub fn go(&mut self, i: usize) -> Result<()> {
+        self.all.model.tasks[i].read_again.clear();
         let task = &self.all.model.tasks[i];
+        let signalled = task.signals != self.all.signals;
         match (task.state, task.entry) {
-            (State::Before, Some(entry)) if task.signals == self.all.signals => {
+            (State::Before, Some(entry)) if !signalled && self.all.is_ready_for(i, &entry) => {
                 self.all.enter(i, entry)?
             }
             (State::Before, Some(entry)) => self.rewind(i, &entry)?,
             (State::Before, None) => return Ok(()),
-            _ => self.all.tracees.go_on(i, How::Cont, 0)?,
+            (State::Touching, _) => {
+                self.all.close_all(i)?;
+                // What is pending comes first; if nothing is, it stands there again at once.
+                if signalled && calls::pending(self.all.model.tasks[i].tid) != 0 {
+                    let task = &mut self.all.model.tasks[i];
+                    (task.rewound, task.access, task.circles) = (true, None, None);
+                } else if self.touch(i)? {
+                    return Ok(());
+                }
+                self.all.keep_faults_open(i)?;
+                self.all.tracees.go_on(i, How::Cont, 0)?;
+            }
+            _ => {
+                self.all.close_all(i)?;
+                self.all.keep_faults_open(i)?;
+                self.all.tracees.go_on(i, How::Cont, 0)?;
+            }
         }
         if self.all.judge.over { Ok(()) } else { self.advance(i) }
     }
@@ -182,6 +200,7 @@ impl Moves<'_> {
     /// Puts it back onto the instruction of its call. What is pending is delivered there.
     fn rewind(&mut self, i: usize, entry: &Entry) -> Result<()> {
         if self.all.skip(i)? {
+            self.all.make_ready_for(i, entry)?;
             let thread = self.all.tracees.standing(i)?;
             let done = registers::rewind(thread, entry.number, entry.args[0]);
             done.map_err(Trouble::of("ptrace"))?;
@@ -243,7 +262,16 @@ impl Moves<'_> {
     fn stopped(&mut self, i: usize, stop: Stop) -> Result<bool> {
         match stop {
             Stop::Entry(entry) if std::mem::take(&mut self.all.model.tasks[i].rewound) => {
-                self.all.enter(i, entry)?;
+                match std::mem::take(&mut self.all.model.tasks[i].passing) {
+                    true => drop(self.all.passes(i, &entry)?),
+                    false => self.all.enter(i, entry)?,
+                }
+            }
+            Stop::Entry(entry)
+                if self.all.points_at_watched(i, &entry) && self.all.would_pass(i, &entry) =>
+            {
+                self.all.model.tasks[i].passing = true;
+                self.rewind(i, &entry)?;
             }
             Stop::Entry(entry) => {
                 if !self.all.passes(i, &entry)? {
@@ -251,6 +279,7 @@ impl Moves<'_> {
                     return Ok(true);
                 }
             }
+            Stop::Exit(result) if self.all.met_closed_memory(i, result) => self.make_again(i)?,
             Stop::Exit(result) => {
                 let for_story = self.all.model.tasks[i].for_story;
                 self.all.left(i, result)?;
@@ -266,7 +295,10 @@ impl Moves<'_> {
                 }
                 self.all.tracees.go_on(i, How::Cont, 0)?;
             }
-            Stop::Signal(info) => self.deliver(i, &info)?,
+            Stop::Signal(info) => match self.touches(i, &info)? {
+                Some(held) => return Ok(held),
+                None => self.deliver(i, &info)?,
+            },
             Stop::Born(child) => {
                 self.all.born(i, child)?;
                 self.all.tracees.go_on(i, How::Syscall, 0)?;
@@ -288,6 +320,19 @@ impl Moves<'_> {
         Ok(false)
     }
 
+    /// The kernel found memory closed in its call: with the memory open, the call is made again.
+    fn make_again(&mut self, i: usize) -> Result<()> {
+        let Some(entry) = self.all.model.tasks[i].entry else { return Ok(()) };
+        self.all.close_all(i)?;
+        self.all.open_for_call(i)?;
+        let thread = self.all.tracees.standing(i)?;
+        let done = registers::rewind(thread, entry.number, entry.args[0]);
+        done.map_err(Trouble::of("ptrace"))?;
+        let task = &mut self.all.model.tasks[i];
+        (task.rewound, task.in_call) = (true, false);
+        self.all.tracees.go_on(i, How::Cont, 0)
+    }
+
     fn hold(&mut self, i: usize, entry: Entry) {
         self.all.clock.not_asked();
         let Model { tasks, sockets, .. } = &mut self.all.model;
@@ -304,8 +349,11 @@ impl Moves<'_> {
         let ignored = process.ignores(signal);
         let handler = process.action(signal) == Action::Handler;
         if !ignored {
-            self.all.model.tasks[i].rewound = false;
+            let task = &mut self.all.model.tasks[i];
+            (task.rewound, task.passing) = (false, false);
         }
+        let process = self.all.model.tasks[i].process;
+        self.all.order.hears(i, Thing::Process(process as u32));
         if handler {
             self.all.model.process_mut(i).handles(signal);
         }
@@ -328,7 +376,24 @@ impl Moves<'_> {
                 },
             );
         }
+        if handler && self.all.model.process(i).watches() {
+            return self.enter_handler(i, signal);
+        }
         self.all.tracees.go_on(i, self.all.how(i), signal)
+    }
+
+    /// It stands at the first instruction of its handler, whose mask may block SIGSEGV.
+    fn enter_handler(&mut self, i: usize, signal: c_int) -> Result<()> {
+        self.all.tracees.go_on(i, How::Step, signal)?;
+        let heard = self.all.tracees.wait(i)?;
+        if !matches!(&heard, Heard::Stop(Stop::Signal(info)) if info.si_signo == libc::SIGTRAP) {
+            self.all.tracees.put_back(i, heard);
+            return Ok(());
+        }
+        let blocks = self.all.model.tasks[i].blocks_faults;
+        self.all.keep_faults_open(i)?;
+        self.all.model.tasks[i].blocks_faults = blocks;
+        self.all.tracees.go_on(i, self.all.how(i), 0)
     }
 
     // ---- calls that cannot be made yet
@@ -336,6 +401,11 @@ impl Moves<'_> {
     /// Before a place: who is held before a call that would sleep, and can nobody tell?
     pub fn find_blocked(&mut self) {
         for i in 0..self.all.model.tasks.len() {
+            if self.waits_for_memory(i) {
+                let signalled = self.all.model.tasks[i].signals != self.all.signals;
+                self.all.model.tasks[i].blocked = !signalled || self.only_ignored(i);
+                continue;
+            }
             let task = &self.all.model.tasks[i];
             let waits = task.waits_for.clone().filter(|_| task.state == State::Before);
             let Some(waits) = waits.filter(|_| !self.all.world.sleepers_matter) else {
@@ -361,7 +431,14 @@ impl Moves<'_> {
     pub fn let_sleep(&mut self) -> Result<()> {
         let blocked = |i: &usize| self.all.model.tasks[*i].blocked;
         let all: Vec<usize> = (0..self.all.model.tasks.len()).filter(blocked).collect();
-        for &i in &all {
+        let spins = |i: &usize| self.all.model.tasks[*i].state == State::Touching;
+        let sleep: Vec<usize> = all.iter().copied().filter(|i| !spins(i)).collect();
+        if let Some(one) = all.first().filter(|_| sleep.is_empty()) {
+            self.all.narrator.tell(&self.all.model, *one, Moment::Spins);
+            self.all.judge.endless(&self.all.model, *one);
+            return Ok(());
+        }
+        for i in sleep {
             let task = &mut self.all.model.tasks[i];
             (task.blocked, task.waits_for) = (false, None);
             self.all.narrator.tell(&self.all.model, i, Moment::Turn { taken: false });

@@ -6,6 +6,10 @@ use super::blocked;
 use super::clock::Clock;
 use super::judge::Judge;
 use super::model::{Map, Model, State, Wait};
+use super::shared::Shared;
+use super::shared::learned::PAGE;
+use super::shared::objects::Objects;
+use super::shared::order::Order;
 use super::story::Narrator;
 use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
@@ -14,9 +18,9 @@ use crate::explore::calls::{self, Mapped, Visible, descriptor};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::printed::Printed;
 use crate::explore::verdict::Kind;
-use crate::syscalls::cells::{CallRow, Changes, Object, Touch, Wakes};
+use crate::syscalls::cells::{CallRow, Changes, Object, Sleep, Touch, Wakes};
 use crate::syscalls::{self, decode};
-use crate::tracer::memory::{record, write};
+use crate::tracer::memory::record;
 use crate::tracer::{Entry, How, auxv, registers};
 
 /// A call that a signal has interrupted, and that the kernel may make again. ERESTARTSYS
@@ -40,6 +44,9 @@ pub struct Programs<'a> {
     pub printed: Printed,
     /// A call was made since the last look that may have.
     pub may_have_printed: bool,
+    /// Memory that is watched.
+    pub objects: Objects,
+    pub order: Order,
 }
 
 impl<'a> Programs<'a> {
@@ -60,6 +67,8 @@ impl<'a> Programs<'a> {
             copied_as: None,
             printed: Printed::default(),
             may_have_printed: false,
+            objects: Objects::default(),
+            order: Order::default(),
         }
     }
 
@@ -128,10 +137,10 @@ impl<'a> Programs<'a> {
         }
         let how = match calls::visible(self.model.tasks[i].tid, entry, self.model.locks) {
             Visible::Yes => return Ok(false),
-            Visible::No => How::Cont,
-            Visible::Mapping => {
+            Visible::No if !self.has_to_end(i, entry) => How::Cont,
+            Visible::No | Visible::Mapping => {
                 let task = &mut self.model.tasks[i];
-                (task.entry, task.in_call) = (Some(*entry), true);
+                (task.entry, task.in_call, task.passed) = (Some(*entry), true, true);
                 How::Syscall
             }
             Visible::Question(clock) => match self.clock.read(entry, clock) {
@@ -140,8 +149,7 @@ impl<'a> Programs<'a> {
                     if !self.skip(i)? {
                         return Ok(true);
                     }
-                    let done = write(self.tracees.standing(i)?, answer.at, &answer.words);
-                    done.map_err(Trouble::of("process_vm_writev"))?;
+                    self.write(i, answer.at, &answer.words)?;
                     self.set_result(i, answer.result)?;
                     How::Cont
                 }
@@ -178,6 +186,12 @@ impl<'a> Programs<'a> {
         Ok(true)
     }
 
+    /// Is a call made at once, whatever others do?
+    pub fn would_pass(&self, i: usize, entry: &Entry) -> bool {
+        let visible = calls::visible(self.model.tasks[i].tid, entry, self.model.locks);
+        !matches!(visible, Visible::Yes)
+    }
+
     /// Makes the call before which it was held.
     pub fn enter(&mut self, i: usize, entry: Entry) -> Result<()> {
         let tid = self.model.tasks[i].tid;
@@ -195,6 +209,8 @@ impl<'a> Programs<'a> {
             self.sleepers_matter();
         }
         self.sends(i, &entry);
+        self.order.call(i, &self.touched.made);
+        self.model.tasks[i].made = self.touched.made.clone();
         if let Some(kind) = calls::gets(entry.number) {
             self.world.room.tables.before_get(kind);
         }
@@ -235,7 +251,7 @@ impl<'a> Programs<'a> {
             done.map_err(Trouble::of("ptrace"))?;
         }
         self.model.tasks[i].vfork = flags & libc::CLONE_VFORK as u64 != 0;
-        let has_to = calls::has_to_be_followed(tid, &entry);
+        let has_to = calls::has_to_be_followed(tid, &entry) || self.has_to_end(i, &entry);
         let for_story = self.narrator.wanted && !has_to;
         if has_to {
             self.take_limit(i, &entry)?;
@@ -266,6 +282,9 @@ impl<'a> Programs<'a> {
         let ends = row.is_some_and(|row| row.changes == Changes::Process);
         if !ends {
             self.touched.sees(&self.model, i);
+        }
+        if let Some(access) = self.model.tasks[i].access.as_ref().filter(|_| !time) {
+            access.footprint(&mut self.touched.made);
         }
         if let Some(entry) = entry {
             self.touched.call(&self.model, i, &entry);
@@ -343,11 +362,21 @@ impl<'a> Programs<'a> {
         let Some(entry) = self.model.tasks[i].entry else { return Ok(()) };
         let task = &mut self.model.tasks[i];
         (task.in_call, task.vfork) = (false, false);
-        if std::mem::take(&mut task.for_story) {
+        let (for_story, opened) = (std::mem::take(&mut task.for_story), std::mem::take(&mut task.opened));
+        self.after_call(i, &entry, result, opened)?;
+        self.heard_by(i, &entry);
+        if for_story {
             self.narrator.call(&mut self.model, i, Some(result));
             return Ok(());
         }
-        if let Some(wait) = task.wait.take() {
+        if std::mem::take(&mut self.model.tasks[i].passed) {
+            self.touched.ended(&entry, result);
+            return match calls::known(&entry).filter(|_| !(-4095..0).contains(&result)) {
+                Some(row) => self.succeeded(i, &entry, row, result),
+                None => Ok(()),
+            };
+        }
+        if let Some(wait) = self.model.tasks[i].wait.take() {
             self.give_limit_back(i, &wait)?;
             // With a limit, a call on a socket is not made again. signal(7)
             if wait.limit.is_sockets() && result == RESTARTS {
@@ -360,10 +389,7 @@ impl<'a> Programs<'a> {
         self.touched.ended(&entry, result);
         let Some(row) = calls::known(&entry) else { return Ok(()) };
         if !(-4095..0).contains(&result) {
-            self.succeeded(i, &entry, row, result);
-        }
-        if row.changes == Changes::Mapping {
-            return Ok(());
+            self.succeeded(i, &entry, row, result)?;
         }
         if blocked::came_too_late(&entry, result) {
             self.sleepers_matter();
@@ -375,27 +401,76 @@ impl<'a> Programs<'a> {
         Ok(())
     }
 
+    /// Its call has ended: what others did with what it is about has reached it.
+    fn heard_by(&mut self, i: usize, entry: &Entry) {
+        let made = std::mem::take(&mut self.model.tasks[i].made);
+        made.things().for_each(|(thing, _)| self.order.hears(i, thing));
+        let waits = calls::known(entry).is_some_and(|row| matches!(row.sleep, Sleep::Signal(_)));
+        if waits {
+            self.order.hears(i, Thing::Process(self.model.tasks[i].process as u32));
+        }
+    }
+
     /// A call has succeeded: what is known of its process changes.
-    fn succeeded(&mut self, i: usize, entry: &Entry, row: &CallRow, result: i64) {
+    fn succeeded(&mut self, i: usize, entry: &Entry, row: &CallRow, result: i64) -> Result<()> {
         let (args, tid) = (entry.args, self.model.tasks[i].tid);
         match (row.object, row.changes) {
             (Object::Attach, _) => {
                 let id = args[0] as i32;
-                let map = Map { start: result as u64, len: calls::size(id), memory: id as u64 };
-                self.model.process_mut(i).maps.push(map);
+                let map = Map {
+                    start: result as u64,
+                    len: calls::size(id),
+                    memory: id as u64,
+                    from: 0,
+                    reads: true,
+                    writes: args[2] as c_int & libc::SHM_RDONLY == 0,
+                    watched: false,
+                };
+                self.watch(i, map, Shared::Segment(id))?;
+                self.model.last_attached.insert(id, self.model.pid(i));
             }
             (Object::Detach, _) => {
-                self.model.process_mut(i).maps.retain(|map| map.start != args[0]);
+                let pid = self.model.pid(i);
+                let gone = |map: &Map| map.is_segment() && map.base() == args[0];
+                let process = self.model.process_mut(i);
+                if let Some(map) = process.maps.iter().find(|map| gone(map)) {
+                    let id = map.memory as i32;
+                    process.maps.retain(|map| !gone(map));
+                    self.model.last_attached.insert(id, pid);
+                }
+                self.give_up_objects();
             }
+            (_, Changes::Mapping) if args[3] & libc::MAP_TYPE as u64 == libc::MAP_PRIVATE as u64 => {
+                let end = result as u64 + args[1].next_multiple_of(PAGE);
+                self.model.process_mut(i).unmap(result as u64, end);
+            }
+            (_, Changes::Unmaps) => {
+                let end = args[0] + args[1].next_multiple_of(PAGE);
+                self.model.process_mut(i).unmap(args[0], end);
+                self.give_up_objects();
+            }
+            (_, Changes::Moves) => self.moved(i, entry, result as u64),
+            (_, Changes::Protects) => self.protected(i, entry)?,
             (_, Changes::Mapping) => {
                 let product = self.model.name_for_product(i);
                 let memory = match calls::mapped_file(tid, entry) {
                     Mapped::Anonymous => 1 << 40 | product,
                     Mapped::File(file) => self.touched.name_of(file, 1 << 41 | product),
-                    Mapped::Everybodys => return,
+                    Mapped::Everybodys => return Ok(()),
                 };
-                let map = Map { start: result as u64, len: args[1] as usize, memory };
-                self.model.process_mut(i).maps.push(map);
+                let map = Map {
+                    start: result as u64,
+                    len: args[1] as usize,
+                    memory,
+                    from: args[5],
+                    reads: args[2] as c_int & (libc::PROT_READ | libc::PROT_WRITE) != 0,
+                    writes: args[2] as c_int & libc::PROT_WRITE != 0,
+                    watched: false,
+                };
+                let anonymous = args[3] & libc::MAP_ANONYMOUS as u64 != 0;
+                let map = if anonymous { Map { from: 0, ..map } } else { map };
+                let shared = if anonymous { Shared::Anonymous } else { Shared::File(args[4] as c_int) };
+                self.watch(i, map, shared)?;
             }
             (_, Changes::Pipe) => {
                 let ends: Option<[i32; 2]> = record(tid, args[0]);
@@ -417,6 +492,7 @@ impl<'a> Programs<'a> {
             _ if row.makes_child() && result > 0 => self.model.child_is_known(i, result as i32),
             _ => {}
         }
+        Ok(())
     }
 
     /// Can a handler run before the program has stored what the call has answered: a pid, an id, a

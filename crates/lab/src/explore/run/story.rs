@@ -6,10 +6,13 @@ use std::ops::RangeInclusive;
 use sysv::tables::{self, Kind};
 
 use super::model::{Model, State};
+use super::shared::access::Access;
+use super::shared::attached;
 use crate::event::{Call, Row};
 use crate::explore::calls;
 use crate::explore::printed::{Piece, at_one_time};
-use crate::explore::verdict::{Could, Line, Moment, Step, Story};
+use crate::explore::footprint::Bytes;
+use crate::explore::verdict::{Could, Line, Moment, Step, Story, Touched, place};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
 
@@ -47,6 +50,26 @@ impl Narrator {
         }
     }
 
+    /// A thread touches memory that is watched. Touches of one kind that follow each other are one.
+    pub fn touches(&mut self, model: &Model, i: usize, new: Touched) {
+        if !self.wanted {
+            return;
+        }
+        let begins = self.steps.last().map_or(0, |step| step.at);
+        let last = if self.story.len() > begins { self.story.last_mut() } else { None };
+        if let Some(Line { letter, moment: Moment::Touched(last), .. }) = last
+            && *letter == i
+            && (last.writes, last.locked) == (new.writes, false)
+            && last.bytes.memory == new.bytes.memory
+            && last.bytes.to == new.bytes.from
+        {
+            last.bytes.to = new.bytes.to;
+            last.is.extend(new.is);
+            return;
+        }
+        self.tell(model, i, Moment::Touched(new));
+    }
+
     /// One of these moves now.
     pub fn moves(
         &mut self,
@@ -62,6 +85,8 @@ impl Narrator {
             let task = &model.tasks[letter];
             let entry = task.entry.filter(|_| !time && task.state == State::Before);
             let call = entry.map(|entry| decode::enter(task.tid, &entry).line());
+            let access = task.access.as_ref().filter(|_| !time);
+            let call = call.or_else(|| access.map(spelled));
             Could { letter, time, call }
         };
         let (at, could) = (self.story.len(), could.map(one).collect());
@@ -92,6 +117,9 @@ impl Narrator {
                 let mut known = Row::of(*kind, &row);
                 number(&mut known.cpid);
                 number(&mut known.lpid);
+                if *kind == Kind::Shm {
+                    attached::in_row(model, row.id() as i32, &mut known);
+                }
                 now.insert((*kind, row.id() as i32), known);
             }
         }
@@ -149,4 +177,12 @@ impl Narrator {
         let asleep = result.is_none() && !ends;
         self.tell(model, i, Moment::Call { call, asleep });
     }
+}
+
+/// An access that is about to be made.
+fn spelled(access: &Access) -> String {
+    let one = |(bytes, writes): (Bytes, bool)| {
+        format!("{} {}", if writes { "stores to" } else { "loads" }, place(bytes))
+    };
+    access.spelled().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -13,13 +13,13 @@ use sysv::process;
 
 use super::model::{Model, State};
 use super::programs::Programs;
-use super::{Result, Trouble};
+use super::Result;
 use crate::event::Action;
 use crate::explore::calls::{self, Reply, descriptor, nanoseconds};
 use crate::explore::timing::{Sender, Wish, answer, is_ours, looked_up, rung, wish};
 use crate::explore::verdict::Passed;
 use crate::syscalls::cells::{Changes, Timing};
-use crate::tracer::memory::{record, write};
+use crate::tracer::memory::record;
 use crate::tracer::{Entry, How, Tid};
 
 const SECOND: u64 = 1_000_000_000;
@@ -313,8 +313,7 @@ impl Programs<'_> {
         if !self.skip(i)? {
             return Ok(());
         }
-        let done = write(self.tracees.standing(i)?, reply.at, &reply.words);
-        done.map_err(Trouble::of("process_vm_writev"))?;
+        self.write(i, reply.at, &reply.words)?;
         self.set_result(i, reply.result)?;
         self.touched.ended(entry, reply.result);
         if self.narrator.wanted {

@@ -261,7 +261,8 @@ impl Touched {
         if process.threads > 1 {
             self.made.writes(Thing::Memory(1 << 48 | index as u64));
         }
-        process.maps.iter().for_each(|map| self.made.reads(Thing::Memory(map.memory)));
+        let others = process.maps.iter().filter(|map| !map.watched);
+        others.for_each(|map| self.made.reads(Thing::Memory(map.memory)));
     }
 
     /// After a move: has the memory changed that others see?
@@ -273,7 +274,7 @@ impl Touched {
         if model.tasks[i].state == State::Gone && process.end.is_some() {
             return;
         }
-        for map in &process.maps {
+        for map in process.maps.iter().filter(|map| !map.watched) {
             if map.len > COMPARED {
                 self.made.writes(Thing::Memory(map.memory));
                 continue;
@@ -298,7 +299,7 @@ fn word(model: &Model, i: usize, entry: &Entry) -> Thing {
     let private = operation & libc::FUTEX_PRIVATE_FLAG != 0;
     let inside = |map: &&Map| (map.start..map.start + map.len as u64).contains(&at);
     match model.process(i).maps.iter().find(inside).filter(|_| !private) {
-        Some(map) => Thing::Futex(map.memory, at - map.start),
+        Some(map) => Thing::Futex(map.memory, map.from + (at - map.start)),
         None => Thing::Futex(1 << 48 | model.tasks[i].process as u64, at),
     }
 }

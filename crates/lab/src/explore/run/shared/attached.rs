@@ -1,0 +1,145 @@
+//! How often a segment is attached, and by whom last, as it would be without the tracer. It has attached each
+//! segment, too, and pages that are opened one by one count as attached one by one.
+
+use std::mem::offset_of;
+
+use libc::shmid_ds;
+
+use crate::event::Row;
+use crate::explore::Trouble;
+use crate::explore::calls::descriptor;
+use crate::explore::run::Result;
+use crate::explore::run::model::Model;
+use crate::explore::run::programs::Programs;
+use crate::tracer::memory::{bytes, write_bytes};
+use crate::tracer::Entry;
+
+/// The columns of /proc/sysvipc/shm, from 0.
+const ID: usize = 1;
+const LPID: usize = 5;
+const NATTCH: usize = 6;
+
+/// By an index: <linux/shm.h>
+const SHM_STAT: i32 = 13;
+const STAT_ANY: i32 = 15;
+
+impl Model {
+    /// How often a segment is attached.
+    pub fn attached(&self, id: i32) -> u64 {
+        let lives = self.processes.iter().filter(|process| process.end.is_none());
+        let maps = lives.flat_map(|process| &process.maps);
+        maps.filter(|map| map.memory == id as u64).count() as u64
+    }
+
+    /// Is this segment watched?
+    fn is_watched(&self, id: i32) -> bool {
+        let maps = self.processes.iter().flat_map(|process| &process.maps);
+        maps.into_iter().any(|map| map.memory == id as u64 && map.watched)
+    }
+}
+
+/// shmctl has filled a record.
+pub fn in_record(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Result<()> {
+    let id = match entry.args[1] as i32 {
+        libc::IPC_STAT => entry.args[0] as i32,
+        SHM_STAT | STAT_ANY => result as i32,
+        _ => return Ok(()),
+    };
+    if !all.model.is_watched(id) {
+        return Ok(());
+    }
+    let count = all.model.attached(id);
+    let at = entry.args[2] + offset_of!(shmid_ds, shm_nattch) as u64;
+    all.write(i, at, &[count])?;
+    if let Some(last) = all.model.last_attached.get(&id) {
+        let at = entry.args[2] + offset_of!(shmid_ds, shm_lpid) as u64;
+        write_bytes(all.tracees.standing(i)?, at, &last.to_ne_bytes());
+    }
+    Ok(())
+}
+
+/// The kernel's table has been read, as text.
+pub fn in_table(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Result<()> {
+    let tid = all.model.tasks[i].tid;
+    let link = descriptor(tid, entry.args[0]);
+    if !link.is_some_and(|link| link.ends_with("/sysvipc/shm")) {
+        return Ok(());
+    }
+    let before = bytes(tid, entry.args[1], result as usize);
+    let after = corrected(&before, |id| {
+        let last = all.model.last_attached.get(&id).copied();
+        all.model.is_watched(id).then(|| (last, all.model.attached(id)))
+    });
+    if before != after && !write_bytes(all.tracees.standing(i)?, entry.args[1], &after) {
+        return Err(Trouble::because("the table of segments cannot be put right"));
+    }
+    Ok(())
+}
+
+/// The same text with other numbers, as long as it was. Rows that are cut are left as they are.
+fn corrected(text: &[u8], of: impl Fn(i32) -> Option<(Option<i32>, u64)>) -> Vec<u8> {
+    let mut all = text.to_vec();
+    let mut start = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let cells = cells(line);
+        let word = |at: usize| std::str::from_utf8(&line[cells.get(at)?.clone()]).ok()?.parse().ok();
+        if let Some((last, count)) = word(ID).and_then(&of).filter(|_| cells.len() > NATTCH) {
+            let mut put = |column: usize, number: u64| {
+                // A number may take the room of the spaces before it.
+                let (from, to) = (cells[column - 1].end + 1, cells[column].end);
+                let number = format!("{number:>width$}", width = to - from);
+                if number.len() == to - from {
+                    all[start + from..start + to].copy_from_slice(number.as_bytes());
+                }
+            };
+            put(NATTCH, count);
+            if let Some(last) = last {
+                put(LPID, last as u64);
+            }
+        }
+        start += line.len();
+    }
+    all
+}
+
+/// Where the words of a line are.
+fn cells(line: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut all = vec![];
+    let mut from = None;
+    for (at, byte) in line.iter().enumerate() {
+        match (byte.is_ascii_whitespace(), from) {
+            (false, None) => from = Some(at),
+            (true, Some(start)) => {
+                all.push(start..at);
+                from = None;
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A row of the table, for the story.
+pub fn in_row(model: &Model, id: i32, row: &mut Row) {
+    if model.is_watched(id) {
+        row.nattch = Some(model.attached(id));
+        row.lpid = model.last_attached.get(&id).copied().or(row.lpid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_keeps_its_width() {
+        let text = b"       key      shmid perms                  size  cpid  lpid nattch\n\
+                     1          0  1600                  4096   100    77      12     0\n\
+                     1          4  1600                  4096   100    77      12     0\n";
+        let after = corrected(text, |id| (id == 4).then_some((Some(101), 1)));
+        let after = String::from_utf8(after).expect("text");
+        assert_eq!(after.len(), text.len());
+        assert!(after.contains("0  1600                  4096   100    77      12 "), "{after}");
+        assert!(after.contains("4  1600                  4096   100   101       1 "), "{after}");
+    }
+}

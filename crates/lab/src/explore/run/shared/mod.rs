@@ -1,0 +1,435 @@
+//! Memory that processes share is kept closed (PROT_NONE): each access to it stops the one that makes it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`access`] | one access: held before it, made |
+//! | [`attached`] | how often a segment is attached, without the tracer |
+//! | [`objects`] | the same memory, as the tracer has it |
+//! | [`order`] | which access certainly came before which |
+//! | [`learned`] | what stays from run to run |
+//!
+//! A page is *coarse* at first: the first touch of a move opens it until the move ends, and the move has
+//! touched all of it. Where a race was seen it is *fine*: each access stops, and only the bytes that race, or that
+//! order others, are moves of their own. Coarse pages cost little when much is copied.
+//!
+//! The kernel finds closed memory closed, too: for a call that points there it is opened, and for one that
+//! fails with EFAULT it is opened and the call made again. mprotect(2)
+
+pub mod access;
+pub mod attached;
+pub mod learned;
+pub mod objects;
+pub mod order;
+
+use std::fs::File;
+
+use libc::c_int;
+
+use super::Result;
+use super::model::Map;
+use super::programs::Programs;
+use super::tracees::Heard;
+use crate::explore::Trouble;
+use crate::syscalls::OURS;
+use crate::tracer::memory::{self, record, records};
+use crate::tracer::{Entry, How, Stop, registers};
+use learned::PAGE;
+
+/// Where one of these lies open in an address space.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Open {
+    pub from: u64,
+    pub to: u64,
+    pub writes: bool,
+}
+
+/// Signals that an instruction raises itself: the kernel ends one that blocks them.
+const OWN: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
+
+/// All signals but those.
+fn others() -> u64 {
+    !OWN.into_iter().fold(0, |all, signal| all | bit(signal))
+}
+
+/// The bit of a signal in a mask.
+pub fn bit(signal: c_int) -> u64 {
+    1 << (signal - 1)
+}
+
+/// Which memory a program has mapped.
+pub enum Shared {
+    Segment(c_int),
+    /// By a descriptor of the program.
+    File(c_int),
+    Anonymous,
+}
+
+impl Programs<'_> {
+    // ---- calls of ours
+
+    /// Lets a thread that stands still in user mode, or at a call's end, make a call of ours. `None`: it
+    /// was killed, and the next wait reports that.
+    pub fn inject(&mut self, i: usize, number: i64, args: [u64; 5]) -> Result<Option<i64>> {
+        let at = self.model.process(i).call_at;
+        let thread = self.tracees.standing(i)?;
+        let before = registers::all(thread).map_err(Trouble::of("ptrace"))?;
+        let mask = thread.blocked();
+        thread.set_blocked(others()).map_err(Trouble::of("ptrace"))?;
+        let call = before.for_call_at(at, number, args);
+        registers::set_all(thread, &call).map_err(Trouble::of("ptrace"))?;
+        if let Some(other) = self.one_step(i)? {
+            if let Heard::Stop(_) = other {
+                let thread = self.tracees.standing(i)?;
+                registers::set_all(thread, &before).map_err(Trouble::of("ptrace"))?;
+                thread.set_blocked(mask).map_err(Trouble::of("ptrace"))?;
+            }
+            self.tracees.put_back(i, other);
+            return Ok(None);
+        }
+        let thread = self.tracees.standing(i)?;
+        let after = registers::all(thread).map_err(Trouble::of("ptrace"))?;
+        registers::set_all(thread, &before).map_err(Trouble::of("ptrace"))?;
+        thread.set_blocked(mask).map_err(Trouble::of("ptrace"))?;
+        Ok(Some(after.result()))
+    }
+
+    /// One instruction, and a call that it makes. Or what else has come.
+    pub fn one_step(&mut self, i: usize) -> Result<Option<Heard>> {
+        loop {
+            self.tracees.go_on(i, How::Step, 0)?;
+            match self.tracees.wait(i)? {
+                Heard::Stop(Stop::Entry(_) | Stop::Started) => {}
+                // Linux 6.1 says TRAP_BRKPT in an emulator.
+                Heard::Stop(Stop::Signal(info))
+                    if info.si_signo == libc::SIGTRAP
+                        && matches!(info.si_code, libc::TRAP_TRACE | libc::TRAP_BRKPT) =>
+                {
+                    return Ok(None);
+                }
+                other => return Ok(Some(other)),
+            }
+        }
+    }
+
+    fn protect(&mut self, i: usize, from: u64, to: u64, protection: c_int) -> Result<()> {
+        let args = [from, to - from, protection as u64, OURS.into(), 0];
+        self.inject(i, libc::SYS_mprotect, args).map(drop)
+    }
+
+    // ---- maps
+
+    /// A thread that stands at the end of a call has mapped this: from now on it is watched, if it can be.
+    pub fn watch(&mut self, i: usize, mut map: Map, shared: Shared) -> Result<()> {
+        let end = map.start + (map.len as u64).next_multiple_of(PAGE);
+        self.model.process_mut(i).unmap(map.start, end);
+        if self.world.watches {
+            map.watched = self.has(i, &map, shared)?;
+            self.world.unwatched |= !map.watched;
+        }
+        if map.watched {
+            let thread = self.tracees.standing(i)?;
+            let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
+            self.model.process_mut(i).call_at = registers.call_instruction();
+            self.keep_faults_open(i)?;
+            self.protect(i, map.start, end, libc::PROT_NONE)?;
+        }
+        self.model.process_mut(i).maps.push(map);
+        Ok(())
+    }
+
+    /// Has the tracer the same memory now?
+    fn has(&mut self, i: usize, map: &Map, shared: Shared) -> Result<bool> {
+        let tid = self.model.tasks[i].tid;
+        Ok(match shared {
+            Shared::Segment(id) => self.objects.attach(map.memory, id, map.len),
+            Shared::File(_) | Shared::Anonymous if self.objects.has(map.memory) => true,
+            Shared::File(fd) => {
+                let path = format!("/proc/{tid}/fd/{fd}");
+                let file = File::options().read(true).write(map.writes).open(path);
+                file.map(|file| self.objects.open(map.memory, file)).is_ok()
+            }
+            // It has no name: it gets a file that is like it.
+            Shared::Anonymous => match self.named(i, map)? {
+                Some(file) => {
+                    self.objects.open(map.memory, file);
+                    true
+                }
+                None => false,
+            },
+        })
+    }
+
+    /// Puts a file without a name in the place of memory without one.
+    fn named(&mut self, i: usize, map: &Map) -> Result<Option<File>> {
+        let tid = self.model.tasks[i].tid;
+        let thread = self.tracees.standing(i)?;
+        let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
+        self.model.process_mut(i).call_at = registers.call_instruction();
+        let scratch = registers::scratch(thread).map_err(Trouble::of("ptrace"))?;
+        let name = u64::from_ne_bytes(*b"shared\0\0");
+        let kept = record::<u64>(tid, scratch).unwrap_or(0);
+        let write = |thread: &_, word: u64| {
+            memory::write(thread, scratch, &[word])
+                .map_err(Trouble::of("process_vm_writev"))
+        };
+        write(self.tracees.standing(i)?, name)?;
+        let fd = self.inject(i, libc::SYS_memfd_create, [scratch, 0, 0, 0, 0])?;
+        if let Some(thread) = self.tracees.standing(i).ok() {
+            write(thread, kept)?;
+        }
+        let Some(fd) = fd.filter(|fd| *fd >= 0) else { return Ok(None) };
+        let file = File::options().read(true).write(true).open(format!("/proc/{tid}/fd/{fd}"));
+        let len = (map.len as u64).next_multiple_of(PAGE);
+        let sized = file.as_ref().is_ok_and(|file| file.set_len(len).is_ok());
+        let mut mapped = false;
+        if sized {
+            let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
+            let protection = libc::PROT_READ | if map.writes { libc::PROT_WRITE } else { 0 };
+            let args = [map.start, len, protection as u64, flags, fd as u64];
+            mapped = self.inject(i, libc::SYS_mmap, args)? == Some(map.start as i64);
+        }
+        self.inject(i, libc::SYS_close, [fd as u64, 0, 0, 0, 0])?;
+        Ok(file.ok().filter(|_| mapped))
+    }
+
+    /// What no process has mapped any more, the tracer does not keep either: it may end with its last detach.
+    pub fn give_up_objects(&mut self) {
+        let model = &self.model;
+        self.objects.keep(|memory| {
+            let lives = model.processes.iter().filter(|process| process.end.is_none());
+            lives.flat_map(|process| &process.maps).any(|map| map.memory == memory)
+        });
+    }
+
+    // ---- pages
+
+    /// Opens pages of a watched map for the one that moves.
+    fn open(&mut self, i: usize, open: Open) -> Result<()> {
+        let write = if open.writes { libc::PROT_WRITE } else { 0 };
+        self.protect(i, open.from, open.to, libc::PROT_READ | write)?;
+        self.model.process_mut(i).open.push(open);
+        Ok(())
+    }
+
+    /// What was opened in its address space is closed again.
+    pub fn close_all(&mut self, i: usize) -> Result<()> {
+        let open = std::mem::take(&mut self.model.process_mut(i).open);
+        let Some(first) = open.first() else { return Ok(()) };
+        // Pages that follow each other are closed at once.
+        let mut all = open.clone();
+        all.sort_by_key(|one| one.from);
+        let mut run = (first.from, first.from);
+        let mut runs = vec![];
+        for one in &all {
+            if one.from > run.1 || run.0 == run.1 {
+                runs.push(run);
+                run = (one.from, one.to);
+            }
+            run.1 = run.1.max(one.to);
+        }
+        runs.push(run);
+        for (from, to) in runs.into_iter().filter(|(from, to)| from < to) {
+            self.protect(i, from, to, libc::PROT_NONE)?;
+        }
+        Ok(())
+    }
+
+    /// Is the memory of its process as it has to be for this call?
+    pub fn is_ready_for(&self, i: usize, entry: &Entry) -> bool {
+        let process = self.model.process(i);
+        self.model.tasks[i].opened || process.open.is_empty() && !self.points_at_watched(i, entry)
+    }
+
+    /// One stands at the end of a call that was skipped: its memory is made as the call needs it.
+    pub fn make_ready_for(&mut self, i: usize, entry: &Entry) -> Result<()> {
+        self.close_all(i)?;
+        if self.points_at_watched(i, entry) {
+            self.open_for_call(i)?;
+        }
+        Ok(())
+    }
+
+    /// All that is watched is opened until the end of the call.
+    pub fn open_for_call(&mut self, i: usize) -> Result<()> {
+        let watched = self.model.process(i).maps.iter().filter(|map| map.watched);
+        let all: Vec<Open> = watched
+            .map(|map| Open { from: map.start, to: map.end(), writes: map.writes })
+            .collect();
+        for one in all {
+            self.open(i, one)?;
+        }
+        self.model.tasks[i].opened = true;
+        Ok(())
+    }
+
+    /// Does the kernel look into watched memory, or write there, in this call?
+    pub fn points_at_watched(&self, i: usize, entry: &Entry) -> bool {
+        let process = self.model.process(i);
+        let watched = |at: u64| process.map_at(at).is_some_and(|map| map.watched);
+        if !process.maps.iter().any(|map| map.watched) {
+            return false;
+        }
+        let is_by_address = matches!(
+            entry.number,
+            libc::SYS_shmdt | libc::SYS_munmap | libc::SYS_mprotect | libc::SYS_mremap | libc::SYS_shmat
+        ) || entry.number == libc::SYS_mmap;
+        !is_by_address && (entry.args.iter().any(|arg| watched(*arg))
+            || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64)))
+            || self.leaves_locks(i, entry)
+    }
+
+    /// The parts of memory that a call names in a list.
+    fn vectors(&self, i: usize, entry: &Entry) -> Vec<libc::iovec> {
+        let tid = self.model.tasks[i].tid;
+        let args = entry.args;
+        let list = match entry.number {
+            libc::SYS_readv | libc::SYS_writev | libc::SYS_preadv | libc::SYS_pwritev => (args[1], args[2]),
+            libc::SYS_sendmsg | libc::SYS_recvmsg => {
+                let header: Vec<u64> = records(tid, args[1], 4);
+                (header.get(2).copied().unwrap_or(0), header.get(3).copied().unwrap_or(0))
+            }
+            _ => return vec![],
+        };
+        records(tid, list.0, list.1.min(1024) as usize)
+    }
+
+    /// It ends, and the kernel marks locks in shared memory that it held. pthread_mutexattr_setrobust(3)
+    fn leaves_locks(&self, i: usize, entry: &Entry) -> bool {
+        matches!(entry.number, libc::SYS_exit | libc::SYS_exit_group)
+            && crate::explore::calls::holds_locks(self.model.tasks[i].tid)
+    }
+
+    // ---- calls of the program
+
+    /// Does the end of this call matter for memory that is watched?
+    pub fn has_to_end(&self, i: usize, entry: &Entry) -> bool {
+        let watches = self.model.process(i).watches();
+        watches
+            && (self.model.tasks[i].opened
+                || matches!(
+                    entry.number,
+                    libc::SYS_munmap
+                        | libc::SYS_mprotect
+                        | libc::SYS_mremap
+                        | libc::SYS_mmap
+                        | libc::SYS_rt_sigprocmask
+                        | libc::SYS_shmctl
+                        | libc::SYS_read
+                        | libc::SYS_pread64
+                ))
+    }
+
+    /// A call has ended: memory that was opened for it is closed, and what the kernel has told of our own part
+    /// in it is put right.
+    pub fn after_call(&mut self, i: usize, entry: &Entry, result: i64, opened: bool) -> Result<()> {
+        if opened {
+            self.close_all(i)?;
+        }
+        if !self.model.process(i).watches() || result < 0 {
+            return Ok(());
+        }
+        match entry.number {
+            libc::SYS_rt_sigprocmask => self.masked(i, entry),
+            libc::SYS_shmctl => attached::in_record(self, i, entry, result),
+            libc::SYS_read | libc::SYS_pread64 => attached::in_table(self, i, entry, result),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has a call failed only because memory was closed?
+    pub fn met_closed_memory(&self, i: usize, result: i64) -> bool {
+        let task = &self.model.tasks[i];
+        result == -i64::from(libc::EFAULT)
+            && task.in_call
+            && !task.opened
+            && self.model.process(i).watches()
+    }
+
+    /// It has moved a map.
+    pub fn moved(&mut self, i: usize, entry: &Entry, to: u64) {
+        let [from, old, new, ..] = entry.args;
+        let process = self.model.process_mut(i);
+        let Some(map) = process.map_at(from).copied() else { return };
+        process.unmap(from, from + old.next_multiple_of(PAGE));
+        let at = map.from + (from - map.start);
+        process.maps.push(Map { start: to, len: new as usize, from: at, ..map });
+    }
+
+    /// It has changed what it may do with pages. Those that are watched stay closed.
+    pub fn protected(&mut self, i: usize, entry: &Entry) -> Result<()> {
+        let [from, len, protection, ..] = entry.args;
+        let to = from + len.next_multiple_of(PAGE);
+        let process = self.model.process_mut(i);
+        let inside = |map: &Map| map.start < to && from < map.end() && map.watched;
+        let parts: Vec<Map> = process.maps.iter().copied().filter(inside).collect();
+        process.unmap(from, to);
+        for map in parts {
+            let (start, end) = (map.start.max(from), map.end().min(to));
+            let new = Map {
+                start,
+                len: (end - start) as usize,
+                from: map.from + (start - map.start),
+                reads: protection as c_int & (libc::PROT_READ | libc::PROT_WRITE) != 0,
+                writes: protection as c_int & libc::PROT_WRITE != 0,
+                ..map
+            };
+            self.model.process_mut(i).maps.push(new);
+            self.protect(i, start, end, libc::PROT_NONE)?;
+        }
+        Ok(())
+    }
+
+    /// Words for the program, where a call of its would have put them.
+    pub fn write(&mut self, i: usize, at: u64, words: &[u64]) -> Result<()> {
+        let process = self.model.process(i);
+        if let Some(map) = process.map_at(at).filter(|map| map.watched) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            self.objects.write(map.memory, map.from + (at - map.start), &bytes);
+            return Ok(());
+        }
+        let done = memory::write(self.tracees.standing(i)?, at, words);
+        done.map_err(Trouble::of("process_vm_writev"))
+    }
+
+    // ---- SIGSEGV
+
+    /// It has changed its mask.
+    fn masked(&mut self, i: usize, entry: &Entry) -> Result<()> {
+        let task = &mut self.model.tasks[i];
+        let before = task.blocks_faults;
+        let set: Option<u64> = record(task.tid, entry.args[1]).filter(|_| entry.args[1] != 0);
+        let names = set.map(|set| set & bit(libc::SIGSEGV) != 0);
+        task.blocks_faults = match (entry.args[0] as c_int, names) {
+            (libc::SIG_BLOCK, Some(true)) => true,
+            (libc::SIG_UNBLOCK, Some(true)) => false,
+            (libc::SIG_SETMASK, Some(blocks)) => blocks,
+            _ => before,
+        };
+        let now = task.blocks_faults;
+        self.keep_faults_open(i)?;
+        self.model.tasks[i].blocks_faults = now;
+        let old = entry.args[2];
+        if before
+            && old != 0
+            && let Some(mask) = record::<u64>(self.model.tasks[i].tid, old)
+        {
+            self.write(i, old, &[mask | bit(libc::SIGSEGV)])?;
+        }
+        Ok(())
+    }
+
+    /// SIGSEGV must not be blocked while a thread runs whose memory is closed: the kernel would make it
+    /// deadly. What the program wants is remembered.
+    pub fn keep_faults_open(&mut self, i: usize) -> Result<()> {
+        if !self.model.process(i).watches() {
+            return Ok(());
+        }
+        let thread = self.tracees.standing(i)?;
+        let mask = thread.blocked();
+        if mask != u64::MAX && mask & bit(libc::SIGSEGV) != 0 {
+            self.model.tasks[i].blocks_faults = true;
+            thread.set_blocked(mask & !bit(libc::SIGSEGV)).map_err(Trouble::of("ptrace"))?;
+        }
+        Ok(())
+    }
+}

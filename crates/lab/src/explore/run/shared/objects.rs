@@ -1,0 +1,107 @@
+//! The memories that the programs share, as the tracer has them, too: what is closed for a program can be read
+//! and written here.
+//!
+//! A segment is attached here as long as a program has it attached; a file is read and written, for one that is
+//! mapped may be cut short. shmat(2), pread(2)
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::ptr;
+
+use libc::c_int;
+
+enum Object {
+    /// Attached here, so many bytes.
+    Segment(*mut u8, usize),
+    File(File),
+}
+
+/// See the module. By the names that maps have.
+#[derive(Default)]
+pub struct Objects(HashMap<u64, Object>);
+
+impl Objects {
+    /// A segment. False: it cannot be had.
+    pub fn attach(&mut self, memory: u64, id: c_int, len: usize) -> bool {
+        if self.0.contains_key(&memory) {
+            return true;
+        }
+        // SAFETY: attaches it where there is room.
+        let at = unsafe { libc::shmat(id, ptr::null(), 0) };
+        if at as isize == -1 {
+            return false;
+        }
+        self.0.insert(memory, Object::Segment(at.cast(), len));
+        true
+    }
+
+    /// A file that is mapped.
+    pub fn open(&mut self, memory: u64, file: File) {
+        self.0.entry(memory).or_insert(Object::File(file));
+    }
+
+    /// Is it here?
+    pub fn has(&self, memory: u64) -> bool {
+        self.0.contains_key(&memory)
+    }
+
+    /// Those that nobody has any more are given up.
+    pub fn keep(&mut self, has: impl Fn(u64) -> bool) {
+        self.0.retain(|memory, object| {
+            let keeps = has(*memory);
+            if let (false, Object::Segment(at, _)) = (keeps, &*object) {
+                detach(*at);
+            }
+            keeps
+        });
+    }
+
+    /// Bytes of one; `None`: they are not all there.
+    pub fn read(&self, memory: u64, from: u64, len: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        match self.0.get(&memory)? {
+            Object::Segment(at, size) => {
+                let from = inside(from, len, *size)?;
+                // SAFETY: within the segment, which stays attached; only one process moves, and it stands still.
+                unsafe { ptr::copy_nonoverlapping(at.add(from), bytes.as_mut_ptr(), len) };
+            }
+            Object::File(file) => file.read_exact_at(&mut bytes, from).ok()?,
+        }
+        Some(bytes)
+    }
+
+    /// False: not all of them are there, and none was written.
+    pub fn write(&self, memory: u64, from: u64, bytes: &[u8]) -> bool {
+        match self.0.get(&memory) {
+            Some(Object::Segment(at, size)) => {
+                let Some(from) = inside(from, bytes.len(), *size) else { return false };
+                // SAFETY: as above.
+                unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(from), bytes.len()) };
+                true
+            }
+            Some(Object::File(file)) => {
+                // A file does not grow because of a store.
+                let end = file.metadata().map_or(0, |found| found.len());
+                from + bytes.len() as u64 <= end && file.write_all_at(bytes, from).is_ok()
+            }
+            None => false,
+        }
+    }
+}
+
+fn inside(from: u64, len: usize, size: usize) -> Option<usize> {
+    let from = from as usize;
+    (from.checked_add(len)? <= size).then_some(from)
+}
+
+fn detach(at: *mut u8) {
+    // SAFETY: attached by us, and nothing points there any more.
+    unsafe { libc::shmdt(at.cast()) };
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        self.keep(|_| false);
+    }
+}

@@ -1,0 +1,197 @@
+//! Which access certainly came before which, in one run: vector clocks. Two accesses to the same bytes by
+//! two threads, at least one a store, that nothing orders, are a race.
+//!
+//! What orders: a birth, an end and the wait for it, a signal, and each use of the same semaphore, queue,
+//! pipe, lock or futex. Likewise bytes that somebody locks or spins on; these do not race.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::explore::footprint::{Bytes, Footprint, Thing};
+
+/// Of each thread, how much of what it did is known.
+type Clock = Vec<u32>;
+
+/// Accesses are kept by blocks of so many bytes.
+const BLOCK: u64 = 64;
+
+/// An access.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Side {
+    pub bytes: Bytes,
+    /// Whose: its place among those that were born.
+    pub who: usize,
+    pub writes: bool,
+    /// Only the page is known.
+    pub coarse: bool,
+    /// The instruction, and where to it returns if that is another's.
+    pub code: u64,
+}
+
+/// Two accesses that nothing orders, the one that came first in front.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Race {
+    pub sides: [Side; 2],
+}
+
+struct Seen {
+    side: Side,
+    at: u32,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Order {
+    clocks: Vec<Clock>,
+    things: HashMap<Thing, Clock>,
+    words: HashMap<Bytes, Clock>,
+    seen: BTreeMap<(u64, u64), Vec<Seen>>,
+}
+
+fn join(clock: &mut Clock, other: &Clock) {
+    clock.resize(clock.len().max(other.len()), 0);
+    clock.iter_mut().zip(other).for_each(|(one, other)| *one = (*one).max(*other));
+}
+
+impl Order {
+    fn clock(&mut self, who: usize) -> &mut Clock {
+        while self.clocks.len() <= who {
+            let n = self.clocks.len();
+            let mut clock = vec![0; n + 1];
+            clock[n] = 1;
+            self.clocks.push(clock);
+        }
+        &mut self.clocks[who]
+    }
+
+    fn tick(&mut self, who: usize) {
+        self.clock(who)[who] += 1;
+    }
+
+    /// A thread is new.
+    pub fn born(&mut self, maker: usize, child: usize) {
+        let known = self.clock(maker).clone();
+        join(self.clock(child), &known);
+        self.tick(maker);
+    }
+
+    /// A call does this.
+    pub fn call(&mut self, who: usize, made: &Footprint) {
+        let orders = |(thing, _): &(Thing, bool)| {
+            !matches!(
+                thing,
+                Thing::Pids | Thing::Shm(_) | Thing::Time | Thing::Printed | Thing::Memory(_)
+            )
+        };
+        let made: Vec<(Thing, bool)> = made.things().filter(orders).collect();
+        for (thing, _) in &made {
+            self.hears(who, *thing);
+        }
+        for (thing, _) in made.iter().filter(|(_, changes)| *changes) {
+            let clock = self.clock(who).clone();
+            join(self.things.entry(*thing).or_default(), &clock);
+        }
+        self.tick(who);
+    }
+
+    /// Something reaches it of what others did with this.
+    pub fn hears(&mut self, who: usize, thing: Thing) {
+        let known = self.things.iter().filter(|(one, _)| thing.meets(**one));
+        let known: Vec<Clock> = known.map(|(_, clock)| clock.clone()).collect();
+        known.iter().for_each(|clock| join(self.clock(who), clock));
+    }
+
+    /// An access to bytes that order others.
+    pub fn orders(&mut self, side: Side, reads: bool) {
+        let who = side.who;
+        if reads {
+            let known = self.words.iter().filter(|(bytes, _)| bytes.meets(&side.bytes));
+            let known: Vec<Clock> = known.map(|(_, clock)| clock.clone()).collect();
+            known.iter().for_each(|clock| join(self.clock(who), clock));
+        }
+        if side.writes {
+            let clock = self.clock(who).clone();
+            join(self.words.entry(side.bytes).or_default(), &clock);
+        }
+        self.tick(who);
+    }
+
+    /// Any other access: with which does it race?
+    pub fn access(&mut self, side: Side) -> Vec<Race> {
+        let clock = self.clock(side.who).clone();
+        let mut races = vec![];
+        for block in side.bytes.from / BLOCK..side.bytes.to.div_ceil(BLOCK) {
+            let seen = self.seen.entry((side.bytes.memory, block)).or_default();
+            for one in seen.iter() {
+                let known = clock.get(one.side.who).is_some_and(|known| *known >= one.at);
+                let clash = one.side.who != side.who && (one.side.writes || side.writes);
+                let race = Race { sides: [one.side, side] };
+                if clash && !known && one.side.bytes.meets(&side.bytes) && !races.contains(&race) {
+                    races.push(race);
+                }
+            }
+            let same = |one: &&mut Seen| Side { code: side.code, ..one.side } == side;
+            match seen.iter_mut().find(same) {
+                Some(one) => (one.side, one.at) = (side, clock[side.who]),
+                None => seen.push(Seen { side, at: clock[side.who] }),
+            }
+        }
+        races
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(who: usize, writes: bool) -> Side {
+        Side { bytes: Bytes { memory: 0, from: 4, to: 8 }, who, writes, coarse: false, code: 0 }
+    }
+
+    fn changes(thing: Thing) -> Footprint {
+        let mut made = Footprint::default();
+        made.writes(thing);
+        made
+    }
+
+    #[test]
+    fn what_nothing_orders_races() {
+        let mut order = Order::default();
+        order.born(0, 1);
+        assert!(order.access(side(0, true)).is_empty());
+        assert_eq!(order.access(side(1, false)).len(), 1);
+        assert!(order.access(side(1, false)).len() == 1 && order.access(side(0, false)).is_empty());
+    }
+
+    #[test]
+    fn a_semaphore_orders_and_another_does_not() {
+        for (semaphore, races) in [(0, 0), (1, 1)] {
+            let mut order = Order::default();
+            order.born(0, 1);
+            assert!(order.access(side(0, true)).is_empty());
+            order.call(0, &changes(Thing::Semaphore(7, 0)));
+            order.call(1, &changes(Thing::Semaphore(7, semaphore)));
+            assert_eq!(order.access(side(1, true)).len(), races);
+        }
+    }
+
+    #[test]
+    fn what_comes_after_a_signal_is_not_before_it() {
+        let mut order = Order::default();
+        order.born(0, 1);
+        order.call(0, &changes(Thing::Process(1)));
+        assert!(order.access(side(0, true)).is_empty());
+        order.hears(1, Thing::Process(1));
+        assert_eq!(order.access(side(1, false)).len(), 1);
+    }
+
+    #[test]
+    fn a_word_that_orders_orders_the_rest() {
+        let flag = |who, writes| Side { bytes: Bytes { memory: 0, from: 0, to: 4 }, ..side(who, writes) };
+        let mut order = Order::default();
+        order.born(0, 1);
+        assert!(order.access(side(0, true)).is_empty());
+        order.orders(flag(0, true), false);
+        order.orders(flag(1, false), true);
+        assert!(order.access(side(1, false)).is_empty());
+    }
+}

@@ -1,0 +1,314 @@
+//! What one machine instruction does with memory, before it does it; and the plain ones done in its place.
+//!
+//! A plain load or store (mov, movzx, movsx), and the string moves and fills (movs, stos, also repeated) are
+//! done by the tracer: registers and program counter are changed as the processor would have. All others are
+//! left to the processor, one step at a time.
+//!
+//! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2.
+
+use iced_x86::{
+    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, InstructionInfoOptions, MemorySize,
+    Mnemonic, OpAccess, OpKind, Register,
+};
+use libc::user_regs_struct;
+
+use super::Stopped;
+use super::memory::bytes;
+use super::registers::{self, Registers};
+
+/// No instruction is longer.
+const LONGEST: usize = 15;
+/// No other instruction touches more at once.
+const WIDEST: u64 = 64;
+/// The direction flag: string moves go down.
+const DOWN: u64 = 1 << 10;
+
+/// A part of memory that an instruction touches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    pub at: u64,
+    pub len: u64,
+    pub reads: bool,
+    pub writes: bool,
+}
+
+/// An instruction that a thread stands before.
+#[derive(Clone, Debug)]
+pub struct Next {
+    /// Where it stands.
+    pub at: u64,
+    pub parts: Vec<Part>,
+    /// It reads and writes in one, and orders all that its thread does with memory.
+    pub locked: bool,
+    /// It lets all stores before it come first. mfence, and whatever is locked.
+    pub fences: bool,
+    instruction: Instruction,
+}
+
+/// How a plain instruction is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plain {
+    /// Reads so many bytes into a register.
+    Load(usize),
+    /// Writes these bytes.
+    Store { value: u64, len: usize },
+    /// Copies from the first part to the second.
+    Copy,
+    /// Fills the only part with a value of so many bytes.
+    Fill { value: u64, len: usize },
+}
+
+impl Next {
+    /// The one that a thread stands before; `None`: it cannot be read, or is none.
+    pub fn of(thread: &Stopped) -> Option<Next> {
+        let registers = registers::all(thread).ok()?;
+        Next::decode(&bytes(thread.tid(), registers.program_counter(), LONGEST), &registers)
+    }
+
+    fn decode(code: &[u8], registers: &Registers) -> Option<Next> {
+        let r = registers.raw();
+        let mut decoder = Decoder::with_ip(64, code, r.rip, DecoderOptions::NONE);
+        let instruction = decoder.decode();
+        if instruction.is_invalid() {
+            return None;
+        }
+        let mut factory = InstructionInfoFactory::new();
+        let info = factory.info_options(&instruction, InstructionInfoOptions::NO_REGISTER_USAGE);
+        let mut parts = vec![];
+        for used in info.used_memory() {
+            let at = used.virtual_address(0, |register, _, _| value(r, register))?;
+            // Of one that is repeated it is not known how often.
+            let size = match (used.memory_size(), instruction.memory_size()) {
+                (MemorySize::Unknown, MemorySize::Unknown) => WIDEST,
+                (MemorySize::Unknown, size) | (size, _) => size.size() as u64,
+            };
+            let (reads, writes) = match used.access() {
+                OpAccess::Read | OpAccess::CondRead => (true, false),
+                OpAccess::Write | OpAccess::CondWrite => (false, true),
+                OpAccess::ReadWrite | OpAccess::ReadCondWrite => (true, true),
+                _ => continue,
+            };
+            parts.push(repeated(&instruction, r, Part { at, len: size, reads, writes })?);
+        }
+        // xchg with memory locks by itself.
+        let exchanges = instruction.mnemonic() == Mnemonic::Xchg && !parts.is_empty();
+        let locked = instruction.has_lock_prefix() || exchanges;
+        let fences = locked || instruction.mnemonic() == Mnemonic::Mfence;
+        Some(Next { at: r.rip, parts, locked, fences, instruction })
+    }
+
+    /// How the tracer can do it; `None`: the processor has to.
+    pub fn plain(&self, thread: &Stopped) -> Option<Plain> {
+        let r = *registers::all(thread).ok()?.raw();
+        let one = &self.instruction;
+        // Another segment's base has been added to the address already.
+        match one.mnemonic() {
+            Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movsx | Mnemonic::Movsxd => {}
+            Mnemonic::Movsb | Mnemonic::Movsw | Mnemonic::Movsd | Mnemonic::Movsq if self.is_string() => {
+                return (r.eflags & DOWN == 0).then_some(Plain::Copy);
+            }
+            Mnemonic::Stosb | Mnemonic::Stosw | Mnemonic::Stosd | Mnemonic::Stosq => {
+                let len = one.memory_size().size();
+                return (r.eflags & DOWN == 0).then_some(Plain::Fill { value: r.rax, len });
+            }
+            _ => return None,
+        }
+        let size = one.memory_size().size();
+        match (one.op0_kind(), one.op1_kind()) {
+            (OpKind::Register, OpKind::Memory) => {
+                let to = one.op0_register();
+                (to.is_gpr()).then_some(Plain::Load(size))
+            }
+            (OpKind::Memory, OpKind::Register) => {
+                let value = value(&r, one.op1_register()).filter(|_| one.op1_register().is_gpr())?;
+                Some(Plain::Store { value, len: size })
+            }
+            (OpKind::Memory, OpKind::Immediate8 | OpKind::Immediate16 | OpKind::Immediate32) => {
+                Some(Plain::Store { value: one.immediate(1), len: size })
+            }
+            (OpKind::Memory, OpKind::Immediate8to32 | OpKind::Immediate8to64 | OpKind::Immediate32to64) => {
+                Some(Plain::Store { value: one.immediate(1), len: size })
+            }
+            _ => None,
+        }
+    }
+
+    fn is_string(&self) -> bool {
+        matches!(self.instruction.code(), Code::Movsb_m8_m8 | Code::Movsw_m16_m16)
+            || matches!(self.instruction.code(), Code::Movsd_m32_m32 | Code::Movsq_m64_m64)
+    }
+
+    /// The registers after it, if it has been done. `loaded`: what it has read, of a [`Plain::Load`].
+    pub fn done(&self, thread: &Stopped, loaded: u64) -> nix::Result<()> {
+        let mut registers = registers::all(thread)?;
+        let one = &self.instruction;
+        let r = registers.raw_mut();
+        match one.mnemonic() {
+            Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movsx | Mnemonic::Movsxd => {
+                if one.op0_kind() == OpKind::Register {
+                    let bits = 64 - 8 * one.memory_size().size() as u32;
+                    let signed = matches!(one.mnemonic(), Mnemonic::Movsx | Mnemonic::Movsxd);
+                    let value = match signed {
+                        true => ((loaded << bits) as i64 >> bits) as u64,
+                        false => loaded,
+                    };
+                    set(r, one.op0_register(), value);
+                }
+            }
+            // String moves and fills.
+            _ => {
+                let len = self.parts.iter().map(|part| part.len).max().unwrap_or(0);
+                r.rdi += len;
+                if self.parts.len() == 2 {
+                    r.rsi += len;
+                }
+                if one.has_rep_prefix() || one.has_repne_prefix() {
+                    r.rcx = 0;
+                }
+            }
+        }
+        r.rip = one.next_ip();
+        // Not in a call: nothing is to be made again.
+        r.orig_rax = u64::MAX;
+        registers::set_all(thread, &registers)
+    }
+}
+
+/// All that a string move touches that is repeated; `None`: it goes down, or does nothing.
+fn repeated(one: &Instruction, r: &user_regs_struct, part: Part) -> Option<Part> {
+    let repeats = one.has_rep_prefix() || one.has_repne_prefix();
+    if !(repeats && one.is_string_instruction()) {
+        return Some(part);
+    }
+    let moves = matches!(
+        one.mnemonic(),
+        Mnemonic::Movsb | Mnemonic::Movsw | Mnemonic::Movsd | Mnemonic::Movsq
+            | Mnemonic::Stosb | Mnemonic::Stosw | Mnemonic::Stosd | Mnemonic::Stosq
+    );
+    // A comparison may end at any place: it is made one by one.
+    if !moves || r.eflags & DOWN != 0 {
+        return Some(part);
+    }
+    (r.rcx > 0).then(|| Part { len: part.len.saturating_mul(r.rcx), ..part })
+}
+
+/// What a register holds, or one of its parts.
+fn value(r: &user_regs_struct, register: Register) -> Option<u64> {
+    let whole = match register.full_register() {
+        Register::RAX => r.rax,
+        Register::RBX => r.rbx,
+        Register::RCX => r.rcx,
+        Register::RDX => r.rdx,
+        Register::RSI => r.rsi,
+        Register::RDI => r.rdi,
+        Register::RBP => r.rbp,
+        Register::RSP => r.rsp,
+        Register::R8 => r.r8,
+        Register::R9 => r.r9,
+        Register::R10 => r.r10,
+        Register::R11 => r.r11,
+        Register::R12 => r.r12,
+        Register::R13 => r.r13,
+        Register::R14 => r.r14,
+        Register::R15 => r.r15,
+        Register::RIP | Register::EIP => r.rip,
+        Register::FS => return Some(r.fs_base),
+        Register::GS => return Some(r.gs_base),
+        Register::CS | Register::DS | Register::ES | Register::SS => return Some(0),
+        _ => return None,
+    };
+    Some(match register {
+        Register::AH | Register::BH | Register::CH | Register::DH => whole >> 8 & 0xff,
+        _ if register.size() < 8 => whole & ((1 << (8 * register.size())) - 1),
+        _ => whole,
+    })
+}
+
+/// Writes a register, or one of its parts. 32 bits clear the upper half.
+fn set(r: &mut user_regs_struct, register: Register, value: u64) {
+    let whole = match register.full_register() {
+        Register::RAX => &mut r.rax,
+        Register::RBX => &mut r.rbx,
+        Register::RCX => &mut r.rcx,
+        Register::RDX => &mut r.rdx,
+        Register::RSI => &mut r.rsi,
+        Register::RDI => &mut r.rdi,
+        Register::RBP => &mut r.rbp,
+        Register::RSP => &mut r.rsp,
+        Register::R8 => &mut r.r8,
+        Register::R9 => &mut r.r9,
+        Register::R10 => &mut r.r10,
+        Register::R11 => &mut r.r11,
+        Register::R12 => &mut r.r12,
+        Register::R13 => &mut r.r13,
+        Register::R14 => &mut r.r14,
+        Register::R15 => &mut r.r15,
+        _ => return,
+    };
+    *whole = match register {
+        Register::AH | Register::BH | Register::CH | Register::DH => {
+            *whole & !0xff00 | (value & 0xff) << 8
+        }
+        _ => match register.size() {
+            8 => value,
+            4 => value & 0xffff_ffff,
+            size => {
+                let mask = (1 << (8 * size)) - 1;
+                *whole & !mask | value & mask
+            }
+        },
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registers() -> Registers {
+        // SAFETY: numbers alone.
+        let mut r: user_regs_struct = unsafe { std::mem::zeroed() };
+        (r.rax, r.rdx, r.rdi, r.rsi, r.rcx, r.rip) = (0x1122, 0x5000, 0x7000, 0x6000, 3, 0x1000);
+        Registers::from(r)
+    }
+
+    fn parts(code: &[u8]) -> Next {
+        Next::decode(code, &registers()).expect("an instruction")
+    }
+
+    #[test]
+    fn what_is_read_and_written() {
+        let one = |at, len, reads, writes| Part { at, len, reads, writes };
+        // mov eax, [rdx+8]
+        assert_eq!(parts(&[0x8b, 0x42, 0x08]).parts, [one(0x5008, 4, true, false)]);
+        // mov byte [rdi], 7
+        assert_eq!(parts(&[0xc6, 0x07, 0x07]).parts, [one(0x7000, 1, false, true)]);
+        // add qword [rdx], 1
+        assert_eq!(parts(&[0x48, 0x83, 0x02, 0x01]).parts, [one(0x5000, 8, true, true)]);
+        // lock cmpxchg [rdx], ecx
+        let exchange = parts(&[0xf0, 0x0f, 0xb1, 0x0a]);
+        assert!(exchange.locked && exchange.parts == [one(0x5000, 4, true, true)]);
+        // xchg [rdx], eax
+        assert!(parts(&[0x87, 0x02]).locked);
+        // rep movsq
+        let copy = parts(&[0xf3, 0x48, 0xa5]).parts;
+        assert!(copy.contains(&one(0x6000, 24, true, false)), "{copy:?}");
+        assert!(copy.contains(&one(0x7000, 24, false, true)), "{copy:?}");
+        // movdqu xmm0, [rsi]
+        assert_eq!(parts(&[0xf3, 0x0f, 0x6f, 0x06]).parts, [one(0x6000, 16, true, false)]);
+        // lea rax, [rdx]: none
+        assert!(parts(&[0x48, 0x8d, 0x02]).parts.is_empty());
+    }
+
+    #[test]
+    fn a_part_of_a_register_leaves_the_rest() {
+        let mut r = *registers().raw();
+        r.rax = 0x1111_2222_3333_4444;
+        set(&mut r, Register::AL, 0xff);
+        assert_eq!(r.rax, 0x1111_2222_3333_44ff);
+        set(&mut r, Register::AH, 0x0);
+        assert_eq!(r.rax, 0x1111_2222_3333_00ff);
+        set(&mut r, Register::EAX, 5);
+        assert_eq!(r.rax, 5);
+        assert_eq!(value(&r, Register::AX), Some(5));
+    }
+}
