@@ -66,7 +66,6 @@ impl Looks {
         self.at = at;
         self.spins = false;
         self.yields = self.times > POLLS && !sleeps;
-        self.accesses.clear();
     }
 
     /// It is about to make this access, with these registers. How often did it look there so, since something
@@ -102,6 +101,18 @@ impl Looks {
     /// All that it has found since something changed.
     pub fn all_found(&self) -> impl Iterator<Item = &(Bytes, Vec<u8>)> {
         self.accesses.values().flat_map(|look| &look.found)
+    }
+
+    /// It has touched memory that it had not touched before in this move.
+    pub fn does_not_spin(&mut self) {
+        if self.at == Some(At::Memory) {
+            self.times = 0;
+        }
+    }
+
+    /// It looks at something else than memory: that may change, too.
+    pub fn looks_elsewhere(&mut self) {
+        self.accesses.clear();
     }
 
     /// Its last call has changed something: the next one does not only check again.

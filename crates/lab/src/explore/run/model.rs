@@ -213,6 +213,8 @@ pub struct Model {
     pub foreign_timer: bool,
     /// Of each segment, the number of the process that attached or detached it last.
     pub last_attached: HashMap<i32, i32>,
+    /// What a process has read of the kernel's table of segments, by a descriptor.
+    pub tables: HashMap<(Tid, u64), Vec<u8>>,
 }
 
 impl Model {

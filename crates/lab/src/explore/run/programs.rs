@@ -209,6 +209,10 @@ impl<'a> Programs<'a> {
             self.sleepers_matter();
         }
         self.sends(i, &entry);
+        let of_nothing = |row: &CallRow| row.touches.is_empty() && !row.may_sleep(&entry);
+        if !calls::known(&entry).is_some_and(of_nothing) {
+            self.model.tasks[i].looks.looks_elsewhere();
+        }
         self.order.call(i, &self.touched.made);
         self.model.tasks[i].made = self.touched.made.clone();
         if let Some(kind) = calls::gets(entry.number) {

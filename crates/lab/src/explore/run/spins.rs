@@ -35,6 +35,10 @@ impl Moves<'_> {
             self.all.tracees.go_on(i, How::Cont, 0)?;
             return Ok(false);
         }
+        // It may wait for a page to change that it has opened, and that is not looked at closely.
+        if self.all.looks_closer(i) {
+            self.all.world.starts_again = true;
+        }
         let task = &mut self.all.model.tasks[i];
         task.state = State::Start;
         if task.looks.spins() {

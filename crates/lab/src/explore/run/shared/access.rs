@@ -129,7 +129,7 @@ impl Moves<'_> {
             }
         }
         if !fine {
-            self.all.model.tasks[i].looks.forget();
+            self.all.model.tasks[i].looks.does_not_spin();
             self.all.tracees.go_on(i, How::Cont, 0)?;
             return Ok(Some(false));
         }

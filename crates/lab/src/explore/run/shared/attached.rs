@@ -7,7 +7,7 @@ use libc::shmid_ds;
 
 use crate::event::Row;
 use crate::explore::Trouble;
-use crate::explore::calls::descriptor;
+use crate::explore::calls::{descriptor, field};
 use crate::explore::run::Result;
 use crate::explore::run::model::Model;
 use crate::explore::run::programs::Programs;
@@ -16,8 +16,10 @@ use crate::tracer::Entry;
 
 /// The columns of /proc/sysvipc/shm, from 0.
 const ID: usize = 1;
+const CPID: usize = 4;
 const LPID: usize = 5;
-const NATTCH: usize = 6;
+/// How wide the numbers behind them are.
+const WIDTH: usize = 5;
 
 /// By an index: <linux/shm.h>
 const SHM_STAT: i32 = 13;
@@ -65,44 +67,57 @@ pub fn in_table(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Res
     if !link.is_some_and(|link| link.ends_with("/sysvipc/shm")) {
         return Ok(());
     }
-    let before = bytes(tid, entry.args[1], result as usize);
-    let after = corrected(&before, |id| {
+    // It may be read in small parts: a row is known when its beginning is.
+    let at = field(&format!("{tid}/fdinfo/{}", entry.args[0]), "pos:");
+    let read = bytes(tid, entry.args[1], result as usize);
+    let end = at.and_then(|at| at.parse::<usize>().ok()).filter(|_| entry.number == libc::SYS_read);
+    let from = end.map_or(entry.args[3] as usize, |end| end - read.len());
+    let known = all.model.tables.entry((all.model.process(i).tgid, entry.args[0])).or_default();
+    if known.len() < from {
+        return Ok(());
+    }
+    known.truncate(from);
+    known.extend(&read);
+    let after = corrected(&all.model.tables[&(all.model.process(i).tgid, entry.args[0])], |id| {
         let last = all.model.last_attached.get(&id).copied();
         all.model.is_watched(id).then(|| (last, all.model.attached(id)))
     });
-    if before != after && !write_bytes(all.tracees.standing(i)?, entry.args[1], &after) {
+    let after = &after[from..];
+    if read != after && !write_bytes(all.tracees.standing(i)?, entry.args[1], after) {
         return Err(Trouble::because("the table of segments cannot be put right"));
     }
     Ok(())
 }
 
-/// The same text with other numbers, as long as it was. Rows that are cut are left as they are.
+/// The same text with other numbers, as long as it was.
 fn corrected(text: &[u8], of: impl Fn(i32) -> Option<(Option<i32>, u64)>) -> Vec<u8> {
     let mut all = text.to_vec();
     let mut start = 0;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let cells = cells(line);
         let word = |at: usize| std::str::from_utf8(&line[cells.get(at)?.clone()]).ok()?.parse().ok();
-        if let Some((last, count)) = word(ID).and_then(&of).filter(|_| cells.len() > NATTCH) {
-            let mut put = |column: usize, number: u64| {
-                // A number may take the room of the spaces before it.
-                let (from, to) = (cells[column - 1].end + 1, cells[column].end);
-                let number = format!("{number:>width$}", width = to - from);
-                if number.len() == to - from {
-                    all[start + from..start + to].copy_from_slice(number.as_bytes());
+        if let Some((last, count)) = word(ID).and_then(&of) {
+            // `%5u %5u  %5lu`: a number's place follows from the one before it.
+            let mut put = |before: usize, gap: usize, number: u64| {
+                let Some(cell) = cells.get(before) else { return };
+                let from = start + cell.end + gap;
+                let number = format!("{number:>WIDTH$}");
+                let room = all.len().saturating_sub(from).min(number.len());
+                if number.len() == WIDTH && room > 0 {
+                    all[from..from + room].copy_from_slice(&number.as_bytes()[..room]);
                 }
             };
-            put(NATTCH, count);
             if let Some(last) = last {
-                put(LPID, last as u64);
+                put(CPID, 1, last as u64);
             }
+            put(LPID, 2, count);
         }
         start += line.len();
     }
     all
 }
 
-/// Where the words of a line are.
+/// Where the words of a line are that are followed by another.
 fn cells(line: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut all = vec![];
     let mut from = None;
@@ -131,15 +146,22 @@ pub fn in_row(model: &Model, id: i32, row: &mut Row) {
 mod tests {
     use super::*;
 
+    const TEXT: &[u8] = b"       key      shmid perms                  size  cpid  lpid nattch   uid\n\
+                        0          0  1600                  4096   100    77     12     0\n\
+                        0          4  1600                  4096   100    77     12     0\n";
+
     #[test]
-    fn a_row_keeps_its_width() {
-        let text = b"       key      shmid perms                  size  cpid  lpid nattch\n\
-                     1          0  1600                  4096   100    77      12     0\n\
-                     1          4  1600                  4096   100    77      12     0\n";
-        let after = corrected(text, |id| (id == 4).then_some((Some(101), 1)));
-        let after = String::from_utf8(after).expect("text");
-        assert_eq!(after.len(), text.len());
-        assert!(after.contains("0  1600                  4096   100    77      12 "), "{after}");
-        assert!(after.contains("4  1600                  4096   100   101       1 "), "{after}");
+    fn a_row_keeps_its_width_also_where_it_is_cut() {
+        let of = |id| (id == 4).then_some((Some(101), 1));
+        let whole = corrected(TEXT, of);
+        let text = String::from_utf8_lossy(&whole);
+        assert!(text.contains("0  1600                  4096   100    77     12 "), "{text}");
+        assert!(text.contains("4  1600                  4096   100   101      1 "), "{text}");
+        for end in 0..TEXT.len() {
+            // The number that is not known to be whole is the only one that may still be the old one.
+            let part = corrected(&TEXT[..end], of);
+            let after = corrected(&TEXT[..(end + 1).min(TEXT.len())], of);
+            assert_eq!(part[..end.saturating_sub(1)], after[..end.saturating_sub(1)], "{end}");
+        }
     }
 }

@@ -30,6 +30,7 @@ use super::model::Map;
 use super::programs::Programs;
 use super::tracees::Heard;
 use crate::explore::Trouble;
+use crate::explore::footprint::Bytes;
 use crate::syscalls::OURS;
 use crate::tracer::memory::{self, record, records};
 use crate::tracer::{Entry, How, Stop, registers};
@@ -232,6 +233,19 @@ impl Programs<'_> {
             self.protect(i, from, to, libc::PROT_NONE)?;
         }
         Ok(())
+    }
+
+    /// The pages that are open there are looked at closely from now on. False: none is.
+    pub fn looks_closer(&mut self, i: usize) -> bool {
+        let process = &self.model.processes[self.model.tasks[i].process];
+        for open in &process.open {
+            if let Some(map) = process.map_at(open.from) {
+                let at = map.from + (open.from - map.start);
+                let bytes = Bytes { memory: map.memory, from: at, to: at + (open.to - open.from) };
+                self.world.learned.looks_closer_at(bytes);
+            }
+        }
+        !process.open.is_empty()
     }
 
     /// Is the memory of its process as it has to be for this call?
