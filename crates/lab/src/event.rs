@@ -123,6 +123,8 @@ pub enum What {
         to: u64,
         writes: bool,
         locked: bool,
+        /// `main.c:41`, where that is known.
+        source: Option<String>,
         bytes: String,
         text: String,
     },

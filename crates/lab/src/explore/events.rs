@@ -90,6 +90,7 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
             to: touched.bytes.to,
             writes: touched.writes,
             locked: touched.locked,
+            source: touched.source.clone(),
             bytes: touched.is.iter().map(|byte| format!("{byte:02x}")).collect(),
             text: touched.line(),
         },

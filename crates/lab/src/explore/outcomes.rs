@@ -11,6 +11,8 @@ use super::search::Mover;
 
 /// So much of what one process printed is shown in a row.
 const SHOWN: usize = 50;
+/// What an outcome begins with in which nothing was wrong.
+const ENDED: &str = "ended: ";
 /// So many outputs of one kind of end are shown.
 const OUTPUTS: usize = 4;
 
@@ -34,6 +36,11 @@ pub struct Shortest {
 }
 
 impl Shortest {
+    /// How often the turn was taken from one that could have gone on.
+    pub fn preemptions(&self) -> u32 {
+        self.length.0
+    }
+
     fn of(outcome: &Outcome) -> Shortest {
         let (schedule, way) = (outcome.schedule.clone(), outcome.way.clone());
         let length = (outcome.preemptions, outcome.moves, schedule.turns.len());
@@ -100,6 +107,14 @@ impl Outcomes {
         let mut all: Vec<&Counted> = self.all.iter().collect();
         all.sort_by_key(|one| (!one.bad, std::cmp::Reverse(one.schedules)));
         all
+    }
+
+    /// Nothing was wrong in it, and it ended or printed otherwise than the first: the shortest.
+    pub fn unlike_the_first(&self) -> Option<&Shortest> {
+        let first = self.all.first().filter(|first| !first.bad && !self.chance)?;
+        let others = self.all[1..].iter().filter(|one| !one.bad);
+        let others = others.filter(|one| one.name == first.name || one.name.starts_with(ENDED));
+        others.map(|one| &one.shortest).min_by_key(|shortest| shortest.length)
     }
 
     /// Of the runs in which nothing was wrong, the shortest.
@@ -225,7 +240,7 @@ pub fn name(outcome: &Outcome) -> String {
         return format!("not judged: {why}");
     }
     if outcome.findings.is_empty() {
-        return format!("ended: {}", report::ends(&outcome.ends));
+        return format!("{ENDED}{}", report::ends(&outcome.ends));
     }
     let mut classes: Vec<String> = outcome.findings.iter().map(|one| one.class()).collect();
     classes.dedup();

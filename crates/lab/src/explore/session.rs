@@ -6,10 +6,11 @@ use super::footprint::Footprint;
 use super::outcomes::{Outcomes, name};
 use super::printed::Expected;
 use super::progress::Progress;
-use super::report::{self, Answer};
+use super::report::{self, Answer, Memory};
 use super::run::{Asked, Outcome, World};
-use super::search::{Counts, Guide, Place, Replay, Search, Way};
-use super::{Options, Result, Trouble, complain, exit, mapped, room};
+use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
+use super::verdict::Finding;
+use super::{Options, Result, Trouble, cause, complain, exit, mapped, room};
 use crate::asked;
 use crate::syscalls;
 use crate::tracer::filter::Filter;
@@ -45,11 +46,8 @@ pub fn explore(options: &Options) -> Result<u8> {
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
     asked::tick_every(TICK);
-    let asked = Asked {
-        expected,
-        interleaving: options.interleaving,
-        calls_only: options.calls_only,
-    };
+    let asked =
+        Asked { expected, interleaving: options.interleaving, calls_only: options.calls_only };
     let mut world = World::new(room, programs.len(), asked);
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
@@ -62,6 +60,7 @@ pub fn explore(options: &Options) -> Result<u8> {
             }
             replay = Replay::new(schedule);
         };
+        let outcome = compared(&mut world, outcome)?;
         if let Some(turn) = replay.wrong {
             let who = super::schedule::letter(turn.letter);
             let why = format!("this schedule does not fit this program: {who} cannot move there");
@@ -94,6 +93,23 @@ pub fn explore(options: &Options) -> Result<u8> {
         (None, false, Some(signal)) => 128 + signal as u8,
         (None, false, None) => exit::INCOMPLETE,
     })
+}
+
+/// A run in which accesses race is wrong if it comes out otherwise than one in which nobody is interrupted.
+fn compared(world: &mut World, outcome: Outcome) -> Result<Outcome> {
+    let whole = outcome.findings.is_empty() && outcome.not_judged.is_none() && !outcome.dropped;
+    if !whole || outcome.races.is_empty() {
+        return Ok(outcome);
+    }
+    let first = loop {
+        let first = world.run(&mut Search::new(Bound::Preemptions(0), true), false)?;
+        if !std::mem::take(&mut world.starts_again) {
+            break first;
+        }
+    };
+    let printed = |one: &Outcome| one.printed.by_process();
+    let same = first.ends == outcome.ends && printed(&first) == printed(&outcome);
+    Ok(if same { outcome } else { with_race(world, outcome) })
 }
 
 /// Run after run, as the search has them.
@@ -165,7 +181,9 @@ impl<'a> Exploration<'a> {
             if !goes_on {
                 break;
             }
-            let enough = self.answer.worst.is_some() && self.options.first;
+            let races = !self.world.learned.races.is_empty();
+            let differs = races && self.answer.outcomes.unlike_the_first().is_some();
+            let enough = self.options.first && (self.answer.worst.is_some() || differs);
             if enough || self.answer.runs >= self.options.max {
                 self.answer.complete = false;
                 break;
@@ -248,9 +266,11 @@ impl<'a> Exploration<'a> {
         answer.complete &= answer.unstable == 0 && answer.not_judged == 0;
         answer.cut = self.search.cut;
         answer.outcomes.chance |= prints_by_chance(self.world, &answer.outcomes)?;
-        if let Some(worst) = &mut answer.worst {
-            tell(self.world, worst)?;
+        match &mut answer.worst {
+            Some(worst) => tell(self.world, worst)?,
+            None => answer.worst = raced(self.world, &answer.outcomes)?,
         }
+        answer.memory = Memory::of(self.world);
         answer.starts = self.world.starts();
         if let (true, Some(good)) = (self.options.json, answer.outcomes.shortest_good()) {
             let told = self.world.run(&mut Way::new(&good.way), true)?;
@@ -279,6 +299,28 @@ fn prints_by_chance(world: &mut World, outcomes: &Outcomes) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Two orders end or print differently, and in one of them accesses race: it, with its story.
+fn raced(world: &mut World, outcomes: &Outcomes) -> Result<Option<Outcome>> {
+    let Some(other) = outcomes.unlike_the_first().filter(|_| !world.learned.races.is_empty())
+    else {
+        return Ok(None);
+    };
+    let told = world.run(&mut Way::new(&other.way), true)?;
+    if told.dropped || told.races.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(with_race(world, Outcome { preemptions: other.preemptions(), ..told })))
+}
+
+/// A run that came out otherwise than the first, with the race that is nearest to where the turn was taken.
+fn with_race(world: &mut World, told: Outcome) -> Outcome {
+    let all: Vec<Finding> = told.races.iter().map(|race| world.told(race)).collect();
+    let of = |finding: &Finding| cause::of(&told.story, finding).decides.map(|(at, _)| at);
+    let race = all.iter().filter(|one| of(one).is_some()).min_by_key(|one| of(one));
+    let race = race.or(all.first()).cloned();
+    Outcome { findings: race.into_iter().collect(), ..told }
 }
 
 /// Runs it once more, for its story.

@@ -44,8 +44,26 @@ pub enum Finding {
     Outsider { letter: usize, pid: i32, target: i32, signal: c_int, parent: bool },
     /// It goes on and on, and nothing changes.
     Endless { letter: usize, pid: i32 },
+    /// What comes out depends on accesses that nothing orders: the one that came first in front.
+    Race { memory: Bytes, sides: [RaceSide; 2] },
     /// Standard output is not what it must be.
     Prints { difference: Difference },
+}
+
+/// One of two accesses that race.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RaceSide {
+    pub letter: usize,
+    pub writes: bool,
+    /// By which line of the program, where that is known.
+    pub source: Option<String>,
+}
+
+impl fmt::Display for RaceSide {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", letter(self.letter), if self.writes { "stores" } else { "loads" })?;
+        self.source.as_ref().map_or(Ok(()), |source| write!(f, " ({source})"))
+    }
 }
 
 /// One that sleeps for ever.
@@ -86,6 +104,7 @@ impl Finding {
             Finding::DeadId { kind, .. } => format!("call on a dead {}", word(*kind)),
             Finding::Outsider { .. } => "signal to a pid outside the program".into(),
             Finding::Endless { .. } => "endless loop".into(),
+            Finding::Race { .. } => "race".into(),
             Finding::Prints { .. } => "prints what is not expected".into(),
         }
     }
@@ -101,6 +120,7 @@ impl Finding {
             Finding::DeadId { .. } => "dead_id",
             Finding::Outsider { .. } => "outsider",
             Finding::Endless { .. } => "endless",
+            Finding::Race { .. } => "race",
             Finding::Prints { .. } => "prints",
         }
     }
@@ -162,6 +182,14 @@ impl fmt::Display for Finding {
                     "{} loops for ever: no other process can change what it checks",
                     who(letter, pid)
                 )
+            }
+            Finding::Race { memory, sides: [first, second] } => {
+                write!(
+                    f,
+                    "race: {}: {first}, {second}, and nothing orders them; ",
+                    place(*memory)
+                )?;
+                f.write_str("what comes out depends on who is first")
             }
             Finding::Prints { difference: Difference { letter: one, got, wanted } } => {
                 let line = |bytes: &Vec<u8>| quoted(bytes, LINE);
@@ -245,8 +273,8 @@ pub struct Touched {
     pub writes: bool,
     /// By an instruction that locks.
     pub locked: bool,
-    /// The instruction.
-    pub code: u64,
+    /// By which line of the program, where that is known.
+    pub source: Option<String>,
     /// What the bytes hold then.
     pub is: Vec<u8>,
 }
@@ -256,7 +284,8 @@ impl Touched {
     pub fn line(&self) -> String {
         let arrow = if self.writes { "<-" } else { "->" };
         let locked = if self.locked { " (locked)" } else { "" };
-        format!("{} {arrow} {}{locked}", place(self.bytes), content(&self.is))
+        let source = self.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+        format!("{} {arrow} {}{locked}{source}", place(self.bytes), content(&self.is))
     }
 }
 
@@ -286,7 +315,8 @@ fn content(bytes: &[u8]) -> String {
         }
         _ if end == 0 => "zeros".into(),
         n => {
-            let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            let first: Vec<String> =
+                bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             format!("{}{}", first.join(" "), if n > 8 { " …" } else { "" })
         }
     }

@@ -7,8 +7,8 @@
 //! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2.
 
 use iced_x86::{
-    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, InstructionInfoOptions, MemorySize,
-    Mnemonic, OpAccess, OpKind, Register,
+    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, InstructionInfoOptions,
+    MemorySize, Mnemonic, OpAccess, OpKind, Register,
 };
 use libc::user_regs_struct;
 
@@ -104,7 +104,9 @@ impl Next {
         // Another segment's base has been added to the address already.
         match one.mnemonic() {
             Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Movsx | Mnemonic::Movsxd => {}
-            Mnemonic::Movsb | Mnemonic::Movsw | Mnemonic::Movsd | Mnemonic::Movsq if self.is_string() => {
+            Mnemonic::Movsb | Mnemonic::Movsw | Mnemonic::Movsd | Mnemonic::Movsq
+                if self.is_string() =>
+            {
                 return (r.eflags & DOWN == 0).then_some(Plain::Copy);
             }
             Mnemonic::Stosb | Mnemonic::Stosw | Mnemonic::Stosd | Mnemonic::Stosq => {
@@ -120,15 +122,17 @@ impl Next {
                 (to.is_gpr()).then_some(Plain::Load(size))
             }
             (OpKind::Memory, OpKind::Register) => {
-                let value = value(&r, one.op1_register()).filter(|_| one.op1_register().is_gpr())?;
+                let value =
+                    value(&r, one.op1_register()).filter(|_| one.op1_register().is_gpr())?;
                 Some(Plain::Store { value, len: size })
             }
             (OpKind::Memory, OpKind::Immediate8 | OpKind::Immediate16 | OpKind::Immediate32) => {
                 Some(Plain::Store { value: one.immediate(1), len: size })
             }
-            (OpKind::Memory, OpKind::Immediate8to32 | OpKind::Immediate8to64 | OpKind::Immediate32to64) => {
-                Some(Plain::Store { value: one.immediate(1), len: size })
-            }
+            (
+                OpKind::Memory,
+                OpKind::Immediate8to32 | OpKind::Immediate8to64 | OpKind::Immediate32to64,
+            ) => Some(Plain::Store { value: one.immediate(1), len: size }),
             _ => None,
         }
     }
@@ -182,8 +186,14 @@ fn repeated(one: &Instruction, r: &user_regs_struct, part: Part) -> Option<Part>
     }
     let moves = matches!(
         one.mnemonic(),
-        Mnemonic::Movsb | Mnemonic::Movsw | Mnemonic::Movsd | Mnemonic::Movsq
-            | Mnemonic::Stosb | Mnemonic::Stosw | Mnemonic::Stosd | Mnemonic::Stosq
+        Mnemonic::Movsb
+            | Mnemonic::Movsw
+            | Mnemonic::Movsd
+            | Mnemonic::Movsq
+            | Mnemonic::Stosb
+            | Mnemonic::Stosw
+            | Mnemonic::Stosd
+            | Mnemonic::Stosq
     );
     // A comparison may end at any place: it is made one by one.
     if !moves || r.eflags & DOWN != 0 {

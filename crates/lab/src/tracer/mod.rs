@@ -12,6 +12,7 @@
 //! | [`memory`] | reads and writes what a call's arguments point at |
 //! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
 //! | [`instruction`] | what the next instruction does with memory |
+//! | [`source`] | where in its source an instruction stands |
 //! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
 //! Sources: ptrace(2), waitpid(2).
@@ -36,6 +37,8 @@ pub mod names;
 pub mod program;
 pub mod refused;
 pub mod registers;
+#[cfg(target_arch = "x86_64")]
+pub mod source;
 pub mod starter;
 pub mod thread;
 

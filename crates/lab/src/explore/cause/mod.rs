@@ -7,6 +7,7 @@
 
 use libc::c_int;
 
+use super::footprint::Bytes;
 use super::schedule::letter;
 use super::verdict::{Finding, Kind, Line, Moment, Story, word};
 use crate::event::{Call, Command};
@@ -77,6 +78,10 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
             });
             (at.or(end).map(|at| (at, finding.to_string())), LET_IT_WAIT)
         }
+        Finding::Race { memory, .. } => {
+            let cure = if spans(story, memory) { ORDER_ACCESSES } else { ONE_INSTRUCTION };
+            (between(story, memory).map(|at| (at, RACE.into())), cure)
+        }
         Finding::Endless { .. } => (end.map(|at| (at, finding.to_string())), SLEEP_FOR_A_TURN),
         Finding::Left { id, kind } => {
             let at = story
@@ -118,6 +123,35 @@ fn removes(call: &Call, kind: Kind, id: i32) -> bool {
 fn opens(call: &Call, kind: Kind, id: i32) -> bool {
     let of = matches!(object(call), Some(Object::Get { kind: one, .. }) if one == kind);
     of && call.result == Some(id.into())
+}
+
+/// What is said where one touches what another is in the middle of.
+const RACE: &str = "nothing keeps this access from coming here";
+
+/// The first access to these bytes right after the turn was taken from one that had touched them, too.
+fn between(story: &Story, memory: &Bytes) -> Option<usize> {
+    let touches =
+        |told: &Line| matches!(&told.moment, Moment::Touched(one) if one.bytes.meets(memory));
+    let mut last = None;
+    let mut taken = false;
+    for (at, told) in story.iter().enumerate() {
+        taken |= matches!(told.moment, Moment::Turn { taken: true });
+        if touches(told) {
+            if taken && last.is_some_and(|last| last != told.letter) {
+                return Some(at);
+            }
+            (last, taken) = (Some(told.letter), false);
+        }
+    }
+    story.iter().rposition(touches)
+}
+
+/// Are more bytes touched than one instruction can?
+fn spans(story: &Story, memory: &Bytes) -> bool {
+    story.iter().any(|told| {
+        matches!(&told.moment, Moment::Touched(one)
+            if one.bytes.meets(memory) && one.bytes.to - one.bytes.from > 8)
+    })
 }
 
 fn removal(story: &Story, kind: Kind, id: i32, by: usize) -> Decides {

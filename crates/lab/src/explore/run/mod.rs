@@ -19,12 +19,13 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::footprint::Bytes;
 use super::held::Held;
 use super::printed::{Expected, Printed};
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
 use super::search::{Guide, Mover, Place, Way, cost};
-use super::verdict::{Finding, Moment, Step, Story};
+use super::verdict::{Finding, Moment, RaceSide, Step, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -44,12 +45,14 @@ mod touched;
 mod tracees;
 
 use crate::tracer::memory::private_state;
+use crate::tracer::source::Sources;
 use clock::Clock;
 use judge::Judge;
-use shared::learned::Learned;
 use model::{Ids, Model, State};
 use moves::Moves;
 use programs::Programs;
+use shared::learned::Learned;
+use shared::order::Race;
 use story::Narrator;
 use tracees::Tracees;
 
@@ -90,6 +93,7 @@ pub struct World {
     /// Some of it could not be.
     pub unwatched: bool,
     pub learned: Learned,
+    pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
     circles: HashSet<(u64, u64)>,
 }
@@ -123,6 +127,8 @@ pub struct Outcome {
     /// The guide let go of it.
     pub dropped: bool,
     pub printed: Printed,
+    /// Accesses to shared memory that nothing ordered.
+    pub races: Vec<Race>,
     /// What happened, if that was asked for, and move by move.
     pub story: Story,
     pub steps: Vec<Step>,
@@ -146,6 +152,7 @@ impl World {
             watches: asked_watches,
             unwatched: false,
             learned: Learned::default(),
+            sources: Sources::default(),
             circles: HashSet::new(),
         }
     }
@@ -173,6 +180,18 @@ impl World {
             }
         }
         Err(Trouble::Taken)
+    }
+
+    /// A race as it is told: the bytes that both touch, and who touches them.
+    pub fn told(&mut self, race: &Race) -> Finding {
+        let [one, other] = race.sides.map(|side| side.bytes);
+        let (from, to) = (one.from.max(other.from), one.to.min(other.to));
+        let sides = race.sides.map(|side| RaceSide {
+            letter: side.who,
+            writes: side.writes,
+            source: self.sources.line(side.code),
+        });
+        Finding::Race { memory: Bytes { memory: one.memory, from, to }, sides }
     }
 
     /// How many programs were started so far.
@@ -249,7 +268,7 @@ impl World {
         // All that was seen of its memory counts, so that few runs are made in vain.
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
-        let Programs { judge, mut narrator, mut printed, world, .. } = run.moves.all;
+        let Programs { judge, mut narrator, mut printed, world, races, .. } = run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);
         narrator.at_one_time(&exploration);
@@ -261,7 +280,17 @@ impl World {
             findings.push(Finding::Prints { difference });
         }
         let Narrator { story, steps, .. } = narrator;
-        Ok(Outcome { findings, ends, over, not_judged, story, steps, printed, ..run.outcome })
+        Ok(Outcome {
+            findings,
+            ends,
+            over,
+            not_judged,
+            story,
+            steps,
+            printed,
+            races,
+            ..run.outcome
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::event::{Action, Call};
 use crate::explore::calls::{self, Limit, Named, SocketLimits};
 use crate::explore::footprint::{Bytes, Footprint};
 use crate::syscalls::cells::Touch;
+use crate::tracer::source::Code;
 use crate::tracer::{Entry, Tid};
 
 /// Where a thread is.
@@ -78,7 +79,7 @@ pub struct Task {
     pub blocks_faults: bool,
     /// What it has read in this move, from where, by which instruction: what it found there, and how often in a
     /// row.
-    pub read_again: HashMap<(u64, u64), (u64, u32)>,
+    pub read_again: HashMap<(Code, u64), (u64, u32)>,
     /// What its call touches, for the order of accesses.
     pub made: Footprint,
     /// What the call before which it is held may have to wait for.
@@ -378,7 +379,10 @@ impl Model {
     /// Can it go on by itself?
     pub fn can_move(&self, i: usize) -> bool {
         !self.tasks[i].blocked
-            && matches!(self.tasks[i].state, State::Start | State::Before | State::Touching | State::After)
+            && matches!(
+                self.tasks[i].state,
+                State::Start | State::Before | State::Touching | State::After
+            )
     }
 
     /// The other threads of its process that have not ended.

@@ -9,7 +9,7 @@ use super::model::{Map, Model, State, Wait};
 use super::shared::Shared;
 use super::shared::learned::PAGE;
 use super::shared::objects::Objects;
-use super::shared::order::Order;
+use super::shared::order::{Order, Race};
 use super::story::Narrator;
 use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
@@ -47,6 +47,7 @@ pub struct Programs<'a> {
     /// Memory that is watched.
     pub objects: Objects,
     pub order: Order,
+    pub races: Vec<Race>,
 }
 
 impl<'a> Programs<'a> {
@@ -69,6 +70,7 @@ impl<'a> Programs<'a> {
             may_have_printed: false,
             objects: Objects::default(),
             order: Order::default(),
+            races: vec![],
         }
     }
 
@@ -366,7 +368,8 @@ impl<'a> Programs<'a> {
         let Some(entry) = self.model.tasks[i].entry else { return Ok(()) };
         let task = &mut self.model.tasks[i];
         (task.in_call, task.vfork) = (false, false);
-        let (for_story, opened) = (std::mem::take(&mut task.for_story), std::mem::take(&mut task.opened));
+        let (for_story, opened) =
+            (std::mem::take(&mut task.for_story), std::mem::take(&mut task.opened));
         self.after_call(i, &entry, result, opened)?;
         self.heard_by(i, &entry);
         if for_story {
@@ -444,7 +447,9 @@ impl<'a> Programs<'a> {
                 }
                 self.give_up_objects();
             }
-            (_, Changes::Mapping) if args[3] & libc::MAP_TYPE as u64 == libc::MAP_PRIVATE as u64 => {
+            (_, Changes::Mapping)
+                if args[3] & libc::MAP_TYPE as u64 == libc::MAP_PRIVATE as u64 =>
+            {
                 let end = result as u64 + args[1].next_multiple_of(PAGE);
                 self.model.process_mut(i).unmap(result as u64, end);
             }
@@ -473,7 +478,8 @@ impl<'a> Programs<'a> {
                 };
                 let anonymous = args[3] & libc::MAP_ANONYMOUS as u64 != 0;
                 let map = if anonymous { Map { from: 0, ..map } } else { map };
-                let shared = if anonymous { Shared::Anonymous } else { Shared::File(args[4] as c_int) };
+                let shared =
+                    if anonymous { Shared::Anonymous } else { Shared::File(args[4] as c_int) };
                 self.watch(i, map, shared)?;
             }
             (_, Changes::Pipe) => {

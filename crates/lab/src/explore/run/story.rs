@@ -10,8 +10,8 @@ use super::shared::access::Access;
 use super::shared::attached;
 use crate::event::{Call, Row};
 use crate::explore::calls;
-use crate::explore::printed::{Piece, at_one_time};
 use crate::explore::footprint::Bytes;
+use crate::explore::printed::{Piece, at_one_time};
 use crate::explore::verdict::{Could, Line, Moment, Step, Story, Touched, place};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
@@ -62,6 +62,7 @@ impl Narrator {
             && (last.writes, last.locked) == (new.writes, false)
             && last.bytes.memory == new.bytes.memory
             && last.bytes.to == new.bytes.from
+            && last.source == new.source
         {
             last.bytes.to = new.bytes.to;
             last.is.extend(new.is);

@@ -11,9 +11,9 @@ use libc::{c_int, c_ulong, timespec};
 use nix::errno::Errno;
 use sysv::process;
 
+use super::Result;
 use super::model::{Model, State};
 use super::programs::Programs;
-use super::Result;
 use crate::event::Action;
 use crate::explore::calls::{self, Reply, descriptor, nanoseconds};
 use crate::explore::timing::{Sender, Wish, answer, is_ours, looked_up, rung, wish};

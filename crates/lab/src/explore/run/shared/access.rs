@@ -8,6 +8,8 @@ use libc::{c_int, siginfo_t};
 use super::learned::{PAGE, pages};
 use super::order::Side;
 use super::{Open, others};
+use crate::explore::Trouble;
+use crate::explore::footprint::{Bytes, Footprint};
 use crate::explore::run::Result;
 use crate::explore::run::looks::Again;
 use crate::explore::run::model::{Process, State};
@@ -15,10 +17,9 @@ use crate::explore::run::moves::Moves;
 use crate::explore::run::programs::Programs;
 use crate::explore::run::tracees::Heard;
 use crate::explore::verdict::Touched;
-use crate::explore::Trouble;
-use crate::explore::footprint::{Bytes, Footprint};
 use crate::tracer::instruction::{Next, Part, Plain};
 use crate::tracer::memory::private_state;
+use crate::tracer::source::Code;
 use crate::tracer::{How, fault, memory, registers};
 
 /// SEGV_ACCERR: the memory is there, and closed. <asm-generic/siginfo.h>
@@ -114,14 +115,15 @@ impl Moves<'_> {
             next.parts.push(Part { at, len: 1, reads: true, writes: true });
         }
         let Some(parts) = process.watched(&next.parts) else { return Ok(None) };
-        let code = self.all.code_of(i, &next)?;
+        let code = self.all.code_of(i)?;
         if next.locked {
             parts.iter().for_each(|part| self.all.world.learned.orders(part.bytes));
         }
         let mut fine = false;
         for part in &parts {
             for page in pages(part.bytes) {
-                let close = self.all.looks_closely() || self.all.world.learned.is_fine(part.bytes.memory, page);
+                let close = self.all.looks_closely()
+                    || self.all.world.learned.is_fine(part.bytes.memory, page);
                 fine |= close;
                 if !close {
                     self.all.open_page(i, part, page, code)?;
@@ -149,7 +151,8 @@ impl Moves<'_> {
     /// until they change.
     fn is_a_move(&mut self, i: usize, access: &Access) -> Result<bool> {
         let hash = access.hash();
-        let digest = registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
+        let digest =
+            registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
         let tid = self.all.model.tasks[i].tid;
         let looks = &mut self.all.model.tasks[i].looks;
         let circles = match looks.at_access(hash, digest) {
@@ -192,7 +195,7 @@ impl Moves<'_> {
         let task = &mut self.all.model.tasks[i];
         task.circles = None;
         let Some(mut access) = task.access.take() else { return Ok(false) };
-        let code = self.all.code_of(i, &access.next)?;
+        let code = self.all.code_of(i)?;
         if access.is_in_two() && access.had.is_none() {
             let read = |part: &Watched| {
                 let Bytes { memory, from, to } = part.bytes;
@@ -216,13 +219,13 @@ impl Programs<'_> {
         self.narrator.wanted
     }
 
-    /// The instruction, for people.
-    fn code_of(&self, _i: usize, next: &Next) -> Result<u64> {
-        Ok(next.at)
+    /// By what in its program it is made.
+    fn code_of(&mut self, i: usize) -> Result<Code> {
+        Ok(self.world.sources.place(self.tracees.standing(i)?))
     }
 
     /// A coarse page is opened until the move ends, which has touched all of it.
-    fn open_page(&mut self, i: usize, part: &Watched, page: u64, code: u64) -> Result<()> {
+    fn open_page(&mut self, i: usize, part: &Watched, page: u64, code: Code) -> Result<()> {
         let Bytes { memory, from, .. } = part.bytes;
         // Where the page begins in the address space.
         let start = (part.at - from % PAGE) + (page - from / PAGE) * PAGE;
@@ -241,19 +244,24 @@ impl Programs<'_> {
     }
 
     /// Makes an access.
-    fn make(&mut self, i: usize, access: Access, code: u64) -> Result<()> {
+    fn make(&mut self, i: usize, access: Access, code: Code) -> Result<()> {
         let read = |all: &Programs, part: &Watched| {
             let Bytes { memory, from, to } = part.bytes;
-            (to - from <= COMPARED).then(|| all.objects.read(memory, from, (to - from) as usize)).flatten()
+            (to - from <= COMPARED)
+                .then(|| all.objects.read(memory, from, (to - from) as usize))
+                .flatten()
         };
         let before: Vec<_> = access.parts.iter().map(|part| read(self, part)).collect();
         if let Some(had) = &access.had {
             // It writes what comes of what it has read.
-            for (part, had) in access.parts.iter().zip(had).filter(|(part, _)| part.reads && part.writes) {
+            for (part, had) in
+                access.parts.iter().zip(had).filter(|(part, _)| part.reads && part.writes)
+            {
                 self.objects.write(part.bytes.memory, part.bytes.from, had);
             }
         }
-        let plain = if access.had.is_some() { None } else { access.next.plain(self.tracees.standing(i)?) };
+        let plain =
+            if access.had.is_some() { None } else { access.next.plain(self.tracees.standing(i)?) };
         let done = match plain {
             Some(plain) => self.emulate(i, &access, plain)?,
             None => false,
@@ -281,27 +289,37 @@ impl Programs<'_> {
                 self.spins_on(i, part, code, after.as_deref());
             }
             let bytes = after.unwrap_or_default();
-            self.narrator.touches(
-                &self.model,
-                i,
-                Touched { bytes: part.bytes, writes: part.writes, locked: access.next.locked, code, is: bytes },
-            );
+            self.tell_touch(i, part.bytes, part.writes, access.next.locked, code, bytes);
         }
         Ok(())
     }
 
     /// The first half of an access that reads and writes and does not lock.
-    fn reads(&mut self, i: usize, part: &Watched, code: u64, access: &Access) {
+    fn reads(&mut self, i: usize, part: &Watched, code: Code, access: &Access) {
         self.touched.made.bytes(part.bytes, false);
         self.noted(i, part, code, false, (true, false));
         let Bytes { memory, from, to } = part.bytes;
         let is = self.objects.read(memory, from, (to - from) as usize).unwrap_or_default();
-        let locked = access.next.locked;
-        self.narrator.touches(&self.model, i, Touched { bytes: part.bytes, writes: false, locked, code, is });
+        self.tell_touch(i, part.bytes, false, access.next.locked, code, is);
+    }
+
+    fn tell_touch(
+        &mut self,
+        i: usize,
+        bytes: Bytes,
+        writes: bool,
+        locked: bool,
+        code: Code,
+        is: Vec<u8>,
+    ) {
+        if self.narrator.wanted {
+            let source = self.world.sources.line(code);
+            self.narrator.touches(&self.model, i, Touched { bytes, writes, locked, source, is });
+        }
     }
 
     /// What the access means for the order of the rest, and whether it races.
-    fn noted(&mut self, i: usize, part: &Watched, code: u64, locked: bool, does: (bool, bool)) {
+    fn noted(&mut self, i: usize, part: &Watched, code: Code, locked: bool, does: (bool, bool)) {
         let (reads, writes) = does;
         let side = Side { bytes: part.bytes, who: i, writes, coarse: false, code };
         if locked || self.world.learned.is_ordering(part.bytes) {
@@ -311,13 +329,14 @@ impl Programs<'_> {
             if race.sides.iter().any(|one| one.coarse) {
                 race.sides.iter().for_each(|one| self.world.learned.looks_closer_at(one.bytes));
             } else {
+                self.races.push(race);
                 self.world.learned.race(race);
             }
         }
     }
 
     /// It looks at the same bytes again and again, and they are as they were: it waits for them.
-    fn spins_on(&mut self, i: usize, part: &Watched, code: u64, is: Option<&[u8]>) {
+    fn spins_on(&mut self, i: usize, part: &Watched, code: Code, is: Option<&[u8]>) {
         let mut hasher = DefaultHasher::new();
         is.hash(&mut hasher);
         let (seen, times) = self.model.tasks[i].read_again.entry((code, part.at)).or_default();
@@ -364,7 +383,9 @@ impl Programs<'_> {
                 if from.at < to.at && to.at < from.at + from.len {
                     return Ok(false);
                 }
-                let Some(bytes) = self.bytes_at(i, from.at, from.len as usize) else { return Ok(false) };
+                let Some(bytes) = self.bytes_at(i, from.at, from.len as usize) else {
+                    return Ok(false);
+                };
                 if !self.set_bytes_at(i, to.at, &bytes)? {
                     return Ok(false);
                 }
@@ -384,7 +405,9 @@ impl Programs<'_> {
                 self.objects.read(map.memory, map.from + (at - map.start), len)
             }
             Some(_) => None,
-            None => Some(memory::bytes(self.model.tasks[i].tid, at, len)).filter(|all| all.len() == len),
+            None => {
+                Some(memory::bytes(self.model.tasks[i].tid, at, len)).filter(|all| all.len() == len)
+            }
         }
     }
 

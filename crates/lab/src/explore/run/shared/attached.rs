@@ -11,8 +11,8 @@ use crate::explore::calls::{descriptor, field};
 use crate::explore::run::Result;
 use crate::explore::run::model::Model;
 use crate::explore::run::programs::Programs;
-use crate::tracer::memory::{bytes, write_bytes};
 use crate::tracer::Entry;
+use crate::tracer::memory::{bytes, write_bytes};
 
 /// The columns of /proc/sysvipc/shm, from 0.
 const ID: usize = 1;
@@ -95,7 +95,8 @@ fn corrected(text: &[u8], of: impl Fn(i32) -> Option<(Option<i32>, u64)>) -> Vec
     let mut start = 0;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let cells = cells(line);
-        let word = |at: usize| std::str::from_utf8(&line[cells.get(at)?.clone()]).ok()?.parse().ok();
+        let word =
+            |at: usize| std::str::from_utf8(&line[cells.get(at)?.clone()]).ok()?.parse().ok();
         if let Some((last, count)) = word(ID).and_then(&of) {
             // `%5u %5u  %5lu`: a number's place follows from the one before it.
             let mut put = |before: usize, gap: usize, number: u64| {
@@ -146,7 +147,8 @@ pub fn in_row(model: &Model, id: i32, row: &mut Row) {
 mod tests {
     use super::*;
 
-    const TEXT: &[u8] = b"       key      shmid perms                  size  cpid  lpid nattch   uid\n\
+    const TEXT: &[u8] =
+        b"       key      shmid perms                  size  cpid  lpid nattch   uid\n\
                         0          0  1600                  4096   100    77     12     0\n\
                         0          4  1600                  4096   100    77     12     0\n";
 

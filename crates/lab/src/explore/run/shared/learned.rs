@@ -26,7 +26,8 @@ impl Ranges {
             return false;
         }
         // Those that it touches become one with it.
-        let near: Vec<_> = self.0.range((memory, 0)..=(memory, to)).map(|(at, end)| (*at, *end)).collect();
+        let near: Vec<_> =
+            self.0.range((memory, 0)..=(memory, to)).map(|(at, end)| (*at, *end)).collect();
         for (at, end) in near.into_iter().filter(|(_, end)| *end >= bytes.from) {
             self.0.remove(&at);
             (from, to) = (from.min(at.1), to.max(end));
@@ -131,7 +132,9 @@ mod tests {
     fn ranges_join_where_they_touch() {
         let mut ranges = Ranges::default();
         assert!(ranges.add(bytes(0, 4)) && ranges.add(bytes(8, 12)) && !ranges.add(bytes(1, 3)));
-        assert!(!ranges.meet(bytes(4, 8)) && ranges.meet(bytes(3, 5)) && ranges.meet(bytes(11, 40)));
+        assert!(
+            !ranges.meet(bytes(4, 8)) && ranges.meet(bytes(3, 5)) && ranges.meet(bytes(11, 40))
+        );
         assert!(ranges.add(bytes(4, 8)));
         assert_eq!(ranges.all().collect::<Vec<_>>(), [bytes(0, 12)]);
         assert!(!ranges.meet(Bytes { memory: 2, from: 0, to: 99 }));

@@ -170,8 +170,7 @@ impl Programs<'_> {
         let name = u64::from_ne_bytes(*b"shared\0\0");
         let kept = record::<u64>(tid, scratch).unwrap_or(0);
         let write = |thread: &_, word: u64| {
-            memory::write(thread, scratch, &[word])
-                .map_err(Trouble::of("process_vm_writev"))
+            memory::write(thread, scratch, &[word]).map_err(Trouble::of("process_vm_writev"))
         };
         write(self.tracees.standing(i)?, name)?;
         let fd = self.inject(i, libc::SYS_memfd_create, [scratch, 0, 0, 0, 0])?;
@@ -285,10 +284,15 @@ impl Programs<'_> {
         }
         let is_by_address = matches!(
             entry.number,
-            libc::SYS_shmdt | libc::SYS_munmap | libc::SYS_mprotect | libc::SYS_mremap | libc::SYS_shmat
+            libc::SYS_shmdt
+                | libc::SYS_munmap
+                | libc::SYS_mprotect
+                | libc::SYS_mremap
+                | libc::SYS_shmat
         ) || entry.number == libc::SYS_mmap;
-        !is_by_address && (entry.args.iter().any(|arg| watched(*arg))
-            || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64)))
+        !is_by_address
+            && (entry.args.iter().any(|arg| watched(*arg))
+                || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64)))
             || self.leaves_locks(i, entry)
     }
 
@@ -297,7 +301,9 @@ impl Programs<'_> {
         let tid = self.model.tasks[i].tid;
         let args = entry.args;
         let list = match entry.number {
-            libc::SYS_readv | libc::SYS_writev | libc::SYS_preadv | libc::SYS_pwritev => (args[1], args[2]),
+            libc::SYS_readv | libc::SYS_writev | libc::SYS_preadv | libc::SYS_pwritev => {
+                (args[1], args[2])
+            }
             libc::SYS_sendmsg | libc::SYS_recvmsg => {
                 let header: Vec<u64> = records(tid, args[1], 4);
                 (header.get(2).copied().unwrap_or(0), header.get(3).copied().unwrap_or(0))

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::explore::footprint::{Bytes, Footprint, Thing};
+use crate::tracer::source::Code;
 
 /// Of each thread, how much of what it did is known.
 type Clock = Vec<u32>;
@@ -23,8 +24,8 @@ pub struct Side {
     pub writes: bool,
     /// Only the page is known.
     pub coarse: bool,
-    /// The instruction, and where to it returns if that is another's.
-    pub code: u64,
+    /// By what.
+    pub code: Code,
 }
 
 /// Two accesses that nothing orders, the one that came first in front.
@@ -144,7 +145,13 @@ mod tests {
     use super::*;
 
     fn side(who: usize, writes: bool) -> Side {
-        Side { bytes: Bytes { memory: 0, from: 4, to: 8 }, who, writes, coarse: false, code: 0 }
+        Side {
+            bytes: Bytes { memory: 0, from: 4, to: 8 },
+            who,
+            writes,
+            coarse: false,
+            code: Code::default(),
+        }
     }
 
     fn changes(thing: Thing) -> Footprint {
@@ -186,7 +193,8 @@ mod tests {
 
     #[test]
     fn a_word_that_orders_orders_the_rest() {
-        let flag = |who, writes| Side { bytes: Bytes { memory: 0, from: 0, to: 4 }, ..side(who, writes) };
+        let flag =
+            |who, writes| Side { bytes: Bytes { memory: 0, from: 0, to: 4 }, ..side(who, writes) };
         let mut order = Order::default();
         order.born(0, 1);
         assert!(order.access(side(0, true)).is_empty());
