@@ -119,14 +119,13 @@ pub enum What {
     /// `lab explore`: bytes of shared memory were read or written. `bytes`: what they hold then, in hex.
     Access {
         memory: String,
-        from: u64,
-        to: u64,
+        at: u64,
+        len: u64,
         writes: bool,
         locked: bool,
         /// `main.c:41`, where that is known.
         source: Option<String>,
         bytes: String,
-        text: String,
     },
     /// `lab explore`: it makes no call and waits for memory to change.
     Spins,

@@ -86,13 +86,12 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
         Moment::Call { call, .. } => What::Call { entered: 0, call: call.clone() },
         Moment::Touched(touched) => What::Access {
             memory: place(touched.bytes).split(" +").next().unwrap_or_default().into(),
-            from: touched.bytes.from,
-            to: touched.bytes.to,
+            at: touched.bytes.from,
+            len: touched.bytes.to - touched.bytes.from,
             writes: touched.writes,
             locked: touched.locked,
             source: touched.source.clone(),
             bytes: touched.is.iter().map(|byte| format!("{byte:02x}")).collect(),
-            text: touched.line(),
         },
         Moment::Signal { signal, code, from, handler, ignored, fault } => What::Signal {
             signal: names::signal(*signal).to_string(),

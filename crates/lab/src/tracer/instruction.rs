@@ -40,8 +40,6 @@ pub struct Next {
     pub parts: Vec<Part>,
     /// It reads and writes in one, and orders all that its thread does with memory.
     pub locked: bool,
-    /// It lets all stores before it come first. mfence, and whatever is locked.
-    pub fences: bool,
     instruction: Instruction,
 }
 
@@ -93,8 +91,7 @@ impl Next {
         // xchg with memory locks by itself.
         let exchanges = instruction.mnemonic() == Mnemonic::Xchg && !parts.is_empty();
         let locked = instruction.has_lock_prefix() || exchanges;
-        let fences = locked || instruction.mnemonic() == Mnemonic::Mfence;
-        Some(Next { at: r.rip, parts, locked, fences, instruction })
+        Some(Next { at: r.rip, parts, locked, instruction })
     }
 
     /// How the tracer can do it; `None`: the processor has to.

@@ -166,7 +166,10 @@ impl View for Text {
                 let call = format!("ftok({path:?}, {id})");
                 self.answered(&lane, &call, &spell::key(*key), true, out);
             }
-            What::Access { text, .. } => plain(&safe(text)),
+            What::Access { memory, at, len, writes, bytes, .. } => {
+                let arrow = if *writes { "<-" } else { "->" };
+                plain(&format!("{memory} +{at}..+{} {arrow} {bytes}", at + len));
+            }
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,
             What::Write { fd, text, .. } => {

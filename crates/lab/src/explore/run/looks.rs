@@ -26,6 +26,8 @@ pub struct Looks {
     pub yields: bool,
     /// Its looks at memory that is watched, since it has changed something.
     accesses: HashMap<u64, Look>,
+    /// What it has found there, in order.
+    found: Vec<(u64, Bytes, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -33,7 +35,6 @@ struct Look {
     times: u32,
     registers: u64,
     state: Option<u64>,
-    found: Vec<(Bytes, Vec<u8>)>,
 }
 
 /// Did it look there before, and nothing has changed?
@@ -91,16 +92,20 @@ impl Looks {
 
     /// It has found this there.
     pub fn found(&mut self, access: u64, bytes: Bytes, is: Vec<u8>) {
-        let look = self.accesses.entry(access).or_default();
-        match look.found.iter_mut().find(|(known, _)| *known == bytes) {
-            Some((_, was)) => *was = is,
-            None => look.found.push((bytes, is)),
-        }
+        self.found.push((access, bytes, is));
     }
 
-    /// All that it has found since something changed.
-    pub fn all_found(&self) -> impl Iterator<Item = &(Bytes, Vec<u8>)> {
-        self.accesses.values().flat_map(|look| &look.found)
+    /// What it has found since it came by this access last.
+    pub fn found_since(&self, access: u64) -> Vec<(Bytes, Vec<u8>)> {
+        let last = self.found.iter().rposition(|one| one.0 == access).unwrap_or(0);
+        let same = self.found[..last].iter().rev().take_while(|one| one.0 == access).count();
+        let all = self.found[last - same..].iter();
+        all.map(|(_, bytes, is)| (*bytes, is.clone())).collect()
+    }
+
+    fn nothing_looked_at(&mut self) {
+        self.accesses.clear();
+        self.found.clear();
     }
 
     /// It has touched memory that it had not touched before in this move.
@@ -112,7 +117,7 @@ impl Looks {
 
     /// It looks at something else than memory: that may change, too.
     pub fn looks_elsewhere(&mut self) {
-        self.accesses.clear();
+        self.nothing_looked_at();
     }
 
     /// Its last call has changed something: the next one does not only check again.
@@ -120,7 +125,7 @@ impl Looks {
         self.times = 0;
         self.naps = 0;
         self.yields = false;
-        self.accesses.clear();
+        self.nothing_looked_at();
     }
 
     /// Time has passed for it.
@@ -153,7 +158,7 @@ impl Looks {
         self.at = None;
         self.times = 0;
         self.spins = false;
-        self.accesses.clear();
+        self.nothing_looked_at();
     }
 
     /// May time pass for it although others could move?

@@ -5,6 +5,7 @@
 //! | [`moves`] | one move of one of them |
 //! | [`programs`] | the programs, and what a call of theirs does |
 //! | [`life`] | what a birth or an end of theirs does |
+//! | [`asleep`] | who cannot move, and who has been woken |
 //! | [`blocked`] | calls that cannot be made yet |
 //! | [`model`] | what is known of processes and threads |
 //! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
@@ -29,6 +30,7 @@ use super::verdict::{Finding, Moment, RaceSide, Step, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
+mod asleep;
 mod blocked;
 mod clock;
 mod judge;

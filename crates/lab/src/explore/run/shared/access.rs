@@ -138,7 +138,7 @@ impl Moves<'_> {
         let access = Access { next, parts, had: None };
         let point = access.parts.iter().any(|part| self.all.world.learned.is_point(part.bytes));
         let again = std::mem::take(&mut self.all.model.tasks[i].rewound);
-        if point && !(again && !access.is_in_two()) && self.is_a_move(i, &access)? {
+        if point && (!again || access.is_in_two()) && self.is_a_move(i, &access)? {
             self.hold_before(i, access);
             return Ok(Some(true));
         }
@@ -167,7 +167,7 @@ impl Moves<'_> {
         };
         if circles {
             self.all.world.circles.insert((hash, digest));
-            let found = looks.all_found().cloned().collect();
+            let found = looks.found_since(hash);
             self.all.model.tasks[i].circles = Some(found);
         }
         Ok(circles)

@@ -32,12 +32,6 @@ impl Model {
         let maps = lives.flat_map(|process| &process.maps);
         maps.filter(|map| map.memory == id as u64).count() as u64
     }
-
-    /// Is this segment watched?
-    fn is_watched(&self, id: i32) -> bool {
-        let maps = self.processes.iter().flat_map(|process| &process.maps);
-        maps.into_iter().any(|map| map.memory == id as u64 && map.watched)
-    }
 }
 
 /// shmctl has filled a record.
@@ -47,16 +41,12 @@ pub fn in_record(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Re
         SHM_STAT | STAT_ANY => result as i32,
         _ => return Ok(()),
     };
-    if !all.model.is_watched(id) {
-        return Ok(());
-    }
+    let Some(last) = all.model.last_attached.get(&id).copied() else { return Ok(()) };
     let count = all.model.attached(id);
     let at = entry.args[2] + offset_of!(shmid_ds, shm_nattch) as u64;
     all.write(i, at, &[count])?;
-    if let Some(last) = all.model.last_attached.get(&id) {
-        let at = entry.args[2] + offset_of!(shmid_ds, shm_lpid) as u64;
-        write_bytes(all.tracees.standing(i)?, at, &last.to_ne_bytes());
-    }
+    let at = entry.args[2] + offset_of!(shmid_ds, shm_lpid) as u64;
+    write_bytes(all.tracees.standing(i)?, at, &last.to_ne_bytes());
     Ok(())
 }
 
@@ -79,8 +69,8 @@ pub fn in_table(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Res
     known.truncate(from);
     known.extend(&read);
     let after = corrected(&all.model.tables[&(all.model.process(i).tgid, entry.args[0])], |id| {
-        let last = all.model.last_attached.get(&id).copied();
-        all.model.is_watched(id).then(|| (last, all.model.attached(id)))
+        let last = all.model.last_attached.get(&id)?;
+        Some((*last, all.model.attached(id)))
     });
     let after = &after[from..];
     if read != after && !write_bytes(all.tracees.standing(i)?, entry.args[1], after) {
@@ -90,7 +80,7 @@ pub fn in_table(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Res
 }
 
 /// The same text with other numbers, as long as it was.
-fn corrected(text: &[u8], of: impl Fn(i32) -> Option<(Option<i32>, u64)>) -> Vec<u8> {
+fn corrected(text: &[u8], of: impl Fn(i32) -> Option<(i32, u64)>) -> Vec<u8> {
     let mut all = text.to_vec();
     let mut start = 0;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -108,9 +98,7 @@ fn corrected(text: &[u8], of: impl Fn(i32) -> Option<(Option<i32>, u64)>) -> Vec
                     all[from..from + room].copy_from_slice(&number.as_bytes()[..room]);
                 }
             };
-            if let Some(last) = last {
-                put(CPID, 1, last as u64);
-            }
+            put(CPID, 1, last as u64);
             put(LPID, 2, count);
         }
         start += line.len();
@@ -137,9 +125,8 @@ fn cells(line: &[u8]) -> Vec<std::ops::Range<usize>> {
 
 /// A row of the table, for the story.
 pub fn in_row(model: &Model, id: i32, row: &mut Row) {
-    if model.is_watched(id) {
-        row.nattch = Some(model.attached(id));
-        row.lpid = model.last_attached.get(&id).copied().or(row.lpid);
+    if let Some(last) = model.last_attached.get(&id) {
+        (row.nattch, row.lpid) = (Some(model.attached(id)), Some(*last));
     }
 }
 
@@ -154,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_row_keeps_its_width_also_where_it_is_cut() {
-        let of = |id| (id == 4).then_some((Some(101), 1));
+        let of = |id| (id == 4).then_some((101, 1));
         let whole = corrected(TEXT, of);
         let text = String::from_utf8_lossy(&whole);
         assert!(text.contains("0  1600                  4096   100    77     12 "), "{text}");

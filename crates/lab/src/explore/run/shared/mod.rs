@@ -174,7 +174,7 @@ impl Programs<'_> {
         };
         write(self.tracees.standing(i)?, name)?;
         let fd = self.inject(i, libc::SYS_memfd_create, [scratch, 0, 0, 0, 0])?;
-        if let Some(thread) = self.tracees.standing(i).ok() {
+        if let Ok(thread) = self.tracees.standing(i) {
             write(thread, kept)?;
         }
         let Some(fd) = fd.filter(|fd| *fd >= 0) else { return Ok(None) };
@@ -324,19 +324,18 @@ impl Programs<'_> {
     /// Does the end of this call matter for memory that is watched?
     pub fn has_to_end(&self, i: usize, entry: &Entry) -> bool {
         let watches = self.model.process(i).watches();
-        watches
-            && (self.model.tasks[i].opened
-                || matches!(
-                    entry.number,
-                    libc::SYS_munmap
-                        | libc::SYS_mprotect
-                        | libc::SYS_mremap
-                        | libc::SYS_mmap
-                        | libc::SYS_rt_sigprocmask
-                        | libc::SYS_shmctl
-                        | libc::SYS_read
-                        | libc::SYS_pread64
-                ))
+        let looks = matches!(entry.number, libc::SYS_shmctl | libc::SYS_read | libc::SYS_pread64);
+        looks && !self.model.last_attached.is_empty()
+            || watches
+                && (self.model.tasks[i].opened
+                    || matches!(
+                        entry.number,
+                        libc::SYS_munmap
+                            | libc::SYS_mprotect
+                            | libc::SYS_mremap
+                            | libc::SYS_mmap
+                            | libc::SYS_rt_sigprocmask
+                    ))
     }
 
     /// A call has ended: memory that was opened for it is closed, and what the kernel has told of our own part
@@ -345,11 +344,11 @@ impl Programs<'_> {
         if opened {
             self.close_all(i)?;
         }
-        if !self.model.process(i).watches() || result < 0 {
+        if !self.world.watches || result < 0 {
             return Ok(());
         }
         match entry.number {
-            libc::SYS_rt_sigprocmask => self.masked(i, entry),
+            libc::SYS_rt_sigprocmask if self.model.process(i).watches() => self.masked(i, entry),
             libc::SYS_shmctl => attached::in_record(self, i, entry, result),
             libc::SYS_read | libc::SYS_pread64 => attached::in_table(self, i, entry, result),
             _ => Ok(()),

@@ -1,0 +1,25 @@
+/* zoo: 4.10 none
+ * The same, in one instruction that locks. */
+#include "../zoo.h"
+
+static volatile int *counter;
+
+static void *count(void *nothing)
+{
+    __atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST);
+    return nothing;
+}
+
+int main(void)
+{
+    int id;
+    counter = segment(&id);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, count, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    printf("%d\n", *counter);
+    discard(id, (void *)counter);
+    return 0;
+}
