@@ -41,12 +41,12 @@ fn every_event_of_a_run_is_documented() {
     let heading = Regex::new(r"(?m)^###+ `(\w+)`").expect("heading");
     let known: Vec<String> = heading.captures_iter(&notes).map(|one| one[1].to_string()).collect();
     let program = check_then_pause().display().to_string();
-    let spins = compiled("zoo/good/spin.c", &[]).display().to_string();
+    let spins = compiled("zoo/bad/flag-reset-late.c", &[]).display().to_string();
     let mut seen = vec![];
     for words in [
         vec!["explore", "--json", "--", &program],
         vec!["explore", "--json", "--replay", "-", "--", &program],
-        vec!["explore", "--json", "--replay", "-", "--", &spins],
+        vec!["explore", "--json", "--", &spins],
     ] {
         for line in lab(&words).stdout.lines() {
             let event: Value = serde_json::from_str(line).expect("JSON");
@@ -380,12 +380,18 @@ fn the_trees_of_4_8_are_small() {
         return;
     }
     let lab_4_8 = bin("lab_4_8").display().to_string();
-    let size = |part: &[&str]| {
-        let words = [&[&*lab_4_8, "--part"], part, &["--unwatched"]].concat();
-        let (run, file) = tree_of(&["--preemptions", "1"], &words);
+    let size = |options: &[&str], part: &str| {
+        let words = [&lab_4_8, "--part", part, "--rounds", "1", "--unwatched"];
+        let (run, file) = tree_of(&[&["--preemptions", "1"], options].concat(), &words);
         assert!(run.code < 2, "{run:#?}");
         fs::metadata(&file).expect("a tree").len()
     };
-    let (lost, safe) = (size(&["a"]), size(&["c", "--rounds", "1"]));
-    assert!(lost + safe <= 200_000, "{lost} and {safe} bytes");
+    let soak = std::env::var_os("SOAK").is_some();
+    // What the memory adds is a part of it.
+    for (options, most) in
+        [(&[][..], 290_000), (&["--calls-only"], 200_000)].into_iter().take(1 + usize::from(soak))
+    {
+        let (lost, safe) = (size(options, "a"), size(options, "c"));
+        assert!(lost + safe <= most, "{options:?}: {lost} and {safe} bytes");
+    }
 }

@@ -161,14 +161,13 @@ fn leaving_orders_out_leaves_nothing_out() {
     if !can_explore("lab explore on the zoo") {
         return;
     }
-    let names = |text: &str| {
-        let parts = text.split("\"outcome\":\"").skip(1);
-        parts.map(|part| part.split('"').next().unwrap_or_default().to_string()).collect()
-    };
     for animal in zoo() {
+        // How they end, and what they print.
         let outcomes = |options: &[&str]| -> std::collections::BTreeSet<String> {
             let run = explore(animal, &[&["--preemptions", "1"], options].concat());
-            names(&verdict(&run).1)
+            let explored = common::foreign::explored(&run);
+            let all = explored["outcomes"].as_array().expect("a list").iter();
+            all.map(|one| format!("{} {}", one["outcome"], one["printed"])).collect()
         };
         assert_eq!(outcomes(&[]), outcomes(&["--all"]), "{}", animal.name);
     }

@@ -116,16 +116,19 @@ pub enum What {
     Move { taken: bool, time: bool, could: Vec<Could> },
     /// `lab explore`: what the passing of time has done.
     Time { passed: Passed },
-    /// `lab explore`: bytes of shared memory were read or written. `bytes`: what they hold then, in hex.
+    /// `lab explore`: bytes of shared memory were read or written. `holds`: the first of them then, in hex.
     Access {
         memory: String,
         at: u64,
         len: u64,
+        #[serde(skip_serializing_if = "is_false")]
         writes: bool,
+        #[serde(skip_serializing_if = "is_false")]
         locked: bool,
         /// `main.c:41`, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
         source: Option<String>,
-        bytes: String,
+        holds: String,
     },
     /// `lab explore`: it makes no call and waits for memory to change.
     Spins,
@@ -455,4 +458,8 @@ impl Row {
     pub fn goes_with_last_detach(&self) -> bool {
         self.perms & SHM_DEST != 0
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -9,6 +9,9 @@ use super::verdict::{Line, Moment, Step, place};
 use crate::event::{Action, Could, Event, What};
 use crate::tracer::names;
 
+/// So many bytes of an access are told.
+const HELD: usize = 64;
+
 /// What a move consists of: that it is made, what happens in it, which rows it changes, what it prints.
 /// Events count from 1 in each run. `of`: the n-th move; `None`: what comes before the first.
 pub fn of_move(outcome: &Outcome, of: Option<usize>) -> Vec<(Option<usize>, Event)> {
@@ -91,7 +94,7 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
             writes: touched.writes,
             locked: touched.locked,
             source: touched.source.clone(),
-            bytes: touched.is.iter().map(|byte| format!("{byte:02x}")).collect(),
+            holds: touched.is.iter().take(HELD).map(|byte| format!("{byte:02x}")).collect(),
         },
         Moment::Signal { signal, code, from, handler, ignored, fault } => What::Signal {
             signal: names::signal(*signal).to_string(),

@@ -166,9 +166,9 @@ impl View for Text {
                 let call = format!("ftok({path:?}, {id})");
                 self.answered(&lane, &call, &spell::key(*key), true, out);
             }
-            What::Access { memory, at, len, writes, bytes, .. } => {
+            What::Access { memory, at, len, writes, holds, .. } => {
                 let arrow = if *writes { "<-" } else { "->" };
-                plain(&format!("{memory} +{at}..+{} {arrow} {bytes}", at + len));
+                plain(&format!("{memory} +{at}..+{} {arrow} {holds}", at + len));
             }
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,

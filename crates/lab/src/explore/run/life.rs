@@ -55,6 +55,7 @@ impl Programs<'_> {
             self.narrator.call(&mut self.model, i, Some(0));
         }
         self.model.exec(i);
+        self.faults_after_exec(i)?;
         self.give_up_objects();
         self.model.forget_closed(None);
         self.hide_vdso(i)

@@ -77,6 +77,8 @@ pub struct Task {
     pub opened: bool,
     /// It blocks SIGSEGV, as far as it can tell.
     pub blocks_faults: bool,
+    /// It sets what SIGSEGV does: what stands in the argument, and whether it ignored the signal before.
+    pub sets_faults: Option<(u64, bool)>,
     /// What it has read in this move, from where, by which instruction: what it found there, and how often in a
     /// row.
     pub read_again: HashMap<(Code, u64), (u64, u32)>,
@@ -313,6 +315,7 @@ impl Model {
             passed: false,
             opened: false,
             blocks_faults: false,
+            sets_faults: None,
             read_again: HashMap::new(),
             made: Footprint::default(),
             waits_for: None,

@@ -342,6 +342,11 @@ impl Moves<'_> {
 
     pub fn deliver(&mut self, i: usize, info: &siginfo_t) -> Result<()> {
         let signal = info.si_signo;
+        // The kernel does not know that it is ignored.
+        let sent = info.si_code <= 0 && signal == libc::SIGSEGV;
+        if sent && self.all.model.process(i).action(signal) == Action::Ignore {
+            return self.all.tracees.go_on(i, self.all.how(i), 0);
+        }
         let process = self.all.model.process(i);
         let ignored = process.ignores(signal);
         let handler = process.action(signal) == Action::Handler;

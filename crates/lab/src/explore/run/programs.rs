@@ -237,6 +237,7 @@ impl<'a> Programs<'a> {
             Changes::Action => {
                 let action = calls::action(tid, &entry);
                 let flags = decode::action_flags(tid, &entry);
+                self.sets_action(i, &entry)?;
                 self.model.process_mut(i).set_action(entry.args[0] as c_int, action, flags);
             }
             Changes::Thread | Changes::Process => {

@@ -105,12 +105,16 @@ impl Tracees {
         }))
     }
 
-    /// Lets one go on that stands still.
+    /// Lets one go on that stands still. One whose report was put back has done so already.
     pub fn go_on(&mut self, i: usize, how: How, signal: c_int) -> Result<()> {
         match std::mem::replace(&mut self.threads[i].hold, Hold::Going(None)) {
             Hold::Standing(thread) => {
                 let going = thread.resume(how, signal).map_err(Trouble::of("ptrace"))?;
                 self.threads[i].hold = Hold::Going(Some(going));
+                Ok(())
+            }
+            Hold::PutBack => {
+                self.threads[i].hold = Hold::PutBack;
                 Ok(())
             }
             other => {

@@ -5,9 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use libc::{c_int, siginfo_t};
 
+use super::Open;
+use super::faults::others;
 use super::learned::{PAGE, pages};
 use super::order::Side;
-use super::{Open, others};
 use crate::explore::Trouble;
 use crate::explore::footprint::{Bytes, Footprint};
 use crate::explore::run::Result;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`access`] | one access: held before it, made |
 //! | [`attached`] | how often a segment is attached, without the tracer |
+//! | [`faults`] | SIGSEGV, which is the tracer's |
 //! | [`objects`] | the same memory, as the tracer has it |
 //! | [`order`] | which access certainly came before which |
 //! | [`learned`] | what stays from run to run |
@@ -17,6 +18,7 @@
 
 pub mod access;
 pub mod attached;
+mod faults;
 pub mod learned;
 pub mod objects;
 pub mod order;
@@ -34,6 +36,7 @@ use crate::explore::footprint::Bytes;
 use crate::syscalls::OURS;
 use crate::tracer::memory::{self, record, records};
 use crate::tracer::{Entry, How, Stop, registers};
+use faults::others;
 use learned::PAGE;
 
 /// Where one of these lies open in an address space.
@@ -42,19 +45,6 @@ pub struct Open {
     pub from: u64,
     pub to: u64,
     pub writes: bool,
-}
-
-/// Signals that an instruction raises itself: the kernel ends one that blocks them.
-const OWN: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
-
-/// All signals but those.
-fn others() -> u64 {
-    !OWN.into_iter().fold(0, |all, signal| all | bit(signal))
-}
-
-/// The bit of a signal in a mask.
-pub fn bit(signal: c_int) -> u64 {
-    1 << (signal - 1)
 }
 
 /// Which memory a program has mapped.
@@ -131,11 +121,10 @@ impl Programs<'_> {
             let thread = self.tracees.standing(i)?;
             let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
             self.model.process_mut(i).call_at = registers.call_instruction();
-            self.keep_faults_open(i)?;
             self.protect(i, map.start, end, libc::PROT_NONE)?;
         }
         self.model.process_mut(i).maps.push(map);
-        Ok(())
+        self.keep_faults_open(i)
     }
 
     /// Has the tracer the same memory now?
@@ -326,15 +315,12 @@ impl Programs<'_> {
         let watches = self.model.process(i).watches();
         let looks = matches!(entry.number, libc::SYS_shmctl | libc::SYS_read | libc::SYS_pread64);
         looks && !self.model.last_attached.is_empty()
+            || self.is_about_faults(i, entry)
             || watches
                 && (self.model.tasks[i].opened
                     || matches!(
                         entry.number,
-                        libc::SYS_munmap
-                            | libc::SYS_mprotect
-                            | libc::SYS_mremap
-                            | libc::SYS_mmap
-                            | libc::SYS_rt_sigprocmask
+                        libc::SYS_munmap | libc::SYS_mprotect | libc::SYS_mremap | libc::SYS_mmap
                     ))
     }
 
@@ -348,7 +334,8 @@ impl Programs<'_> {
             return Ok(());
         }
         match entry.number {
-            libc::SYS_rt_sigprocmask if self.model.process(i).watches() => self.masked(i, entry),
+            libc::SYS_rt_sigprocmask => self.masked(i, entry),
+            libc::SYS_rt_sigaction => self.action_was_set(i, entry),
             libc::SYS_shmctl => attached::in_record(self, i, entry, result),
             libc::SYS_read | libc::SYS_pread64 => attached::in_table(self, i, entry, result),
             _ => Ok(()),
@@ -408,47 +395,5 @@ impl Programs<'_> {
         }
         let done = memory::write(self.tracees.standing(i)?, at, words);
         done.map_err(Trouble::of("process_vm_writev"))
-    }
-
-    // ---- SIGSEGV
-
-    /// It has changed its mask.
-    fn masked(&mut self, i: usize, entry: &Entry) -> Result<()> {
-        let task = &mut self.model.tasks[i];
-        let before = task.blocks_faults;
-        let set: Option<u64> = record(task.tid, entry.args[1]).filter(|_| entry.args[1] != 0);
-        let names = set.map(|set| set & bit(libc::SIGSEGV) != 0);
-        task.blocks_faults = match (entry.args[0] as c_int, names) {
-            (libc::SIG_BLOCK, Some(true)) => true,
-            (libc::SIG_UNBLOCK, Some(true)) => false,
-            (libc::SIG_SETMASK, Some(blocks)) => blocks,
-            _ => before,
-        };
-        let now = task.blocks_faults;
-        self.keep_faults_open(i)?;
-        self.model.tasks[i].blocks_faults = now;
-        let old = entry.args[2];
-        if before
-            && old != 0
-            && let Some(mask) = record::<u64>(self.model.tasks[i].tid, old)
-        {
-            self.write(i, old, &[mask | bit(libc::SIGSEGV)])?;
-        }
-        Ok(())
-    }
-
-    /// SIGSEGV must not be blocked while a thread runs whose memory is closed: the kernel would make it
-    /// deadly. What the program wants is remembered.
-    pub fn keep_faults_open(&mut self, i: usize) -> Result<()> {
-        if !self.model.process(i).watches() {
-            return Ok(());
-        }
-        let thread = self.tracees.standing(i)?;
-        let mask = thread.blocked();
-        if mask != u64::MAX && mask & bit(libc::SIGSEGV) != 0 {
-            self.model.tasks[i].blocks_faults = true;
-            thread.set_blocked(mask & !bit(libc::SIGSEGV)).map_err(Trouble::of("ptrace"))?;
-        }
-        Ok(())
     }
 }
