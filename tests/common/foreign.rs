@@ -18,7 +18,7 @@ pub fn foreign(name: &str) -> PathBuf {
     let mut made = MADE.lock().expect("nobody fails with it");
     if made.insert(name.into()) {
         let source = repo().join(format!("tests/foreign/{name}.c"));
-        let flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
+        let flags = ["-std=c11", "-g", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
         let cc = Command::new("cc").args(flags).arg(&program).arg(source).output().expect("cc");
         assert!(cc.status.success(), "{name}: {}", String::from_utf8_lossy(&cc.stderr));
     }

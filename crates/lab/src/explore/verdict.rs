@@ -275,7 +275,7 @@ pub struct Touched {
     pub locked: bool,
     /// By which line of the program, where that is known.
     pub source: Option<String>,
-    /// What the bytes hold then.
+    /// What the bytes hold then; none: the page was opened, and only that is known.
     pub is: Vec<u8>,
 }
 
@@ -300,6 +300,9 @@ pub fn place(bytes: Bytes) -> String {
 
 /// Bytes as text where they are text, as a number where they are few.
 fn content(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "page by page".into();
+    }
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     let text = |byte: &u8| (b' '..0x7f).contains(byte) || *byte == b'\n' || *byte == b'\t';
     if end > 1 && bytes[..end].iter().all(text) {

@@ -19,6 +19,8 @@ use crate::tracer::{Entry, Tid};
 /// Records what happens, or nothing.
 pub struct Narrator {
     pub wanted: bool,
+    /// How many accesses were told.
+    pub touches: usize,
     pub story: Story,
     pub steps: Vec<Step>,
     /// The kernel's tables after the last move.
@@ -32,6 +34,7 @@ impl Narrator {
     pub fn new(wanted: bool) -> Narrator {
         Narrator {
             wanted,
+            touches: 0,
             story: vec![],
             steps: vec![],
             rows: BTreeMap::new(),
@@ -55,6 +58,7 @@ impl Narrator {
         if !self.wanted {
             return;
         }
+        self.touches += 1;
         let begins = self.steps.last().map_or(0, |step| step.at);
         let last = if self.story.len() > begins { self.story.last_mut() } else { None };
         if let Some(Line { letter, moment: Moment::Touched(last), .. }) = last
@@ -63,6 +67,7 @@ impl Narrator {
             && last.bytes.memory == new.bytes.memory
             && last.bytes.to == new.bytes.from
             && last.source == new.source
+            && last.is.is_empty() == new.is.is_empty()
         {
             last.bytes.to = new.bytes.to;
             last.is.extend(new.is);

@@ -27,6 +27,8 @@ use crate::tracer::{How, fault, memory, registers};
 const CLOSED: c_int = 2;
 /// So often the same look at the same bytes, in one move: it waits for them to change.
 const SPINS: u32 = 16;
+/// So many accesses of a run are told one by one, where they need not be looked at.
+const TOLD: usize = 1000;
 /// What a store changes is compared up to so many bytes.
 const COMPARED: u64 = 1 << 16;
 
@@ -215,9 +217,9 @@ impl Moves<'_> {
 }
 
 impl Programs<'_> {
-    /// Is each access looked at, wherever it goes?
+    /// Is each access looked at, wherever it goes? For a story, up to a length.
     fn looks_closely(&self) -> bool {
-        self.narrator.wanted
+        self.narrator.wanted && self.narrator.touches < TOLD
     }
 
     /// By what in its program it is made.
@@ -241,6 +243,7 @@ impl Programs<'_> {
         for race in self.order.access(side) {
             race.sides.iter().for_each(|one| self.world.learned.looks_closer_at(one.bytes));
         }
+        self.tell_touch(i, bytes, part.writes, false, code, vec![]);
         self.open(i, open)
     }
 
