@@ -19,6 +19,7 @@
 //! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
+//! | [`hints`] | what was ordered, and which accesses nothing orders |
 //! | [`events`] | a run as events, as `lab trace` has them |
 //! | [`mapped`] | every place of the program, for `--tree` |
 //! | [`fold`] | a long story, without its repetitions |
@@ -41,6 +42,8 @@ mod fold;
 mod footprint;
 #[cfg(target_arch = "x86_64")]
 mod held;
+#[cfg(target_arch = "x86_64")]
+mod hints;
 #[cfg(target_arch = "x86_64")]
 mod mapped;
 #[cfg(target_arch = "x86_64")]

@@ -6,13 +6,13 @@ use colored::{Color, Colorize};
 use serde_json::json;
 
 use super::events;
-use super::footprint::Bytes;
+use super::hints::Memory;
 use super::outcomes::{self, Counted, Outcomes};
 use super::printed::Piece;
-use super::run::{Outcome, World};
+use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Bound;
-use super::verdict::{Finding, Line, Moment, Passed, RaceSide, place};
+use super::verdict::{Finding, Line, Moment, Passed};
 use super::{Options, Result, Trouble, cause, fold};
 use crate::tracer::names;
 use crate::tree::Tree;
@@ -52,92 +52,6 @@ impl Answer {
     /// Of an exploration that has not begun.
     pub fn new(interleaving: bool) -> Answer {
         Answer { complete: true, outcomes: Outcomes::new(interleaving), ..Answer::default() }
-    }
-}
-
-const CALLS_ORDERED: &str = "Ordered: visible calls, signals and the passing of time, one process or thread at a \
-time. Not ordered: plain loads and stores between two calls; calls of which no other process can notice \
-anything, which were not stopped for.";
-
-const ORDERED: &str = "Ordered: visible calls, signals, the passing of time, and accesses to shared memory, \
-one process or thread at a time. Not ordered: memory of one process alone, also between its threads; what \
-happens inside one instruction; stores that another processor sees late; calls of which no other process can \
-notice anything, which were not stopped for.";
-
-const UNWATCHED: &str =
-    " Some shared memory could not be watched: its accesses are not ordered either.";
-
-/// So many races are shown.
-const RACES: usize = 4;
-
-/// What was seen of shared memory.
-#[derive(Default)]
-pub struct Memory {
-    /// Accesses to it were not looked at.
-    calls_only: bool,
-    unwatched: bool,
-    /// Accesses that nothing orders.
-    races: Vec<Finding>,
-    /// Bytes that are taken to order others.
-    ordering: Vec<Bytes>,
-}
-
-impl Memory {
-    /// As a world knows it at the end.
-    pub fn of(world: &mut World) -> Memory {
-        let races: Vec<_> = world.learned.races.iter().copied().collect();
-        let mut told: Vec<Finding> = vec![];
-        for race in &races {
-            let mut one = world.told(race);
-            if let Finding::Race { sides, .. } = &mut one {
-                sides.sort_by_key(|side| side.letter);
-            }
-            if !told.contains(&one) {
-                told.push(one);
-            }
-        }
-        let ordering = world.learned.ordering().collect();
-        Memory { calls_only: !world.watches, unwatched: world.unwatched, races: told, ordering }
-    }
-
-    /// What was ordered, and what was not.
-    fn ordered(&self) -> String {
-        let text = if self.calls_only { CALLS_ORDERED } else { ORDERED };
-        format!("{text}{}", if self.unwatched && !self.calls_only { UNWATCHED } else { "" })
-    }
-
-    fn paragraphs(&self) -> String {
-        let mut text = String::new();
-        if !self.races.is_empty() {
-            text += &paragraph("Nothing orders these accesses; that alone is no finding:", 0);
-        }
-        for race in self.races.iter().take(RACES) {
-            if let Finding::Race { memory, sides: [first, second] } = race {
-                text += &paragraph(&format!("  {}: {first}, {second}", place(*memory)), 4);
-            }
-        }
-        if self.races.len() > RACES {
-            let more = self.races.len() - RACES;
-            text += &paragraph(&format!("  … {more} more; --json prints all"), 4);
-        }
-        if !self.ordering.is_empty() {
-            let all: Vec<String> = self.ordering.iter().map(|one| place(*one)).collect();
-            let all = all.join(", ");
-            let why = "locked instructions, or waits for them to change";
-            text += &paragraph(&format!("Taken to order others, for {why}: {all}"), 2);
-        }
-        text
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let side = |side: &RaceSide| json!({"who": letter(side.letter), "writes": side.writes, "source": side.source});
-        let races = self.races.iter().filter_map(|race| {
-            let Finding::Race { memory, sides } = race else { return None };
-            Some(json!({"place": place(*memory), "sides": sides.iter().map(side).collect::<Vec<_>>()}))
-        });
-        let ordering: Vec<_> = self.ordering.iter().map(|one| place(*one)).collect();
-        json!({"watched": !self.calls_only, "unwatched": self.unwatched,
-               "races": races.collect::<Vec<_>>(), "ordering": ordering})
     }
 }
 

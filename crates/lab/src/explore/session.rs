@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use super::footprint::Footprint;
+use super::hints::{self, Memory};
 use super::outcomes::{Outcomes, name};
 use super::printed::Expected;
 use super::progress::Progress;
-use super::report::{self, Answer, Memory};
+use super::report::{self, Answer};
 use super::run::{Asked, Outcome, World};
 use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
 use super::verdict::Finding;
@@ -316,7 +317,7 @@ fn raced(world: &mut World, outcomes: &Outcomes) -> Result<Option<Outcome>> {
 
 /// A run that came out otherwise than the first, with the race that is nearest to where the turn was taken.
 fn with_race(world: &mut World, told: Outcome) -> Outcome {
-    let all: Vec<Finding> = told.races.iter().map(|race| world.told(race)).collect();
+    let all: Vec<Finding> = told.races.iter().map(|race| hints::told(world, race)).collect();
     let of = |finding: &Finding| cause::of(&told.story, finding).decides.map(|(at, _)| at);
     let race = all.iter().filter(|one| of(one).is_some()).min_by_key(|one| of(one));
     let race = race.or(all.first()).cloned();

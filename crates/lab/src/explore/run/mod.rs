@@ -8,6 +8,8 @@
 //! | [`asleep`] | who cannot move, and who has been woken |
 //! | [`blocked`] | calls that cannot be made yet |
 //! | [`model`] | what is known of processes and threads |
+//! | [`maps`] | what they have mapped |
+//! | [`results`] | what the end of a call means |
 //! | [`tracees`] | the threads as the tracer has them: held, let go on, waited for |
 //! | [`clock`] | time, which passes when we say so |
 //! | [`timers`] | alarms and other timers, and the limits of sockets |
@@ -20,13 +22,12 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::footprint::Bytes;
 use super::held::Held;
 use super::printed::{Expected, Printed};
 use super::room::{self, Room};
 use super::schedule::{Schedule, Turn};
 use super::search::{Guide, Mover, Place, Way, cost};
-use super::verdict::{Finding, Moment, RaceSide, Step, Story};
+use super::verdict::{Finding, Moment, Step, Story};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -36,9 +37,11 @@ mod clock;
 mod judge;
 mod life;
 mod looks;
+mod maps;
 mod model;
 mod moves;
 mod programs;
+mod results;
 mod shared;
 mod spins;
 mod story;
@@ -54,7 +57,7 @@ use model::{Ids, Model, State};
 use moves::Moves;
 use programs::Programs;
 use shared::learned::Learned;
-use shared::order::Race;
+pub use shared::order::Race;
 use story::Narrator;
 use tracees::Tracees;
 
@@ -139,10 +142,10 @@ pub struct Outcome {
 impl World {
     /// A world in which so many programs are started for each run.
     pub fn new(room: Room, programs: usize, asked: Asked) -> World {
-        let asked_watches = !asked.calls_only;
         World {
             room,
             programs,
+            watches: !asked.calls_only,
             asked,
             held_clock: Clock::start(),
             clock: Clock::start(),
@@ -151,7 +154,6 @@ impl World {
             sleepers_matter: false,
             rows_matter: false,
             starts_again: false,
-            watches: asked_watches,
             unwatched: false,
             learned: Learned::default(),
             sources: Sources::default(),
@@ -182,18 +184,6 @@ impl World {
             }
         }
         Err(Trouble::Taken)
-    }
-
-    /// A race as it is told: the bytes that both touch, and who touches them.
-    pub fn told(&mut self, race: &Race) -> Finding {
-        let [one, other] = race.sides.map(|side| side.bytes);
-        let (from, to) = (one.from.max(other.from), one.to.min(other.to));
-        let sides = race.sides.map(|side| RaceSide {
-            letter: side.who,
-            writes: side.writes,
-            source: self.sources.line(side.code),
-        });
-        Finding::Race { memory: Bytes { memory: one.memory, from, to }, sides }
     }
 
     /// How many programs were started so far.

@@ -7,9 +7,9 @@ use libc::c_int;
 
 use super::blocked::WaitsFor;
 use super::looks::Looks;
+use super::maps::Map;
 use super::shared::Open;
 use super::shared::access::Access;
-use super::shared::learned::PAGE;
 use super::timers::Timer;
 use crate::event::{Action, Call};
 use crate::explore::calls::{self, Limit, Named, SocketLimits};
@@ -128,54 +128,6 @@ pub struct Process {
     pub reaped: bool,
     /// `0`, `1`, `SIGTERM`; `None`: it lives.
     pub end: Option<String>,
-}
-
-/// Shared memory that a process has mapped.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Map {
-    pub start: u64,
-    pub len: usize,
-    /// Which memory: a segment's id, or a number for a mapping.
-    pub memory: u64,
-    /// Where in it the map begins.
-    pub from: u64,
-    /// What the program may do there.
-    pub reads: bool,
-    pub writes: bool,
-    /// It is kept closed, and each access to it is seen.
-    pub watched: bool,
-}
-
-impl Map {
-    /// Where its last page ends.
-    pub fn end(&self) -> u64 {
-        self.start + (self.len as u64).next_multiple_of(PAGE)
-    }
-
-    /// Where the memory would begin, if all of it were mapped.
-    pub fn base(&self) -> u64 {
-        self.start.wrapping_sub(self.from)
-    }
-
-    /// What is left of it without these pages.
-    fn without(self, from: u64, to: u64) -> impl Iterator<Item = Map> {
-        let before = Map { len: self.len.min(from.saturating_sub(self.start) as usize), ..self };
-        let cut = to.clamp(self.start, self.end()) - self.start;
-        let after = Map {
-            start: self.start + cut,
-            len: self.len.saturating_sub(cut as usize),
-            from: self.from + cut,
-            ..self
-        };
-        let apart = to <= self.start || self.end() <= from;
-        let parts = if apart { [Some(self), None] } else { [Some(before), Some(after)] };
-        parts.into_iter().flatten().filter(|part| part.len > 0)
-    }
-
-    /// Is it a segment, and not a mapping?
-    pub fn is_segment(&self) -> bool {
-        self.memory <= u64::from(u32::MAX)
-    }
 }
 
 /// Which thread is which, from run to run.
@@ -508,21 +460,5 @@ impl Process {
     /// Does another process see its memory, without that each access is seen?
     pub fn shares(&self) -> bool {
         self.threads > 1 || self.maps.iter().any(|map| !map.watched)
-    }
-
-    /// Is some of its memory watched?
-    pub fn watches(&self) -> bool {
-        self.maps.iter().any(|map| map.watched)
-    }
-
-    /// The map in which an address lies.
-    pub fn map_at(&self, at: u64) -> Option<&Map> {
-        self.maps.iter().find(|map| (map.start..map.end()).contains(&at))
-    }
-
-    /// These pages are not what they were.
-    pub fn unmap(&mut self, from: u64, to: u64) {
-        self.maps = self.maps.iter().flat_map(|map| map.without(from, to)).collect();
-        self.open.retain(|open| open.to <= from || to <= open.from);
     }
 }

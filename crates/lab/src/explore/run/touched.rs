@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use libc::{GETALL, GETNCNT, GETPID, GETVAL, GETZCNT, SETALL, SETVAL, c_int};
 
-use super::model::{Map, Model, State};
+use super::maps::Map;
+use super::model::{Model, State};
 use crate::event::{Command, Futex};
 use crate::explore::calls::{self, FileId, descriptor, known};
 use crate::explore::footprint::{Footprint, Thing};

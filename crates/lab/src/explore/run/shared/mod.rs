@@ -28,7 +28,7 @@ use std::fs::File;
 use libc::c_int;
 
 use super::Result;
-use super::model::Map;
+use super::maps::Map;
 use super::programs::Programs;
 use super::tracees::Heard;
 use crate::explore::Trouble;

@@ -1,0 +1,107 @@
+//! What was ordered, and what was not; which accesses to shared memory nothing orders.
+
+use serde_json::json;
+
+use super::footprint::Bytes;
+use super::report::paragraph;
+use super::run::{Race, World};
+use super::schedule::letter;
+use super::verdict::{Finding, RaceSide, place};
+
+const CALLS_ORDERED: &str = "Ordered: visible calls, signals and the passing of time, one process or thread at a \
+time. Not ordered: plain loads and stores between two calls; calls of which no other process can notice \
+anything, which were not stopped for.";
+
+const ORDERED: &str = "Ordered: visible calls, signals, the passing of time, and accesses to shared memory, \
+one process or thread at a time. Not ordered: memory of one process alone, also between its threads; what \
+happens inside one instruction; stores that another processor sees late; calls of which no other process can \
+notice anything, which were not stopped for.";
+
+const UNWATCHED: &str =
+    " Some shared memory could not be watched: its accesses are not ordered either.";
+
+/// So many races are shown.
+const RACES: usize = 4;
+
+/// What was seen of shared memory.
+#[derive(Default)]
+pub struct Memory {
+    /// Accesses to it were not looked at.
+    calls_only: bool,
+    unwatched: bool,
+    /// Accesses that nothing orders.
+    races: Vec<Finding>,
+    /// Bytes that are taken to order others.
+    ordering: Vec<Bytes>,
+}
+
+impl Memory {
+    /// As a world knows it at the end.
+    pub fn of(world: &mut World) -> Memory {
+        let races: Vec<_> = world.learned.races.iter().copied().collect();
+        let mut all: Vec<Finding> = vec![];
+        for race in &races {
+            let mut one = told(world, race);
+            if let Finding::Race { sides, .. } = &mut one {
+                sides.sort_by_key(|side| side.letter);
+            }
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+        let ordering = world.learned.ordering().collect();
+        Memory { calls_only: !world.watches, unwatched: world.unwatched, races: all, ordering }
+    }
+
+    /// What was ordered, and what was not.
+    pub fn ordered(&self) -> String {
+        let text = if self.calls_only { CALLS_ORDERED } else { ORDERED };
+        format!("{text}{}", if self.unwatched && !self.calls_only { UNWATCHED } else { "" })
+    }
+
+    pub fn paragraphs(&self) -> String {
+        let mut text = String::new();
+        if !self.races.is_empty() {
+            text += &paragraph("Nothing orders these accesses; that alone is no finding:", 0);
+        }
+        for race in self.races.iter().take(RACES) {
+            if let Finding::Race { memory, sides: [first, second] } = race {
+                text += &paragraph(&format!("  {}: {first}, {second}", place(*memory)), 4);
+            }
+        }
+        if self.races.len() > RACES {
+            let more = self.races.len() - RACES;
+            text += &paragraph(&format!("  … {more} more; --json prints all"), 4);
+        }
+        if !self.ordering.is_empty() {
+            let all: Vec<String> = self.ordering.iter().map(|one| place(*one)).collect();
+            let all = all.join(", ");
+            let why = "locked instructions, or waits for them to change";
+            text += &paragraph(&format!("Taken to order others, for {why}: {all}"), 2);
+        }
+        text
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        let side = |side: &RaceSide| json!({"who": letter(side.letter), "writes": side.writes, "source": side.source});
+        let races = self.races.iter().filter_map(|race| {
+            let Finding::Race { memory, sides } = race else { return None };
+            Some(json!({"place": place(*memory), "sides": sides.iter().map(side).collect::<Vec<_>>()}))
+        });
+        let ordering: Vec<_> = self.ordering.iter().map(|one| place(*one)).collect();
+        json!({"watched": !self.calls_only, "unwatched": self.unwatched,
+               "races": races.collect::<Vec<_>>(), "ordering": ordering})
+    }
+}
+
+/// A race as it is told: the bytes that both touch, and who touches them.
+pub fn told(world: &mut World, race: &Race) -> Finding {
+    let [one, other] = race.sides.map(|side| side.bytes);
+    let (from, to) = (one.from.max(other.from), one.to.min(other.to));
+    let sides = race.sides.map(|side| RaceSide {
+        letter: side.who,
+        writes: side.writes,
+        source: world.sources.line(side.code),
+    });
+    Finding::Race { memory: Bytes { memory: one.memory, from, to }, sides }
+}

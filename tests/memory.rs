@@ -1,0 +1,85 @@
+//! `lab explore` sees each access to shared memory, and the program notices nothing of that.
+#![cfg(target_arch = "x86_64")]
+
+mod common;
+use common::foreign::{explored, foreign};
+use common::{Run, bin, can_explore, run};
+
+/// Explores, and answers what it says as JSON.
+fn explore(options: &[&str], program: &str, case: &str) -> Run {
+    run(&bin("lab")).args(&[&["explore", "--json"], options, &["--", program, case]].concat()).go()
+}
+
+/// What is closed while it is explored works as it does alone: signals, maps, calls of the kernel, instructions.
+#[test]
+fn a_program_notices_nothing() {
+    if !can_explore("programs whose memory is watched") {
+        return;
+    }
+    let program = foreign("memory/pitfalls");
+    let path = program.display().to_string();
+    let cases = "blocked ignored in-mask inherited after-exec own-handler nattch kernel pending strings \
+                 instructions robust maps vfork short-file";
+    for case in cases.split_whitespace() {
+        let alone = run(&program).args(&[case]).go();
+        let explored_run = explore(&[], &path, case);
+        let explored = explored(&explored_run);
+        // Each line of each process; who prints first is another question.
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+            lines.sort();
+            lines
+        };
+        let outcomes = explored["outcomes"].as_array().expect("a list");
+        for outcome in outcomes {
+            let pieces = outcome["printed"].as_array().expect("a list").iter();
+            let printed: String =
+                pieces.map(|piece| piece["text"].as_str().expect("text")).collect();
+            assert_eq!(sorted(&printed), sorted(&alone.stdout), "{case}: {explored_run:#?}");
+        }
+        assert!(alone.code == 0 && explored_run.code == 0, "{case}: {alone:#?} {explored_run:#?}");
+        assert_eq!(explored["complete"], true, "{case}: {explored_run:#?}");
+        assert!(explored["memory"]["unwatched"] == false && explored_run.left.is_empty(), "{case}");
+    }
+}
+
+/// The answer names the bytes that race, who touches them and by which line, and the bytes that order others.
+#[test]
+fn races_are_hints_with_their_lines() {
+    if !can_explore("races as hints") {
+        return;
+    }
+    let path = foreign("memory/hints").display().to_string();
+    let peterson = explored(&explore(&[], &path, "peterson"));
+    let races = peterson["memory"]["races"].as_array().expect("a list");
+    let sources: Vec<&str> =
+        races.iter().filter_map(|race| race["sides"][0]["source"].as_str()).collect();
+    assert!(
+        !races.is_empty() && sources.iter().all(|line| line.starts_with("hints.c:")),
+        "{races:#?}"
+    );
+    assert_eq!(peterson["outcomes"].as_array().map(Vec::len), Some(1), "{peterson:#?}");
+    let ordered = explored(&explore(&[], &path, "semaphore"));
+    assert_eq!(ordered["memory"]["races"], serde_json::json!([]), "{ordered:#?}");
+    assert_eq!(ordered["memory"]["ordering"], serde_json::json!([]), "{ordered:#?}");
+    let locked = explored(&explore(&[], &path, "locked"));
+    assert_eq!(locked["memory"]["races"], serde_json::json!([]), "{locked:#?}");
+    assert_eq!(locked["memory"]["ordering"], serde_json::json!(["shm 0 +0..+4"]), "{locked:#?}");
+    let calls = explored(&explore(&["--calls-only"], &path, "peterson"));
+    assert_eq!(calls["memory"]["watched"], false, "{calls:#?}");
+    assert!(calls["ordered"].as_str().is_some_and(|said| said.contains("plain loads and stores")));
+}
+
+/// What is copied in bulk and ordered by a semaphore costs no stop for each access.
+#[test]
+fn a_megabyte_is_looked_at_page_by_page() {
+    if !can_explore("a megabyte of shared memory") {
+        return;
+    }
+    let path = foreign("memory/hints").display().to_string();
+    let run = explore(&[], &path, "bulk");
+    let all = explored(&run);
+    assert!(run.code == 0 && all["complete"] == true, "{run:#?}");
+    let printed = &all["outcomes"][0]["printed"][0]["text"];
+    assert_eq!(printed, "1048576 bytes\n", "{run:#?}");
+}
