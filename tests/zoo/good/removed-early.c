@@ -6,6 +6,7 @@ int main(void)
 {
     int id;
     char *memory = segment(&id);
+    strcpy(memory, "hello");
     pid_t child = make_child();
     if (child == 0) {
         printf("%s\n", memory);
@@ -13,7 +14,6 @@ int main(void)
     }
     if (shmctl(id, IPC_RMID, NULL) == -1)
         die("shmctl");
-    strcpy(memory, "hello");
     wait(NULL);
     return 0;
 }

@@ -5,10 +5,13 @@
 //! dot before them, and always with a number. `b!` is time passing for b: its sleep, its timeout or
 //! its alarm ends. Moves without an alternative are not written down. At the end of the string, the
 //! process that moved last goes on as long as it can. `+` at its beginning: sleepers matter
-//! (`run::blocked`), so to fall asleep is a move there.
+//! (`run::blocked`), so to fall asleep is a move there. `@0:0-4,8-12` at its end: accesses to these bytes of
+//! memory 0 are moves, too (`run::shared`); `;` stands before another memory.
 
 use std::fmt;
 use std::str::FromStr;
+
+use super::footprint::Bytes;
 
 /// One choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +29,8 @@ pub struct Schedule {
     pub turns: Vec<Turn>,
     /// To fall asleep is a move, too.
     pub sleeps: bool,
+    /// Bytes of shared memory before whose accesses others can move.
+    pub points: Vec<Bytes>,
 }
 
 /// The name of the n-th that was born: a to z, aa, ab, and so on.
@@ -44,13 +49,29 @@ fn number(name: &str) -> Option<usize> {
     rest.iter().try_fold(usize::from(first - b'a'), |all, byte| digit(all, *byte))
 }
 
+/// `0:0-4,8-12;1:0-8`
+fn bytes(text: &str) -> Option<Vec<Bytes>> {
+    let mut all = vec![];
+    for part in text.split(';') {
+        let (memory, ranges) = part.split_once(':')?;
+        let memory = u64::from_str_radix(memory, 16).ok()?;
+        for range in ranges.split(',') {
+            let (from, to) = range.split_once('-')?;
+            let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+            (from < to).then_some(())?;
+            all.push(Bytes { memory, from, to });
+        }
+    }
+    Some(all)
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if self.sleeps {
             f.write_str("+")?;
         }
         if self.turns.is_empty() {
-            return f.write_str("-");
+            f.write_str("-")?;
         }
         for run in self.turns.chunk_by(|a, b| a == b) {
             let Turn { letter, time } = run[0];
@@ -60,6 +81,11 @@ impl fmt::Display for Schedule {
             if long || run.len() > 1 {
                 write!(f, "{}", run.len())?;
             }
+        }
+        for (n, all) in self.points.chunk_by(|a, b| a.memory == b.memory).enumerate() {
+            write!(f, "{}{:x}:", if n == 0 { '@' } else { ';' }, all[0].memory)?;
+            let one = |bytes: &Bytes| format!("{}-{}", bytes.from, bytes.to);
+            f.write_str(&all.iter().map(one).collect::<Vec<_>>().join(","))?;
         }
         Ok(())
     }
@@ -71,10 +97,13 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Schedule, String> {
         let wrong = || format!("'{text}' is not a schedule; examples: a3b2a, b!a");
         let mut turns = vec![];
-        let all = text.trim();
+        let (all, points) = match text.trim().split_once('@') {
+            Some((all, points)) => (all, bytes(points).ok_or_else(wrong)?),
+            None => (text.trim(), vec![]),
+        };
         let (mut rest, sleeps) = all.strip_prefix('+').map_or((all, false), |rest| (rest, true));
         if rest == "-" {
-            return Ok(Schedule { turns, sleeps });
+            return Ok(Schedule { turns, sleeps, points });
         }
         while !rest.is_empty() {
             let long = rest.strip_prefix('.');
@@ -94,7 +123,7 @@ impl FromStr for Schedule {
             turns.extend(std::iter::repeat_n(Turn { letter, time }, times));
             rest = tail;
         }
-        if turns.is_empty() { Err(wrong()) } else { Ok(Schedule { turns, sleeps }) }
+        if turns.is_empty() { Err(wrong()) } else { Ok(Schedule { turns, sleeps, points }) }
     }
 }
 
@@ -104,13 +133,38 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_read() {
-        for text in ["-", "a", "a3b2a", "b!a12", "a!2c", "z.aa1a", ".ab!3.zz1.aaa12b", "+-", "+ab2"]
-        {
+        for text in [
+            "-",
+            "a",
+            "a3b2a",
+            "b!a12",
+            "a!2c",
+            "z.aa1a",
+            ".ab!3.zz1.aaa12b",
+            "+-",
+            "+ab2",
+            "-@0:0-4",
+            "a3b@0:0-4,8-12;f:1-2",
+        ] {
             assert_eq!(text.parse::<Schedule>().map(|s| s.to_string()), Ok(text.to_string()));
         }
-        for text in
-            ["", "A", "a0", "3", "a-", "ä", "a99999999999999999999", ".aa", ".1", "a.", "+", "a+"]
-        {
+        for text in [
+            "",
+            "A",
+            "a0",
+            "3",
+            "a-",
+            "ä",
+            "a99999999999999999999",
+            ".aa",
+            ".1",
+            "a.",
+            "+",
+            "a+",
+            "a@",
+            "a@0",
+            "a@0:4-4",
+        ] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
     }

@@ -52,6 +52,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let mut world = World::new(room, programs.len(), asked);
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
+        world.learned.makes_points(&schedule.points);
         let mut replay = Replay::new(schedule);
         let outcome = loop {
             let outcome = world.run(&mut replay, true)?;

@@ -260,6 +260,7 @@ impl World {
         // All that was seen of its memory counts, so that few runs are made in vain.
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
+        run.outcome.schedule.points = world.learned.points();
         let Programs { judge, mut narrator, mut printed, world, races, .. } = run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);

@@ -159,6 +159,8 @@ impl Moves<'_> {
                 self.all.keep_faults_open(i)?;
                 self.all.tracees.go_on(i, How::Cont, 0)?;
             }
+            // The mask that it waited with is its own until its handler has run.
+            _ if self.all.waited_with_a_mask(i) => self.all.tracees.go_on(i, How::Cont, 0)?,
             _ => {
                 self.all.close_all(i)?;
                 self.all.keep_faults_open(i)?;

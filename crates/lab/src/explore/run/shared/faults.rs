@@ -10,6 +10,7 @@ use crate::event::Action;
 use crate::explore::Trouble;
 use crate::explore::calls;
 use crate::explore::run::Result;
+use crate::explore::run::model::State;
 use crate::explore::run::programs::Programs;
 use crate::tracer::memory::{self, record};
 use crate::tracer::{Entry, registers};
@@ -25,6 +26,18 @@ pub fn others() -> u64 {
 /// The bit of a signal in a mask.
 pub fn bit(signal: c_int) -> u64 {
     1 << (signal - 1)
+}
+
+/// Does a call wait with a mask of its own?
+pub fn has_own_mask(entry: &Entry) -> bool {
+    matches!(
+        entry.number,
+        libc::SYS_rt_sigsuspend
+            | libc::SYS_ppoll
+            | libc::SYS_pselect6
+            | libc::SYS_epoll_pwait
+            | libc::SYS_epoll_pwait2
+    )
 }
 
 impl Programs<'_> {
@@ -83,6 +96,13 @@ impl Programs<'_> {
             self.write(i, entry.args[2], &[libc::SIG_IGN as u64])?;
         }
         Ok(())
+    }
+
+    /// Does one stand at the end of a call that waits with a mask of its own? To set another there would be to
+    /// lose what it waited for.
+    pub fn waited_with_a_mask(&self, i: usize) -> bool {
+        let task = &self.model.tasks[i];
+        task.state == State::After && task.entry.as_ref().is_some_and(has_own_mask)
     }
 
     /// It runs another program now, which finds the mask as it was.

@@ -105,6 +105,24 @@ impl Learned {
         self.raced.meet(bytes) || self.ordering.meet(bytes)
     }
 
+    /// All bytes before whose accesses others can move.
+    pub fn points(&self) -> Vec<Bytes> {
+        let mut all = Ranges::default();
+        for bytes in self.raced.all().chain(self.ordering.all()) {
+            all.add(bytes);
+        }
+        all.all().collect()
+    }
+
+    /// From now on others can move before accesses to these.
+    pub fn makes_points(&mut self, all: &[Bytes]) {
+        for bytes in all {
+            self.looks_closer_at(*bytes);
+            self.raced.add(*bytes);
+        }
+        self.grown = false;
+    }
+
     /// The bytes that are taken to order others.
     pub fn ordering(&self) -> impl Iterator<Item = Bytes> {
         self.ordering.all()

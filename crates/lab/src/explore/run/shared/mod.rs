@@ -32,11 +32,12 @@ use super::maps::Map;
 use super::programs::Programs;
 use super::tracees::Heard;
 use crate::explore::Trouble;
+use crate::explore::calls;
 use crate::explore::footprint::Bytes;
 use crate::syscalls::OURS;
 use crate::tracer::memory::{self, record, records};
 use crate::tracer::{Entry, How, Stop, registers};
-use faults::others;
+use faults::{has_own_mask, others};
 use learned::PAGE;
 
 /// Where one of these lies open in an address space.
@@ -271,6 +272,9 @@ impl Programs<'_> {
         if !process.maps.iter().any(|map| map.watched) {
             return false;
         }
+        // What stands in other registers means nothing.
+        let row = calls::known(entry).filter(|row| !row.params.is_empty());
+        let count = row.map_or(entry.args.len(), |row| row.params.len());
         let is_by_address = matches!(
             entry.number,
             libc::SYS_shmdt
@@ -280,7 +284,7 @@ impl Programs<'_> {
                 | libc::SYS_shmat
         ) || entry.number == libc::SYS_mmap;
         !is_by_address
-            && (entry.args.iter().any(|arg| watched(*arg))
+            && (entry.args[..count].iter().any(|arg| watched(*arg))
                 || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64)))
             || self.leaves_locks(i, entry)
     }
@@ -305,7 +309,7 @@ impl Programs<'_> {
     /// It ends, and the kernel marks locks in shared memory that it held. pthread_mutexattr_setrobust(3)
     fn leaves_locks(&self, i: usize, entry: &Entry) -> bool {
         matches!(entry.number, libc::SYS_exit | libc::SYS_exit_group)
-            && crate::explore::calls::holds_locks(self.model.tasks[i].tid)
+            && calls::holds_locks(self.model.tasks[i].tid)
     }
 
     // ---- calls of the program
@@ -327,7 +331,7 @@ impl Programs<'_> {
     /// A call has ended: memory that was opened for it is closed, and what the kernel has told of our own part
     /// in it is put right.
     pub fn after_call(&mut self, i: usize, entry: &Entry, result: i64, opened: bool) -> Result<()> {
-        if opened {
+        if opened && !has_own_mask(entry) {
             self.close_all(i)?;
         }
         if !self.world.watches || result < 0 {
