@@ -163,7 +163,8 @@ impl Outcomes {
                     1 => String::new(),
                     _ => format!("{} of them, ", one.schedules),
                 };
-                let row = format!("          {times}{}: {}", one.shortest.schedule, says(one));
+                let schedule = one.shortest.schedule.short();
+                let row = format!("          {times}{schedule}: {}", says(one));
                 text += &report::paragraph(&row, 12);
             }
             if group.len() > OUTPUTS {

@@ -154,7 +154,7 @@ fn differing(pair: [&Counted; 2], chance: bool) -> String {
     let width = columns().unwrap_or(PAGE).min(PAGE) / 2 - 3;
     let rows = outcomes::where_they_differ(pair);
     let side = |at: usize| {
-        let head = format!("schedule {}", pair[at].shortest.schedule);
+        let head = format!("schedule {}", pair[at].shortest.schedule.short());
         let all = std::iter::once(&head).chain(&rows[at]);
         all.flat_map(|row| wrap(row, width, 2)).collect::<Vec<_>>()
     };

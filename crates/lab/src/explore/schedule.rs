@@ -49,6 +49,13 @@ fn number(name: &str) -> Option<usize> {
     rest.iter().try_fold(usize::from(first - b'a'), |all, byte| digit(all, *byte))
 }
 
+impl Schedule {
+    /// Without the bytes, for people.
+    pub fn short(&self) -> String {
+        Schedule { points: vec![], ..self.clone() }.to_string()
+    }
+}
+
 /// `0:0-4,8-12;1:0-8`
 fn bytes(text: &str) -> Option<Vec<Bytes>> {
     let mut all = vec![];

@@ -257,7 +257,6 @@ impl World {
         };
         let done = started.and_then(|()| run.play(guide));
         done.and(run.moves.all.clear())?;
-        // All that was seen of its memory counts, so that few runs are made in vain.
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
         run.outcome.schedule.points = world.learned.points();
