@@ -123,13 +123,12 @@ impl Footprint {
         self.add(thing, Access::Changes);
     }
 
-    /// It read these bytes, or wrote them.
+    /// It read these bytes, or wrote them. What touches is one.
     pub fn bytes(&mut self, bytes: Bytes, writes: bool) {
-        match self.bytes.last_mut() {
-            Some((last, wrote)) if *wrote == writes && last.touches(&bytes) => {
-                (last.from, last.to) = (last.from.min(bytes.from), last.to.max(bytes.to));
-            }
-            _ => self.bytes.push((bytes, writes)),
+        let near = |(one, wrote): &&mut (Bytes, bool)| *wrote == writes && one.touches(&bytes);
+        match self.bytes.iter_mut().rev().find(near) {
+            Some((one, _)) => (one.from, one.to) = (one.from.min(bytes.from), one.to.max(bytes.to)),
+            None => self.bytes.push((bytes, writes)),
         }
     }
 
