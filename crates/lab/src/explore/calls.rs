@@ -28,6 +28,11 @@ pub fn may_sleep(entry: &Entry) -> bool {
     known(entry).is_none_or(|row| row.may_sleep(entry))
 }
 
+/// Does it wait with a signal mask of its own?
+pub fn has_own_mask(entry: &Entry) -> bool {
+    known(entry).is_some_and(|row| row.own_mask)
+}
+
 /// The row of a call; `None`: it is unknown, and may do anything.
 pub fn known(entry: &Entry) -> Option<&'static CallRow> {
     syscalls::row(entry.number).filter(|_| !entry.foreign)
@@ -202,8 +207,8 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
 
 /// Is it about the process that makes it, so that another one could not have made it in its place?
 pub fn is_its_own(entry: &Entry) -> bool {
-    let others = [Changes::KeepsNumber, Changes::Unmaps, Changes::Moves, Changes::Protects];
-    known(entry).is_some_and(|row| row.point == Point::Passes && !others.contains(&row.changes))
+    let its_own = |row: &CallRow| row.changes != Changes::KeepsNumber && !row.changes.maps();
+    known(entry).is_some_and(|row| row.point == Point::Passes && its_own(row))
 }
 
 /// Does it only look at files, and leave nothing that another program could notice?

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::printed::{Piece, Stream};
 use super::run::Outcome;
 use super::schedule::letter;
-use super::verdict::{Line, Moment, Step, place};
+use super::verdict::{Line, Moment, Step, memory};
 use crate::event::{Action, Could, Event, What};
 use crate::tracer::names;
 
@@ -88,7 +88,7 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
         Moment::Call { call, asleep: true } => What::Enter { call: call.clone() },
         Moment::Call { call, .. } => What::Call { entered: 0, call: call.clone() },
         Moment::Touched(touched) => What::Access {
-            memory: place(touched.bytes).split(" +").next().unwrap_or_default().into(),
+            memory: memory(touched.bytes),
             at: touched.bytes.from,
             len: touched.bytes.to - touched.bytes.from,
             writes: touched.writes,

@@ -13,6 +13,11 @@ pub struct Bytes {
 }
 
 impl Bytes {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
     /// Have they a byte in common?
     pub fn meets(&self, other: &Bytes) -> bool {
         self.memory == other.memory && self.from < other.to && other.from < self.to

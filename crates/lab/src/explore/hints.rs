@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::footprint::Bytes;
-use super::report::paragraph;
 use super::run::{Race, World};
 use super::schedule::letter;
-use super::verdict::{Finding, RaceSide, place};
+use super::verdict::{RaceSide, Raced, place};
+use crate::view::paragraph;
 
 const CALLS_ORDERED: &str = "Ordered: visible calls, signals and the passing of time, one process or thread at a \
 time. Not ordered: plain loads and stores between two calls; calls of which no other process can notice \
@@ -30,7 +30,7 @@ pub struct Memory {
     calls_only: bool,
     unwatched: bool,
     /// Accesses that nothing orders.
-    races: Vec<Finding>,
+    races: Vec<Raced>,
     /// Bytes that are taken to order others.
     ordering: Vec<Bytes>,
 }
@@ -39,18 +39,16 @@ impl Memory {
     /// As a world knows it at the end.
     pub fn of(world: &mut World) -> Memory {
         let races: Vec<_> = world.learned.races.iter().copied().collect();
-        let mut all: Vec<Finding> = vec![];
+        let mut all: Vec<Raced> = vec![];
         for race in &races {
             let mut one = told(world, race);
-            if let Finding::Race { sides, .. } = &mut one {
-                sides.sort_by_key(|side| side.letter);
-            }
+            one.sides.sort_by_key(|side| side.letter);
             if !all.contains(&one) {
                 all.push(one);
             }
         }
         let ordering = world.learned.ordering().collect();
-        Memory { calls_only: !world.watches, unwatched: world.unwatched, races: all, ordering }
+        Memory { calls_only: !world.watches(), unwatched: world.unwatched, races: all, ordering }
     }
 
     /// What was ordered, and what was not.
@@ -65,9 +63,7 @@ impl Memory {
             text += &paragraph("Nothing orders these accesses; that alone is no finding:", 0);
         }
         for race in self.races.iter().take(RACES) {
-            if let Finding::Race { memory, sides: [first, second] } = race {
-                text += &paragraph(&format!("  {}: {first}, {second}", place(*memory)), 4);
-            }
+            text += &paragraph(&format!("  {race}"), 4);
         }
         if self.races.len() > RACES {
             let more = self.races.len() - RACES;
@@ -84,18 +80,16 @@ impl Memory {
 
     pub fn json(&self) -> serde_json::Value {
         let side = |side: &RaceSide| json!({"who": letter(side.letter), "writes": side.writes, "source": side.source});
-        let races = self.races.iter().filter_map(|race| {
-            let Finding::Race { memory, sides } = race else { return None };
-            Some(json!({"place": place(*memory), "sides": sides.iter().map(side).collect::<Vec<_>>()}))
-        });
+        let race = |race: &Raced| json!({"place": place(race.bytes), "sides": race.sides.each_ref().map(side)});
+        let races: Vec<_> = self.races.iter().map(race).collect();
         let ordering: Vec<_> = self.ordering.iter().map(|one| place(*one)).collect();
         json!({"watched": !self.calls_only, "unwatched": self.unwatched,
-               "races": races.collect::<Vec<_>>(), "ordering": ordering})
+               "races": races, "ordering": ordering})
     }
 }
 
 /// A race as it is told: the bytes that both touch, and who touches them.
-pub fn told(world: &mut World, race: &Race) -> Finding {
+pub fn told(world: &mut World, race: &Race) -> Raced {
     let [one, other] = race.sides.map(|side| side.bytes);
     let (from, to) = (one.from.max(other.from), one.to.min(other.to));
     let sides = race.sides.map(|side| RaceSide {
@@ -103,5 +97,5 @@ pub fn told(world: &mut World, race: &Race) -> Finding {
         writes: side.writes,
         source: world.sources.line(side.code),
     });
-    Finding::Race { memory: Bytes { memory: one.memory, from, to }, sides }
+    Raced { bytes: Bytes { memory: one.memory, from, to }, sides }
 }

@@ -284,10 +284,7 @@ impl Seen {
     }
 
     fn end(&mut self, outcome: &Outcome, interleaving: bool) -> usize {
-        let printed = match interleaving {
-            true => outcome.printed.interleaved().to_vec(),
-            false => outcome.printed.by_process(),
-        };
+        let printed = outcome.printed.apart(interleaving);
         let key = format!("{} {printed:?}", name(outcome));
         self.ends.number(key, || {
             let mut cures: Vec<String> = vec![];

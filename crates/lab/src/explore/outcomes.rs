@@ -8,6 +8,7 @@ use super::report;
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Mover;
+use crate::view::paragraph;
 
 /// So much of what one process printed is shown in a row.
 const SHOWN: usize = 50;
@@ -96,10 +97,7 @@ impl Outcomes {
 
     /// What was printed, as far as it makes outcomes different.
     pub fn printed(&self, outcome: &Outcome) -> Vec<Piece> {
-        match self.interleaving {
-            true => outcome.printed.interleaved().to_vec(),
-            false => outcome.printed.by_process(),
-        }
+        outcome.printed.apart(self.interleaving)
     }
 
     /// The bad ones first, and those that came most often.
@@ -154,7 +152,7 @@ impl Outcomes {
     pub fn paragraphs(&self) -> Vec<(String, bool)> {
         let one = |group: Vec<&Counted>| {
             let times: u64 = group.iter().map(|one| one.schedules).sum();
-            let mut text = report::paragraph(&format!("  {times:>6}  {}", group[0].name), 10);
+            let mut text = paragraph(&format!("  {times:>6}  {}", group[0].name), 10);
             for one in group.iter().take(OUTPUTS) {
                 if group.len() == 1 && one.printed.is_empty() {
                     continue;
@@ -165,14 +163,12 @@ impl Outcomes {
                 };
                 let schedule = one.shortest.schedule.short();
                 let row = format!("          {times}{schedule}: {}", says(one));
-                text += &report::paragraph(&row, 12);
+                text += &paragraph(&row, 12);
             }
             if group.len() > OUTPUTS {
                 let more = group.len() - OUTPUTS;
-                text += &report::paragraph(
-                    &format!("          … {more} other outputs; --json prints all"),
-                    12,
-                );
+                text +=
+                    &paragraph(&format!("          … {more} other outputs; --json prints all"), 12);
             }
             (text, group[0].bad)
         };

@@ -163,6 +163,11 @@ impl Printed {
         }
     }
 
+    /// What tells two runs apart: what each process has printed, or also who was first.
+    pub fn apart(&self, interleaving: bool) -> Vec<Piece> {
+        if interleaving { self.interleaved().to_vec() } else { self.by_process() }
+    }
+
     /// What each process has written to each of the two.
     pub fn by_process(&self) -> Vec<Piece> {
         let mut all: Vec<Piece> = vec![];

@@ -16,8 +16,8 @@ use super::verdict::{Finding, Line, Moment, Passed};
 use super::{Options, Result, Trouble, cause, fold};
 use crate::tracer::names;
 use crate::tree::Tree;
-use crate::view::columns_of;
 use crate::view::text::wrap;
+use crate::view::{PAGE, columns_of, paragraph};
 
 /// What came of an exploration.
 #[derive(Default)]
@@ -57,9 +57,6 @@ impl Answer {
 
 /// A space at which no row ends: that between `=` and a result.
 const TIE: char = '\u{a0}';
-
-/// A sentence is at most so wide.
-const PAGE: usize = 80;
 
 /// The first line of `--json` says what it is. notes/events.md
 const FORMAT: &str = "lab-run";
@@ -389,11 +386,6 @@ fn json_story(outcome: &Outcome) -> String {
         text += &format!("{line}\n");
     }
     text
-}
-
-/// A sentence in rows of at most 80 columns; later rows are indented.
-pub fn paragraph(text: &str, indent: usize) -> String {
-    wrap(text, columns().unwrap_or(PAGE).min(PAGE), indent).join("\n") + "\n"
 }
 
 fn out(text: &str) -> Result<()> {

@@ -318,7 +318,8 @@ fn raced(world: &mut World, outcomes: &Outcomes) -> Result<Option<Outcome>> {
 
 /// A run that came out otherwise than the first, with the race that is nearest to where the turn was taken.
 fn with_race(world: &mut World, told: Outcome) -> Outcome {
-    let all: Vec<Finding> = told.races.iter().map(|race| hints::told(world, race)).collect();
+    let all: Vec<Finding> =
+        told.races.iter().map(|race| Finding::Race(hints::told(world, race))).collect();
     let of = |finding: &Finding| cause::of(&told.story, finding).decides.map(|(at, _)| at);
     let race = all.iter().filter(|one| of(one).is_some()).min_by_key(|one| of(one));
     let race = race.or(all.first()).cloned();

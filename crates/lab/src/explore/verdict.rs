@@ -44,10 +44,24 @@ pub enum Finding {
     Outsider { letter: usize, pid: i32, target: i32, signal: c_int, parent: bool },
     /// It goes on and on, and nothing changes.
     Endless { letter: usize, pid: i32 },
-    /// What comes out depends on accesses that nothing orders: the one that came first in front.
-    Race { memory: Bytes, sides: [RaceSide; 2] },
+    /// What comes out depends on accesses that nothing orders.
+    Race(Raced),
     /// Standard output is not what it must be.
     Prints { difference: Difference },
+}
+
+/// Two accesses that nothing orders, the one that came first in front, and the bytes that both touch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Raced {
+    pub bytes: Bytes,
+    pub sides: [RaceSide; 2],
+}
+
+impl fmt::Display for Raced {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let [first, second] = &self.sides;
+        write!(f, "{}: {first}, {second}", place(self.bytes))
+    }
 }
 
 /// One of two accesses that race.
@@ -104,7 +118,7 @@ impl Finding {
             Finding::DeadId { kind, .. } => format!("call on a dead {}", word(*kind)),
             Finding::Outsider { .. } => "signal to a pid outside the program".into(),
             Finding::Endless { .. } => "endless loop".into(),
-            Finding::Race { .. } => "race".into(),
+            Finding::Race(_) => "race".into(),
             Finding::Prints { .. } => "prints what is not expected".into(),
         }
     }
@@ -120,7 +134,7 @@ impl Finding {
             Finding::DeadId { .. } => "dead_id",
             Finding::Outsider { .. } => "outsider",
             Finding::Endless { .. } => "endless",
-            Finding::Race { .. } => "race",
+            Finding::Race(_) => "race",
             Finding::Prints { .. } => "prints",
         }
     }
@@ -183,12 +197,8 @@ impl fmt::Display for Finding {
                     who(letter, pid)
                 )
             }
-            Finding::Race { memory, sides: [first, second] } => {
-                write!(
-                    f,
-                    "race: {}: {first}, {second}, and nothing orders them; ",
-                    place(*memory)
-                )?;
+            Finding::Race(raced) => {
+                write!(f, "race: {raced}, and nothing orders them; ")?;
                 f.write_str("what comes out depends on who is first")
             }
             Finding::Prints { difference: Difference { letter: one, got, wanted } } => {
@@ -289,13 +299,17 @@ impl Touched {
     }
 }
 
-/// `shm 0 +0..+5`
-pub fn place(bytes: Bytes) -> String {
-    let memory = match i32::try_from(bytes.memory) {
+/// `shm 0`
+pub fn memory(bytes: Bytes) -> String {
+    match i32::try_from(bytes.memory) {
         Ok(id) => format!("shm {id}"),
         Err(_) => "map".into(),
-    };
-    format!("{memory} +{}..+{}", bytes.from, bytes.to)
+    }
+}
+
+/// `shm 0 +0..+5`
+pub fn place(bytes: Bytes) -> String {
+    format!("{} +{}..+{}", memory(bytes), bytes.from, bytes.to)
 }
 
 /// Bytes as text where they are text, as a number where they are few.

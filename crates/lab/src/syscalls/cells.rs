@@ -27,6 +27,8 @@ pub struct CallRow {
     pub follow: Follow,
     /// Whether it may sleep, and for what.
     pub sleep: Sleep,
+    /// Its thread has another signal mask while it sleeps.
+    pub own_mask: bool,
     /// Where the limit of its sleep stands, if it has one.
     pub limit: Option<TimeLimit>,
     /// What it wakes or makes.
@@ -353,6 +355,19 @@ pub enum Timing {
     File,
 }
 
+impl Changes {
+    /// Does it change what is mapped, or what may be done there?
+    pub fn maps(self) -> bool {
+        use Changes::*;
+        matches!(self, Mapping | Unmaps | Moves | Protects)
+    }
+
+    /// Does the thread end, or its process?
+    pub fn ends(self) -> bool {
+        matches!(self, Changes::Thread | Changes::Process)
+    }
+}
+
 impl CallRow {
     /// A row of which nothing more is known: to be stopped at, and it may have touched anything.
     pub const fn new(number: i64, name: &'static str, params: &'static [Param]) -> CallRow {
@@ -365,6 +380,7 @@ impl CallRow {
             point: Point::Yes,
             follow: Follow::Yes,
             sleep: Sleep::Never,
+            own_mask: false,
             limit: None,
             wakes: Wakes::Nobody,
             object: Object::None,
@@ -399,6 +415,11 @@ impl CallRow {
             }
             _ => None,
         }
+    }
+
+    /// Does it name memory as pages, and look at nothing there?
+    pub fn is_of_maps(&self) -> bool {
+        self.changes.maps() || matches!(self.object, Object::Attach | Object::Detach)
     }
 
     /// kill and its relatives.

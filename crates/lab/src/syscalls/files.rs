@@ -192,6 +192,7 @@ rows! {
         answer: Spelling::Ready,
         shown: Shown::Long,
         sleep: Sleep::Yes,
+        own_mask: true,
         limit: Some(TimeLimit::new(2, Unit::Timespec)),
         touches: POLL,
     }
@@ -203,6 +204,7 @@ rows! {
     }
     SYS_pselect6 pselect6(nfds Int, readfds Pointer, writefds Pointer, exceptfds Pointer, timeout Time, sigmask Pointer) {
         sleep: Sleep::Yes,
+        own_mask: true,
         limit: Some(TimeLimit::new(4, Unit::Timespec)),
         touches: POLL,
     }
@@ -214,11 +216,13 @@ rows! {
     }
     SYS_epoll_pwait epoll_pwait(epfd Int, events Pointer, maxevents Int, timeout Int, sigmask Set, sigsetsize Size) {
         sleep: Sleep::Yes,
+        own_mask: true,
         limit: Some(TimeLimit::new(3, Unit::Millis)),
         touches: POLL,
     }
     SYS_epoll_pwait2 epoll_pwait2(epfd Int, events Pointer, maxevents Int, timeout Time, sigmask Set, sigsetsize Size) {
         sleep: Sleep::Yes,
+        own_mask: true,
         limit: Some(TimeLimit::new(3, Unit::Timespec)),
         touches: POLL,
     }

@@ -41,6 +41,9 @@ mod time;
 mod unknown;
 pub mod world;
 
+#[cfg(target_arch = "x86_64")]
+pub use unknown::only_points;
+
 use cells::{CallRow, CloneFlags, Shown, Wakes};
 
 /// All rows, family by family.
@@ -140,12 +143,6 @@ pub fn looked_at(entry: &Entry) -> Option<&'static CallRow> {
 
 /// What stands in the fourth argument of a call that `lab explore` has a program make, and that takes three.
 pub const OURS: u32 = 0x6c61_6221;
-
-/// Has this call no effect that others can see, but the kernel reads or writes where it points?
-#[cfg(target_arch = "x86_64")]
-pub fn only_points(number: i64) -> bool {
-    unknown::only_points(number)
-}
 
 /// The calls at which `lab explore` does not stop: nobody else can tell them from no call.
 #[cfg(target_arch = "x86_64")]

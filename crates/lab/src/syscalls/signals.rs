@@ -71,6 +71,7 @@ rows! {
     SYS_rt_sigsuspend rt_sigsuspend(mask Set, sigsetsize Size) {
         shown: Shown::Always,
         sleep: Sleep::Signal(LetsIn::ByMask),
+        own_mask: true,
         touches: &[],
         explain: notes::rt_sigsuspend,
         asleep: Some(say("sleeps with this mask until a handler has run", "4.8")),

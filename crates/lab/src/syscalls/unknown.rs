@@ -98,7 +98,8 @@ pub fn name(number: i64) -> Option<&'static str> {
     })
 }
 
-/// Has it no effect that others can see, and points at memory?
+/// Has this call no effect that others can see, but the kernel reads or writes where it points?
+#[cfg(target_arch = "x86_64")]
 pub fn only_points(number: i64) -> bool {
     POINTING.binary_search_by_key(&number, |(known, _)| *known).is_ok()
 }

@@ -40,6 +40,8 @@ pub struct Next {
     pub parts: Vec<Part>,
     /// It reads and writes in one, and orders all that its thread does with memory.
     pub locked: bool,
+    /// Those of the thread, before it.
+    pub registers: Registers,
     instruction: Instruction,
 }
 
@@ -91,12 +93,12 @@ impl Next {
         // xchg with memory locks by itself.
         let exchanges = instruction.mnemonic() == Mnemonic::Xchg && !parts.is_empty();
         let locked = instruction.has_lock_prefix() || exchanges;
-        Some(Next { at: r.rip, parts, locked, instruction })
+        Some(Next { at: r.rip, parts, locked, registers: registers.clone(), instruction })
     }
 
     /// How the tracer can do it; `None`: the processor has to.
-    pub fn plain(&self, thread: &Stopped) -> Option<Plain> {
-        let r = *registers::all(thread).ok()?.raw();
+    pub fn plain(&self) -> Option<Plain> {
+        let r = *self.registers.raw();
         let one = &self.instruction;
         // Another segment's base has been added to the address already.
         match one.mnemonic() {
@@ -123,25 +125,29 @@ impl Next {
                     value(&r, one.op1_register()).filter(|_| one.op1_register().is_gpr())?;
                 Some(Plain::Store { value, len: size })
             }
-            (OpKind::Memory, OpKind::Immediate8 | OpKind::Immediate16 | OpKind::Immediate32) => {
-                Some(Plain::Store { value: one.immediate(1), len: size })
-            }
             (
                 OpKind::Memory,
-                OpKind::Immediate8to32 | OpKind::Immediate8to64 | OpKind::Immediate32to64,
+                OpKind::Immediate8
+                | OpKind::Immediate16
+                | OpKind::Immediate32
+                | OpKind::Immediate8to32
+                | OpKind::Immediate8to64
+                | OpKind::Immediate32to64,
             ) => Some(Plain::Store { value: one.immediate(1), len: size }),
             _ => None,
         }
     }
 
     fn is_string(&self) -> bool {
-        matches!(self.instruction.code(), Code::Movsb_m8_m8 | Code::Movsw_m16_m16)
-            || matches!(self.instruction.code(), Code::Movsd_m32_m32 | Code::Movsq_m64_m64)
+        matches!(
+            self.instruction.code(),
+            Code::Movsb_m8_m8 | Code::Movsw_m16_m16 | Code::Movsd_m32_m32 | Code::Movsq_m64_m64
+        )
     }
 
     /// The registers after it, if it has been done. `loaded`: what it has read, of a [`Plain::Load`].
     pub fn done(&self, thread: &Stopped, loaded: u64) -> nix::Result<()> {
-        let mut registers = registers::all(thread)?;
+        let mut registers = self.registers.clone();
         let one = &self.instruction;
         let r = registers.raw_mut();
         match one.mnemonic() {

@@ -1,6 +1,6 @@
 //! A tracee's memory: process_vm_readv(2) and process_vm_writev(2), one call a read or write.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
+use sysv::process::{Mapping, mappings};
 
 use super::{Stopped, Tid};
 
@@ -113,29 +114,24 @@ pub fn strings(tid: Tid, address: u64, limit: usize) -> Vec<Vec<u8>> {
 }
 
 /// More than this of a process's own memory is not read.
-const MOST: u64 = 16 << 20;
+const MOST: usize = 16 << 20;
 /// One that is larger is in memory only here and there: the shadow of AddressSanitizer has terabytes. It is
 /// left out: it says what the rest looks like.
-const SHADOW: u64 = 64 << 30;
+const SHADOW: usize = 64 << 30;
 
 /// A number that is the same when all that a process has written into memory of its own is; `None`: it has
 /// too much.
 pub fn private_state(tid: Tid) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    let maps = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
     let mut all = 0;
-    for line in maps.lines() {
-        // 7ffff7f9a000-7ffff7f9c000 rw-p …
-        let Some((range, rest)) = line.split_once(' ') else { continue };
-        let ends = range.split_once('-').map(|(from, to)| [from, to]);
-        let ends = ends.map(|ends| ends.map(|end| u64::from_str_radix(end, 16).unwrap_or(0)));
-        let its_own = |ends: &[u64; 2]| rest.starts_with("rw-p") && ends[1] - ends[0] < SHADOW;
-        if let Some([from, to]) = ends.filter(its_own) {
-            all += to - from;
+    for Mapping { start, end, line } in mappings(&tid.to_string()) {
+        let its_own = line.split(' ').nth(1) == Some("rw-p") && end - start < SHADOW;
+        if its_own {
+            all += end - start;
             if all > MOST {
                 return None;
             }
-            bytes(tid, from, (to - from) as usize).hash(&mut hasher);
+            bytes(tid, start as u64, end - start).hash(&mut hasher);
         }
     }
     Some(hasher.finish())

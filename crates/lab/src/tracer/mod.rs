@@ -235,6 +235,15 @@ impl Tracer {
     }
 }
 
+impl Stop {
+    /// Is it the report of [`How::Step`]? Linux 6.1 says TRAP_BRKPT in an emulator. A breakpoint of the
+    /// program's own says SI_KERNEL.
+    pub fn is_step(&self) -> bool {
+        matches!(self, Stop::Signal(info) if info.si_signo == libc::SIGTRAP
+            && matches!(info.si_code, libc::TRAP_TRACE | libc::TRAP_BRKPT))
+    }
+}
+
 impl Told {
     /// The thread that it is about.
     pub fn tid(&self) -> Tid {

@@ -91,7 +91,7 @@ mod this {
     }
 
     /// All registers of a thread, to be given to it again, or to another one.
-    #[derive(Clone)]
+    #[derive(Clone, Debug)]
     pub struct Registers(libc::user_regs_struct);
 
     impl From<libc::user_regs_struct> for Registers {

@@ -9,9 +9,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use addr2line::Loader;
+use sysv::process::{Mapping, mappings};
 
 use super::memory::{bytes, record};
-use super::registers;
+use super::registers::Registers;
 use super::{Stopped, Tid};
 
 /// So much of the stack is looked at, in bytes.
@@ -47,25 +48,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The place in its program at which a thread stands, or to which it will return.
-    pub fn place(&mut self, thread: &Stopped) -> Code {
+    /// The place in its program at which a thread stands, with these registers, or to which it will return.
+    /// `file`: which program it runs, once that is known; none after an exec.
+    pub fn place(
+        &mut self,
+        thread: &Stopped,
+        registers: &Registers,
+        file: &mut Option<usize>,
+    ) -> Code {
         let tid = thread.tid();
-        let Ok(path) = fs::read_link(format!("/proc/{tid}/exe")) else {
-            return self.number((0, 0));
-        };
-        let program = match self.of.get(&path) {
-            Some(program) => *program,
-            None => {
-                self.programs.push(Program {
-                    ranges: ranges(tid, &path),
-                    path: path.clone(),
-                    loader: None,
-                });
-                self.of.insert(path, self.programs.len() - 1);
-                self.programs.len() - 1
-            }
-        };
-        let Ok(registers) = registers::all(thread) else { return self.number((program, 0)) };
+        let Some(program) = file.or_else(|| self.program(tid)) else { return self.number((0, 0)) };
+        *file = Some(program);
         let at = registers.program_counter();
         let inside = |at: u64| {
             let range =
@@ -81,6 +74,15 @@ impl Sources {
         let called = words.filter(|word| inside(*word).is_some() && follows_a_call(tid, *word));
         let place = called.map(|word| inside(word).unwrap_or(0).saturating_sub(1)).next();
         self.number((program, place.unwrap_or(0)))
+    }
+
+    fn program(&mut self, tid: Tid) -> Option<usize> {
+        let path = fs::read_link(format!("/proc/{tid}/exe")).ok()?;
+        Some(*self.of.entry(path).or_insert_with_key(|path| {
+            let ranges = ranges(tid, path);
+            self.programs.push(Program { ranges, path: path.clone(), loader: None });
+            self.programs.len() - 1
+        }))
     }
 
     fn number(&mut self, place: (usize, u64)) -> Code {
@@ -103,16 +105,10 @@ impl Sources {
 
 /// The parts of a program that can be run.
 fn ranges(tid: Tid, path: &std::path::Path) -> Vec<Range> {
-    let maps = fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
-    let number = |text: &str| u64::from_str_radix(text, 16).ok();
     let name = path.to_string_lossy();
-    let its = maps.lines().filter(|line| line.ends_with(&*name));
-    let of = |line: &str| {
-        let (range, rest) = line.split_once(' ')?;
-        let (from, to) = range.split_once('-')?;
-        Some((number(from)?, number(to)?, rest.starts_with("r-x")))
-    };
-    let all: Vec<_> = its.filter_map(of).collect();
+    let its = mappings(&tid.to_string()).into_iter().filter(|one| one.line.ends_with(&*name));
+    let runs = |one: &Mapping| one.line.split(' ').nth(1).is_some_and(|may| may.starts_with("r-x"));
+    let all: Vec<_> = its.map(|one| (one.start as u64, one.end as u64, runs(&one))).collect();
     let start = all.iter().map(|one| one.0).min().unwrap_or(0);
     // ET_EXEC, 2, stands where the file says. elf(5)
     let fixed = record::<u16>(tid, start + 16) == Some(2);

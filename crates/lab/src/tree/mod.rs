@@ -13,8 +13,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::view::text::wrap;
-use crate::view::{columns_of, complain};
+use crate::view::{complain, paragraph};
 
 /// What stands in the field `format`.
 pub const FORMAT: &str = "lab-tree";
@@ -283,13 +282,8 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// A sentence is at most so wide.
-const PAGE: usize = 80;
-
 fn in_rows(text: &str) -> String {
-    let width = columns_of(libc::STDOUT_FILENO).unwrap_or(PAGE).min(PAGE);
-    let rows = text.lines().flat_map(|line| wrap(line, width, 11));
-    rows.map(|row| row + "\n").collect()
+    text.lines().map(|line| paragraph(line, 11)).collect()
 }
 
 fn summary(tree: &Tree) -> String {

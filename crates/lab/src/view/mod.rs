@@ -100,6 +100,15 @@ pub fn complain_as(who: &str, text: &str) {
     let _ = io::stderr().write_all(format!("{rows}\n").as_bytes());
 }
 
+/// A sentence is at most so wide.
+pub const PAGE: usize = 80;
+
+/// A sentence for standard output in rows of at most 80 columns; later rows are indented.
+pub fn paragraph(text: &str, indent: usize) -> String {
+    let width = columns_of(libc::STDOUT_FILENO).unwrap_or(PAGE).min(PAGE);
+    text::wrap(text, width, indent).join("\n") + "\n"
+}
+
 /// A terminal's width, or `COLUMNS`, or none.
 pub fn columns_of(fd: i32) -> Option<usize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };

@@ -9,7 +9,7 @@ use libc::c_int;
 
 use super::footprint::Bytes;
 use super::schedule::letter;
-use super::verdict::{Finding, Kind, Line, Moment, Story, word};
+use super::verdict::{Finding, Kind, Line, Moment, Raced, Story, word};
 use crate::event::{Call, Command};
 use crate::syscalls;
 use crate::syscalls::cells::Object;
@@ -78,9 +78,9 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
             });
             (at.or(end).map(|at| (at, finding.to_string())), LET_IT_WAIT)
         }
-        Finding::Race { memory, .. } => {
-            let cure = if spans(story, memory) { ORDER_ACCESSES } else { ONE_INSTRUCTION };
-            (between(story, memory).map(|at| (at, RACE.into())), cure)
+        Finding::Race(Raced { bytes, .. }) => {
+            let cure = if spans(story, bytes) { ORDER_ACCESSES } else { ONE_INSTRUCTION };
+            (between(story, bytes).map(|at| (at, RACE.into())), cure)
         }
         Finding::Endless { .. } => (end.map(|at| (at, finding.to_string())), SLEEP_FOR_A_TURN),
         Finding::Left { id, kind } => {

@@ -37,9 +37,7 @@ impl Programs<'_> {
         self.order.born(i, new);
         self.model.tasks[new].blocks_faults = self.model.tasks[i].blocks_faults;
         let (maps, pid) = (self.model.process(new).maps.clone(), self.model.pid(i));
-        for map in maps.iter().filter(|map| map.is_segment()) {
-            self.model.last_attached.insert(map.memory as i32, pid);
-        }
+        self.model.attached_last(&maps, pid);
         loop {
             match self.tracees.wait(new)? {
                 Heard::Stop(Stop::Started) => return Ok(()),
@@ -89,9 +87,7 @@ impl Programs<'_> {
         self.narrator.tell(&self.model, i, moment);
         let pid = self.model.pid(i);
         let maps = self.model.end(process, how);
-        for map in maps.iter().filter(|map| map.is_segment()) {
-            self.model.last_attached.insert(map.memory as i32, pid);
-        }
+        self.model.attached_last(&maps, pid);
         self.give_up_objects();
         self.model.forget_closed(None);
         self.touched.maps(&maps);

@@ -103,11 +103,6 @@ impl Looks {
         all.map(|(_, bytes, is)| (*bytes, is.clone())).collect()
     }
 
-    fn nothing_looked_at(&mut self) {
-        self.accesses.clear();
-        self.found.clear();
-    }
-
     /// It has touched memory that it had not touched before in this move.
     pub fn does_not_spin(&mut self) {
         if self.at == Some(At::Memory) {
@@ -117,7 +112,8 @@ impl Looks {
 
     /// It looks at something else than memory: that may change, too.
     pub fn looks_elsewhere(&mut self) {
-        self.nothing_looked_at();
+        self.accesses.clear();
+        self.found.clear();
     }
 
     /// Its last call has changed something: the next one does not only check again.
@@ -125,7 +121,7 @@ impl Looks {
         self.times = 0;
         self.naps = 0;
         self.yields = false;
-        self.nothing_looked_at();
+        self.looks_elsewhere();
     }
 
     /// Time has passed for it.
@@ -158,7 +154,7 @@ impl Looks {
         self.at = None;
         self.times = 0;
         self.spins = false;
-        self.nothing_looked_at();
+        self.looks_elsewhere();
     }
 
     /// May time pass for it although others could move?

@@ -25,6 +25,11 @@ impl Map {
         self.start + (self.len as u64).next_multiple_of(PAGE)
     }
 
+    /// Where in the memory an address of the map lies.
+    pub fn inside(&self, at: u64) -> u64 {
+        self.from + (at - self.start)
+    }
+
     /// Where the memory would begin, if all of it were mapped.
     pub fn base(&self) -> u64 {
         self.start.wrapping_sub(self.from)
@@ -60,6 +65,11 @@ impl Process {
     /// The map in which an address lies.
     pub fn map_at(&self, at: u64) -> Option<&Map> {
         self.maps.iter().find(|map| (map.start..map.end()).contains(&at))
+    }
+
+    /// The same, if it is watched.
+    pub fn watched_at(&self, at: u64) -> Option<&Map> {
+        self.map_at(at).filter(|map| map.watched)
     }
 
     /// These pages are not what they were.

@@ -93,9 +93,7 @@ pub struct World {
     held_clock: Clock,
     /// One of these was found out: all orders so far were of less than there is.
     pub starts_again: bool,
-    /// Accesses to shared memory are looked at.
-    pub watches: bool,
-    /// Some of it could not be.
+    /// Accesses to some shared memory could not be looked at.
     pub unwatched: bool,
     pub learned: Learned,
     pub sources: Sources,
@@ -145,7 +143,6 @@ impl World {
         World {
             room,
             programs,
-            watches: !asked.calls_only,
             asked,
             held_clock: Clock::start(),
             clock: Clock::start(),

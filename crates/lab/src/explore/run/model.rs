@@ -116,6 +116,8 @@ pub struct Process {
     pub open: Vec<Open>,
     /// A `syscall` instruction of the program.
     pub call_at: u64,
+    /// Which program it runs, once that was asked.
+    pub file: Option<usize>,
     /// The signal that it gets when its parent ends.
     pub follows: c_int,
     pub own_group: bool,
@@ -187,6 +189,7 @@ impl Model {
             maps: vec![],
             open: vec![],
             call_at: 0,
+            file: None,
             follows: 0,
             own_group: false,
             threads: 1,
@@ -222,6 +225,7 @@ impl Model {
             maps: one.maps.clone(),
             open: one.open.clone(),
             call_at: one.call_at,
+            file: one.file,
             follows: 0,
             own_group: one.own_group,
             threads: 1 + u32::from(borrows.is_some()),
@@ -381,6 +385,7 @@ impl Model {
         let process = self.process_mut(i);
         process.maps.clear();
         process.open.clear();
+        process.file = None;
         process.threads = 1;
         for action in &mut process.actions {
             if *action == Action::Handler {

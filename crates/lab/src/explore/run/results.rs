@@ -90,17 +90,14 @@ impl Programs<'_> {
                     watched: false,
                 };
                 self.watch(i, map, Shared::Segment(id))?;
-                self.model.last_attached.insert(id, self.model.pid(i));
+                self.model.attached_last(&[map], self.model.pid(i));
             }
             (Object::Detach, _) => {
                 let pid = self.model.pid(i);
-                let gone = |map: &Map| map.is_segment() && map.base() == args[0];
-                let process = self.model.process_mut(i);
-                if let Some(map) = process.maps.iter().find(|map| gone(map)) {
-                    let id = map.memory as i32;
-                    process.maps.retain(|map| !gone(map));
-                    self.model.last_attached.insert(id, pid);
-                }
+                let is_gone = |map: &Map| map.is_segment() && map.base() == args[0];
+                let maps = &mut self.model.process_mut(i).maps;
+                let gone: Vec<Map> = maps.extract_if(.., |map| is_gone(map)).collect();
+                self.model.attached_last(&gone, pid);
                 self.give_up_objects();
             }
             (_, Changes::Mapping)
@@ -123,19 +120,19 @@ impl Programs<'_> {
                     Mapped::File(file) => self.touched.name_of(file, 1 << 41 | product),
                     Mapped::Everybodys => return Ok(()),
                 };
+                let (shared, from) = match args[3] & libc::MAP_ANONYMOUS as u64 {
+                    0 => (Shared::File(args[4] as c_int), args[5]),
+                    _ => (Shared::Anonymous, 0),
+                };
                 let map = Map {
                     start: result as u64,
                     len: args[1] as usize,
                     memory,
-                    from: args[5],
+                    from,
                     reads: args[2] as c_int & (libc::PROT_READ | libc::PROT_WRITE) != 0,
                     writes: args[2] as c_int & libc::PROT_WRITE != 0,
                     watched: false,
                 };
-                let anonymous = args[3] & libc::MAP_ANONYMOUS as u64 != 0;
-                let map = if anonymous { Map { from: 0, ..map } } else { map };
-                let shared =
-                    if anonymous { Shared::Anonymous } else { Shared::File(args[4] as c_int) };
                 self.watch(i, map, shared)?;
             }
             (_, Changes::Pipe) => {

@@ -8,7 +8,7 @@ use super::tracees::Heard;
 use crate::explore::Trouble;
 use crate::explore::verdict::Moment;
 use crate::tracer::memory::private_state;
-use crate::tracer::{How, Stop, registers};
+use crate::tracer::{How, registers};
 
 /// So often one that nobody else can change is found computing: we do not wait longer.
 const SPINS: u32 = 4000;
@@ -74,13 +74,7 @@ impl Moves<'_> {
     fn step(&mut self, i: usize) -> Result<Option<()>> {
         self.all.tracees.go_on(i, How::Step, 0)?;
         match self.all.tracees.wait(i)? {
-            // Linux 6.1 says TRAP_BRKPT in an emulator. A breakpoint of the program's own says SI_KERNEL.
-            Heard::Stop(Stop::Signal(info))
-                if info.si_signo == libc::SIGTRAP
-                    && matches!(info.si_code, libc::TRAP_TRACE | libc::TRAP_BRKPT) =>
-            {
-                Ok(Some(()))
-            }
+            Heard::Stop(stop) if stop.is_step() => Ok(Some(())),
             other => {
                 self.all.tracees.put_back(i, other);
                 Ok(None)

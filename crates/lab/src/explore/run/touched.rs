@@ -300,7 +300,7 @@ fn word(model: &Model, i: usize, entry: &Entry) -> Thing {
     let private = operation & libc::FUTEX_PRIVATE_FLAG != 0;
     let inside = |map: &&Map| (map.start..map.start + map.len as u64).contains(&at);
     match model.process(i).maps.iter().find(inside).filter(|_| !private) {
-        Some(map) => Thing::Futex(map.memory, map.from + (at - map.start)),
+        Some(map) => Thing::Futex(map.memory, map.inside(at)),
         None => Thing::Futex(1 << 48 | model.tasks[i].process as u64, at),
     }
 }

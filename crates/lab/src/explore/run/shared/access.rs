@@ -5,10 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use libc::{c_int, siginfo_t};
 
-use super::Open;
 use super::faults::others;
 use super::learned::{PAGE, pages};
 use super::order::Side;
+use super::{Open, protection};
 use crate::explore::Trouble;
 use crate::explore::footprint::{Bytes, Footprint};
 use crate::explore::run::Result;
@@ -30,7 +30,7 @@ const SPINS: u32 = 16;
 /// So many accesses of a run are told one by one, where they need not be looked at.
 const TOLD: usize = 1000;
 /// What a store changes is compared up to so many bytes.
-const COMPARED: u64 = 1 << 16;
+const COMPARED: usize = 1 << 16;
 
 /// An access that is about to be made.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ impl Process {
                 if part.writes && !map.writes || !map.reads {
                     return None;
                 }
-                let inside = |at: u64| map.from + (at - map.start);
-                let bytes = Bytes { memory: map.memory, from: inside(from), to: inside(to) };
+                let bytes =
+                    Bytes { memory: map.memory, from: map.inside(from), to: map.inside(to) };
                 found.push(Watched { at: from, bytes, reads: part.reads, writes: part.writes });
             }
         }
@@ -108,7 +108,7 @@ impl Moves<'_> {
     pub fn touches(&mut self, i: usize, info: &siginfo_t) -> Result<Option<bool>> {
         let at = fault(info).filter(|_| info.si_signo == libc::SIGSEGV && info.si_code == CLOSED);
         let process = self.all.model.process(i);
-        let Some(at) = at.filter(|at| process.map_at(*at).is_some_and(|map| map.watched)) else {
+        let Some(at) = at.filter(|at| process.watched_at(*at).is_some()) else {
             return Ok(None);
         };
         let Some(mut next) = Next::of(self.all.tracees.standing(i)?) else { return Ok(None) };
@@ -118,7 +118,7 @@ impl Moves<'_> {
             next.parts.push(Part { at, len: 1, reads: true, writes: true });
         }
         let Some(parts) = process.watched(&next.parts) else { return Ok(None) };
-        let code = self.all.code_of(i)?;
+        let code = self.all.code_of(i, &next)?;
         if next.locked {
             parts.iter().for_each(|part| self.all.world.learned.orders(part.bytes));
         }
@@ -179,9 +179,8 @@ impl Moves<'_> {
     /// Does one wait for watched memory to change, and it has not?
     pub fn waits_for_memory(&self, i: usize) -> bool {
         let task = &self.all.model.tasks[i];
-        let same = |(bytes, was): &(Bytes, Vec<u8>)| {
-            self.all.objects.read(bytes.memory, bytes.from, was.len()).as_ref() == Some(was)
-        };
+        let same =
+            |(bytes, was): &(Bytes, Vec<u8>)| self.all.objects.read(*bytes).as_ref() == Some(was);
         let waits = |found: &Vec<(Bytes, Vec<u8>)>| found.iter().all(same);
         task.state == State::Touching && task.circles.as_ref().is_some_and(waits)
     }
@@ -198,16 +197,13 @@ impl Moves<'_> {
         let task = &mut self.all.model.tasks[i];
         task.circles = None;
         let Some(mut access) = task.access.take() else { return Ok(false) };
-        let code = self.all.code_of(i)?;
+        let code = self.all.code_of(i, &access.next)?;
         if access.is_in_two() && access.had.is_none() {
-            let read = |part: &Watched| {
-                let Bytes { memory, from, to } = part.bytes;
-                self.all.objects.read(memory, from, (to - from) as usize).unwrap_or_default()
-            };
-            access.had = Some(access.parts.iter().map(read).collect());
-            for part in access.parts.clone() {
-                self.all.reads(i, &part, code, &access);
+            let mut had = vec![];
+            for part in &access.parts {
+                had.push(self.all.reads(i, part, code));
             }
+            access.had = Some(had);
             self.hold_before(i, access);
             return Ok(true);
         }
@@ -223,8 +219,10 @@ impl Programs<'_> {
     }
 
     /// By what in its program it is made.
-    fn code_of(&mut self, i: usize) -> Result<Code> {
-        Ok(self.world.sources.place(self.tracees.standing(i)?))
+    fn code_of(&mut self, i: usize, next: &Next) -> Result<Code> {
+        let thread = self.tracees.standing(i)?;
+        let process = &mut self.model.processes[self.model.tasks[i].process];
+        Ok(self.world.sources.place(thread, &next.registers, &mut process.file))
     }
 
     /// A coarse page is opened until the move ends, which has touched all of it.
@@ -240,9 +238,7 @@ impl Programs<'_> {
         self.touched.made.bytes(bytes, part.writes);
         self.touched.changed |= part.writes;
         let side = Side { bytes, who: i, writes: part.writes, coarse: true, code };
-        for race in self.order.access(side) {
-            race.sides.iter().for_each(|one| self.world.learned.looks_closer_at(one.bytes));
-        }
+        self.look_for_races(side);
         self.tell_touch(i, bytes, part.writes, false, code, vec![]);
         self.open(i, open)
     }
@@ -250,10 +246,7 @@ impl Programs<'_> {
     /// Makes an access.
     fn make(&mut self, i: usize, access: Access, code: Code) -> Result<()> {
         let read = |all: &Programs, part: &Watched| {
-            let Bytes { memory, from, to } = part.bytes;
-            (to - from <= COMPARED)
-                .then(|| all.objects.read(memory, from, (to - from) as usize))
-                .flatten()
+            if part.bytes.len() <= COMPARED { all.objects.read(part.bytes) } else { None }
         };
         let before: Vec<_> = access.parts.iter().map(|part| read(self, part)).collect();
         if let Some(had) = &access.had {
@@ -264,8 +257,7 @@ impl Programs<'_> {
                 self.objects.write(part.bytes.memory, part.bytes.from, had);
             }
         }
-        let plain =
-            if access.had.is_some() { None } else { access.next.plain(self.tracees.standing(i)?) };
+        let plain = if access.had.is_some() { None } else { access.next.plain() };
         let done = match plain {
             Some(plain) => self.emulate(i, &access, plain)?,
             None => false,
@@ -298,13 +290,13 @@ impl Programs<'_> {
         Ok(())
     }
 
-    /// The first half of an access that reads and writes and does not lock.
-    fn reads(&mut self, i: usize, part: &Watched, code: Code, access: &Access) {
+    /// The first half of an access that reads and writes and does not lock: what it finds.
+    fn reads(&mut self, i: usize, part: &Watched, code: Code) -> Vec<u8> {
         self.touched.made.bytes(part.bytes, false);
         self.noted(i, part, code, false, (true, false));
-        let Bytes { memory, from, to } = part.bytes;
-        let is = self.objects.read(memory, from, (to - from) as usize).unwrap_or_default();
-        self.tell_touch(i, part.bytes, false, access.next.locked, code, is);
+        let is = self.objects.read(part.bytes).unwrap_or_default();
+        self.tell_touch(i, part.bytes, false, false, code, is.clone());
+        is
     }
 
     fn tell_touch(
@@ -329,6 +321,11 @@ impl Programs<'_> {
         if locked || self.world.learned.is_ordering(part.bytes) {
             return self.order.orders(side, reads);
         }
+        self.look_for_races(side);
+    }
+
+    /// Where only pages are known of two that race, the next run looks closer.
+    fn look_for_races(&mut self, side: Side) {
         for race in self.order.access(side) {
             if race.sides.iter().any(|one| one.coarse) {
                 race.sides.iter().for_each(|one| self.world.learned.looks_closer_at(one.bytes));
@@ -404,9 +401,10 @@ impl Programs<'_> {
     /// Bytes of a program's memory, watched or not, but not both; `None`: not all are there.
     fn bytes_at(&self, i: usize, at: u64, len: usize) -> Option<Vec<u8>> {
         let process = self.model.process(i);
-        match process.map_at(at).filter(|map| map.watched) {
+        match process.watched_at(at) {
             Some(map) if at + len as u64 <= map.end() => {
-                self.objects.read(map.memory, map.from + (at - map.start), len)
+                let from = map.inside(at);
+                self.objects.read(Bytes { memory: map.memory, from, to: from + len as u64 })
             }
             Some(_) => None,
             None => {
@@ -416,11 +414,11 @@ impl Programs<'_> {
     }
 
     /// The same, to be written. False: nothing was.
-    fn set_bytes_at(&self, i: usize, at: u64, bytes: &[u8]) -> Result<bool> {
+    pub fn set_bytes_at(&self, i: usize, at: u64, bytes: &[u8]) -> Result<bool> {
         let process = self.model.process(i);
-        Ok(match process.map_at(at).filter(|map| map.watched) {
+        Ok(match process.watched_at(at) {
             Some(map) if at + bytes.len() as u64 <= map.end() => {
-                self.objects.write(map.memory, map.from + (at - map.start), bytes)
+                self.objects.write(map.memory, map.inside(at), bytes)
             }
             Some(_) => false,
             None => memory::write_bytes(self.tracees.standing(i)?, at, bytes),
@@ -431,15 +429,14 @@ impl Programs<'_> {
     fn step_over(&mut self, i: usize, access: &Access) -> Result<bool> {
         let page = |at: u64| at / PAGE * PAGE;
         let of = |part: &Watched| {
-            let last = part.at + (part.bytes.to - part.bytes.from) - 1;
+            let last = part.at + part.bytes.len() as u64 - 1;
             (page(part.at), page(last) + PAGE, part.writes)
         };
         let pages: Vec<_> = access.parts.iter().map(of).collect();
         for (from, to, writes) in &pages {
             // Another part may lie on the same page.
             let writes = *writes || pages.iter().any(|one| one.2 && one.0 < *to && *from < one.1);
-            let write = if writes { libc::PROT_WRITE } else { 0 };
-            self.protect(i, *from, *to, libc::PROT_READ | write)?;
+            self.protect(i, *from, *to, protection(writes))?;
         }
         let thread = self.tracees.standing(i)?;
         let mask = thread.blocked();

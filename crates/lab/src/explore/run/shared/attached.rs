@@ -9,10 +9,11 @@ use crate::event::Row;
 use crate::explore::Trouble;
 use crate::explore::calls::{descriptor, field};
 use crate::explore::run::Result;
+use crate::explore::run::maps::Map;
 use crate::explore::run::model::Model;
 use crate::explore::run::programs::Programs;
 use crate::tracer::Entry;
-use crate::tracer::memory::{bytes, write_bytes};
+use crate::tracer::memory::bytes;
 
 /// The columns of /proc/sysvipc/shm, from 0.
 const ID: usize = 1;
@@ -26,6 +27,12 @@ const SHM_STAT: i32 = 13;
 const STAT_ANY: i32 = 15;
 
 impl Model {
+    /// A process has attached these, has them with its birth, or has them no more.
+    pub fn attached_last(&mut self, maps: &[Map], pid: i32) {
+        let segments = maps.iter().filter(|map| map.is_segment());
+        self.last_attached.extend(segments.map(|map| (map.memory as i32, pid)));
+    }
+
     /// How often a segment is attached.
     pub fn attached(&self, id: i32) -> u64 {
         let lives = self.processes.iter().filter(|process| process.end.is_none());
@@ -46,8 +53,7 @@ pub fn in_record(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Re
     let at = entry.args[2] + offset_of!(shmid_ds, shm_nattch) as u64;
     all.write(i, at, &[count])?;
     let at = entry.args[2] + offset_of!(shmid_ds, shm_lpid) as u64;
-    write_bytes(all.tracees.standing(i)?, at, &last.to_ne_bytes());
-    Ok(())
+    all.set_bytes_at(i, at, &last.to_ne_bytes()).map(drop)
 }
 
 /// The kernel's table has been read, as text.
@@ -62,18 +68,19 @@ pub fn in_table(all: &mut Programs, i: usize, entry: &Entry, result: i64) -> Res
     let read = bytes(tid, entry.args[1], result as usize);
     let end = at.and_then(|at| at.parse::<usize>().ok()).filter(|_| entry.number == libc::SYS_read);
     let from = end.map_or(entry.args[3] as usize, |end| end - read.len());
-    let known = all.model.tables.entry((all.model.process(i).tgid, entry.args[0])).or_default();
+    let reader = (all.model.process(i).tgid, entry.args[0]);
+    let known = all.model.tables.entry(reader).or_default();
     if known.len() < from {
         return Ok(());
     }
     known.truncate(from);
     known.extend(&read);
-    let after = corrected(&all.model.tables[&(all.model.process(i).tgid, entry.args[0])], |id| {
+    let after = corrected(&all.model.tables[&reader], |id| {
         let last = all.model.last_attached.get(&id)?;
         Some((*last, all.model.attached(id)))
     });
     let after = &after[from..];
-    if read != after && !write_bytes(all.tracees.standing(i)?, entry.args[1], after) {
+    if read != after && !all.set_bytes_at(i, entry.args[1], after)? {
         return Err(Trouble::because("the table of segments cannot be put right"));
     }
     Ok(())

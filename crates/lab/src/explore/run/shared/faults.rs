@@ -28,18 +28,6 @@ pub fn bit(signal: c_int) -> u64 {
     1 << (signal - 1)
 }
 
-/// Does a call wait with a mask of its own?
-pub fn has_own_mask(entry: &Entry) -> bool {
-    matches!(
-        entry.number,
-        libc::SYS_rt_sigsuspend
-            | libc::SYS_ppoll
-            | libc::SYS_pselect6
-            | libc::SYS_epoll_pwait
-            | libc::SYS_epoll_pwait2
-    )
-}
-
 impl Programs<'_> {
     /// Does a call set or ask for what we keep for the program?
     pub fn is_about_faults(&self, i: usize, entry: &Entry) -> bool {
@@ -57,7 +45,7 @@ impl Programs<'_> {
 
     /// It is about to set what a signal does. To ignore SIGSEGV is to have no handler for it.
     pub fn sets_action(&mut self, i: usize, entry: &Entry) -> Result<()> {
-        if entry.args[0] as c_int != libc::SIGSEGV || !self.world.watches {
+        if entry.args[0] as c_int != libc::SIGSEGV || !self.world.watches() {
             return Ok(());
         }
         let was = self.model.process(i).action(libc::SIGSEGV) == Action::Ignore;
@@ -80,9 +68,6 @@ impl Programs<'_> {
 
     /// It has set or asked what SIGSEGV does.
     pub fn action_was_set(&mut self, i: usize, entry: &Entry) -> Result<()> {
-        if !self.is_about_faults(i, entry) {
-            return Ok(());
-        }
         let ignores = self.model.process(i).action(libc::SIGSEGV) == Action::Ignore;
         let was = match self.model.tasks[i].sets_faults.take() {
             Some((argument, was)) => {
@@ -102,7 +87,7 @@ impl Programs<'_> {
     /// lose what it waited for.
     pub fn waited_with_a_mask(&self, i: usize) -> bool {
         let task = &self.model.tasks[i];
-        task.state == State::After && task.entry.as_ref().is_some_and(has_own_mask)
+        task.state == State::After && task.entry.as_ref().is_some_and(calls::has_own_mask)
     }
 
     /// It runs another program now, which finds the mask as it was.
@@ -117,9 +102,6 @@ impl Programs<'_> {
 
     /// It has changed its mask.
     pub fn masked(&mut self, i: usize, entry: &Entry) -> Result<()> {
-        if !self.is_about_faults(i, entry) {
-            return Ok(());
-        }
         let task = &mut self.model.tasks[i];
         let before = task.blocks_faults;
         let set: Option<u64> = record(task.tid, entry.args[1]).filter(|_| entry.args[1] != 0);

@@ -27,18 +27,19 @@ use std::fs::File;
 
 use libc::c_int;
 
-use super::Result;
 use super::maps::Map;
 use super::programs::Programs;
 use super::tracees::Heard;
+use super::{Result, World};
 use crate::explore::Trouble;
 use crate::explore::calls;
 use crate::explore::footprint::Bytes;
 use crate::syscalls::OURS;
+use crate::syscalls::cells::CallRow;
 use crate::tracer::memory::{self, record, records};
 use crate::tracer::{Entry, How, Stop, registers};
-use faults::{has_own_mask, others};
-use learned::PAGE;
+use faults::others;
+use learned::{PAGE, Ranges};
 
 /// Where one of these lies open in an address space.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -54,6 +55,18 @@ pub enum Shared {
     /// By a descriptor of the program.
     File(c_int),
     Anonymous,
+}
+
+impl World {
+    /// Are accesses to shared memory looked at?
+    pub fn watches(&self) -> bool {
+        !self.asked.calls_only
+    }
+}
+
+/// That of pages that are open.
+fn protection(writes: bool) -> c_int {
+    libc::PROT_READ | if writes { libc::PROT_WRITE } else { 0 }
 }
 
 impl Programs<'_> {
@@ -91,13 +104,7 @@ impl Programs<'_> {
             self.tracees.go_on(i, How::Step, 0)?;
             match self.tracees.wait(i)? {
                 Heard::Stop(Stop::Entry(_) | Stop::Started) => {}
-                // Linux 6.1 says TRAP_BRKPT in an emulator.
-                Heard::Stop(Stop::Signal(info))
-                    if info.si_signo == libc::SIGTRAP
-                        && matches!(info.si_code, libc::TRAP_TRACE | libc::TRAP_BRKPT) =>
-                {
-                    return Ok(None);
-                }
+                Heard::Stop(stop) if stop.is_step() => return Ok(None),
                 other => return Ok(Some(other)),
             }
         }
@@ -114,14 +121,14 @@ impl Programs<'_> {
     pub fn watch(&mut self, i: usize, mut map: Map, shared: Shared) -> Result<()> {
         let end = map.start + (map.len as u64).next_multiple_of(PAGE);
         self.model.process_mut(i).unmap(map.start, end);
-        if self.world.watches {
+        if self.world.watches() {
+            let thread = self.tracees.standing(i)?;
+            let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
+            self.model.process_mut(i).call_at = registers.call_instruction();
             map.watched = self.has(i, &map, shared)?;
             self.world.unwatched |= !map.watched;
         }
         if map.watched {
-            let thread = self.tracees.standing(i)?;
-            let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
-            self.model.process_mut(i).call_at = registers.call_instruction();
             self.protect(i, map.start, end, libc::PROT_NONE)?;
         }
         self.model.process_mut(i).maps.push(map);
@@ -154,8 +161,6 @@ impl Programs<'_> {
     fn named(&mut self, i: usize, map: &Map) -> Result<Option<File>> {
         let tid = self.model.tasks[i].tid;
         let thread = self.tracees.standing(i)?;
-        let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
-        self.model.process_mut(i).call_at = registers.call_instruction();
         let scratch = registers::scratch(thread).map_err(Trouble::of("ptrace"))?;
         let name = u64::from_ne_bytes(*b"shared\0\0");
         let kept = record::<u64>(tid, scratch).unwrap_or(0);
@@ -174,8 +179,7 @@ impl Programs<'_> {
         let mut mapped = false;
         if sized {
             let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as u64;
-            let protection = libc::PROT_READ | if map.writes { libc::PROT_WRITE } else { 0 };
-            let args = [map.start, len, protection as u64, flags, fd as u64];
+            let args = [map.start, len, protection(map.writes) as u64, flags, fd as u64];
             mapped = self.inject(i, libc::SYS_mmap, args)? == Some(map.start as i64);
         }
         self.inject(i, libc::SYS_close, [fd as u64, 0, 0, 0, 0])?;
@@ -195,30 +199,19 @@ impl Programs<'_> {
 
     /// Opens pages of a watched map for the one that moves.
     fn open(&mut self, i: usize, open: Open) -> Result<()> {
-        let write = if open.writes { libc::PROT_WRITE } else { 0 };
-        self.protect(i, open.from, open.to, libc::PROT_READ | write)?;
+        self.protect(i, open.from, open.to, protection(open.writes))?;
         self.model.process_mut(i).open.push(open);
         Ok(())
     }
 
     /// What was opened in its address space is closed again.
     pub fn close_all(&mut self, i: usize) -> Result<()> {
-        let open = std::mem::take(&mut self.model.process_mut(i).open);
-        let Some(first) = open.first() else { return Ok(()) };
         // Pages that follow each other are closed at once.
-        let mut all = open.clone();
-        all.sort_by_key(|one| one.from);
-        let mut run = (first.from, first.from);
-        let mut runs = vec![];
-        for one in &all {
-            if one.from > run.1 || run.0 == run.1 {
-                runs.push(run);
-                run = (one.from, one.to);
-            }
-            run.1 = run.1.max(one.to);
+        let mut open = Ranges::default();
+        for Open { from, to, .. } in std::mem::take(&mut self.model.process_mut(i).open) {
+            open.add(Bytes { memory: 0, from, to });
         }
-        runs.push(run);
-        for (from, to) in runs.into_iter().filter(|(from, to)| from < to) {
+        for Bytes { from, to, .. } in open.all() {
             self.protect(i, from, to, libc::PROT_NONE)?;
         }
         Ok(())
@@ -229,8 +222,8 @@ impl Programs<'_> {
         let process = &self.model.processes[self.model.tasks[i].process];
         for open in &process.open {
             if let Some(map) = process.map_at(open.from) {
-                let at = map.from + (open.from - map.start);
-                let bytes = Bytes { memory: map.memory, from: at, to: at + (open.to - open.from) };
+                let (from, to) = (map.inside(open.from), map.inside(open.to));
+                let bytes = Bytes { memory: map.memory, from, to };
                 self.world.learned.looks_closer_at(bytes);
             }
         }
@@ -268,25 +261,18 @@ impl Programs<'_> {
     /// Does the kernel look into watched memory, or write there, in this call?
     pub fn points_at_watched(&self, i: usize, entry: &Entry) -> bool {
         let process = self.model.process(i);
-        let watched = |at: u64| process.map_at(at).is_some_and(|map| map.watched);
-        if !process.maps.iter().any(|map| map.watched) {
+        let watched = |at: u64| process.watched_at(at).is_some();
+        if !process.watches() {
             return false;
         }
         // What stands in other registers means nothing.
-        let row = calls::known(entry).filter(|row| !row.params.is_empty());
-        let count = row.map_or(entry.args.len(), |row| row.params.len());
-        let is_by_address = matches!(
-            entry.number,
-            libc::SYS_shmdt
-                | libc::SYS_munmap
-                | libc::SYS_mprotect
-                | libc::SYS_mremap
-                | libc::SYS_shmat
-        ) || entry.number == libc::SYS_mmap;
-        !is_by_address
-            && (entry.args[..count].iter().any(|arg| watched(*arg))
-                || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64)))
-            || self.leaves_locks(i, entry)
+        let row = calls::known(entry);
+        let named = row.map(|row| row.params.len()).filter(|count| *count > 0);
+        let count = named.unwrap_or(entry.args.len());
+        let points = entry.args[..count].iter().any(|arg| watched(*arg))
+            || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64));
+        let ends = row.is_some_and(|row| row.changes.ends());
+        points && !row.is_some_and(CallRow::is_of_maps) || ends && self.holds_locks(i)
     }
 
     /// The parts of memory that a call names in a list.
@@ -306,10 +292,9 @@ impl Programs<'_> {
         records(tid, list.0, list.1.min(1024) as usize)
     }
 
-    /// It ends, and the kernel marks locks in shared memory that it held. pthread_mutexattr_setrobust(3)
-    fn leaves_locks(&self, i: usize, entry: &Entry) -> bool {
-        matches!(entry.number, libc::SYS_exit | libc::SYS_exit_group)
-            && calls::holds_locks(self.model.tasks[i].tid)
+    /// When it ends, does the kernel mark locks in shared memory that it held? pthread_mutexattr_setrobust(3)
+    fn holds_locks(&self, i: usize) -> bool {
+        calls::holds_locks(self.model.tasks[i].tid)
     }
 
     // ---- calls of the program
@@ -317,29 +302,27 @@ impl Programs<'_> {
     /// Does the end of this call matter for memory that is watched?
     pub fn has_to_end(&self, i: usize, entry: &Entry) -> bool {
         let watches = self.model.process(i).watches();
+        let of_maps = calls::known(entry).is_some_and(|row| row.changes.maps());
         let looks = matches!(entry.number, libc::SYS_shmctl | libc::SYS_read | libc::SYS_pread64);
         looks && !self.model.last_attached.is_empty()
             || self.is_about_faults(i, entry)
-            || watches
-                && (self.model.tasks[i].opened
-                    || matches!(
-                        entry.number,
-                        libc::SYS_munmap | libc::SYS_mprotect | libc::SYS_mremap | libc::SYS_mmap
-                    ))
+            || watches && (self.model.tasks[i].opened || of_maps)
     }
 
     /// A call has ended: memory that was opened for it is closed, and what the kernel has told of our own part
     /// in it is put right.
     pub fn after_call(&mut self, i: usize, entry: &Entry, result: i64, opened: bool) -> Result<()> {
-        if opened && !has_own_mask(entry) {
+        if opened && !calls::has_own_mask(entry) {
             self.close_all(i)?;
         }
-        if !self.world.watches || result < 0 {
+        if !self.world.watches() || result < 0 {
             return Ok(());
         }
         match entry.number {
-            libc::SYS_rt_sigprocmask => self.masked(i, entry),
-            libc::SYS_rt_sigaction => self.action_was_set(i, entry),
+            libc::SYS_rt_sigprocmask if self.is_about_faults(i, entry) => self.masked(i, entry),
+            libc::SYS_rt_sigaction if self.is_about_faults(i, entry) => {
+                self.action_was_set(i, entry)
+            }
             libc::SYS_shmctl => attached::in_record(self, i, entry, result),
             libc::SYS_read | libc::SYS_pread64 => attached::in_table(self, i, entry, result),
             _ => Ok(()),
@@ -361,8 +344,8 @@ impl Programs<'_> {
         let process = self.model.process_mut(i);
         let Some(map) = process.map_at(from).copied() else { return };
         process.unmap(from, from + old.next_multiple_of(PAGE));
-        let at = map.from + (from - map.start);
-        process.maps.push(Map { start: to, len: new as usize, from: at, ..map });
+        let from = map.inside(from);
+        process.maps.push(Map { start: to, len: new as usize, from, ..map });
     }
 
     /// It has changed what it may do with pages. Those that are watched stay closed.
@@ -378,7 +361,7 @@ impl Programs<'_> {
             let new = Map {
                 start,
                 len: (end - start) as usize,
-                from: map.from + (start - map.start),
+                from: map.inside(start),
                 reads: protection as c_int & (libc::PROT_READ | libc::PROT_WRITE) != 0,
                 writes: protection as c_int & libc::PROT_WRITE != 0,
                 ..map
@@ -391,11 +374,9 @@ impl Programs<'_> {
 
     /// Words for the program, where a call of its would have put them.
     pub fn write(&mut self, i: usize, at: u64, words: &[u64]) -> Result<()> {
-        let process = self.model.process(i);
-        if let Some(map) = process.map_at(at).filter(|map| map.watched) {
+        if self.model.process(i).watched_at(at).is_some() {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-            self.objects.write(map.memory, map.from + (at - map.start), &bytes);
-            return Ok(());
+            return self.set_bytes_at(i, at, &bytes).map(drop);
         }
         let done = memory::write(self.tracees.standing(i)?, at, words);
         done.map_err(Trouble::of("process_vm_writev"))

@@ -11,6 +11,8 @@ use std::ptr;
 
 use libc::c_int;
 
+use crate::explore::footprint::Bytes;
+
 enum Object {
     /// Attached here, so many bytes.
     Segment(*mut u8, usize),
@@ -58,17 +60,17 @@ impl Objects {
     }
 
     /// Bytes of one; `None`: they are not all there.
-    pub fn read(&self, memory: u64, from: u64, len: usize) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; len];
-        match self.0.get(&memory)? {
+    pub fn read(&self, bytes: Bytes) -> Option<Vec<u8>> {
+        let mut found = vec![0; bytes.len()];
+        match self.0.get(&bytes.memory)? {
             Object::Segment(at, size) => {
-                let from = inside(from, len, *size)?;
+                let from = inside(bytes.from, found.len(), *size)?;
                 // SAFETY: within the segment, which stays attached; only one process moves, and it stands still.
-                unsafe { ptr::copy_nonoverlapping(at.add(from), bytes.as_mut_ptr(), len) };
+                unsafe { ptr::copy_nonoverlapping(at.add(from), found.as_mut_ptr(), found.len()) };
             }
-            Object::File(file) => file.read_exact_at(&mut bytes, from).ok()?,
+            Object::File(file) => file.read_exact_at(&mut found, bytes.from).ok()?,
         }
-        Some(bytes)
+        Some(found)
     }
 
     /// False: not all of them are there, and none was written.
