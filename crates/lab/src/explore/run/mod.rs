@@ -16,11 +16,12 @@
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
 //! | [`shared`] | memory that they share: each access to it |
+//! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
+//! | [`states`] | is everything as it was before? |
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::held::Held;
 use super::printed::{Expected, Printed};
@@ -34,6 +35,7 @@ use crate::asked;
 mod asleep;
 mod blocked;
 mod clock;
+mod disturbed;
 mod judge;
 mod life;
 mod looks;
@@ -44,22 +46,23 @@ mod programs;
 mod results;
 mod shared;
 mod spins;
+mod states;
 mod story;
 mod timers;
 mod touched;
 mod tracees;
 
-use crate::tracer::memory::private_state;
 use crate::tracer::source::Sources;
 use clock::Clock;
+pub use disturbed::{Disturbance, Disturbed, Struck};
 use judge::Judge;
-use model::{Ids, Model, State};
+use model::Ids;
 use moves::Moves;
 use programs::Programs;
 use shared::learned::Learned;
 pub use shared::order::Race;
+use states::state;
 use story::Narrator;
-use tracees::Tracees;
 
 /// A run with more moves than this is not seen to its end.
 const MOVES: usize = 100_000;
@@ -99,6 +102,10 @@ pub struct World {
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
     circles: HashSet<(u64, u64)>,
+    /// What is done to the programs in the next runs.
+    pub disturbance: Option<Disturbance>,
+    /// So many processes and threads are followed.
+    pub most: usize,
 }
 
 /// What is asked about the output of a run.
@@ -132,6 +139,7 @@ pub struct Outcome {
     pub printed: Printed,
     /// Accesses to shared memory that nothing ordered.
     pub races: Vec<Race>,
+    pub disturbed: Disturbed,
     /// What happened, if that was asked for, and move by move.
     pub story: Story,
     pub steps: Vec<Step>,
@@ -155,6 +163,8 @@ impl World {
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
+            disturbance: None,
+            most: usize::MAX,
         }
     }
 
@@ -257,7 +267,8 @@ impl World {
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
         run.outcome.schedule.points = world.learned.points();
-        let Programs { judge, mut narrator, mut printed, world, races, .. } = run.moves.all;
+        let Programs { judge, mut narrator, mut printed, world, races, disturbed, .. } =
+            run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);
         narrator.at_one_time(&exploration);
@@ -278,6 +289,7 @@ impl World {
             steps,
             printed,
             races,
+            disturbed,
             ..run.outcome
         })
     }
@@ -438,6 +450,7 @@ impl Run<'_> {
         if mover.time {
             self.moves.pass_time(task)?;
         } else {
+            self.moves.disturb(task);
             self.moves.go(task)?;
         }
         self.moves.settle()?;
@@ -483,15 +496,4 @@ impl Run<'_> {
             judge.not_judged("it makes more moves than the explorer follows");
         }
     }
-}
-
-/// A number that is the same when everybody who lives has the same registers and memory.
-fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
-        let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
-        (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
-        private_state(task.tid)?.hash(&mut hasher);
-    }
-    Some(hasher.finish())
 }

@@ -50,8 +50,9 @@ pub struct Task {
     pub state: State,
     /// The call that it is about to make, in, or made last.
     pub entry: Option<Entry>,
-    /// The same, spelled, if that is wanted.
+    /// The same, spelled, if that is wanted, and by which line of the program it is made.
     pub call: Option<Call>,
+    pub source: Option<String>,
     pub wait: Option<Wait>,
     /// It is being put back onto its call, which will then be made.
     pub rewound: bool,
@@ -257,6 +258,7 @@ impl Model {
             state: State::Start,
             entry: None,
             call: None,
+            source: None,
             wait: None,
             rewound: false,
             interrupted: false,

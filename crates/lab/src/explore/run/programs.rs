@@ -4,6 +4,7 @@ use libc::c_int;
 
 use super::blocked;
 use super::clock::Clock;
+use super::disturbed::Disturbed;
 use super::judge::Judge;
 use super::model::{Model, State, Wait};
 use super::shared::objects::Objects;
@@ -41,6 +42,8 @@ pub struct Programs<'a> {
     pub objects: Objects,
     pub order: Order,
     pub races: Vec<Race>,
+    /// What is done to them in this run.
+    pub disturbed: Disturbed,
 }
 
 impl<'a> Programs<'a> {
@@ -64,6 +67,7 @@ impl<'a> Programs<'a> {
             objects: Objects::default(),
             order: Order::default(),
             races: vec![],
+            disturbed: Disturbed::default(),
         }
     }
 
@@ -214,8 +218,12 @@ impl<'a> Programs<'a> {
             self.world.room.tables.before_get(kind);
         }
         self.model.tasks[i].call = self.narrator.spell(tid, &entry);
+        self.model.tasks[i].source = self.made_by(i)?;
         if self.judge.over {
             self.narrator.not_made(&self.model, i);
+            return Ok(());
+        }
+        if self.is_made_to_fail(i, &entry)? {
             return Ok(());
         }
         let row = calls::known(&entry);
