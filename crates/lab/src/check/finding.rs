@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::instruments::seen::short;
 use super::judge::Verdict;
 use super::matching::Holds;
 use super::rules::Class;
@@ -38,6 +39,7 @@ impl Shown {
             happened.push(did.line.clone());
         }
         happened.truncate(2);
+        let happened: Vec<String> = happened.iter().map(|line| short(line)).collect();
         let schedule = holds.fact.as_ref().map_or(&verdict.first.schedule, |fact| &fact.schedule);
         let replay =
             schedule.as_ref().map(|_| format!("lab check {} --replay {n}", verdict.section));
@@ -70,13 +72,14 @@ impl Shown {
             let (_, text) = verdict.files.iter().find(|(name, _)| name == file)?;
             Some((file, *line, cut(text.lines().nth(line - 1)?)))
         });
+        let expected = format!("expected: {}", self.expected);
         let mut says_expected = false;
         if let Some((file, line, text)) = &source {
             let (line, text) = (*line, text.as_str());
             let span = underlined(text);
             let column = text[..span.start].chars().count() + span.len();
-            says_expected = column + self.expected.chars().count() + MARGIN <= COLUMNS;
-            let label = if says_expected { self.expected.as_str() } else { "" };
+            says_expected = column + expected.chars().count() + MARGIN <= COLUMNS;
+            let label = if says_expected { expected.as_str() } else { "" };
             let mark = AnnotationKind::Primary.span(span).label(label);
             let snippet = Snippet::source(text).line_start(line).path(shown_path(verdict, file));
             group = group.element(snippet.annotation(mark));

@@ -11,7 +11,7 @@ use crate::syscalls::cells::Changes;
 use crate::tracer::names;
 
 /// So long a line of a trace is shown.
-const LINE: usize = 68;
+const LINE: usize = 60;
 
 /// `/work/main.c:41` as `main.c:41`.
 pub fn in_work(source: &str) -> String {
@@ -96,6 +96,8 @@ pub fn facts(how: &Trying, outcome: &Outcome) -> Vec<Fact> {
             fact.add("who", letter(who));
             let last =
                 outcome.story.iter().rev().find(|line| line.letter == who && line.source.is_some());
+            // One that has made no call yet: the call that made it.
+            let last = last.or_else(|| born(outcome, who));
             fact.source = fact.source.or(last.and_then(|line| line.source.as_deref()).map(in_work));
         }
         fact.happened = happened(outcome, finding, at);
@@ -143,6 +145,15 @@ fn name_of(number: i64) -> String {
             name => syscalls::spoken(name, false).to_string(),
         },
     }
+}
+
+/// The call by which a process was made.
+fn born(outcome: &Outcome, who: usize) -> Option<&Line> {
+    let pid = outcome.story.iter().find(|line| line.letter == who)?.pid;
+    outcome.story.iter().find(|line| {
+        matches!(&line.moment, Moment::Call { call, .. }
+            if name_of(call.number) == "fork" && call.result == Some(pid.into()))
+    })
 }
 
 fn made(outcome: &Outcome, id: i32) -> Option<&Line> {
