@@ -47,8 +47,12 @@ pub fn explore(options: &Options) -> Result<u8> {
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
     asked::tick_every(TICK);
-    let asked =
-        Asked { expected, interleaving: options.interleaving, calls_only: options.calls_only };
+    let asked = Asked {
+        expected,
+        interleaving: options.interleaving,
+        calls_only: options.calls_only,
+        tso: options.tso || options.replay.as_ref().is_some_and(|one| one.buffers),
+    };
     let mut world = World::new(room, programs.len(), asked);
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;

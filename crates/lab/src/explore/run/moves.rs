@@ -157,7 +157,9 @@ impl Moves<'_> {
                     return Ok(());
                 }
                 self.all.keep_faults_open(i)?;
-                self.all.tracees.go_on(i, How::Cont, 0)?;
+                if self.goes_on(i)? {
+                    return Ok(());
+                }
             }
             // The mask that it waited with is its own until its handler has run.
             _ if self.all.waited_with_a_mask(i) => self.all.tracees.go_on(i, How::Cont, 0)?,
@@ -306,6 +308,8 @@ impl Moves<'_> {
                 self.all.exec(i)?;
                 self.all.tracees.go_on(i, How::Cont, 0)?;
             }
+            // An interrupt of before that comes now.
+            Stop::Started if !self.all.model.tasks[i].buffer.is_empty() => return self.goes_on(i),
             Stop::Started if !std::mem::take(&mut self.all.model.tasks[i].interrupted) => {
                 return self.spun(i);
             }
@@ -380,6 +384,8 @@ impl Moves<'_> {
                 },
             );
         }
+        // A handler starts after the kernel, and one that ends leaves nothing in its buffer.
+        self.all.drain_all(i);
         if handler && self.all.model.process(i).watches() {
             return self.enter_handler(i, signal);
         }

@@ -26,8 +26,11 @@ impl Moves<'_> {
     /// it may count its turns. True: its move is over.
     pub fn spun(&mut self, i: usize) -> Result<bool> {
         let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
-        let alone =
-            others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
+        let alone = others().all(|j| {
+            !self.all.model.can_move(j)
+                && self.all.model.due(j).is_none()
+                && self.all.model.tasks[j].buffer.is_empty()
+        });
         let times = self.all.model.tasks[i].looks.at_memory();
         let steps = if alone && times.is_multiple_of(FAR) { MANY_STEPS } else { STEPS };
         let Some(circles) = self.circles(i, steps)? else { return Ok(false) };
@@ -71,7 +74,8 @@ impl Moves<'_> {
         Ok(Some(false))
     }
 
-    fn step(&mut self, i: usize) -> Result<Option<()>> {
+    /// One instruction. `None`: something else has come, which is put back.
+    pub fn step(&mut self, i: usize) -> Result<Option<()>> {
         self.all.tracees.go_on(i, How::Step, 0)?;
         match self.all.tracees.wait(i)? {
             Heard::Stop(stop) if stop.is_step() => Ok(Some(())),

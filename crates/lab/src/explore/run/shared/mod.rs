@@ -2,7 +2,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`access`] | one access: held before it, made |
+//! | [`access`], [`made`] | one access: held before it, made |
+//! | [`buffer`] | stores that wait |
 //! | [`attached`] | how often a segment is attached, without the tracer |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
 //! | [`objects`] | the same memory, as the tracer has it |
@@ -18,8 +19,10 @@
 
 pub mod access;
 pub mod attached;
+pub mod buffer;
 mod faults;
 pub mod learned;
+mod made;
 pub mod objects;
 pub mod order;
 
