@@ -124,7 +124,8 @@ impl Search {
         let costs = |node: &Node| self.bound.cost(&node.place, node.chosen);
         let paid = self.stack.iter().map(costs).sum();
         let movers = self.stack.iter().map(|n| n.place.movers[n.chosen]).collect();
-        if paid < self.limit && self.widened { Counts::Before } else { Counts::New(paid, movers) }
+        let new = if self.limit == u32::MAX { COUNTED + 1 } else { self.limit };
+        if paid < new && self.widened { Counts::Before } else { Counts::New(paid, movers) }
     }
 
     /// A run has ended: is there another one to be made?
@@ -295,6 +296,7 @@ impl Search {
         let (at, bound) = (self.stack.len() - 1, self.bound);
         let node = &self.stack[at];
         let fresh = node.tried.is_empty();
+        let (mut slept, mut chosen) = (false, None);
         for i in in_order(&node.place) {
             let mover = node.place.movers[i];
             let wanted = fresh || node.all || node.wanted.contains(&mover);
@@ -313,10 +315,16 @@ impl Search {
                 one.mover == mover && pay(one.left, turn).is_some_and(|theirs| theirs >= left)
             };
             if !(self.reduce && node.sleepers.iter().any(covers)) {
-                return Some(i);
+                chosen = Some(i);
+                break;
             }
+            slept |= bound.cost(&node.place, i) == 0;
         }
-        None
+        // One who would move for nothing was tried before, and now this one takes the turn: perhaps nobody can any
+        // more afterwards, and no race is seen with what others would have done.
+        let pays = chosen.is_some_and(|i| bound.cost(&node.place, i) > 0);
+        self.stack[at].all |= fresh && slept && pays && self.limit != u32::MAX;
+        chosen
     }
 }
 

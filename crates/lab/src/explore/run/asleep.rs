@@ -28,7 +28,8 @@ impl Moves<'_> {
                 continue;
             }
             let task = &self.all.model.tasks[i];
-            let waits = task.waits_for.clone().filter(|_| task.state == State::Before);
+            let stands = task.state == State::Before && !task.waits_for_stores;
+            let waits = task.waits_for.clone().filter(|_| stands);
             let Some(waits) = waits.filter(|_| !self.all.world.sleepers_matter) else {
                 self.all.model.tasks[i].blocked = false;
                 continue;

@@ -39,6 +39,8 @@ impl Run<'_> {
         };
         let mut all = ready(false);
         all.extend((0..model.tasks.len()).filter_map(stored));
+        // Of each, the store first.
+        all.sort_by_key(|one| (one.task, one.mover.who == Who::Itself));
         let calm = all.is_empty();
         if calm {
             all = ready(true);
@@ -66,7 +68,9 @@ impl Run<'_> {
             let one = &self.moves.all.model.tasks[task];
             if one.blocked {
                 let mover = Mover::itself(one.id);
-                blocked.push((mover, self.moves.all.certain(task, false)));
+                let mut footprint = self.moves.all.certain(task, false);
+                footprint.waits_for_stores = self.moves.all.waits_for_its_stores(task);
+                blocked.push((mover, footprint));
             }
         }
         let model = &self.moves.all.model;

@@ -371,7 +371,8 @@ impl Run<'_> {
             return Ok(());
         }
         all.touched.made = all.certain(task, mover.who.is_time());
-        all.touched.made.waits_for_stores = all.has_waited_for_stores(task);
+        let waited = std::mem::take(&mut all.model.tasks[task].waited_for_stores);
+        all.touched.made.waits_for_stores = waited || all.waits_for_its_stores(task);
         all.model.tasks[task].looks.yields = false;
         match mover.who {
             Who::Time => self.moves.pass_time(task)?,

@@ -203,7 +203,8 @@ impl Trace {
         let chain = self.chain(mover);
         let firsts = self.conflicting(mover, footprint, &self.known(chain));
         let end = self.steps.len();
-        firsts.iter().map(|at| self.race(*at, end, mover, &firsts)).collect()
+        let after = [self.needs(mover, footprint), firsts.clone()].concat();
+        firsts.iter().map(|at| self.race(*at, end, mover, &after)).collect()
     }
 
     /// A race of the move at `at` with the one at `end`, which `mover` makes.

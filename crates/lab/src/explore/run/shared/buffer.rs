@@ -192,16 +192,14 @@ impl Programs<'_> {
         }
     }
 
-    /// Is its next move one that waits until its stores have left the buffer? They have.
-    pub fn has_waited_for_stores(&mut self, i: usize) -> bool {
-        let task = &mut self.model.tasks[i];
-        let locks = task.access.as_ref().is_some_and(|access| access.next.locked);
-        let waits = match task.state {
-            State::Touching => locks,
+    /// Can a thread make its next move only when its stores have left the buffer?
+    pub fn waits_for_its_stores(&self, i: usize) -> bool {
+        let task = &self.model.tasks[i];
+        match task.state {
+            State::Touching => task.access.as_ref().is_some_and(|access| access.next.locked),
             State::Before | State::Fence => true,
             _ => false,
-        };
-        std::mem::take(&mut task.waited_for_stores) || waits
+        }
     }
 
     /// What a thread sees of these bytes; `None`: they are not there.

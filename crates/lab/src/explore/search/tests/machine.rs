@@ -159,7 +159,7 @@ impl Machine<'_> {
             let mover = Mover { id: i as u32, who: Who::Buffer };
             (!self.buffers[i].is_empty()).then_some(mover)
         };
-        let movers: Vec<Mover> = (0..n).filter_map(mover).chain((0..n).filter_map(store)).collect();
+        let movers: Vec<Mover> = (0..n).flat_map(|i| [store(i), mover(i)]).flatten().collect();
         let goes_on =
             |who: Who| movers.iter().position(|m| Some(m.id) == self.last && m.who == who);
         let all = || movers.iter().enumerate().filter(|(_, mover)| mover.who.is_time());
