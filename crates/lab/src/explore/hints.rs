@@ -22,8 +22,8 @@ and the moment at which each store leaves the store buffer of its thread, as on 
 memory of one process alone, also between its threads; what happens inside one instruction; what only other \
 processors reorder; calls of which no other process can notice anything, which were not stopped for.";
 
-const EARLY: &str = " Some stores left the buffer before they had to: it was emptied where the thread went on for \
-48 instructions, or 48 stores, without another shared access.";
+const EARLY: &str = " Some stores left the buffer before they had to: it was emptied where a thread went on for \
+48 instructions, or 48 stores, before its next load of what others store.";
 
 const OVERLAP: &str =
     " A thread loaded bytes of which only a part was in its buffer: it was emptied first.";

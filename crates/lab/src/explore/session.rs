@@ -324,7 +324,11 @@ fn raced(world: &mut World, outcomes: &Outcomes) -> Result<Option<Outcome>> {
 fn with_race(world: &mut World, told: Outcome) -> Outcome {
     let all: Vec<Finding> =
         told.races.iter().map(|race| Finding::Race(hints::told(world, race))).collect();
-    let of = |finding: &Finding| cause::of(&told.story, finding).decides.map(|(at, _)| at);
+    // A store that was seen late says more than where the turn was taken.
+    let of = |finding: &Finding| {
+        let cause = cause::of(&told.story, finding);
+        cause.decides.map(|(at, _)| (cause.cure != cause::FENCE, at))
+    };
     let race = all.iter().filter(|one| of(one).is_some()).min_by_key(|one| of(one));
     let race = race.or(all.first()).cloned();
     Outcome { findings: race.into_iter().collect(), ..told }

@@ -343,6 +343,7 @@ impl Moves<'_> {
         (task.state, task.entry, task.signals) = (State::Before, Some(entry), self.all.signals);
         let sleeps = calls::limit(task.tid, &entry, sockets).is_some_and(|limit| limit.sleep);
         task.looks.at_call(&entry, sleeps);
+        task.buffer.at_call();
         task.waits_for = waits_for(task.tid, &entry);
     }
 

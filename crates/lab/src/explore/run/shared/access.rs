@@ -155,7 +155,9 @@ impl Moves<'_> {
             self.all.model.tasks[i].buffer.counts();
             return Ok(false);
         }
-        self.all.model.tasks[i].buffer.counts_anew();
+        let loads = access.parts.iter().any(|part| part.reads);
+        let early = self.all.model.tasks[i].buffer.counts_anew(loads);
+        self.all.world.early.limit |= early;
         let looks = !again || access.is_in_two();
         let put_off = self.all.is_put_off_whole(i, access);
         Ok(looks && self.is_a_move(i, access, !put_off)?)

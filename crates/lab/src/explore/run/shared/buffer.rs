@@ -55,6 +55,8 @@ pub struct Buffer {
     made: u32,
     /// So many instructions may follow.
     steps: u32,
+    /// It was emptied because more did, and since then nothing else would have.
+    early: bool,
 }
 
 /// Why stores left their buffer earlier than they would have had to.
@@ -79,9 +81,16 @@ impl Buffer {
         self.waiting.is_empty()
     }
 
-    /// An access to bytes that matter: from now on, instructions are counted anew.
-    pub fn counts_anew(&mut self) {
+    /// An access to bytes that matter: from now on, instructions are counted anew. Is it a load that a store could
+    /// have waited for which has not?
+    pub fn counts_anew(&mut self, loads: bool) -> bool {
         self.steps = STEPS;
+        loads && self.early
+    }
+
+    /// A call: it would be empty now in any case.
+    pub fn at_call(&mut self) {
+        self.early = false;
     }
 
     /// One was made.
@@ -257,7 +266,7 @@ impl Moves<'_> {
             let limit = self.all.model.tasks[i].buffer.steps == 0
                 || next.as_ref().is_none_or(|next| next.is_long());
             if limit || next.as_ref().is_some_and(|next| self.is_a_fence(i, next)) {
-                self.all.world.early.limit |= limit;
+                self.all.model.tasks[i].buffer.early |= limit;
                 let signals = self.all.signals;
                 let task = &mut self.all.model.tasks[i];
                 (task.state, task.signals, task.entry) = (State::Fence, signals, None);
