@@ -13,8 +13,8 @@ int main(void)
     struct ring *ring = segment(&id);
     if (make_child() == 0) {
         for (unsigned i = 0; i < 2; i++) {
-            while (ring->head - ring->tail == 1)
-                ;
+            if (ring->head - ring->tail == 2)
+                abort();
             ring->data[i % 2] = 10 + i;
             ring->head = i + 1;
         }

@@ -31,6 +31,9 @@ const OVERLAP: &str =
 const UNWATCHED: &str =
     " Some shared memory could not be watched: its accesses are not ordered either.";
 
+const COUNTS: &str =
+    " One that looks at the same memory very often, and counts, was held until it changed.";
+
 /// So many races are shown.
 const RACES: usize = 4;
 
@@ -43,6 +46,8 @@ pub struct Memory {
     /// Stores wait in a buffer; and some have left it early.
     buffers: bool,
     early: Early,
+    /// One counted how often it looked, and was held.
+    counts: bool,
     /// Accesses that nothing orders.
     races: Vec<Raced>,
     /// Bytes that are taken to order others.
@@ -67,6 +72,7 @@ impl Memory {
             unwatched: world.unwatched,
             buffers: world.buffers(),
             early: world.early,
+            counts: world.learned.knows_counting(),
             races: all,
             ordering,
         }
@@ -83,6 +89,7 @@ impl Memory {
             (self.unwatched && !self.calls_only, UNWATCHED),
             (self.early.limit, EARLY),
             (self.early.overlap, OVERLAP),
+            (self.counts, COUNTS),
         ];
         let more = more.into_iter().filter(|(is_so, _)| *is_so).map(|(_, more)| more);
         std::iter::once(text).chain(more).collect()

@@ -21,7 +21,6 @@
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::held::Held;
 use super::printed::{Expected, Printed};
@@ -51,19 +50,18 @@ mod timers;
 mod touched;
 mod tracees;
 
-use crate::tracer::memory::private_state;
 use crate::tracer::source::Sources;
 use candidates::Candidate;
 use clock::Clock;
 use judge::Judge;
-use model::{Ids, Model, State};
+use model::Ids;
 use moves::Moves;
 use programs::Programs;
 pub use shared::buffer::Early;
 use shared::learned::Learned;
 pub use shared::order::Race;
+use spins::state;
 use story::Narrator;
-use tracees::Tracees;
 
 /// A run with more moves than this is not seen to its end.
 const MOVES: usize = 100_000;
@@ -317,8 +315,10 @@ impl Run<'_> {
             self.moves.find_blocked();
             let candidates = self.candidates();
             if candidates.is_empty() && self.moves.has_blocked() {
-                guide.choose(&self.place(&[]));
-                self.moves.let_sleep()?;
+                if !self.moves.goes_round_again() {
+                    guide.choose(&self.place(&[]));
+                    self.moves.let_sleep()?;
+                }
                 continue;
             }
             if candidates.is_empty() {
@@ -363,6 +363,7 @@ impl Run<'_> {
         let goes_on =
             |last: Mover| last.id == mover.id && last.who.is_time() == mover.who.is_time();
         if last.is_some_and(|last| !goes_on(last)) {
+            all.model.tasks[task].looks.takes_turn();
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
         if mover.who == Who::Buffer {
@@ -387,6 +388,7 @@ impl Run<'_> {
             false => {}
         }
         touched.memory(model, task);
+        model.has_gone_on(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
         Ok(())
     }
@@ -420,16 +422,4 @@ impl Run<'_> {
             judge.not_judged("it makes more moves than the explorer follows");
         }
     }
-}
-
-/// A number that is the same when everybody who lives has the same registers and memory.
-fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
-        let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
-        (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
-        task.buffer.hash(&mut hasher);
-        private_state(task.tid)?.hash(&mut hasher);
-    }
-    Some(hasher.finish())
 }

@@ -218,6 +218,21 @@ impl Programs<'_> {
         Some(seen)
     }
 
+    /// A number that is the same when all memory that a thread sees is; see [`super::objects::Objects::state`].
+    pub fn state_seen(&self, i: usize) -> Option<u64> {
+        let waiting = &self.model.tasks[i].buffer.waiting;
+        let mut before = vec![];
+        for Store { bytes, is, .. } in waiting {
+            before.push((*bytes, self.objects.read(*bytes)?));
+            self.objects.write(bytes.memory, bytes.from, is);
+        }
+        let state = self.objects.state();
+        for (bytes, was) in before.iter().rev() {
+            self.objects.write(bytes.memory, bytes.from, was);
+        }
+        state
+    }
+
     /// Stores into the buffer.
     pub fn put_off(&mut self, i: usize, bytes: Bytes, is: Vec<u8>, code: Code) {
         let knew = self.order.knows(i);

@@ -71,6 +71,7 @@ impl Programs<'_> {
             if part.reads || !waits[n] {
                 self.touched.made.bytes(part.bytes, writes && !waits[n]);
             }
+            self.model.tasks[i].looks.touches(part.bytes);
             self.noted(i, part, code, access.next.locked, [reads, part.writes, waits[n]]);
             if let Some(after) = after.as_ref().filter(|_| waits[n]) {
                 self.put_off(i, part.bytes, after.clone(), code);

@@ -5,6 +5,7 @@
 //! | [`access`], [`made`] | one access: held before it, made |
 //! | [`buffer`] | stores that wait |
 //! | [`attached`] | how often a segment is attached, without the tracer |
+//! | [`circles`] | threads that wait for memory to change |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
 //! | [`objects`] | the same memory, as the tracer has it |
 //! | [`order`] | which access certainly came before which |
@@ -20,6 +21,7 @@
 pub mod access;
 pub mod attached;
 pub mod buffer;
+pub mod circles;
 mod faults;
 pub mod learned;
 mod made;
