@@ -66,6 +66,7 @@ impl Trial {
             others: vec![],
             all: false,
             calls_only: !wanted.accesses,
+            tso: false,
             spread: false,
             program: program.words.clone(),
         };
@@ -76,7 +77,8 @@ impl Trial {
         asked::tick_every(TICK);
         let expected = wanted.prints;
         let calls_only = options.calls_only;
-        let mut world = World::new(room, 1, Asked { expected, interleaving: false, calls_only });
+        let asked = Asked { expected, interleaving: false, calls_only, tso: false };
+        let mut world = World::new(room, 1, asked);
         world.most = wanted.most;
         Ok(Trial { world, options, _scratch: scratch })
     }
