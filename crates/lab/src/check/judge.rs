@@ -149,6 +149,12 @@ pub fn judged(
                 verdict.not_judged = Some(format!("{instrument}: {why}"));
             }
         }
+        // A run that was cut short says nothing of the calls that are missing in it.
+        if let ("run", true, Some(why)) =
+            (instrument, evidence.facts.is_empty(), &verdict.not_judged)
+        {
+            return Err(NoVerdict::NotJudged(why.clone()));
+        }
         verdict.tried.push((instrument.into(), runs));
         verdict.found = found(rules, &evidence, &verdict.tried);
         if verdict.is_wrong() && !asked.all {

@@ -5,7 +5,7 @@ use super::footprint::Footprint;
 pub use super::printed::Expected;
 pub use super::report::Answer;
 use super::run::{Asked, World};
-pub use super::run::{Disturbance, Outcome, Struck};
+pub use super::run::{Disturbance, Most, Outcome, Struck};
 pub use super::schedule::{Schedule, letter};
 use super::search::{Guide, Place, Replay};
 use super::session::{self, Scratch, TICK};
@@ -33,8 +33,7 @@ pub struct Wanted {
     pub runs: u64,
     /// Accesses to shared memory are ordered, too.
     pub accesses: bool,
-    /// So many processes and threads may be made.
-    pub most: usize,
+    pub most: Most,
     /// What stands around the programs.
     pub walls: fn() -> std::result::Result<(), String>,
 }

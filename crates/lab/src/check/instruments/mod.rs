@@ -10,15 +10,16 @@
 use super::evidence::{Answer, Trying};
 use super::walls;
 use crate::explore::Trouble;
-use crate::explore::judged::{Expected, Trial, Wanted};
+use crate::explore::judged::{Expected, Most, Trial, Wanted};
 use crate::tracer::program::Program;
 
 mod disturbances;
 mod orders;
 pub mod seen;
 
-/// A program that makes more processes and threads is ended.
-const PROCESSES: usize = 64;
+/// A program that makes more processes and threads is ended, and one that makes more moves: an exercise needs a
+/// hundred of them.
+const MOST: Most = Most { threads: 64, moves: 5_000, objects: 128, bytes: 64 << 20 };
 
 type Result<T> = std::result::Result<T, Trouble>;
 
@@ -55,7 +56,7 @@ fn trial(how: &Trying, accesses: bool) -> Result<Trial> {
         preemptions: how.preemptions,
         runs: how.runs,
         accesses,
-        most: PROCESSES,
+        most: MOST,
         walls: walls::around_programs,
     };
     Trial::new(program, wanted)
