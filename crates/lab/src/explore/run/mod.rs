@@ -18,7 +18,6 @@
 //! | [`shared`] | memory that they share: each access to it |
 //! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
-//! | [`states`] | is everything as it was before? |
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
@@ -46,7 +45,6 @@ mod programs;
 mod results;
 mod shared;
 mod spins;
-mod states;
 mod story;
 mod timers;
 mod touched;
@@ -61,7 +59,7 @@ use moves::Moves;
 use programs::Programs;
 use shared::learned::Learned;
 pub use shared::order::Race;
-use states::state;
+use spins::state;
 use story::Narrator;
 
 /// So many numbers are tried for the first process of a run.
@@ -323,8 +321,10 @@ impl Run<'_> {
             self.moves.find_blocked();
             let candidates = self.candidates();
             if candidates.is_empty() && self.moves.has_blocked() {
-                guide.choose(&self.place(&[]));
-                self.moves.let_sleep()?;
+                if !self.moves.goes_round_again() {
+                    guide.choose(&self.place(&[]));
+                    self.moves.let_sleep()?;
+                }
                 continue;
             }
             if candidates.is_empty() {
@@ -442,6 +442,7 @@ impl Run<'_> {
         all.touched.made = all.certain(task, mover.time);
         all.model.tasks[task].looks.yields = false;
         if self.last.is_some_and(|last| last != mover) {
+            all.model.tasks[task].looks.takes_turn();
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
         if mover.time {
@@ -459,6 +460,7 @@ impl Run<'_> {
             false => {}
         }
         touched.memory(model, task);
+        model.has_gone_on(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
         self.last = Some(mover);
         Ok(())
