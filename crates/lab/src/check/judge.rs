@@ -217,7 +217,7 @@ fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying>
     let messages: Vec<String> = (0..count)
         .map(|_| {
             let bytes = chance.between(rules.run.bytes);
-            chance.word(bytes)
+            chance.word(bytes, rules.run.digits)
         })
         .collect();
     let usual = Trying {

@@ -48,6 +48,9 @@ pub struct Run {
     /// How many messages, from and to; how long, in bytes.
     pub messages: [u64; 2],
     pub bytes: [u64; 2],
+    /// They are numbers.
+    #[serde(default)]
+    pub digits: bool,
     #[serde(default = "two")]
     pub preemptions: u32,
     #[serde(default = "many")]
@@ -153,9 +156,15 @@ pub struct When {
     /// … and the first was made before the second …
     #[serde(default)]
     pub before: Vec<String>,
-    /// … and one of these failed.
+    /// … and one of these was made fewer times than this …
+    #[serde(default)]
+    pub fewer: BTreeMap<String, usize>,
+    /// … and one of these failed …
     #[serde(default)]
     pub failed: Vec<String>,
+    /// … and none of these failed, although one should have.
+    #[serde(default)]
+    pub unfailed: Vec<String>,
     /// And there is a fact with all of these: `found`, `in`, …, each one of some values.
     #[serde(default)]
     pub fact: BTreeMap<String, OneOf>,
@@ -206,8 +215,9 @@ impl Rules {
             if !matches!(when.before.len(), 0 | 2) {
                 return Err((at, format!("{}: `before` takes two calls", rule.id)));
             }
-            let empty = when.seen.len() + when.missing.len() + when.before.len();
-            if empty + when.failed.len() + when.fact.len() == 0 {
+            let empty =
+                when.seen.len() + when.missing.len() + when.before.len() + when.unfailed.len();
+            if empty + when.failed.len() + when.fewer.len() + when.fact.len() == 0 {
                 return Err((at, format!("{}: `when` is empty", rule.id)));
             }
         }

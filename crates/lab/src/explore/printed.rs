@@ -199,11 +199,11 @@ impl Printed {
 }
 
 fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    match bytes {
-        [] => vec![],
-        _ => bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
+    if bytes.is_empty() {
+        return vec![];
     }
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
 /// All that standard output must be: the lines of each process in their order, those of different

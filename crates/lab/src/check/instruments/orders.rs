@@ -50,8 +50,8 @@ pub fn input(how: &Trying) -> Result<Answer> {
     let code = outcome.ends.first().map_or("", |end| end.as_str());
     let (refused, complains) = (code != "0", outcome.printed.complains(0));
     let mut facts = seen::facts(how, &outcome);
-    if refused {
-        // What it would have printed does not matter then.
+    if refused || how.refuses == "must" {
+        // What it prints does not matter then.
         facts.retain(|fact| fact.first("found") != Some("prints"));
     }
     let found = match (refused, how.refuses.as_str()) {
