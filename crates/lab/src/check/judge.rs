@@ -224,9 +224,12 @@ fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying>
         instrument: instrument.into(),
         program: cell.work.join("program").to_string_lossy().into_owned(),
         arguments: filled(&rules.run.arguments, &messages),
+        beside: rules.run.beside.as_ref().map(|all| filled(all, &messages)),
         prints: Some(filled(&rules.run.prints, &messages)),
         preemptions: rules.run.preemptions,
         runs: rules.run.runs,
+        gives_up: rules.run.gives_up,
+        waits: rules.run.waits.clone(),
         fails: rules.fails.iter().map(|(call, errno)| (call.clone(), errno.clone())).collect(),
         ..Trying::default()
     };
@@ -235,6 +238,7 @@ fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying>
     }
     let one = |input: &super::rules::Input| Trying {
         arguments: filled(&input.arguments, &messages),
+        beside: input.beside.as_ref().map(|all| filled(all, &messages)),
         prints: Some(filled(&input.prints, &messages)),
         input: input.name.clone(),
         refuses: format!("{:?}", input.refuses).to_lowercase(),

@@ -44,6 +44,15 @@ pub struct Hint {
 pub struct Run {
     /// `{message}` stands for each of the messages.
     pub arguments: Vec<String>,
+    /// It runs once more at the same time, with these: the client of a server.
+    #[serde(default)]
+    pub beside: Option<Vec<String>>,
+    /// In some orders it may give up, with a message and a code that is not 0: its waits have a limit.
+    #[serde(default)]
+    pub gives_up: bool,
+    /// Who may wait for ever if the others have failed, or were stopped: a server waits for its next client.
+    #[serde(default)]
+    pub waits: Vec<String>,
     pub prints: Vec<String>,
     /// How many messages, from and to; how long, in bytes.
     pub messages: [u64; 2],
@@ -72,6 +81,8 @@ pub struct Input {
     pub name: String,
     /// `{41}` stands for a word of 41 bytes.
     pub arguments: Vec<String>,
+    #[serde(default)]
+    pub beside: Option<Vec<String>>,
     #[serde(default)]
     pub prints: Vec<String>,
     /// `must`, `may`, `never`

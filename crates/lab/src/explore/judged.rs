@@ -50,8 +50,8 @@ impl Guide for Straight {
 }
 
 impl Trial {
-    /// Makes the room for a program.
-    pub fn new(program: Program, wanted: Wanted) -> Result<Trial> {
+    /// Makes the room for a program, or for several that run at the same time.
+    pub fn new(programs: Vec<Program>, wanted: Wanted) -> Result<Trial> {
         let options = Options {
             preemptions: Bound::Preemptions(wanted.preemptions),
             delays: None,
@@ -66,16 +66,17 @@ impl Trial {
             all: false,
             calls_only: !wanted.accesses,
             spread: false,
-            program: program.words.clone(),
+            program: programs[0].words.clone(),
         };
         let filter = Filter::letting_through(&syscalls::harmless());
         let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
         let scratch = Scratch::new()?;
-        let room = room::enter_within(&wanted.walls, &[program], &filter, true, scratch.0.clone())?;
+        let room = room::enter_within(&wanted.walls, &programs, &filter, true, scratch.0.clone())?;
         asked::tick_every(TICK);
         let expected = wanted.prints;
         let calls_only = options.calls_only;
-        let mut world = World::new(room, 1, Asked { expected, interleaving: false, calls_only });
+        let mut world =
+            World::new(room, programs.len(), Asked { expected, interleaving: false, calls_only });
         world.most = wanted.most;
         Ok(Trial { world, options, _scratch: scratch })
     }

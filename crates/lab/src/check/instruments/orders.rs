@@ -30,7 +30,9 @@ fn ends_badly(how: &Trying, outcome: &Outcome) -> Option<Fact> {
 /// Every order.
 pub fn every(how: &Trying) -> Result<Answer> {
     let answer = trial(how, true)?.every_order()?;
-    let facts = answer.worst.as_ref().map_or(vec![], |worst| seen::facts(how, worst));
+    let mut facts = answer.worst.as_ref().map_or(vec![], |worst| seen::facts(how, worst));
+    // Where it may give up, what comes out depends on who is first.
+    facts.retain(|fact| !how.gives_up || fact.first("found") != Some("race"));
     let not_judged = match (&answer.worst, answer.complete) {
         (Some(_), _) | (None, true) => None,
         (None, false) if answer.not_judged > 0 => {

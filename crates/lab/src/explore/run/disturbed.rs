@@ -143,6 +143,12 @@ impl Programs<'_> {
     fn is_too_much(&mut self, entry: &Entry) -> bool {
         let Some(kind) = calls::gets(entry.number) else { return false };
         let most = self.world.most;
+        let flags = if kind == Kind::Msg { entry.args[1] } else { entry.args[2] };
+        let makes =
+            entry.args[0] as c_int == libc::IPC_PRIVATE || flags as c_int & libc::IPC_CREAT != 0;
+        if !makes {
+            return false;
+        }
         let bytes = if kind == Kind::Shm { entry.args[1] } else { 0 };
         self.disturbed.objects += 1;
         let all = self.disturbed.bytes.saturating_add(bytes);

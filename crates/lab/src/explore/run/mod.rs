@@ -269,7 +269,7 @@ impl World {
         narrator.at_one_time(&exploration);
         let Judge { mut findings, ends, over, not_judged, .. } = judge;
         let whole = findings.is_empty() && !run.outcome.dropped && not_judged.is_none();
-        let differs = |expected: &Expected| expected.differs(&printed);
+        let differs = |expected: &Expected| expected.differs(&printed, &ends);
         if let Some(difference) = world.asked.expected.as_ref().filter(|_| whole).and_then(differs)
         {
             findings.push(Finding::Prints { difference });
