@@ -132,11 +132,11 @@ check:
 	@$(call build,-p lab)
 	@$(BIN)/lab check $(ARGS)
 
-check-%:
+$(exercises:%=check-%): check-%:
 	@$(call build,-p lab)
 	@$(BIN)/lab check $* $(SRC) $(ARGS)
 
-watch-%:
+$(exercises:%=watch-%): watch-%:
 	@$(call build,-p lab)
 	@$(BIN)/lab check $* $(SRC) --watch $(ARGS)
 

@@ -3,6 +3,8 @@
 //!
 //! A footprint must never be too small, or an order is missed; if it is too large, one is tried twice.
 
+use std::ops::Range;
+
 /// Bytes of a memory: from the first to before the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Bytes {
@@ -94,6 +96,12 @@ pub struct Footprint {
     touched: Vec<(Thing, Access)>,
     /// Bytes of memory that is watched, and whether they were written.
     bytes: Vec<(Bytes, bool)>,
+    /// The stores of its thread, by their numbers, that it has put into the buffer.
+    pub stores: Range<u32>,
+    /// The one that it has taken out of there.
+    pub drained: Option<u32>,
+    /// It could not have been made before the buffer was empty.
+    pub waits_for_stores: bool,
 }
 
 impl Footprint {
@@ -146,6 +154,11 @@ impl Footprint {
     pub fn changes(&self) -> bool {
         let wrote = self.bytes.iter().any(|(_, writes)| *writes);
         self.everything || wrote || self.touched.iter().any(|(_, access)| *access != Access::Looks)
+    }
+
+    /// Has it put the store into the buffer that another has taken out?
+    pub fn puts(&self, other: &Footprint) -> bool {
+        other.drained.is_some_and(|store| self.stores.contains(&store))
     }
 
     fn add(&mut self, thing: Thing, access: Access) {

@@ -65,6 +65,7 @@ impl Trial {
             others: vec![],
             all: false,
             calls_only: !wanted.accesses,
+            tso: false,
             spread: false,
             program: programs[0].words.clone(),
         };
@@ -75,8 +76,8 @@ impl Trial {
         asked::tick_every(TICK);
         let expected = wanted.prints;
         let calls_only = options.calls_only;
-        let mut world =
-            World::new(room, programs.len(), Asked { expected, interleaving: false, calls_only });
+        let asked = Asked { expected, interleaving: false, calls_only, tso: false };
+        let mut world = World::new(room, programs.len(), asked);
         world.most = wanted.most;
         Ok(Trial { world, options, _scratch: scratch })
     }

@@ -116,6 +116,9 @@ pub struct Options {
     /// Order calls alone, and no access to memory that is shared: faster
     #[arg(long)]
     calls_only: bool,
+    /// Let stores wait in a buffer before other processes see them, as on x86 (total store order)
+    #[arg(long, conflicts_with = "calls_only")]
+    tso: bool,
     /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
     spread: bool,

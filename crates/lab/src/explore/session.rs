@@ -47,8 +47,12 @@ pub fn explore(options: &Options) -> Result<u8> {
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
     asked::tick_every(TICK);
-    let asked =
-        Asked { expected, interleaving: options.interleaving, calls_only: options.calls_only };
+    let asked = Asked {
+        expected,
+        interleaving: options.interleaving,
+        calls_only: options.calls_only,
+        tso: options.tso || options.replay.as_ref().is_some_and(|one| one.buffers),
+    };
     let mut world = World::new(room, programs.len(), asked);
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
@@ -325,7 +329,11 @@ fn raced(world: &mut World, outcomes: &Outcomes) -> Result<Option<Outcome>> {
 fn with_race(world: &mut World, told: Outcome) -> Outcome {
     let all: Vec<Finding> =
         told.races.iter().map(|race| Finding::Race(hints::told(world, race))).collect();
-    let of = |finding: &Finding| cause::of(&told.story, finding).decides.map(|(at, _)| at);
+    // A store that was seen late says more than where the turn was taken.
+    let of = |finding: &Finding| {
+        let cause = cause::of(&told.story, finding);
+        cause.decides.map(|(at, _)| (cause.cure != cause::FENCE, at))
+    };
     let race = all.iter().filter(|one| of(one).is_some()).min_by_key(|one| of(one));
     let race = race.or(all.first()).cloned();
     Outcome { findings: race.into_iter().collect(), ..told }

@@ -20,6 +20,7 @@ impl Moves<'_> {
 
     /// Before a place: who is held before a call that would sleep, and can nobody tell?
     pub fn find_blocked(&mut self) {
+        self.all.find_those_that_wait_for_stores();
         for i in 0..self.all.model.tasks.len() {
             if self.waits_for_memory(i) {
                 let signalled = self.all.model.tasks[i].signals != self.all.signals;
@@ -27,7 +28,8 @@ impl Moves<'_> {
                 continue;
             }
             let task = &self.all.model.tasks[i];
-            let waits = task.waits_for.clone().filter(|_| task.state == State::Before);
+            let stands = task.state == State::Before && !task.waits_for_stores;
+            let waits = task.waits_for.clone().filter(|_| stands);
             let Some(waits) = waits.filter(|_| !self.all.world.sleepers_matter) else {
                 self.all.model.tasks[i].blocked = false;
                 continue;

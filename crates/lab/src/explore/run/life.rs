@@ -65,6 +65,7 @@ impl Programs<'_> {
     /// A thread has ended, or its whole process.
     pub fn ended(&mut self, i: usize, death: Death) -> Result<()> {
         let process = self.model.tasks[i].process;
+        self.drain_all(i);
         let task = &mut self.model.tasks[i];
         (task.state, task.in_call) = (State::Gone, false);
         let siblings = self.model.siblings(i);
@@ -77,6 +78,7 @@ impl Programs<'_> {
         let left = main != i && self.model.tasks[main].state == State::Gone;
         for sibling in siblings {
             self.tracees.await_end(sibling)?;
+            self.drain_all(sibling);
             self.model.tasks[sibling].state = State::Gone;
         }
         // A main thread that left before the others has only ended now.
@@ -150,6 +152,7 @@ impl Programs<'_> {
     fn await_death(&mut self, main: usize) -> Result<()> {
         for sibling in self.model.siblings(main) {
             self.tracees.await_end(sibling)?;
+            self.drain_all(sibling);
             self.model.tasks[sibling].state = State::Gone;
         }
         if self.model.tasks[main].state == State::Gone {

@@ -5,6 +5,7 @@
 //! | [`moves`] | one move of one of them |
 //! | [`programs`] | the programs, and what a call of theirs does |
 //! | [`life`] | what a birth or an end of theirs does |
+//! | [`candidates`] | who can move at a place |
 //! | [`asleep`] | who cannot move, and who has been woken |
 //! | [`blocked`] | calls that cannot be made yet |
 //! | [`model`] | what is known of processes and threads |
@@ -25,7 +26,7 @@ use std::collections::HashSet;
 use super::held::Held;
 use super::printed::{Expected, Printed};
 use super::room::{self, Room};
-use super::schedule::{Schedule, Turn};
+use super::schedule::{Schedule, Turn, Who};
 use super::search::{Guide, Mover, Place, Way, cost};
 use super::verdict::{Finding, Moment, Step, Story};
 use super::{Result, Trouble};
@@ -33,6 +34,7 @@ use crate::asked;
 
 mod asleep;
 mod blocked;
+mod candidates;
 mod clock;
 mod disturbed;
 mod judge;
@@ -51,12 +53,14 @@ mod touched;
 mod tracees;
 
 use crate::tracer::source::Sources;
+use candidates::Candidate;
 use clock::Clock;
 pub use disturbed::{Disturbance, Disturbed, Most, Struck};
 use judge::Judge;
 use model::Ids;
 use moves::Moves;
 use programs::Programs;
+pub use shared::buffer::Early;
 use shared::learned::Learned;
 pub use shared::order::Race;
 use spins::state;
@@ -94,6 +98,8 @@ pub struct World {
     pub starts_again: bool,
     /// Accesses to some shared memory could not be looked at.
     pub unwatched: bool,
+    /// Stores left their buffer earlier than they had to.
+    pub early: Early,
     pub learned: Learned,
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
@@ -112,6 +118,8 @@ pub struct Asked {
     pub interleaving: bool,
     /// Only calls are ordered, and no access to memory.
     pub calls_only: bool,
+    /// Stores wait in a buffer.
+    pub tso: bool,
 }
 
 /// How a run went.
@@ -155,6 +163,7 @@ impl World {
             rows_matter: false,
             starts_again: false,
             unwatched: false,
+            early: Early::default(),
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
@@ -253,6 +262,7 @@ impl World {
             states: HashSet::new(),
         };
         run.outcome.schedule.sleeps = run.moves.all.world.sleepers_matter;
+        run.outcome.schedule.buffers = run.moves.all.world.buffers();
         let started = match by_copy && !run.moves.all.world.held.is_empty() {
             true => run.moves.copy(first_pid),
             false => run.moves.start(first_pid),
@@ -304,13 +314,6 @@ struct Run<'a> {
     states: HashSet<(usize, u64)>,
 }
 
-/// One that can move: for the search, and among the tasks.
-#[derive(Clone, Copy)]
-struct Candidate {
-    mover: Mover,
-    task: usize,
-}
-
 impl Run<'_> {
     /// Moves until all have ended or none can move.
     fn play(&mut self, guide: &mut dyn Guide) -> Result<()> {
@@ -344,7 +347,7 @@ impl Run<'_> {
             let idle = self.is_idle();
             self.note_choice(&place, chosen);
             let Programs { narrator, model, .. } = &mut self.moves.all;
-            let could = candidates.iter().map(|one| (one.task, one.mover.time));
+            let could = candidates.iter().map(|one| (one.task, one.mover.who));
             narrator.moves(model, could, chosen, cost(&place, chosen) > 0);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
@@ -353,83 +356,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Can only time move, and processes that only check again?
-    fn is_idle(&self) -> bool {
-        let model = &self.moves.all.model;
-        let moves = |i: usize| model.can_move(i) && !model.tasks[i].looks.yields;
-        !(0..model.tasks.len()).any(moves)
-    }
-
-    /// The processes that can move.
-    fn candidates(&self) -> Vec<Candidate> {
-        let model = &self.moves.all.model;
-        let ready = |calm: bool| {
-            let one = move |task: usize| {
-                let mover = Mover { id: model.tasks[task].id, time: false };
-                let moves = model.can_move(task) && (calm || !model.tasks[task].looks.yields);
-                moves.then_some(Candidate { mover, task })
-            };
-            (0..model.tasks.len()).filter_map(one).collect::<Vec<_>>()
-        };
-        let mut all = ready(false);
-        let calm = all.is_empty();
-        if calm {
-            all = ready(true);
-        }
-        // A process that sleeps, checks and sleeps again may do so when the others have moved.
-        // Where nobody else can move, the first one always may.
-        let first = (0..model.tasks.len())
-            .filter_map(|task| Some((model.due(task)?, model.tasks[task].id, task)))
-            .min()
-            .filter(|_| calm);
-        let due = |task: usize| {
-            let is_first = first.is_some_and(|(.., first)| first == task);
-            let patient = is_first || model.tasks[task].looks.is_patient();
-            let mover = Mover { id: model.tasks[task].id, time: true };
-            model.due(task).filter(|_| patient).map(|_| Candidate { mover, task })
-        };
-        all.extend((0..model.tasks.len()).filter_map(due));
-        all
-    }
-
-    /// The same, as the search sees it.
-    fn place(&mut self, candidates: &[Candidate]) -> Place {
-        let mut blocked = vec![];
-        for task in 0..self.moves.all.model.tasks.len() {
-            let one = &self.moves.all.model.tasks[task];
-            if one.blocked {
-                let mover = Mover { id: one.id, time: false };
-                blocked.push((mover, self.moves.all.certain(task, false)));
-            }
-        }
-        let model = &self.moves.all.model;
-        // One that only checks again makes room for any other.
-        let current = candidates.iter().position(|one| {
-            Some(one.mover) == self.last && !one.mover.time && !model.tasks[one.task].looks.yields
-        });
-        let due = |at: &usize| {
-            let one = candidates[*at];
-            model.due(one.task).filter(|_| one.mover.time)
-        };
-        let time = |at: &usize| due(at).map(|due| (due, candidates[*at].mover.id));
-        let first = (0..candidates.len()).filter(|at| due(at).is_some()).min_by_key(time);
-        Place {
-            movers: candidates.iter().map(|one| one.mover).collect(),
-            letters: candidates.iter().map(|one| one.task).collect(),
-            current,
-            due: first.filter(|_| self.is_idle()),
-            blocked,
-            hidden: (0..model.tasks.len()).any(|task| {
-                let is =
-                    |time| candidates.iter().any(|one| one.task == task && one.mover.time == time);
-                model.can_move(task) && !is(false) || model.due(task).is_some() && !is(true)
-            }),
-        }
-    }
-
     fn note_choice(&mut self, place: &Place, chosen: usize) {
         if place.movers.len() > 1 {
-            let turn = Turn { letter: place.letters[chosen], time: place.movers[chosen].time };
+            let turn = Turn { letter: place.letters[chosen], who: place.movers[chosen].who };
             self.outcome.schedule.turns.push(turn);
         }
         self.outcome.preemptions += cost(place, chosen);
@@ -439,22 +368,33 @@ impl Run<'_> {
     /// One moves. `taken`: it takes the turn from one that could have gone on.
     fn move_one(&mut self, Candidate { mover, task }: Candidate, taken: bool) -> Result<()> {
         let all = &mut self.moves.all;
-        all.touched.made = all.certain(task, mover.time);
-        all.model.tasks[task].looks.yields = false;
-        if self.last.is_some_and(|last| last != mover) {
+        let last = self.last.replace(mover);
+        let goes_on =
+            |last: Mover| last.id == mover.id && last.who.is_time() == mover.who.is_time();
+        if last.is_some_and(|last| !goes_on(last)) {
             all.model.tasks[task].looks.takes_turn();
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
-        if mover.time {
-            self.moves.pass_time(task)?;
-        } else {
-            self.moves.disturb(task);
-            self.moves.go(task)?;
+        if mover.who == Who::Buffer {
+            all.drain(task);
+            all.narrator.has_moved(&all.model);
+            return Ok(());
+        }
+        all.touched.made = all.certain(task, mover.who.is_time());
+        let waited = std::mem::take(&mut all.model.tasks[task].waited_for_stores);
+        all.touched.made.waits_for_stores = waited || all.waits_for_its_stores(task);
+        all.model.tasks[task].looks.yields = false;
+        match mover.who {
+            Who::Time => self.moves.pass_time(task)?,
+            _ => {
+                self.moves.disturb(task);
+                self.moves.go(task)?;
+            }
         }
         self.moves.settle()?;
         let Programs { touched, model, .. } = &mut self.moves.all;
         let changed = std::mem::take(&mut touched.changed);
-        match mover.time {
+        match mover.who.is_time() {
             true => model.tasks[task].looks.naps(),
             false if changed => model.tasks[task].looks.changed(),
             false => {}
@@ -462,14 +402,13 @@ impl Run<'_> {
         touched.memory(model, task);
         model.has_gone_on(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
-        self.last = Some(mover);
         Ok(())
     }
 
     /// After a move: does it go on and on, and nothing changes?
     fn look_at_progress(&mut self, moved: Candidate, candidates: usize, idle: bool) {
         let model = &mut self.moves.all.model;
-        let repeats = model.tasks[moved.task].looks.yields && !moved.mover.time;
+        let repeats = model.tasks[moved.task].looks.yields && moved.mover.who == Who::Itself;
         let movers = (0..model.tasks.len()).filter(|i| model.can_move(*i)).count();
         // A process has moved: those that waited for that may check again.
         if !repeats || candidates > 1 || movers > 1 {
@@ -477,7 +416,7 @@ impl Run<'_> {
             others.for_each(|(_, task)| task.looks.may_look());
         }
         self.looks = if repeats { self.looks + 1 } else { 0 };
-        self.ticks = match (idle, moved.mover.time) {
+        self.ticks = match (idle, moved.mover.who.is_time()) {
             (true, true) => self.ticks + 1,
             (true, false) => self.ticks,
             (false, _) => 0,

@@ -10,6 +10,7 @@ use super::looks::Looks;
 use super::maps::Map;
 use super::shared::Open;
 use super::shared::access::Access;
+use super::shared::buffer::Buffer;
 use super::shared::circles::Circle;
 use super::timers::Timer;
 use crate::event::{Action, Call};
@@ -28,6 +29,8 @@ pub enum State {
     Before,
     /// Just before an access to memory that is watched.
     Touching,
+    /// Just before an instruction that waits for the store buffer.
+    Fence,
     /// A call has ended, and it does not know yet.
     After,
     Asleep,
@@ -90,6 +93,11 @@ pub struct Task {
     pub waits_for: Option<WaitsFor>,
     /// It has to: the call is not made yet.
     pub blocked: bool,
+    pub buffer: Buffer,
+    /// It is held where its buffer has to be emptied first, and it is not empty.
+    pub waits_for_stores: bool,
+    /// It was, there.
+    pub waited_for_stores: bool,
 }
 
 /// A wait with a limit, which is ours to reach.
@@ -288,6 +296,9 @@ impl Model {
             made: Footprint::default(),
             waits_for: None,
             blocked: false,
+            buffer: Buffer::default(),
+            waits_for_stores: false,
+            waited_for_stores: false,
         });
         self.tasks.len() - 1
     }
@@ -349,11 +360,12 @@ impl Model {
 
     /// Can it go on by itself?
     pub fn can_move(&self, i: usize) -> bool {
-        !self.tasks[i].blocked
-            && matches!(
-                self.tasks[i].state,
-                State::Start | State::Before | State::Touching | State::After
-            )
+        let task = &self.tasks[i];
+        let stands = matches!(
+            task.state,
+            State::Start | State::Before | State::Touching | State::Fence | State::After
+        );
+        stands && !task.blocked && !task.waits_for_stores
     }
 
     /// The other threads of its process that have not ended.

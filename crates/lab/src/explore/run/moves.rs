@@ -158,7 +158,9 @@ impl Moves<'_> {
                     return Ok(());
                 }
                 self.all.keep_faults_open(i)?;
-                self.all.tracees.go_on(i, How::Cont, 0)?;
+                if self.goes_on(i)? {
+                    return Ok(());
+                }
             }
             // The mask that it waited with is its own until its handler has run.
             _ if self.all.waited_with_a_mask(i) => self.all.tracees.go_on(i, How::Cont, 0)?,
@@ -307,6 +309,8 @@ impl Moves<'_> {
                 self.all.exec(i)?;
                 self.all.tracees.go_on(i, How::Cont, 0)?;
             }
+            // An interrupt of before that comes now.
+            Stop::Started if !self.all.model.tasks[i].buffer.is_empty() => return self.goes_on(i),
             Stop::Started if !std::mem::take(&mut self.all.model.tasks[i].interrupted) => {
                 return self.spun(i);
             }
@@ -340,6 +344,7 @@ impl Moves<'_> {
         (task.state, task.entry, task.signals) = (State::Before, Some(entry), self.all.signals);
         let sleeps = calls::limit(task.tid, &entry, sockets).is_some_and(|limit| limit.sleep);
         task.looks.at_call(&entry, sleeps);
+        task.buffer.at_call();
         task.waits_for = waits_for(task.tid, &entry);
     }
 
@@ -384,6 +389,8 @@ impl Moves<'_> {
                 },
             );
         }
+        // A handler starts after the kernel, and one that ends leaves nothing in its buffer.
+        self.all.drain_all(i);
         if handler && matches!(self.all.world.disturbance, Some(Disturbance::Audit)) {
             return self.audit(i, signal);
         }

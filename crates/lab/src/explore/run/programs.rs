@@ -42,10 +42,10 @@ pub struct Programs<'a> {
     pub objects: Objects,
     pub order: Order,
     pub races: Vec<Race>,
-    /// What is done to them in this run.
-    pub disturbed: Disturbed,
     /// So often one that waits for memory to change has gone round in its circle once more.
     pub rounds: u32,
+    /// What is done to them in this run.
+    pub disturbed: Disturbed,
 }
 
 impl<'a> Programs<'a> {
@@ -69,8 +69,8 @@ impl<'a> Programs<'a> {
             objects: Objects::default(),
             order: Order::default(),
             races: vec![],
-            disturbed: Disturbed::default(),
             rounds: 0,
+            disturbed: Disturbed::default(),
         }
     }
 
