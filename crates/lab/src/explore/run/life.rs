@@ -35,7 +35,7 @@ impl Programs<'_> {
             self.model.fork(ids, i, child, borrows)
         };
         self.order.born(i, new);
-        if self.model.tasks.len() > self.world.most {
+        if self.model.tasks.len() > self.world.most.threads {
             self.judge.not_judged("it makes more processes and threads than may be");
         }
         self.model.tasks[new].mask.blocks =
