@@ -17,6 +17,7 @@
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
 //! | [`shared`] | memory that they share: each access to it |
+//! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
 //! | [`story`] | the lines that are printed |
 
@@ -35,6 +36,7 @@ mod asleep;
 mod blocked;
 mod candidates;
 mod clock;
+mod disturbed;
 mod judge;
 mod life;
 mod looks;
@@ -53,6 +55,7 @@ mod tracees;
 use crate::tracer::source::Sources;
 use candidates::Candidate;
 use clock::Clock;
+pub use disturbed::{Disturbance, Disturbed, Struck};
 use judge::Judge;
 use model::Ids;
 use moves::Moves;
@@ -103,6 +106,10 @@ pub struct World {
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
     circles: HashSet<(u64, u64)>,
+    /// What is done to the programs in the next runs.
+    pub disturbance: Option<Disturbance>,
+    /// So many processes and threads are followed.
+    pub most: usize,
 }
 
 /// What is asked about the output of a run.
@@ -138,6 +145,7 @@ pub struct Outcome {
     pub printed: Printed,
     /// Accesses to shared memory that nothing ordered.
     pub races: Vec<Race>,
+    pub disturbed: Disturbed,
     /// What happened, if that was asked for, and move by move.
     pub story: Story,
     pub steps: Vec<Step>,
@@ -162,6 +170,8 @@ impl World {
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
+            disturbance: None,
+            most: usize::MAX,
         }
     }
 
@@ -265,7 +275,8 @@ impl World {
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
         run.outcome.schedule.points = world.learned.points();
-        let Programs { judge, mut narrator, mut printed, world, races, .. } = run.moves.all;
+        let Programs { judge, mut narrator, mut printed, world, races, disturbed, .. } =
+            run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);
         narrator.at_one_time(&exploration);
@@ -286,6 +297,7 @@ impl World {
             steps,
             printed,
             races,
+            disturbed,
             ..run.outcome
         })
     }
@@ -335,7 +347,7 @@ impl Run<'_> {
                 self.outcome.dropped = true;
                 return Ok(());
             };
-            let idle = self.is_idle();
+            let idle = self.moves.all.model.is_idle();
             self.note_choice(&place, chosen);
             let Programs { narrator, model, .. } = &mut self.moves.all;
             let could = candidates.iter().map(|one| (one.task, one.mover.who));
@@ -377,7 +389,10 @@ impl Run<'_> {
         all.model.tasks[task].looks.yields = false;
         match mover.who {
             Who::Time => self.moves.pass_time(task)?,
-            _ => self.moves.go(task)?,
+            _ => {
+                self.moves.disturb(task);
+                self.moves.go(task)?
+            }
         }
         self.moves.settle()?;
         let Programs { touched, model, .. } = &mut self.moves.all;
