@@ -111,6 +111,9 @@ pub enum What {
         before: Option<Row>,
         after: Option<Row>,
     },
+    /// Bytes of a segment are not what they were when they were compared last. `by`: the processes that
+    /// may have written them; `others`: also one that is not watched. `more`: so many changes are left out.
+    Changed { memory: String, parts: Vec<ChangedPart>, more: u64, by: Vec<i32>, others: bool },
     /// `lab explore`: this one moves now. `taken`: from one that could have gone on. `time`: not it, but
     /// time, which ends its sleep. `could`: all that could have moved.
     Move { taken: bool, time: bool, could: Vec<Could> },
@@ -145,6 +148,26 @@ pub enum What {
     },
     /// The end of the trace: how many events of each kind it has shown.
     Summary { processes: u64, threads: u64, calls: u64, signals: u64, left: u64 },
+}
+
+/// Bytes that have changed, in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangedPart {
+    /// The first, and how many.
+    pub at: u64,
+    /// See `at`.
+    pub len: u64,
+    /// The first of them, before and after.
+    #[serde(serialize_with = "by_digits")]
+    pub before: Vec<u8>,
+    /// See `before`.
+    #[serde(serialize_with = "by_digits")]
+    pub after: Vec<u8>,
+}
+
+/// In hexadecimal.
+fn by_digits<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 /// One that can move.

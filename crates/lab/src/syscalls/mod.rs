@@ -129,6 +129,12 @@ pub fn shown() -> Rules {
     rows().filter_map(rule).collect()
 }
 
+/// The same, and those with which a thread or a process ends: what it has stored is looked at before.
+pub fn shown_and_ends() -> Rules {
+    let ends = rows().filter(|row| row.changes.ends() && row.shown == Shown::Never);
+    shown().into_iter().chain(ends.map(|row| (row.number, None))).collect()
+}
+
 /// The row of a call that `lab trace` does something about. The filter stops at these alone.
 pub fn looked_at(entry: &Entry) -> Option<&'static CallRow> {
     let first = entry.args[0] as c_int;

@@ -10,6 +10,7 @@
 //! | [`world`] | what all these say beside a call |
 //! | [`doing`] | a call that has begun and not ended |
 //! | [`objects`] | the kernel's tables, before and after |
+//! | [`contents`] | what segments hold, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
 //! | [`roots`] | the programs that were started, and how they ended |
 //! | [`notes`] | what events mean that are not calls |
@@ -33,6 +34,7 @@ use crate::view::text::Text;
 use crate::view::{Out, View, complain};
 
 mod books;
+mod contents;
 mod doing;
 mod journal;
 mod notes;
@@ -109,10 +111,10 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     let filter = if trace.detach || !Filter::supported() {
         None
     } else {
-        let filter = Filter::stopping_at(&syscalls::shown());
+        let filter = Filter::stopping_at(&syscalls::shown_and_ends());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
-    let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);
+    let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view, cpu);
     match (cpu, &filter, trace.detach) {
         (_, None, true) => watch.remark(
             "--detach: without a filter, which would outlive the trace: calls that are not shown \

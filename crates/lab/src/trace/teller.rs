@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use sysv::tables::Kind;
 
 use super::books::Books;
+use super::contents::{self, Change, Contents};
 use super::doing::Doing;
 use super::journal::{Journal, TICK};
 use super::notes;
@@ -30,13 +31,15 @@ pub struct Teller {
     pub journal: Journal,
     books: Books,
     objects: Objects,
+    contents: Contents,
 }
 
 impl Teller {
-    /// To be written to `out` as `view` has it.
-    pub fn new(out: Out, view: Box<dyn View>) -> Teller {
+    /// To be written to `out` as `view` has it. `one_cpu`: tracer and programs share one.
+    pub fn new(out: Out, view: Box<dyn View>, one_cpu: bool) -> Teller {
         let (books, objects) = (Books::default(), Objects::new());
-        Teller { journal: Journal::new(out, view), books, objects }
+        let contents = Contents::new(one_cpu);
+        Teller { journal: Journal::new(out, view), books, objects, contents }
     }
 
     /// A program was started in a process of its own.
@@ -80,6 +83,38 @@ impl Teller {
         if !self.journal.flush() && !waiting {
             self.journal.rest();
         }
+    }
+
+    /// A thread stands still: what has been stored since the last one did?
+    pub fn look(&mut self, tid: Tid) {
+        for Change { id, parts, more, by } in self.contents.look(tid, &self.books) {
+            let mut pids: Vec<i32> = by.iter().map(|(_, pid)| *pid).collect();
+            pids.dedup();
+            let others = self.may_be_others(id);
+            let lane = match (&by[..], &pids[..], others) {
+                ([(thread, _)], _, false) => *thread,
+                (_, [pid], false) => *pid,
+                _ => 0,
+            };
+            let memory = format!("shm {id}");
+            let what = What::Changed { memory, parts, more, by: pids, others };
+            self.emit(lane, what, Some(notes::changed()));
+        }
+    }
+
+    /// Have processes that are not watched attached this segment?
+    fn may_be_others(&mut self, id: c_int) -> bool {
+        let ours = self.books.processes().filter(|(_, process)| !process.borrowed);
+        let ours = ours.flat_map(|(_, process)| process.attachments());
+        let ours = ours.filter(|(_, segment)| segment.id == id).count() as u64;
+        let Some(row) = self.objects.peek(id) else { return false };
+        let known = |pid: i32| self.books.thread(pid).is_some() || self.books.ended(pid).is_some();
+        row.nattch.is_some_and(|all| all > ours) || row.lpid.is_some_and(|pid| !known(pid))
+    }
+
+    /// A thread goes on: into its program, or in a call whose end will be reported.
+    pub fn goes_on(&mut self, tid: Tid, into_program: bool) {
+        self.contents.goes_on(tid, into_program);
     }
 
     /// A call is about to be made. True: its exit must be shown, too.
@@ -181,9 +216,18 @@ impl Teller {
         let target = doing.target.clone();
         let facts = Facts { made, before, after, target, by, world: &world };
         let note = (doing.row.explain)(&call, &facts);
+        let attached = doing.row.object == Object::Attach && call.succeeded();
         self.emit(tid, What::Call { entered: doing.began, call }, note);
         if let Some(change) = seen.and_then(Seen::change) {
             self.emit(tid, change, None);
+        }
+        if attached {
+            self.contents.attached(doing.entry.args[0] as c_int, &self.books);
+            if doing.size > contents::LIMIT as u64 {
+                self.warn(
+                    "a segment is larger than 1 MiB: of its bytes only the first MiB is compared",
+                );
+            }
         }
     }
 
@@ -324,6 +368,8 @@ impl Teller {
     /// A thread has ended; with its last one, the process.
     pub fn ended(&mut self, tid: Tid, end: End, core: bool) {
         let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return };
+        self.look(tid);
+        self.contents.ended(tid);
         if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
             self.tell_enter(tid);
         }

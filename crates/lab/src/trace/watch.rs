@@ -28,9 +28,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A trace that is written to `out` as `view` has it.
-    pub fn new(tracer: Tracer, filtered: bool, out: Out, view: Box<dyn View>) -> Watch {
-        Watch { tracer, filtered, roots: Roots::default(), teller: Teller::new(out, view) }
+    /// A trace that is written to `out` as `view` has it. `cpu`: all run on that one.
+    pub fn new(
+        tracer: Tracer,
+        filtered: bool,
+        out: Out,
+        view: Box<dyn View>,
+        cpu: Option<usize>,
+    ) -> Watch {
+        let teller = Teller::new(out, view, cpu.is_some());
+        Watch { tracer, filtered, roots: Roots::default(), teller }
     }
 
     /// A program was started: it stands at the entry of its exec, which it now makes. It will stand
@@ -184,6 +191,7 @@ impl Watch {
         let tid = thread.tid();
         let mut signal = 0;
         let (mut how, mut by_terminal) = (None, false);
+        self.teller.look(tid);
         match stop {
             Stop::Entry(entry) => {
                 let told = self.teller.entry(tid, entry);
@@ -205,7 +213,9 @@ impl Watch {
         }
         let doing = self.teller.follows(tid);
         let usual = if doing || !self.filtered { How::Syscall } else { How::Cont };
-        self.go_on(thread, how.unwrap_or(usual), signal);
+        let how = how.unwrap_or(usual);
+        self.teller.goes_on(tid, !doing && how != How::Listen);
+        self.go_on(thread, how, signal);
         if by_terminal {
             self.stop_with_program();
         }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use colored::{Color, Colorize};
 use sysv::spell;
 
-use crate::event::{Action, Birth, Event, Row, What};
-use crate::view::View;
+use crate::event::{Action, Birth, ChangedPart, Event, Row, What};
+use crate::view::{View, bytes};
 
 /// Where `= result` starts, after the lane, if there is room.
 const RESULT_COLUMN: usize = 42;
@@ -17,6 +17,8 @@ const RESULT_COLUMN: usize = 42;
 const RESULT: usize = 18;
 /// A name has at most so many letters in a lane.
 const NAME: usize = 12;
+/// So many changes of a segment's bytes are shown at once.
+const CHANGES: usize = 3;
 /// A colour a process, in the order in which they come.
 const COLORS: [Color; 6] =
     [Color::Blue, Color::Magenta, Color::Yellow, Color::Cyan, Color::BrightGreen, Color::BrightRed];
@@ -122,6 +124,43 @@ impl Text {
         }
     }
 
+    /// What has changed of a segment's bytes: a few lines, under that of the call. `more`: so many changes
+    /// are not in `parts`.
+    fn changed(
+        &self,
+        lane: &str,
+        memory: &str,
+        (parts, more): (&[ChangedPart], u64),
+        (by, others): (&[i32], bool),
+        out: &mut Vec<u8>,
+    ) {
+        let alone = by.len() == 1 && !others;
+        let by = if alone { String::new() } else { format!(", by {}", self.any_of(by, others)) };
+        let memory = memory.replace("shm ", "shmid ");
+        for part in parts.iter().take(CHANGES) {
+            let ChangedPart { at, len, before, after } = part;
+            let what = bytes::changed(before, after);
+            self.dim(lane, &format!("    {memory}: +{at}..+{} {what}{by}", at + len), out);
+        }
+        let more = more + parts.len().saturating_sub(CHANGES) as u64;
+        if more > 0 {
+            self.dim(lane, &format!("    … and {more} more"), out);
+        }
+    }
+
+    /// `child 4243 or another process`
+    fn any_of(&self, pids: &[i32], others: bool) -> String {
+        let name = |pid: &i32| match self.lanes.get(pid) {
+            Some((name, _)) => format!("{name} {pid}"),
+            None => pid.to_string(),
+        };
+        let mut all: Vec<String> = pids.iter().map(name).collect();
+        if others {
+            all.push("a process that is not traced".into());
+        }
+        all.join(" or ")
+    }
+
     /// Has this not been said yet? What only explains is not said again with other numbers.
     fn is_news(&mut self, text: &str, exactly: bool) -> bool {
         if exactly {
@@ -195,6 +234,9 @@ impl View for Text {
                 let name = kind.id_name();
                 let text = format!("    {name} {id}: {}", change(before.as_ref(), after.as_ref()));
                 self.dim(&lane, &text, out);
+            }
+            What::Changed { memory, parts, more, by, others } => {
+                self.changed(&lane, memory, (parts, *more), (by, *others), out);
             }
             What::Move { could, .. } => {
                 let could: Vec<&str> = could.iter().map(|one| &*one.who).collect();

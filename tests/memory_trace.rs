@@ -1,0 +1,158 @@
+//! `lab trace` shows what programs store into segments, though no call shows it.
+
+mod common;
+use common::foreign::{events, foreign, kind, text, trace_of, traced};
+use common::pages::blocks;
+use common::{Run, repo, run, scratch};
+use serde_json::Value;
+
+/// The program's trace, as events.
+fn trace(options: &[&str], case: &str) -> (Run, Vec<Value>) {
+    let options = [&["--json"], options].concat();
+    let run = traced(run(&foreign("memory/stores")), &options).args(&[case]).go();
+    assert_eq!(run.code, 0, "{run:#?}");
+    let events = events(&trace_of(&run));
+    (run, events)
+}
+
+/// What has changed, by the lane's pid: place, bytes before and after.
+fn changes(events: &[Value]) -> Vec<(i64, String)> {
+    let changed = events.iter().filter(|event| kind(event) == "changed");
+    let parts = changed.flat_map(|event| {
+        let parts = event["parts"].as_array().expect("a list").iter();
+        let pid = event["pid"].as_i64().expect("a pid");
+        let of = parts.map(move |part| {
+            let bytes = format!("{} -> {}", text(part, "before"), text(part, "after"));
+            (pid, format!("+{} {bytes}", part["at"]))
+        });
+        of.collect::<Vec<_>>()
+    });
+    parts.collect()
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn stores_are_seen_and_who_has_made_them() {
+    let (_, events) = trace(&[], "alone");
+    let (parent, child) = (&events[1]["pid"], events.iter().find(|event| kind(event) == "born"));
+    let child = child.expect("a child")["pid"].as_i64().expect("a pid");
+    let parent = parent.as_i64().expect("a pid");
+    let zeros = "00".repeat(14);
+    let expected = [
+        (parent, format!("+0 0000000000 -> {}", hex("hello"))),
+        (parent, "+16 00000000 -> 29000000".into()),
+        (parent, "+40 00000000 -> c8cdd2d7".into()),
+        (child, format!("+100 {zeros} -> {}", hex("from the child"))),
+    ];
+    assert_eq!(changes(&events), expected, "{events:#?}");
+    assert!(events.iter().filter(|event| kind(event) == "changed").all(|event| {
+        event["others"] == false
+            && event["more"] == 0
+            && event["by"] == serde_json::json!([event["pid"]])
+    }));
+}
+
+#[test]
+fn stores_are_lines_for_people() {
+    let run = traced(run(&foreign("memory/stores")), &["--brief"]).args(&["alone"]).go();
+    let trace = trace_of(&run);
+    let lines: Vec<&str> = trace
+        .lines()
+        .filter_map(|line| line.split_once("shmid ")?.1.split_once(": +"))
+        .map(|line| line.1)
+        .collect();
+    let expected = [
+        "0..+5 \"\" -> \"hello\"",
+        "16..+20 0 -> 41",
+        "40..+44 00 00 00 00 -> c8 cd d2 d7",
+        "100..+114 \"\" -> \"from the child\"",
+    ];
+    assert_eq!(lines, expected, "{trace}");
+}
+
+/// Two that both have run since the last look: either may have written.
+#[test]
+fn of_two_writers_either_may_have_written() {
+    let (_, events) = trace(&[], "both");
+    let child = events.iter().find(|event| kind(event) == "born").expect("a child");
+    let both = serde_json::json!([child["parent"], child["pid"]]);
+    let changed = events.iter().filter(|event| kind(event) == "changed");
+    let changed: Vec<&Value> = changed.filter(|event| event["by"] == both).collect();
+    assert!(!changed.is_empty(), "{events:#?}");
+    assert!(
+        changed.iter().all(|event| event["pid"] == 0 && event["others"] == false),
+        "{events:#?}"
+    );
+    // Who has it alone is right, or both are named.
+    for (pid, part) in changes(&events) {
+        let its = [(&child["pid"], "the child's"), (&child["parent"], "the parent's")];
+        for (owner, words) in its {
+            assert!(!part.contains(&hex(words)) || pid == 0 || *owner == pid, "{pid} {part}");
+        }
+    }
+    let run = traced(run(&foreign("memory/stores")), &[]).args(&["both"]).go();
+    let trace = trace_of(&run);
+    assert!(
+        trace.lines().any(|line| line.contains("\"the child's\"")
+            && line.contains(", by memory-stores ")
+            && line.contains(" or child ")),
+        "{trace}"
+    );
+}
+
+#[test]
+fn what_the_kernel_stores_for_a_call_is_the_callers() {
+    let (_, events) = trace(&[], "kernel");
+    let changes = changes(&events);
+    assert!(
+        !changes.is_empty() && changes.iter().all(|(pid, _)| *pid == events[1]["pid"]),
+        "{events:#?}"
+    );
+}
+
+#[test]
+fn other_memory_in_its_place_is_not_the_segment() {
+    let (_, events) = trace(&[], "gone");
+    let hello = format!("+0 0000000000 -> {}", hex("hello"));
+    let found: Vec<String> = changes(&events).into_iter().map(|change| change.1).collect();
+    assert_eq!(found, [hello], "{events:#?}");
+}
+
+#[test]
+fn of_a_large_segment_the_beginning_is_compared() {
+    let (_, events) = trace(&[], "large");
+    let changed: Vec<&Value> = events.iter().filter(|event| kind(event) == "changed").collect();
+    assert_eq!(changed.len(), 2, "{events:#?}");
+    assert_eq!(changes(&events)[0].1, "+1000000 0000 -> 7879");
+    let parts = changed[1]["parts"].as_array().expect("a list").len() as u64;
+    assert_eq!(parts + changed[1]["more"].as_u64().expect("a number"), 4096 / 8);
+    let said =
+        |event: &&Value| kind(event) == "remark" && text(event, "text").contains("the first MiB");
+    assert_eq!(events.iter().filter(said).count(), 1, "{events:#?}");
+    let run = traced(run(&foreign("memory/stores")), &[]).args(&["large"]).go();
+    assert!(trace_of(&run).contains("    … and 509 more"), "{}", trace_of(&run));
+}
+
+/// The letter of 4.8, as the note's listing writes it.
+#[test]
+fn the_letter_of_the_listing_is_shown() {
+    let note =
+        std::fs::read_to_string(repo().join("notes/4.8-parent-and-child.md")).expect("a note");
+    let listing =
+        blocks(&note, "c").into_iter().find(|block| block.contains("int main")).expect("a listing");
+    let dir = scratch();
+    let program = dir.path().join("letter");
+    std::fs::write(dir.path().join("letter.c"), listing).expect("a file");
+    let mut cc = std::process::Command::new("cc");
+    let cc = cc.args(["-g", "-o"]).arg(&program).arg(dir.path().join("letter.c")).status();
+    assert!(cc.expect("cc").success());
+    let run = traced(run(&program), &["--json"]).go();
+    assert_eq!(run.code, 0, "{run:#?}");
+    let events = events(&trace_of(&run));
+    let letter = changes(&events).into_iter().find(|(_, part)| part.contains(&hex("hello, child")));
+    let (pid, _) = letter.unwrap_or_else(|| panic!("{events:#?}"));
+    assert!(pid == 0 || events[1]["pid"] == pid, "{events:#?}");
+}
