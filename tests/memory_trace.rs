@@ -1,9 +1,12 @@
 //! `lab trace` shows what programs store into segments, though no call shows it.
 
 mod common;
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use common::foreign::{events, foreign, kind, text, trace_of, traced};
 use common::pages::blocks;
-use common::{Run, repo, run, scratch};
+use common::{Run, bin, can_explore, repo, run, scratch};
 use serde_json::Value;
 
 /// The program's trace, as events.
@@ -134,6 +137,64 @@ fn of_a_large_segment_the_beginning_is_compared() {
     assert_eq!(events.iter().filter(said).count(), 1, "{events:#?}");
     let run = traced(run(&foreign("memory/stores")), &[]).args(&["large"]).go();
     assert!(trace_of(&run).contains("    … and 509 more"), "{}", trace_of(&run));
+}
+
+/// The line from which each call was made, in whatever way it was compiled.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn calls_have_their_lines() {
+    let source = repo().join("tests/foreign/memory/lines.c");
+    let code = std::fs::read_to_string(&source).expect("a source");
+    let lines = code.lines().enumerate();
+    let named = |(at, line): (usize, &str)| {
+        let name = line.split_once("; /* ")?.1.split(' ').next()?;
+        Some((name.to_string(), format!("lines.c:{}", at + 1)))
+    };
+    let expected: BTreeMap<String, String> = lines.filter_map(named).collect();
+    assert_eq!(expected.len(), 8, "{expected:?}");
+    let dir = scratch();
+    let program = dir.path().join("lines");
+    for flags in ["-O0 -g", "-O2 -g", "-O2 -g -static", "-O2 -g -fno-pie -no-pie", "-O2"] {
+        let mut cc = std::process::Command::new("cc");
+        cc.args(flags.split(' ')).arg("-o").arg(&program).arg(&source);
+        assert!(cc.status().expect("cc").success(), "{flags}");
+        let run = traced(run(&program), &["--json"]).go();
+        assert_eq!(run.code, 0, "{flags}: {run:#?}");
+        let events = events(&trace_of(&run));
+        let calls: Vec<&Value> = events.iter().filter(|event| kind(event) == "call").collect();
+        for (name, line) in &expected {
+            let at = |call: &&&Value| text_of(call) == *name && call["pid"] == events[1]["pid"];
+            let call = calls.iter().find(at).unwrap_or_else(|| panic!("{flags}: {name}"));
+            let found = call["call"]["at"].as_str();
+            let wanted = flags.contains("-g").then_some(line.as_str());
+            assert_eq!(found, wanted, "{flags}: {name}: {call:#}");
+        }
+        // The shell that libc has started has none.
+        let shells = calls.iter().filter(|call| call["lane"] == "sh");
+        assert!(
+            shells.clone().count() > 0 && shells.clone().all(|call| call["call"]["at"].is_null())
+        );
+    }
+    let program = foreign("memory/lines");
+    let line = &expected["shmat"];
+    for (options, shown) in [(&["--lines"][..], true), (&[], false)] {
+        let trace = trace_of(&traced(run(&program), options).go());
+        assert_eq!(trace.contains(&format!(" ({line})")), shown, "{trace}");
+    }
+    if can_explore("the lines of calls") {
+        let lab = bin("lab").display().to_string();
+        let path = program.display().to_string();
+        let run = run(Path::new(&lab)).args(&["explore", "--json", "--", &path]).go();
+        let events = common::foreign::events(&run.stdout);
+        let call = events.iter().find(|event| text_of(event) == "shmat").expect("a call");
+        assert_eq!(call["call"]["at"], **line, "{call:#}");
+        assert!(text(call, "text").ends_with(&format!(" ({line})")), "{call:#}");
+    }
+}
+
+/// The name of an event's call.
+fn text_of(event: &Value) -> &str {
+    text(&event["call"], "name")
 }
 
 /// The letter of 4.8, as the note's listing writes it.

@@ -219,6 +219,9 @@ pub struct Call {
     /// A signal interrupted it, and the kernel may make it again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// From where in the program's source it was made, `main.c:41`, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// `EEXIST`; `answer` shows one that has no name.

@@ -4,6 +4,7 @@
 //! They are read through a process that has the segment attached: one more attachment, of ours, would count
 //! in nattch.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -20,6 +21,8 @@ use crate::view::bytes;
 
 /// More of a segment is not compared, in bytes: that would slow the programs down.
 pub const LIMIT: usize = 1 << 20;
+/// Bytes of a page.
+const PAGE: usize = 4096;
 /// Bytes that are compared at once.
 const BLOCK: usize = 256;
 /// So few bytes that are as before do not part a change into two.
@@ -53,6 +56,8 @@ pub struct Contents {
     running: BTreeMap<Tid, Spent>,
     /// Threads that may have made some since the last look.
     ran: BTreeSet<Tid>,
+    /// The page tables of processes, as files.
+    page_tables: BTreeMap<i32, File>,
     /// Where the bytes are read that are compared.
     buffer: Vec<u8>,
     /// All run on one CPU with us: one whose time has not grown has not run.
@@ -100,35 +105,67 @@ impl Contents {
 
     /// What has changed since the last look. `tid` stands still.
     pub fn look(&mut self, tid: Tid, books: &Books) -> Vec<Change> {
-        let places = places(books);
         let mut changes = vec![];
-        for (id, mut places) in places.into_iter() {
-            if self.held.contains_key(&id) && writers(id, tid, &self.ran, books).is_empty() {
+        for (id, mut places) in places(books) {
+            if !self.held.contains_key(&id) || writers(id, tid, &self.ran, books).is_empty() {
                 continue;
             }
             // Through the one that stands still, if it has it.
             places.sort_by_key(|place| books.pid_of(tid) != Some(place.pid));
-            if !places.iter().any(|place| read(*place, &mut self.buffer)) {
-                continue;
-            }
-            if self.held.get(&id).is_some_and(|before| *before == self.buffer) {
+            if !self.differs(id, &places) {
                 continue;
             }
             // Is it still the segment that stands there? munmap and mremap are not seen.
-            if !places.iter().any(|place| read_by_map(id, *place, &mut self.buffer)) {
-                continue;
+            let intact = |place: &Place| is_intact(id, *place);
+            if !places.iter().all(intact) {
+                places.retain(intact);
+                if !self.differs(id, &places) {
+                    continue;
+                }
             }
             let now = std::mem::take(&mut self.buffer);
             let Some(before) = self.held.insert(id, now) else { continue };
             let (parts, more) = compared(&before, &self.held[&id]);
             self.buffer = before;
-            if !parts.is_empty() {
-                let ran = self.ran.iter().copied().filter(|one| self.has_run(*one, tid)).collect();
-                changes.push(Change { id, parts, more, by: writers(id, tid, &ran, books) });
-            }
+            let ran = self.ran.iter().copied().filter(|one| self.has_run(*one, tid)).collect();
+            changes.push(Change { id, parts, more, by: writers(id, tid, &ran, books) });
         }
         self.looked(tid, books);
         changes
+    }
+
+    /// Reads a segment into the buffer. True: it is not what it was.
+    ///
+    /// To read a page that nobody has touched would be to touch it: the kernel would count it. So each is
+    /// read through a process that has it in its page table.
+    fn differs(&mut self, id: c_int, places: &[Place]) -> bool {
+        let Some(held) = self.held.get(&id) else { return false };
+        self.buffer.resize(held.len(), 0);
+        let mut read = vec![false; held.len().div_ceil(PAGE)];
+        for place in places {
+            let there = touched(&mut self.page_tables, *place);
+            let new = |page: usize, read: &[bool]| {
+                !read[page] && there.get(page).copied().unwrap_or(false)
+            };
+            let mut page = 0;
+            while page < read.len() {
+                let from = page;
+                while page < read.len() && new(page, &read) {
+                    page += 1;
+                }
+                let (start, end) = (from * PAGE, (page * PAGE).min(held.len()));
+                let part = &mut self.buffer[start..end.max(start)];
+                if memory::fill(place.pid, place.at + start as u64, part) == part.len() {
+                    read[from..page].fill(true);
+                }
+                page += 1;
+            }
+        }
+        for (page, _) in read.iter().enumerate().filter(|(_, read)| !**read) {
+            let part = page * PAGE..((page + 1) * PAGE).min(held.len());
+            self.buffer[part.clone()].copy_from_slice(&held[part]);
+        }
+        self.buffer != *held
     }
 
     /// From now on others are compared with what is there now.
@@ -155,23 +192,39 @@ impl Contents {
         !(has_not && is_pinned(one))
     }
 
-    /// A segment was attached: it is compared with what it holds now.
-    pub fn attached(&mut self, id: c_int, books: &Books) {
+    /// A segment was attached: it is compared with what it holds now. `ours`: one of these programs has made
+    /// it, so what nobody has touched is zeros.
+    pub fn attached(&mut self, id: c_int, ours: bool, books: &Books) {
         let places = places(books);
         self.held.retain(|id, _| places.contains_key(id));
+        let Some(place) = places.get(&id).and_then(|all| all.last()) else { return };
         if self.held.contains_key(&id) {
             return;
         }
-        let mut now = vec![];
-        if places.get(&id).into_iter().flatten().any(|place| read(*place, &mut now)) {
-            self.held.insert(id, now);
+        if !ours {
+            let now = memory::bytes(place.pid, place.at, place.size);
+            if now.len() == place.size {
+                self.held.insert(id, now);
+            }
+            return;
         }
+        self.held.insert(id, vec![0; place.size]);
+        // It may have been attached, written and detached before.
+        if self.differs(id, &places[&id]) {
+            self.held.insert(id, self.buffer.clone());
+        }
+    }
+
+    /// A process runs another program now.
+    pub fn exec(&mut self, pid: i32) {
+        self.page_tables.remove(&pid);
     }
 
     /// A thread has ended.
     pub fn ended(&mut self, tid: Tid) {
         self.running.remove(&tid);
         self.ran.remove(&tid);
+        self.page_tables.remove(&tid);
     }
 }
 
@@ -216,28 +269,36 @@ fn writers(id: c_int, tid: Tid, ran: &BTreeSet<Tid>, books: &Books) -> Vec<(Tid,
     all
 }
 
-/// As the books have it. False: not all of it is there.
-fn read(place: Place, into: &mut Vec<u8>) -> bool {
-    into.resize(place.size, 0);
-    memory::fill(place.pid, place.at, into) == place.size
+/// Which pages of a segment a process has in its page table. proc_pid_pagemap(5)
+fn touched(page_tables: &mut BTreeMap<i32, File>, place: Place) -> Vec<bool> {
+    /// The page is in memory, or in swap.
+    const THERE: u64 = 0b11 << 62;
+    if let Entry::Vacant(new) = page_tables.entry(place.pid)
+        && let Ok(file) = File::open(format!("/proc/{}/pagemap", place.pid))
+    {
+        new.insert(file);
+    }
+    let mut words = vec![0; place.size.div_ceil(PAGE) * 8];
+    let from = place.at / PAGE as u64 * 8;
+    let file = page_tables.get(&place.pid);
+    let got = file.and_then(|file| file.read_at(&mut words, from).ok()).unwrap_or(0);
+    let word = |word: &[u8]| word.try_into().map_or(0, u64::from_ne_bytes);
+    words[..got].chunks_exact(8).map(|one| word(one) & THERE != 0).collect()
 }
 
-/// As the kernel has it. False: not all of it is mapped there any more.
-fn read_by_map(id: c_int, place: Place, into: &mut Vec<u8>) -> bool {
+/// Is all of a segment that is compared still mapped where the books have it?
+fn is_intact(id: c_int, place: Place) -> bool {
+    let mut to = place.at;
     let mut its = mapped_segments(place.pid);
-    its.retain(|map| map.id == id);
-    its.sort_by_key(|map| (map.base != place.at, map.start));
-    let Some(base) = its.first().map(|map| map.base) else { return false };
-    into.resize(place.size, 0);
-    let mut got = 0;
-    for map in its.iter().filter(|map| map.base == base) {
-        let len = ((map.end - map.start) as usize).min(place.size - got);
-        if map.start != base + got as u64 {
+    its.retain(|map| map.id == id && map.base == place.at);
+    its.sort_by_key(|map| map.start);
+    for map in its.iter().filter(|map| map.base == place.at) {
+        if map.start != to {
             return false;
         }
-        got += memory::fill(place.pid, map.start, &mut into[got..got + len]);
+        to = map.end;
     }
-    got == place.size
+    to >= place.at + place.size as u64
 }
 
 /// What differs, and how many more parts do.

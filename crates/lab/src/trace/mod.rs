@@ -69,6 +69,9 @@ pub struct Trace {
     /// without a trace
     #[arg(long)]
     spread: bool,
+    /// Print from which line of the program each call was made, where it has debug information (cc -g)
+    #[arg(long)]
+    lines: bool,
     /// Print only calls and signals, without what they mean
     #[arg(long)]
     brief: bool,
@@ -103,7 +106,7 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     } else {
         choose_colours(&out);
         let names: Vec<String> = programs.iter().map(Program::name).collect();
-        Box::new(Text::new(out.columns(), !trace.brief, &names))
+        Box::new(Text::new(out.columns(), !trace.brief, trace.lines, &names))
     };
     let signals = Signals::found();
     asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);

@@ -32,6 +32,8 @@ pub struct Process {
     no_file: Option<(String, Errno)>,
     /// Calls that failed, and whose answer may be passed on.
     failed: Vec<(Source, String, Errno)>,
+    /// Where its program and its libraries are, as [`crate::tracer::source::Sources`] has it.
+    pub layout: Option<usize>,
     /// It runs in its parent's memory, until it calls exec: vfork.
     pub borrowed: bool,
     /// It is in another IPC namespace, whose tables we do not see.
@@ -90,6 +92,7 @@ impl Process {
             files: vec![],
             no_file: None,
             failed: vec![],
+            layout: None,
             borrowed: false,
             elsewhere: false,
         }
@@ -239,6 +242,7 @@ impl Process {
     /// Its former memory is gone, and what was attached there.
     pub fn forgets(&mut self) {
         self.borrowed = false;
+        self.layout = None;
         self.attached.clear();
         self.detached.clear();
         self.files.clear();

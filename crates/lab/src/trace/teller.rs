@@ -20,7 +20,8 @@ use crate::event::{Birth, Call, Command, Futex, Note, What};
 use crate::syscalls::cells::{Changes, Object, Shown};
 use crate::syscalls::notes::{Facts, asleep_on_futex};
 use crate::syscalls::{self, causes, decode};
-use crate::tracer::{Entry, Tid, names, sender};
+use crate::tracer::source::Sources;
+use crate::tracer::{Entry, Stopped, Tid, names, sender};
 use crate::view::{Out, View};
 
 /// `si_code` of a fault for which the kernel has no address.
@@ -32,6 +33,7 @@ pub struct Teller {
     books: Books,
     objects: Objects,
     contents: Contents,
+    sources: Sources,
 }
 
 impl Teller {
@@ -39,7 +41,8 @@ impl Teller {
     pub fn new(out: Out, view: Box<dyn View>, one_cpu: bool) -> Teller {
         let (books, objects) = (Books::default(), Objects::new());
         let contents = Contents::new(one_cpu);
-        Teller { journal: Journal::new(out, view), books, objects, contents }
+        let (journal, sources) = (Journal::new(out, view), Sources::default());
+        Teller { journal, books, objects, contents, sources }
     }
 
     /// A program was started in a process of its own.
@@ -118,7 +121,8 @@ impl Teller {
     }
 
     /// A call is about to be made. True: its exit must be shown, too.
-    pub fn entry(&mut self, tid: Tid, entry: Entry) -> bool {
+    pub fn entry(&mut self, thread: &Stopped, entry: Entry) -> bool {
+        let tid = thread.tid();
         let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return false };
         if entry.foreign {
             self.warn("it makes calls of another architecture (32 bits): these are not shown");
@@ -136,7 +140,9 @@ impl Teller {
                 }
             }
             _ => {
-                doing.call = Some(decode::enter(tid, &entry));
+                let mut call = decode::enter(tid, &entry);
+                call.at = self.line_of_call(thread);
+                doing.call = Some(call);
                 self.before(tid, &mut doing);
                 doing.target = signals::target(&self.books, tid, &doing);
                 if doing.waits() {
@@ -148,6 +154,12 @@ impl Teller {
             thread.doing = Some(doing);
         }
         true
+    }
+
+    /// From which line of its program does a thread make its call?
+    fn line_of_call(&mut self, thread: &Stopped) -> Option<String> {
+        let process = self.books.process_of_mut(thread.tid())?;
+        self.sources.line_of_call(thread, &mut process.layout)
     }
 
     /// What has to be known before a call changes it.
@@ -222,7 +234,9 @@ impl Teller {
             self.emit(tid, change, None);
         }
         if attached {
-            self.contents.attached(doing.entry.args[0] as c_int, &self.books);
+            let id = doing.entry.args[0] as c_int;
+            let ours = self.objects.maker(Kind::Shm, id).is_some();
+            self.contents.attached(id, ours, &self.books);
             if doing.size > contents::LIMIT as u64 {
                 self.warn(
                     "a segment is larger than 1 MiB: of its bytes only the first MiB is compared",
@@ -338,6 +352,7 @@ impl Teller {
     /// A process runs another program now.
     pub fn exec(&mut self, pid: Tid, former: Tid) {
         self.books.alone(pid, former);
+        self.contents.exec(pid);
         self.books.renamed(pid);
         self.tables(pid);
         self.books.forgets(pid);

@@ -191,10 +191,13 @@ impl Watch {
         let tid = thread.tid();
         let mut signal = 0;
         let (mut how, mut by_terminal) = (None, false);
-        self.teller.look(tid);
+        // A signal may interrupt a call again and again, faster than the bytes are compared.
+        if !matches!(stop, Stop::Signal(_) | Stop::Exit(-516..=-512)) {
+            self.teller.look(tid);
+        }
         match stop {
             Stop::Entry(entry) => {
-                let told = self.teller.entry(tid, entry);
+                let told = self.teller.entry(&thread, entry);
                 how = Some(if told || !self.filtered { How::Syscall } else { How::Cont });
             }
             Stop::Exit(result) => self.teller.exit(tid, result),

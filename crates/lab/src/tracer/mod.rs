@@ -12,7 +12,8 @@
 //! | [`memory`] | reads and writes what a call's arguments point at |
 //! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
 //! | [`instruction`] | what the next instruction does with memory |
-//! | [`source`] | where in its source an instruction stands |
+//! | [`source`] | where in its source an instruction stands, or a call was made |
+//! | [`unwind`] | from a frame of the stack to its caller's |
 //! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
 //! Sources: ptrace(2), waitpid(2).
@@ -41,6 +42,8 @@ pub mod registers;
 pub mod source;
 pub mod starter;
 pub mod thread;
+#[cfg(target_arch = "x86_64")]
+pub mod unwind;
 
 pub use thread::{How, Running, Stopped};
 

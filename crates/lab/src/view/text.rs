@@ -8,7 +8,7 @@ use std::rc::Rc;
 use colored::{Color, Colorize};
 use sysv::spell;
 
-use crate::event::{Action, Birth, ChangedPart, Event, Row, What};
+use crate::event::{Action, Birth, Call, ChangedPart, Event, Row, What};
 use crate::view::{View, bytes};
 
 /// Where `= result` starts, after the lane, if there is room.
@@ -27,6 +27,8 @@ const COLORS: [Color; 6] =
 pub struct Text {
     columns: usize,
     notes: bool,
+    /// With the lines of the source from which calls were made.
+    lines: bool,
     colored: bool,
     colors: BTreeMap<i32, Color>,
     /// How each thread's lines begin, as long as its name stays, and `width`.
@@ -39,13 +41,14 @@ pub struct Text {
 }
 
 impl Text {
-    /// `columns`: a line is broken there; without `notes` calls and signals alone; `names`: the
-    /// programs'.
-    pub fn new(columns: Option<usize>, notes: bool, names: &[String]) -> Text {
+    /// `columns`: a line is broken there; without `notes` calls and signals alone; with `lines`
+    /// those of the source, too; `names`: the programs'.
+    pub fn new(columns: Option<usize>, notes: bool, lines: bool, names: &[String]) -> Text {
         let names = names.iter().map(|name| name.chars().count());
         Text {
             columns: columns.unwrap_or(usize::MAX),
             notes,
+            lines,
             colored: colored::control::SHOULD_COLORIZE.should_colorize(),
             colors: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -124,6 +127,12 @@ impl Text {
         }
     }
 
+    /// ` (main.c:41)`, if lines are wanted.
+    fn made_at(&self, call: &Call) -> String {
+        let at = call.at.as_ref().filter(|_| self.lines);
+        at.map_or(String::new(), |at| format!(" ({at})"))
+    }
+
     /// What has changed of a segment's bytes: a few lines, under that of the call. `more`: so many changes
     /// are not in `parts`.
     fn changed(
@@ -194,10 +203,11 @@ impl View for Text {
                 Birth::Fork => format!("-- made by {parent}: fork"),
                 Birth::Vfork => format!("-- made by {parent}: vfork"),
             }),
-            What::Enter { call } => plain(&format!("{} ...", call.line())),
+            What::Enter { call } => plain(&format!("{} ...{}", call.line(), self.made_at(call))),
             What::Call { call, .. } => {
                 let good = call.errno.is_none();
-                self.answered(&lane, &call.line(), &call.answer, good, out);
+                let answer = format!("{}{}", call.answer, self.made_at(call));
+                self.answered(&lane, &call.line(), &answer, good, out);
             }
             What::Ftok { path, proj_id, key } => {
                 let letter = u8::try_from(*proj_id).ok().filter(u8::is_ascii_graphic);

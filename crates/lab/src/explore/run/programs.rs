@@ -214,6 +214,7 @@ impl<'a> Programs<'a> {
             self.world.room.tables.before_get(kind);
         }
         self.model.tasks[i].call = self.narrator.spell(tid, &entry);
+        self.find_line_of_call(i);
         if self.judge.over {
             self.narrator.not_made(&self.model, i);
             return Ok(());
