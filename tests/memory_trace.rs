@@ -197,6 +197,108 @@ fn text_of(event: &Value) -> &str {
     text(&event["call"], "name")
 }
 
+/// What is closed works as it does alone: signals, maps, calls of the kernel, instructions.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_program_notices_nothing() {
+    let program = foreign("memory/pitfalls");
+    let cases = "blocked ignored in-mask inherited after-exec own-handler nattch kernel pending strings \
+                 instructions robust maps vfork short-file";
+    for case in cases.split_whitespace() {
+        let alone = run(&program).args(&[case]).go();
+        let seen = traced(run(&program), &["--memory", "--json"]).args(&[case]).go();
+        // Each line of each process; who prints first is another question.
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&seen.stdout), sorted(&alone.stdout), "{case}: {seen:#?}");
+        assert_eq!((seen.code, alone.code), (0, 0), "{case}: {seen:#?}");
+        assert!(seen.left.is_empty(), "{case}: {seen:#?}");
+        let events = events(&trace_of(&seen));
+        let accesses = events.iter().filter(|event| kind(event) == "access");
+        assert!(accesses.count() > 0, "{case}: {events:#?}");
+    }
+}
+
+/// Who stores and loads what, and by which line.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn accesses_are_told_with_their_lines() {
+    let code =
+        std::fs::read_to_string(repo().join("tests/foreign/memory/stores.c")).expect("a source");
+    let line = |words: &str| {
+        let at = code.lines().position(|line| line.contains(words)).expect("a line");
+        format!("stores.c:{}", at + 1)
+    };
+    let (_, events) = trace(&["--memory"], "alone");
+    let accesses: Vec<&Value> = events.iter().filter(|event| kind(event) == "access").collect();
+    let parent = &events[1]["pid"];
+    let born = events.iter().find(|event| kind(event) == "born").expect("a child");
+    let expected = [
+        (parent, 0, 6, hex("hello") + "00", line("\"hello\"")),
+        (parent, 16, 4, "01000000".into(), line("[4] = 1;")),
+        (parent, 16, 4, "29000000".into(), line("[4] = 41;")),
+        (parent, 40, 4, "c8cdd2d7".into(), line("i * 5")),
+        (&born["pid"], 100, 15, hex("from the child") + "00", line("from the child")),
+    ];
+    assert_eq!(accesses.len(), expected.len(), "{accesses:#?}");
+    for (access, (pid, at, len, holds, source)) in accesses.iter().zip(expected) {
+        let found = (&access["pid"], &access["at"], &access["len"], text(access, "source"));
+        assert_eq!(found, (pid, &at.into(), &len.into(), source.as_str()), "{access:#}");
+        assert_eq!((text(access, "holds"), &access["writes"]), (holds.as_str(), &true.into()));
+    }
+    // All of it was seen: nothing is left to be compared.
+    assert!(changes(&events).is_empty(), "{events:#?}");
+}
+
+/// Two that take turns: who has stored is certain, and loads of what the other has stored are told.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn of_two_writers_each_is_known() {
+    let (_, events) = trace(&["--memory"], "both");
+    let born = events.iter().find(|event| kind(event) == "born").expect("a child");
+    let of = |pid: &Value, writes: bool| {
+        let its = |event: &&Value| kind(event) == "access" && event["pid"] == *pid;
+        let its =
+            events.iter().filter(its).filter(move |event| event["writes"].is_null() != writes);
+        its.collect::<Vec<_>>()
+    };
+    for (pid, words) in [(&born["pid"], "the child's"), (&born["parent"], "the parent's")] {
+        let stored: String = of(pid, true).iter().map(|event| text(event, "holds")).collect();
+        assert_eq!(stored.matches(&hex(words)).count(), 20, "{words}: {events:#?}");
+        let loads = of(pid, false).len();
+        assert!((10..=40).contains(&loads), "{loads} {words}: {events:#?}");
+    }
+    assert!(changes(&events).is_empty(), "{events:#?}");
+    // With all, the loads of one's own, too.
+    let loads = |options: &[&str]| {
+        let (_, events) = trace(options, "alone");
+        events.iter().filter(|event| kind(event) == "access" && event["writes"].is_null()).count()
+    };
+    assert_eq!(loads(&["--memory"]), 0);
+    assert!(loads(&["--memory=all"]) == 0, "no load is made");
+}
+
+/// A megabyte is not looked at byte by byte: memory is left open, which is said, and what was stored is compared.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_megabyte_is_told_in_few_lines() {
+    let program = foreign("memory/hints");
+    let alone = run(&program).args(&["bulk"]).go();
+    let seen = traced(run(&program), &["--memory", "--json"]).args(&["bulk"]).go();
+    assert_eq!((seen.code, &seen.stdout), (0, &alone.stdout), "{seen:#?}");
+    let events = events(&trace_of(&seen));
+    assert!(events.len() < 20_000, "{}", events.len());
+    let said =
+        |event: &&Value| kind(event) == "remark" && text(event, "text").contains("left open");
+    assert_eq!(events.iter().filter(said).count(), 1);
+    let changed = events.iter().filter(|event| kind(event) == "changed");
+    let all = changed.flat_map(|event| event["parts"].as_array().expect("a list"));
+    assert!(all.map(|part| part["len"].as_u64().expect("a number")).sum::<u64>() > 500_000);
+}
+
 /// The letter of 4.8, as the note's listing writes it.
 #[test]
 fn the_letter_of_the_listing_is_shown() {

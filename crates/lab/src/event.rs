@@ -119,7 +119,7 @@ pub enum What {
     Move { taken: bool, time: bool, could: Vec<Could> },
     /// `lab explore`: what the passing of time has done.
     Time { passed: Passed },
-    /// `lab explore`: bytes of shared memory were read or written. `holds`: the first of them then, in hex.
+    /// Bytes of shared memory were read or written. `holds`: the first of them then, in hex.
     Access {
         memory: String,
         at: u64,
@@ -131,7 +131,8 @@ pub enum What {
         /// `main.c:41`, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         source: Option<String>,
-        holds: String,
+        #[serde(serialize_with = "by_digits")]
+        holds: Vec<u8>,
     },
     /// `lab explore`: it makes no call and waits for memory to change.
     Spins,

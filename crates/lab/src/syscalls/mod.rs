@@ -31,6 +31,7 @@ mod files;
 mod ipc;
 mod memory;
 pub mod notes;
+pub mod pointers;
 mod processes;
 mod records;
 mod signals;

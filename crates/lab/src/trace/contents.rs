@@ -215,6 +215,14 @@ impl Contents {
         }
     }
 
+    /// These bytes were stored, and it was told.
+    pub fn stored(&mut self, id: c_int, at: u64, bytes: &[u8]) {
+        let (from, to) = (at as usize, at as usize + bytes.len());
+        if let Some(part) = self.held.get_mut(&id).and_then(|held| held.get_mut(from..to)) {
+            part.copy_from_slice(bytes);
+        }
+    }
+
     /// A process runs another program now.
     pub fn exec(&mut self, pid: i32) {
         self.page_tables.remove(&pid);

@@ -12,6 +12,8 @@
 //! | [`objects`] | the kernel's tables, before and after |
 //! | [`contents`] | what segments hold, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
+//! | [`memory`] | `--memory`: each access to shared memory |
+//! | [`touches`] | such accesses, as they are told |
 //! | [`roots`] | the programs that were started, and how they ended |
 //! | [`notes`] | what events mean that are not calls |
 
@@ -37,12 +39,14 @@ mod books;
 mod contents;
 mod doing;
 mod journal;
+mod memory;
 mod notes;
 mod objects;
 mod process;
 mod roots;
 mod signals;
 mod teller;
+mod touches;
 mod watch;
 mod world;
 
@@ -72,6 +76,11 @@ pub struct Trace {
     /// Print from which line of the program each call was made, where it has debug information (cc -g)
     #[arg(long)]
     lines: bool,
+    /// Print each store into shared memory, and each load of what another process has stored; with
+    /// `=all`, every load. Slower: each of them stops the program
+    #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true,
+          default_missing_value = "shared", value_parser = ["shared", "all"])]
+    memory: Option<String>,
     /// Print only calls and signals, without what they mean
     #[arg(long)]
     brief: bool,
@@ -111,14 +120,21 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     let signals = Signals::found();
     asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);
     let cpu = if trace.spread { None } else { cpu::pin() };
-    let filter = if trace.detach || !Filter::supported() {
+    let filter = if trace.detach || trace.memory.is_some() || !Filter::supported() {
         None
     } else {
         let filter = Filter::stopping_at(&syscalls::shown_and_ends());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
+    if trace.memory.is_some() && trace.detach {
+        return Err((2, "--memory and --detach: the memory would stay closed".into()));
+    }
     let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view, cpu);
+    if let Some(loads) = &trace.memory {
+        watch.watch_memory(loads == "all");
+    }
     match (cpu, &filter, trace.detach) {
+        _ if trace.memory.is_some() => {}
         (_, None, true) => watch.remark(
             "--detach: without a filter, which would outlive the trace: calls that are not shown \
              cost as much as those that are",

@@ -10,11 +10,13 @@ use super::books::Books;
 use super::contents::{self, Change, Contents};
 use super::doing::Doing;
 use super::journal::{Journal, TICK};
+use super::memory::Touch;
 use super::notes;
 use super::objects::{Left, Objects, Seen};
 use super::process::Process;
 use super::roots::End;
 use super::signals;
+use super::touches::Touches;
 use super::world::{Here, mutex_owner};
 use crate::event::{Birth, Call, Command, Futex, Note, What};
 use crate::syscalls::cells::{Changes, Object, Shown};
@@ -34,6 +36,7 @@ pub struct Teller {
     objects: Objects,
     contents: Contents,
     sources: Sources,
+    touches: Touches,
 }
 
 impl Teller {
@@ -42,7 +45,8 @@ impl Teller {
         let (books, objects) = (Books::default(), Objects::new());
         let contents = Contents::new(one_cpu);
         let (journal, sources) = (Journal::new(out, view), Sources::default());
-        Teller { journal, books, objects, contents, sources }
+        let touches = Touches::default();
+        Teller { journal, books, objects, contents, sources, touches }
     }
 
     /// A program was started in a process of its own.
@@ -102,6 +106,36 @@ impl Teller {
             let memory = format!("shm {id}");
             let what = What::Changed { memory, parts, more, by: pids, others };
             self.emit(lane, what, Some(notes::changed()));
+        }
+    }
+
+    /// Loads are told, also where no other process has stored.
+    pub fn tell_all_loads(&mut self) {
+        self.touches.all = true;
+    }
+
+    /// A thread has made an access to shared memory, and stands still.
+    pub fn touched(&mut self, thread: &Stopped, touch: Touch) {
+        let tid = thread.tid();
+        let Some(pid) = self.books.pid_of(tid) else { return };
+        if let Ok(id) = c_int::try_from(touch.memory)
+            && touch.writes
+        {
+            self.contents.stored(id, touch.at, &touch.holds);
+        }
+        if self.books.threads_of(pid).len() > 1 {
+            self.warn(
+                "a process has more than one thread: while one makes an access, the others may \
+                 make one that is not seen",
+            );
+        }
+        let told = self.touches.is_told(pid, &touch);
+        let Some(process) = self.books.process_of_mut(tid).filter(|_| told) else { return };
+        let code = self.sources.place(thread, &touch.registers, &mut process.layout);
+        let source = self.sources.line(code);
+        self.journal.want_tick();
+        for (tid, before) in self.touches.add(tid, touch, source) {
+            self.emit_now(tid, before, None);
         }
     }
 
@@ -432,7 +466,7 @@ impl Teller {
     }
 
     /// Says something once.
-    fn warn(&mut self, text: &'static str) {
+    pub fn warn(&mut self, text: &'static str) {
         if self.journal.is_news(text) {
             self.remark(text);
         }
@@ -455,6 +489,13 @@ impl Teller {
     /// An event. Calls that have begun, and that may wait or wake another process, are shown first:
     /// a cause stands before its effect.
     fn emit(&mut self, tid: Tid, what: What, note: Option<Note>) {
+        for (tid, access) in self.touches.take_all() {
+            self.emit_now(tid, access, None);
+        }
+        self.emit_now(tid, what, note);
+    }
+
+    fn emit_now(&mut self, tid: Tid, what: What, note: Option<Note>) {
         if !matches!(what, What::Enter { .. }) {
             self.books.before(tid).into_iter().for_each(|other| self.tell_enter(other));
         }

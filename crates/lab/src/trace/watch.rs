@@ -8,6 +8,7 @@ use libc::c_int;
 use nix::errno::Errno;
 
 use super::journal::TICK;
+use super::memory::{Memory, Seen};
 use super::roots::{End, Roots};
 use super::teller::Teller;
 use crate::asked;
@@ -25,6 +26,8 @@ pub struct Watch {
     filtered: bool,
     roots: Roots,
     teller: Teller,
+    /// Each access to shared memory is seen.
+    memory: Option<Memory>,
 }
 
 impl Watch {
@@ -37,7 +40,15 @@ impl Watch {
         cpu: Option<usize>,
     ) -> Watch {
         let teller = Teller::new(out, view, cpu.is_some());
-        Watch { tracer, filtered, roots: Roots::default(), teller }
+        Watch { tracer, filtered, roots: Roots::default(), teller, memory: None }
+    }
+
+    /// From now on each access to shared memory is seen. `all`: every load is told.
+    pub fn watch_memory(&mut self, all: bool) {
+        self.memory = Some(Memory::default());
+        if all {
+            self.teller.tell_all_loads();
+        }
     }
 
     /// A program was started: it stands at the entry of its exec, which it now makes. It will stand
@@ -188,9 +199,28 @@ impl Watch {
 
     /// One stop of one thread.
     fn stop(&mut self, thread: Stopped, stop: Stop) {
+        let Some(memory) = &mut self.memory else { return self.its_stop(thread, stop, None) };
+        let seen = memory.stop(thread, stop, &mut self.tracer);
+        if std::mem::take(&mut memory.left_open) {
+            self.teller.warn(
+                "more than 4096 accesses without a call: up to the next one, memory is left open: \
+                 loads are not seen, and stores into segments are compared",
+            );
+        }
+        match seen {
+            Seen::Its(thread, stop, how) => self.its_stop(thread, stop, how),
+            Seen::Ours(thread, touches) => {
+                touches.into_iter().for_each(|touch| self.teller.touched(&thread, touch));
+                self.go_on(thread, How::Syscall, 0);
+            }
+            Seen::Other => {}
+        }
+    }
+
+    /// A stop of the program's. `how` it goes on, if that is known already.
+    fn its_stop(&mut self, thread: Stopped, stop: Stop, mut how: Option<How>) {
         let tid = thread.tid();
-        let mut signal = 0;
-        let (mut how, mut by_terminal) = (None, false);
+        let (mut signal, mut by_terminal) = (0, false);
         // A signal may interrupt a call again and again, faster than the bytes are compared.
         if !matches!(stop, Stop::Signal(_) | Stop::Exit(-516..=-512)) {
             self.teller.look(tid);
@@ -232,6 +262,9 @@ impl Watch {
 
     /// A thread has ended; with its last one, the process.
     fn ended(&mut self, tid: Tid, end: End, core: bool) {
+        if let Some(memory) = &mut self.memory {
+            memory.ended(tid);
+        }
         if self.teller.knows(tid) {
             self.roots.end(tid, end);
             self.teller.ended(tid, end, core);

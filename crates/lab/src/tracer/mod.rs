@@ -9,6 +9,7 @@
 //! | [`cpu`] | tracer and traced on one CPU |
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
+//! | [`faults`] | the signals that an instruction raises |
 //! | [`memory`] | reads and writes what a call's arguments point at |
 //! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
 //! | [`instruction`] | what the next instruction does with memory |
@@ -29,6 +30,7 @@ use nix::unistd::Pid;
 #[cfg(target_arch = "x86_64")]
 pub mod auxv;
 pub mod cpu;
+pub mod faults;
 pub mod file_names;
 pub mod filter;
 #[cfg(target_arch = "x86_64")]
@@ -152,6 +154,29 @@ impl Tracer {
             };
             if told.is_some() {
                 return Ok(told);
+            }
+        }
+    }
+
+    /// Lets one go on, and waits for its next report. `None`: it was another than that of a step, and comes
+    /// with the next wait.
+    pub fn step(&mut self, thread: Stopped) -> nix::Result<Option<Stopped>> {
+        let tid = thread.tid();
+        thread.resume(How::Step, 0)?;
+        loop {
+            match waitpid(tid, 0) {
+                Err(Errno::EINTR) | Ok(None) => {}
+                Err(errno) => return Err(errno),
+                Ok(Some((tid, status))) => match decode(tid, status) {
+                    Some(Told::Stopped(thread, stop)) if stop.is_step() => return Ok(Some(thread)),
+                    Some(Told::Stopped(thread, Stop::Started)) => {
+                        drop(thread.resume(How::Step, 0)?)
+                    }
+                    _ => {
+                        self.take(tid, status);
+                        return Ok(None);
+                    }
+                },
             }
         }
     }

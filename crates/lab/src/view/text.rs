@@ -215,9 +215,12 @@ impl View for Text {
                 let call = format!("ftok({path:?}, {id})");
                 self.answered(&lane, &call, &spell::key(*key), true, out);
             }
-            What::Access { memory, at, len, writes, holds, .. } => {
+            What::Access { memory, at, len, writes, locked, source, holds } => {
                 let arrow = if *writes { "<-" } else { "->" };
-                plain(&format!("{memory} +{at}..+{} {arrow} {holds}", at + len));
+                let is = bytes::content(holds);
+                let locked = if *locked { " (locked)" } else { "" };
+                let source = source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+                plain(&format!("{memory} +{at}..+{} {arrow} {is}{locked}{source}", at + len));
             }
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,

@@ -14,6 +14,7 @@ use crate::explore::printed::is_printed;
 use crate::explore::verdict::Kind;
 use crate::syscalls;
 use crate::syscalls::cells::{CallRow, Object, Touch};
+use crate::syscalls::pointers::holds_locks;
 use crate::tracer::memory::{bytes, string};
 use crate::tracer::{Entry, Tid};
 
@@ -184,7 +185,7 @@ impl Touched {
     /// False: it is not known.
     pub fn leaves(&mut self, model: &Model, i: usize) -> bool {
         let (tid, process) = (model.tasks[i].tid, model.process(i));
-        let holds = process.threads > 1 || process.shares() && calls::holds_locks(tid);
+        let holds = process.threads > 1 || process.shares() && holds_locks(tid);
         let Some(links) = calls::descriptors(tid).filter(|_| !holds) else { return false };
         // A file that is closed matters to others only where it may hold a lock: all may, then.
         let no_file = |link: &&String| self.at_descriptor(link) != Some(Thing::Files);
