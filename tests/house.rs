@@ -36,15 +36,16 @@ fn everybody_imports_what_lies_below() {
 }
 
 /// A folder or file of the tool, and what it may import of the others.
-const TOOL: [(&str, &[&str]); 9] = [
+const TOOL: [(&str, &[&str]); 10] = [
     ("asked.rs", &[]),
     ("event.rs", &[]),
     ("tracer", &["asked", "tracer"]),
     ("syscalls", &["event", "tracer", "syscalls"]),
+    ("memory", &["memory", "tracer"]),
     ("view", &["event", "view"]),
-    ("trace", &["asked", "event", "tracer", "syscalls", "view", "trace"]),
+    ("trace", &["asked", "event", "memory", "tracer", "syscalls", "view", "trace"]),
     ("tree", &["view", "tree"]),
-    ("explore", &["asked", "event", "tracer", "syscalls", "view", "tree", "explore"]),
+    ("explore", &["asked", "event", "memory", "tracer", "syscalls", "view", "tree", "explore"]),
     ("doctor.rs", &["asked", "syscalls", "tracer", "view"]),
 ];
 

@@ -281,6 +281,52 @@ fn of_two_writers_each_is_known() {
     assert!(loads(&["--memory=all"]) == 0, "no load is made");
 }
 
+/// The hints of one run are among those that `lab explore` finds in all; what is ordered is none.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn hints_are_those_of_the_explorer() {
+    let program = foreign("memory/hints");
+    let hints = |case: &str| {
+        let run = traced(run(&program), &["--memory", "--json"]).args(&[case]).go();
+        assert_eq!((run.code, run.stdout.as_str()), (0, "2\n"), "{case}: {run:#?}");
+        let events = events(&trace_of(&run));
+        events.into_iter().find(|event| kind(event) == "hints")
+    };
+    assert!(hints("semaphore").is_none());
+    let locked = hints("locked").expect("hints");
+    assert_eq!(locked["ordering"], serde_json::json!(["shm 0 +0..+4"]), "{locked:#}");
+    assert_eq!((&locked["races"], &locked["complete"]), (&serde_json::json!([]), &true.into()));
+    let peterson = hints("peterson").expect("hints");
+    let races = |all: &Value| {
+        let all = all["races"].as_array().expect("a list").iter();
+        let side = |side: &Value| format!("{} {}", side["writes"], text(side, "source"));
+        let race = |race: &Value| {
+            let mut sides: Vec<String> =
+                race["sides"].as_array().expect("a list").iter().map(side).collect();
+            sides.sort();
+            format!("{} {}", text(race, "place"), sides.join(", "))
+        };
+        all.map(race).collect::<std::collections::BTreeSet<String>>()
+    };
+    let counter = |races: &std::collections::BTreeSet<String>| {
+        races.iter().filter(|race| race.contains("+16..+20")).cloned().collect::<Vec<_>>()
+    };
+    let seen = races(&peterson);
+    assert_eq!(counter(&seen).len(), 2, "{peterson:#}");
+    if can_explore("the hints of lab trace") {
+        let lab = bin("lab");
+        let path = program.display().to_string();
+        let run = run(&lab).args(&["explore", "--json", "--", &path, "peterson"]).go();
+        let explored = races(&common::foreign::explored(&run)["memory"]);
+        assert!(seen.is_subset(&explored), "{seen:#?} {explored:#?}");
+        assert_eq!(counter(&seen), counter(&explored));
+    }
+    let run = traced(run(&program), &["--memory"]).args(&["peterson"]).go();
+    let trace = trace_of(&run);
+    let heading = "-- Nothing orders these accesses; that alone is no finding:";
+    assert!(trace.contains(heading), "{trace}");
+}
+
 /// A megabyte is not looked at byte by byte: memory is left open, which is said, and what was stored is compared.
 #[test]
 #[cfg(target_arch = "x86_64")]

@@ -10,6 +10,11 @@ use serde::{Serialize, Serializer};
 use sysv::spell::SHM_DEST;
 use sysv::tables::{self, Kind};
 
+mod stores;
+
+use stores::by_digits;
+pub use stores::{ChangedPart, HintSide, RaceHint};
+
 /// One event, in the lane of the thread that it happened to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
@@ -114,6 +119,9 @@ pub enum What {
     /// Bytes of a segment are not what they were when they were compared last. `by`: the processes that
     /// may have written them; `others`: also one that is not watched. `more`: so many changes are left out.
     Changed { memory: String, parts: Vec<ChangedPart>, more: u64, by: Vec<i32>, others: bool },
+    /// `lab trace --memory`, at its end: accesses that nothing orders, and bytes that are taken to order
+    /// others. `complete`: all accesses that were seen were judged.
+    Hints { races: Vec<RaceHint>, ordering: Vec<String>, complete: bool },
     /// `lab explore`: this one moves now. `taken`: from one that could have gone on. `time`: not it, but
     /// time, which ends its sleep. `could`: all that could have moved.
     Move { taken: bool, time: bool, could: Vec<Could> },
@@ -149,26 +157,6 @@ pub enum What {
     },
     /// The end of the trace: how many events of each kind it has shown.
     Summary { processes: u64, threads: u64, calls: u64, signals: u64, left: u64 },
-}
-
-/// Bytes that have changed, in a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ChangedPart {
-    /// The first, and how many.
-    pub at: u64,
-    /// See `at`.
-    pub len: u64,
-    /// The first of them, before and after.
-    #[serde(serialize_with = "by_digits")]
-    pub before: Vec<u8>,
-    /// See `before`.
-    #[serde(serialize_with = "by_digits")]
-    pub after: Vec<u8>,
-}
-
-/// In hexadecimal.
-fn by_digits<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
-    out.collect_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 /// One that can move.

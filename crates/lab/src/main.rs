@@ -8,6 +8,7 @@
 //! | [`tracer`] | the low level, over ptrace: stops in, resumes out |
 //! | [`syscalls`] | what is known of each call, in one table |
 //! | [`trace`] | `lab trace`: all processes run, and everything is shown |
+//! | [`memory`] | what orders accesses to shared memory |
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
 //! | [`tree`] | every place of a program, as a file: written by the one, read by others |
@@ -22,6 +23,7 @@ mod asked;
 mod doctor;
 mod event;
 mod explore;
+mod memory;
 mod syscalls;
 mod trace;
 mod tracer;

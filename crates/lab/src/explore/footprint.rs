@@ -3,76 +3,7 @@
 //!
 //! A footprint must never be too small, or an order is missed; if it is too large, one is tried twice.
 
-/// Bytes of a memory: from the first to before the last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Bytes {
-    /// As maps name it.
-    pub memory: u64,
-    pub from: u64,
-    pub to: u64,
-}
-
-impl Bytes {
-    /// How many they are.
-    pub fn len(&self) -> usize {
-        (self.to - self.from) as usize
-    }
-
-    /// Have they a byte in common?
-    pub fn meets(&self, other: &Bytes) -> bool {
-        self.memory == other.memory && self.from < other.to && other.from < self.to
-    }
-
-    /// Have they, or does one begin where the other ends?
-    fn touches(&self, other: &Bytes) -> bool {
-        self.memory == other.memory && self.from <= other.to && other.from <= self.to
-    }
-}
-
-/// A thing in the kernel or in memory that more than one process or thread can touch.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
-pub enum Thing {
-    /// A process as one that signals reach.
-    Process(u32),
-    /// The children of a process, as a wait for any of them sees them.
-    Children(u32),
-    /// A process, as a wait for it alone sees it.
-    Child(u32),
-    /// The order in which pids are given.
-    Pids,
-    /// A System V object; -1: the table of its kind.
-    Shm(i32),
-    Msg(i32),
-    Sem(i32),
-    /// One semaphore of a set, which is `Sem`.
-    Semaphore(i32, u16),
-    /// A pipe; every move that may meet any pipe, socket or other descriptor is `Descriptors`.
-    Pipe(u64),
-    Descriptors,
-    Files,
-    /// A word to sleep on: in which memory, and where there; any of them is `Futexes`.
-    Futex(u64, u64),
-    Futexes,
-    Time,
-    /// What is printed, where it counts who prints first.
-    Printed,
-    /// Memory that is shared: a segment by its id, a mapping by its birth, a process with threads.
-    Memory(u64),
-}
-
-impl Thing {
-    /// Are they the same, or is one a part of the other?
-    pub fn meets(self, other: Thing) -> bool {
-        let whole = |thing| match thing {
-            Thing::Semaphore(id, _) => Some(Thing::Sem(id)),
-            Thing::Pipe(_) => Some(Thing::Descriptors),
-            Thing::Futex(..) => Some(Thing::Futexes),
-            _ => None,
-        };
-        self == other || whole(self) == Some(other) || whole(other) == Some(self)
-    }
-}
+pub use crate::memory::{Bytes, Thing};
 
 /// What a move does with a thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -13,7 +13,9 @@
 //! | [`contents`] | what segments hold, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
 //! | [`memory`] | `--memory`: each access to shared memory |
-//! | [`touches`] | such accesses, as they are told |
+//! | [`accesses`] | what is made of them |
+//! | [`touches`] | the lines of the trace |
+//! | [`hints`] | which of them nothing orders |
 //! | [`roots`] | the programs that were started, and how they ended |
 //! | [`notes`] | what events mean that are not calls |
 
@@ -35,9 +37,11 @@ use crate::view::json::Json;
 use crate::view::text::Text;
 use crate::view::{Out, View, complain};
 
+mod accesses;
 mod books;
 mod contents;
 mod doing;
+mod hints;
 mod journal;
 mod memory;
 mod notes;

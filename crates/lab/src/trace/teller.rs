@@ -6,17 +6,16 @@ use libc::{c_int, siginfo_t};
 use nix::errno::Errno;
 use sysv::tables::Kind;
 
+use super::accesses::Accesses;
 use super::books::Books;
-use super::contents::{self, Change, Contents};
+use super::contents::{self, Contents};
 use super::doing::Doing;
 use super::journal::{Journal, TICK};
-use super::memory::Touch;
 use super::notes;
 use super::objects::{Left, Objects, Seen};
 use super::process::Process;
 use super::roots::End;
 use super::signals;
-use super::touches::Touches;
 use super::world::{Here, mutex_owner};
 use crate::event::{Birth, Call, Command, Futex, Note, What};
 use crate::syscalls::cells::{Changes, Object, Shown};
@@ -25,6 +24,8 @@ use crate::syscalls::{self, causes, decode};
 use crate::tracer::source::Sources;
 use crate::tracer::{Entry, Stopped, Tid, names, sender};
 use crate::view::{Out, View};
+
+mod stores;
 
 /// `si_code` of a fault for which the kernel has no address.
 const SI_KERNEL: c_int = 0x80;
@@ -36,7 +37,7 @@ pub struct Teller {
     objects: Objects,
     contents: Contents,
     sources: Sources,
-    touches: Touches,
+    pub accesses: Accesses,
 }
 
 impl Teller {
@@ -45,8 +46,8 @@ impl Teller {
         let (books, objects) = (Books::default(), Objects::new());
         let contents = Contents::new(one_cpu);
         let (journal, sources) = (Journal::new(out, view), Sources::default());
-        let touches = Touches::default();
-        Teller { journal, books, objects, contents, sources, touches }
+        let accesses = Accesses::default();
+        Teller { journal, books, objects, contents, sources, accesses }
     }
 
     /// A program was started in a process of its own.
@@ -90,68 +91,6 @@ impl Teller {
         if !self.journal.flush() && !waiting {
             self.journal.rest();
         }
-    }
-
-    /// A thread stands still: what has been stored since the last one did?
-    pub fn look(&mut self, tid: Tid) {
-        for Change { id, parts, more, by } in self.contents.look(tid, &self.books) {
-            let mut pids: Vec<i32> = by.iter().map(|(_, pid)| *pid).collect();
-            pids.dedup();
-            let others = self.may_be_others(id);
-            let lane = match (&by[..], &pids[..], others) {
-                ([(thread, _)], _, false) => *thread,
-                (_, [pid], false) => *pid,
-                _ => 0,
-            };
-            let memory = format!("shm {id}");
-            let what = What::Changed { memory, parts, more, by: pids, others };
-            self.emit(lane, what, Some(notes::changed()));
-        }
-    }
-
-    /// Loads are told, also where no other process has stored.
-    pub fn tell_all_loads(&mut self) {
-        self.touches.all = true;
-    }
-
-    /// A thread has made an access to shared memory, and stands still.
-    pub fn touched(&mut self, thread: &Stopped, touch: Touch) {
-        let tid = thread.tid();
-        let Some(pid) = self.books.pid_of(tid) else { return };
-        if let Ok(id) = c_int::try_from(touch.memory)
-            && touch.writes
-        {
-            self.contents.stored(id, touch.at, &touch.holds);
-        }
-        if self.books.threads_of(pid).len() > 1 {
-            self.warn(
-                "a process has more than one thread: while one makes an access, the others may \
-                 make one that is not seen",
-            );
-        }
-        let told = self.touches.is_told(pid, &touch);
-        let Some(process) = self.books.process_of_mut(tid).filter(|_| told) else { return };
-        let code = self.sources.place(thread, &touch.registers, &mut process.layout);
-        let source = self.sources.line(code);
-        self.journal.want_tick();
-        for (tid, before) in self.touches.add(tid, touch, source) {
-            self.emit_now(tid, before, None);
-        }
-    }
-
-    /// Have processes that are not watched attached this segment?
-    fn may_be_others(&mut self, id: c_int) -> bool {
-        let ours = self.books.processes().filter(|(_, process)| !process.borrowed);
-        let ours = ours.flat_map(|(_, process)| process.attachments());
-        let ours = ours.filter(|(_, segment)| segment.id == id).count() as u64;
-        let Some(row) = self.objects.peek(id) else { return false };
-        let known = |pid: i32| self.books.thread(pid).is_some() || self.books.ended(pid).is_some();
-        row.nattch.is_some_and(|all| all > ours) || row.lpid.is_some_and(|pid| !known(pid))
-    }
-
-    /// A thread goes on: into its program, or in a call whose end will be reported.
-    pub fn goes_on(&mut self, tid: Tid, into_program: bool) {
-        self.contents.goes_on(tid, into_program);
     }
 
     /// A call is about to be made. True: its exit must be shown, too.
@@ -336,6 +275,10 @@ impl Teller {
 
     /// A signal is delivered.
     pub fn signal(&mut self, tid: Tid, info: &siginfo_t) {
+        let pid = self.books.pid_of(tid).unwrap_or(0);
+        if let Some(hints) = &mut self.accesses.hints {
+            hints.signal(tid, pid);
+        }
         let Some(process) = self.books.process_of(tid) else { return };
         let (code, from, _) = sender(info);
         let signo = info.si_signo;
@@ -362,6 +305,9 @@ impl Teller {
 
     /// A thread has made a child.
     pub fn born(&mut self, tid: Tid, child: Tid) {
+        if let (Some(hints), Some(pid)) = (&mut self.accesses.hints, self.books.pid_of(tid)) {
+            hints.born(tid, pid, child);
+        }
         let Some(newborn) = self.books.born(tid, child) else { return };
         if newborn.moves {
             self.look_at_namespace(child);
@@ -419,6 +365,9 @@ impl Teller {
         let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return };
         self.look(tid);
         self.contents.ended(tid);
+        if let Some(hints) = &mut self.accesses.hints {
+            hints.ended(tid);
+        }
         if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
             self.tell_enter(tid);
         }
@@ -457,6 +406,9 @@ impl Teller {
 
     /// What is left, and how much there was.
     pub fn summary(&mut self) {
+        if let Some(hints) = self.accesses.hints(&self.books, &mut self.sources) {
+            self.emit(0, hints, None);
+        }
         let left = self.objects.left();
         let count = left.len();
         for Left { kind, id, row } in left {
@@ -474,6 +426,11 @@ impl Teller {
 
     /// Shows the beginning of a call that has not ended yet.
     fn tell_enter(&mut self, tid: Tid) {
+        self.tell_accesses();
+        self.tell_enter_now(tid);
+    }
+
+    fn tell_enter_now(&mut self, tid: Tid) {
         let Some(enter) = self.books.enter(tid) else { return };
         let What::Enter { call } = &enter else { return };
         let asleep = || self.books.doing(tid).and_then(Doing::note);
@@ -483,21 +440,26 @@ impl Teller {
             }
             _ => asleep(),
         };
-        self.emit(tid, enter, note);
+        self.emit_now(tid, enter, note);
     }
 
     /// An event. Calls that have begun, and that may wait or wake another process, are shown first:
     /// a cause stands before its effect.
     fn emit(&mut self, tid: Tid, what: What, note: Option<Note>) {
-        for (tid, access) in self.touches.take_all() {
+        self.tell_accesses();
+        self.emit_now(tid, what, note);
+    }
+
+    /// Accesses that others could have followed.
+    fn tell_accesses(&mut self) {
+        for (tid, access) in self.accesses.touches.take_all() {
             self.emit_now(tid, access, None);
         }
-        self.emit_now(tid, what, note);
     }
 
     fn emit_now(&mut self, tid: Tid, what: What, note: Option<Note>) {
         if !matches!(what, What::Enter { .. }) {
-            self.books.before(tid).into_iter().for_each(|other| self.tell_enter(other));
+            self.books.before(tid).into_iter().for_each(|other| self.tell_enter_now(other));
         }
         self.journal.write(self.books.lane(tid), what, note);
     }

@@ -120,7 +120,7 @@ impl Touches {
 }
 
 /// `shm 0`
-fn name(memory: u64) -> String {
+pub fn name(memory: u64) -> String {
     i32::try_from(memory).map_or("map".into(), |id| format!("shm {id}"))
 }
 

@@ -46,9 +46,7 @@ impl Watch {
     /// From now on each access to shared memory is seen. `all`: every load is told.
     pub fn watch_memory(&mut self, all: bool) {
         self.memory = Some(Memory::default());
-        if all {
-            self.teller.tell_all_loads();
-        }
+        self.teller.accesses.look(all);
     }
 
     /// A program was started: it stands at the entry of its exec, which it now makes. It will stand
@@ -227,10 +225,16 @@ impl Watch {
         }
         match stop {
             Stop::Entry(entry) => {
+                self.teller.begins(tid, &entry);
                 let told = self.teller.entry(&thread, entry);
                 how = Some(if told || !self.filtered { How::Syscall } else { How::Cont });
             }
-            Stop::Exit(result) => self.teller.exit(tid, result),
+            Stop::Exit(result) => {
+                if let Some(hints) = &mut self.teller.accesses.hints {
+                    hints.ends(tid);
+                }
+                self.teller.exit(tid, result);
+            }
             Stop::Signal(info) => {
                 signal = info.si_signo;
                 self.teller.signal(tid, &info);

@@ -170,7 +170,7 @@ impl Tracer {
                 Ok(Some((tid, status))) => match decode(tid, status) {
                     Some(Told::Stopped(thread, stop)) if stop.is_step() => return Ok(Some(thread)),
                     Some(Told::Stopped(thread, Stop::Started)) => {
-                        drop(thread.resume(How::Step, 0)?)
+                        thread.resume(How::Step, 0)?;
                     }
                     _ => {
                         self.take(tid, status);

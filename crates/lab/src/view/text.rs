@@ -8,7 +8,7 @@ use std::rc::Rc;
 use colored::{Color, Colorize};
 use sysv::spell;
 
-use crate::event::{Action, Birth, Call, ChangedPart, Event, Row, What};
+use crate::event::{Action, Birth, Call, ChangedPart, Event, HintSide, RaceHint, Row, What};
 use crate::view::{View, bytes};
 
 /// Where `= result` starts, after the lane, if there is room.
@@ -251,6 +251,11 @@ impl View for Text {
             What::Changed { memory, parts, more, by, others } => {
                 self.changed(&lane, memory, (parts, *more), (by, *others), out);
             }
+            What::Hints { races, ordering, complete } => {
+                hints(races, ordering, *complete)
+                    .iter()
+                    .for_each(|row| plain(&format!("-- {row}")));
+            }
             What::Move { could, .. } => {
                 let could: Vec<&str> = could.iter().map(|one| &*one.who).collect();
                 plain(&format!("-- moves, of {}", could.join(", ")));
@@ -300,6 +305,37 @@ fn is_particular(what: &What) -> bool {
 
 fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// So many races are shown.
+const RACES: usize = 8;
+
+/// What nothing orders, and what orders the rest.
+fn hints(races: &[RaceHint], ordering: &[String], complete: bool) -> Vec<String> {
+    let mut rows = vec![];
+    if !races.is_empty() {
+        rows.push("Nothing orders these accesses; that alone is no finding:".to_string());
+    }
+    let side = |side: &HintSide| {
+        let source = side.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+        format!("{} {}{source}", side.who, if side.writes { "stores" } else { "loads" })
+    };
+    for RaceHint { place, sides: [first, second] } in races.iter().take(RACES) {
+        rows.push(format!("  {place}: {}, {}", side(first), side(second)));
+    }
+    if races.len() > RACES {
+        rows.push(format!("  … {} more; --json prints all", races.len() - RACES));
+    }
+    if !ordering.is_empty() {
+        let why = "locked instructions, or waits for them to change";
+        rows.push(format!("Taken to order others, for {why}: {}", ordering.join(", ")));
+    }
+    if !complete {
+        rows.push(
+            "These are hints about the first million accesses; the others were not kept".into(),
+        );
+    }
+    rows
 }
 
 /// What is left of an object, in a few words.

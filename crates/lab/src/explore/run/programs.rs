@@ -208,7 +208,7 @@ impl<'a> Programs<'a> {
         if !calls::known(&entry).is_some_and(of_nothing) {
             self.model.tasks[i].looks.looks_elsewhere();
         }
-        self.order.call(i, &self.touched.made);
+        self.order.call(i, self.touched.made.things());
         self.model.tasks[i].made = self.touched.made.clone();
         if let Some(kind) = calls::gets(entry.number) {
             self.world.room.tables.before_get(kind);

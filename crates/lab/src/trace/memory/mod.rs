@@ -40,6 +40,7 @@ pub struct Touch {
     pub memory: u64,
     pub at: u64,
     pub len: u64,
+    pub reads: bool,
     pub writes: bool,
     pub locked: bool,
     /// What the bytes hold afterwards.
@@ -337,6 +338,7 @@ impl Memory {
             memory: map.memory,
             at: map.inside(part.at),
             len: part.len,
+            reads: part.reads,
             writes: part.writes,
             locked: next.locked,
             holds: memory::bytes(tid, part.at, part.len.min(TOLD) as usize),

@@ -6,7 +6,6 @@
 //! | [`attached`] | how often a segment is attached, without the tracer |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
 //! | [`objects`] | the same memory, as the tracer has it |
-//! | [`order`] | which access certainly came before which |
 //! | [`learned`] | what stays from run to run |
 //!
 //! A page is *coarse* at first: the first touch of a move opens it until the move ends, and the move has
@@ -21,7 +20,7 @@ pub mod attached;
 mod faults;
 pub mod learned;
 pub mod objects;
-pub mod order;
+pub use crate::memory::order;
 
 use std::fs::File;
 
