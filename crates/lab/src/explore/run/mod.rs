@@ -20,7 +20,6 @@
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::held::Held;
 use super::printed::{Expected, Printed};
@@ -49,17 +48,16 @@ mod timers;
 mod touched;
 mod tracees;
 
-use crate::tracer::memory::private_state;
 use crate::tracer::source::Sources;
 use clock::Clock;
 use judge::Judge;
-use model::{Ids, Model, State};
+use model::Ids;
 use moves::Moves;
 use programs::Programs;
 use shared::learned::Learned;
 pub use shared::order::Race;
+use spins::state;
 use story::Narrator;
-use tracees::Tracees;
 
 /// A run with more moves than this is not seen to its end.
 const MOVES: usize = 100_000;
@@ -314,8 +312,10 @@ impl Run<'_> {
             self.moves.find_blocked();
             let candidates = self.candidates();
             if candidates.is_empty() && self.moves.has_blocked() {
-                guide.choose(&self.place(&[]));
-                self.moves.let_sleep()?;
+                if !self.moves.goes_round_again() {
+                    guide.choose(&self.place(&[]));
+                    self.moves.let_sleep()?;
+                }
                 continue;
             }
             if candidates.is_empty() {
@@ -433,6 +433,7 @@ impl Run<'_> {
         all.touched.made = all.certain(task, mover.time);
         all.model.tasks[task].looks.yields = false;
         if self.last.is_some_and(|last| last != mover) {
+            all.model.tasks[task].looks.takes_turn();
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
         if mover.time {
@@ -449,6 +450,7 @@ impl Run<'_> {
             false => {}
         }
         touched.memory(model, task);
+        model.has_gone_on(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
         self.last = Some(mover);
         Ok(())
@@ -483,15 +485,4 @@ impl Run<'_> {
             judge.not_judged("it makes more moves than the explorer follows");
         }
     }
-}
-
-/// A number that is the same when everybody who lives has the same registers and memory.
-fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
-        let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
-        (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
-        private_state(task.tid)?.hash(&mut hasher);
-    }
-    Some(hasher.finish())
 }
