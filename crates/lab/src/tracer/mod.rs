@@ -158,9 +158,13 @@ impl Tracer {
         }
     }
 
-    /// Lets one go on, and waits for its next report. `None`: it was another than that of a step, and comes
-    /// with the next wait.
-    pub fn step(&mut self, thread: Stopped) -> nix::Result<Option<Stopped>> {
+    /// Lets one make a step, and waits for its next report. `None`: it was another than that of a step, and
+    /// comes with the next wait; before, it is made as it was.
+    pub fn step(
+        &mut self,
+        thread: Stopped,
+        make_as_it_was: impl FnOnce(&Stopped) -> nix::Result<()>,
+    ) -> nix::Result<Option<Stopped>> {
         let tid = thread.tid();
         thread.resume(How::Step, 0)?;
         loop {
@@ -172,7 +176,10 @@ impl Tracer {
                     Some(Told::Stopped(thread, Stop::Started)) => {
                         thread.resume(How::Step, 0)?;
                     }
-                    _ => {
+                    told => {
+                        if let Some(Told::Stopped(thread, _)) = &told {
+                            make_as_it_was(thread)?;
+                        }
                         self.take(tid, status);
                         return Ok(None);
                     }

@@ -222,6 +222,7 @@ impl Memory {
             self.space(tid).call_at = registers::all(&thread)?.call_instruction();
         }
         self.space(tid).count = 0;
+        self.space(tid).looked.clear();
         if !returns
             && result == -i64::from(libc::EFAULT)
             && !self.task(tid).opened
@@ -261,13 +262,13 @@ impl Memory {
     fn maps_changed(&mut self, thread: Stopped, entry: &Entry, tracer: &mut Tracer) -> Held {
         let tid = thread.tid();
         let to_close = self.space(tid).look(tid, entry);
-        let mut thread = thread;
-        for map in to_close {
-            match self.protect(thread, &map, libc::PROT_NONE, tracer)? {
-                Some(next) => thread = next,
-                None => return Ok(None),
-            }
+        if to_close.is_empty() {
+            return Ok(Some(thread));
         }
+        let mask = keeps_signals_away(&thread)?;
+        let closed = self.protect(thread, &to_close, |_| libc::PROT_NONE, mask, tracer)?;
+        let Some(thread) = closed else { return Ok(None) };
+        thread.set_blocked(mask)?;
         Ok(Some(thread))
     }
 
@@ -325,7 +326,14 @@ impl Memory {
             let how = self.delivers(tid, libc::SIGSEGV);
             return Seen::Its(thread, Stop::Signal(info), how);
         };
-        space.count += 1;
+        // The same look again is a wait, which may be long.
+        let looks = parts.iter().all(|part| !part.writes);
+        if !looks || space.looked.insert((next.at, at)) {
+            space.count += 1;
+        }
+        if !looks {
+            space.looked.clear();
+        }
         let patient = space.count <= PATIENCE;
         let held = if space.open || !patient {
             self.left_open |= !patient;
@@ -352,30 +360,18 @@ impl Memory {
     fn step_over(&mut self, thread: Stopped, touched: &[(Map, Part)], tracer: &mut Tracer) -> Held {
         let mut maps: Vec<Map> = touched.iter().map(|(map, _)| *map).collect();
         maps.dedup();
-        let mut thread = thread;
-        for map in &maps {
-            match self.protect(thread, map, map.protection(), tracer)? {
-                Some(next) => thread = next,
-                None => return Ok(None),
-            }
-        }
+        let mask = keeps_signals_away(&thread)?;
+        let opened = self.protect(thread, &maps, Map::protection, mask, tracer)?;
+        let Some(thread) = opened else { return Ok(None) };
         let tid = thread.tid();
-        let mask = thread.blocked();
-        thread.set_blocked(others())?;
-        let Some(stepped) = tracer.step(thread)? else {
+        let Some(thread) = tracer.step(thread, |thread| thread.set_blocked(mask))? else {
             // It has met something else: there memory is open, up to the next call.
-            let space = self.space(tid);
-            space.open = true;
+            self.space(tid).open = true;
             return Ok(None);
         };
-        stepped.set_blocked(mask)?;
-        let mut thread = stepped;
-        for map in &maps {
-            match self.protect(thread, map, libc::PROT_NONE, tracer)? {
-                Some(next) => thread = next,
-                None => return Ok(None),
-            }
-        }
+        let closed = self.protect(thread, &maps, |_| libc::PROT_NONE, mask, tracer)?;
+        let Some(thread) = closed else { return Ok(None) };
+        thread.set_blocked(mask)?;
         Ok(Some(thread))
     }
 
@@ -399,25 +395,37 @@ impl Memory {
         as_what: impl Fn(&Map) -> c_int,
         tracer: &mut Tracer,
     ) -> Held {
+        let maps = self.space(thread.tid()).maps.clone();
+        if maps.is_empty() {
+            return Ok(Some(thread));
+        }
+        let mask = keeps_signals_away(&thread)?;
+        let Some(thread) = self.protect(thread, &maps, as_what, mask, tracer)? else {
+            return Ok(None);
+        };
+        thread.set_blocked(mask)?;
+        Ok(Some(thread))
+    }
+
+    /// Opens or closes memory. `mask`: the signals that the thread blocks else.
+    fn protect(
+        &mut self,
+        thread: Stopped,
+        maps: &[Map],
+        as_what: impl Fn(&Map) -> c_int,
+        mask: u64,
+        tracer: &mut Tracer,
+    ) -> Held {
         let mut thread = thread;
-        for map in self.space(thread.tid()).maps.clone() {
-            match self.protect(thread, &map, as_what(&map), tracer)? {
+        for map in maps {
+            let protection = as_what(map) as u64;
+            let args = [map.start, map.end - map.start, protection, OURS.into(), 0];
+            match self.inject(thread, libc::SYS_mprotect, args, mask, tracer)? {
                 Some(next) => thread = next,
                 None => return Ok(None),
             }
         }
         Ok(Some(thread))
-    }
-
-    fn protect(
-        &mut self,
-        thread: Stopped,
-        map: &Map,
-        protection: c_int,
-        tracer: &mut Tracer,
-    ) -> Held {
-        let args = [map.start, map.end - map.start, protection as u64, OURS.into(), 0];
-        self.inject(thread, libc::SYS_mprotect, args, tracer)
     }
 
     /// Lets a thread that stands still in user mode, or at a call's end, make a call of ours.
@@ -426,16 +434,25 @@ impl Memory {
         thread: Stopped,
         number: i64,
         args: [u64; 5],
+        mask: u64,
         tracer: &mut Tracer,
     ) -> Held {
         let at = self.space(thread.tid()).call_at;
         let before = registers::all(&thread)?;
-        let mask = thread.blocked();
-        thread.set_blocked(others())?;
         registers::set_all(&thread, &before.for_call_at(at, number, args))?;
-        let Some(thread) = tracer.step(thread)? else { return Ok(None) };
+        let as_it_was = |thread: &Stopped| {
+            registers::set_all(thread, &before)?;
+            thread.set_blocked(mask)
+        };
+        let Some(thread) = tracer.step(thread, as_it_was)? else { return Ok(None) };
         registers::set_all(&thread, &before)?;
-        thread.set_blocked(mask)?;
         Ok(Some(thread))
     }
+}
+
+/// From now on no signal comes to a thread but those that it raises itself. Answers what it has blocked.
+fn keeps_signals_away(thread: &Stopped) -> Result<u64, Errno> {
+    let mask = thread.blocked();
+    thread.set_blocked(others())?;
+    Ok(mask)
 }

@@ -1,5 +1,7 @@
 //! Which memory of an address space is shared, as the kernel has it. munmap and mremap may have left parts.
 
+use std::collections::HashSet;
+
 use libc::c_int;
 use sysv::process::mappings;
 
@@ -45,6 +47,8 @@ pub struct Space {
     pub call_at: u64,
     /// So many accesses since the last call.
     pub count: u32,
+    /// The loads since the last store or call: by which instruction, and from where.
+    pub looked: HashSet<(u64, u64)>,
     /// The program ignores SIGSEGV.
     pub ignores: bool,
 }
