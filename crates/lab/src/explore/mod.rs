@@ -19,6 +19,7 @@
 //! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
+//! | [`judged`] | a program for a judge: what it does in every order, and when it is disturbed |
 //! | [`hints`] | what was ordered, and which accesses nothing orders |
 //! | [`events`] | a run as events, as `lab trace` has them |
 //! | [`mapped`] | every place of the program, for `--tree` |
@@ -44,6 +45,8 @@ mod footprint;
 mod held;
 #[cfg(target_arch = "x86_64")]
 mod hints;
+#[cfg(target_arch = "x86_64")]
+pub mod judged;
 #[cfg(target_arch = "x86_64")]
 mod mapped;
 #[cfg(target_arch = "x86_64")]

@@ -150,6 +150,11 @@ impl Printed {
         self.by_process().iter().any(stands)
     }
 
+    /// Has this process written anything to standard error?
+    pub fn complains(&self, letter: usize) -> bool {
+        self.pieces.iter().any(|one| one.letter == letter && one.stream == Stream::Err)
+    }
+
     /// It is more than is kept.
     pub fn is_too_much(&self) -> bool {
         self.len > MOST
@@ -207,6 +212,11 @@ fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
 pub struct Expected(Vec<Vec<u8>>);
 
 impl Expected {
+    /// These lines.
+    pub fn these(lines: &[String]) -> Expected {
+        Expected(lines.iter().map(|line| line.clone().into_bytes()).collect())
+    }
+
     /// What stands in the file of this name; where there is none, the text itself, in which `\n`
     /// ends a line.
     pub fn of(text: &str) -> Result<Expected, String> {

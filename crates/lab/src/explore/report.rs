@@ -57,7 +57,7 @@ impl Answer {
 }
 
 /// A space at which no row ends: that between `=` and a result.
-const TIE: char = '\u{a0}';
+pub const TIE: char = '\u{a0}';
 
 /// The first line of `--json` says what it is. notes/events.md
 const FORMAT: &str = "lab-run";
@@ -278,7 +278,7 @@ fn lane(told: &Line) -> (String, usize) {
 }
 
 /// A run in lanes, with the moment that decided, and below what is wrong and what helps.
-fn story(outcome: &Outcome) -> String {
+pub fn story(outcome: &Outcome) -> String {
     let columns = columns().unwrap_or(usize::MAX);
     let causes: Vec<_> =
         outcome.findings.iter().map(|finding| cause::of(&outcome.story, finding)).collect();
@@ -325,7 +325,7 @@ fn turn(taken: bool) -> &'static str {
 }
 
 /// One moment, without its lane.
-fn line(told: &Line) -> String {
+pub fn line(told: &Line) -> String {
     let from = |call: &Call| call.at.as_ref().map_or(String::new(), |at| format!(" ({at})"));
     match &told.moment {
         Moment::Turn { .. } => String::new(),

@@ -61,6 +61,17 @@ pub fn enter(
     pin: bool,
     scratch: PathBuf,
 ) -> Result<Room, Trouble> {
+    enter_within(&|| Ok(()), programs, filter, pin, scratch)
+}
+
+/// The same; `walls` stands around the programs, last of all in the process that they are forked from.
+pub fn enter_within(
+    walls: &dyn Fn() -> Result<(), String>,
+    programs: &[Program],
+    filter: &Filter,
+    pin: bool,
+    scratch: PathBuf,
+) -> Result<Room, Trouble> {
     if pin {
         cpu::pin();
     }
@@ -72,7 +83,10 @@ pub fn enter(
         programs,
         filter: Some(filter),
         outlives_tracer: false,
-        prepare: &|| prepare(&scratch, &tell, &alive, &end, &streams, last_pid.as_ref()),
+        prepare: &|| {
+            prepare(&scratch, &tell, &alive, &end, &streams, last_pid.as_ref())?;
+            walls()
+        },
         in_child: &|order| become_another(order, last_pid.as_ref()),
     };
     let starter = Starter::new(&plan).map_err(trouble)?;

@@ -22,7 +22,7 @@ use crate::tree::Target;
 const PATIENCE: u32 = 5;
 
 /// A wait for a process that spins ends after so many microseconds.
-const TICK: i64 = 4000;
+pub const TICK: i64 = 4000;
 
 /// What it prints, and the program has failed then.
 const LEAK_DETECTOR_REFUSES: &str = "LeakSanitizer has encountered a fatal error";
@@ -71,7 +71,7 @@ pub fn explore(options: &Options) -> Result<u8> {
         report::replayed(options, &outcome)?;
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
-    let mut answer = Exploration::new(options, &mut world).all()?;
+    let mut answer = explored(options, &mut world)?;
     report::answer(options, &answer)?;
     match (&target, answer.stopped) {
         (None, _) => {}
@@ -95,6 +95,11 @@ pub fn explore(options: &Options) -> Result<u8> {
         (None, false, Some(signal)) => 128 + signal as u8,
         (None, false, None) => exit::INCOMPLETE,
     })
+}
+
+/// Run after run, until every order was tried, or as many as are wanted.
+pub fn explored(options: &Options, world: &mut World) -> Result<Answer> {
+    Exploration::new(options, world).all()
 }
 
 /// A run in which accesses race is wrong if it comes out otherwise than one in which nobody is interrupted.
@@ -342,10 +347,11 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
 }
 
 /// A folder for what programs keep for a session; emptied before each run, and gone with us.
-struct Scratch(std::path::PathBuf);
+pub struct Scratch(pub std::path::PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Scratch> {
+    /// Makes it, and names it in XDG_RUNTIME_DIR.
+    pub fn new() -> Result<Scratch> {
         let template = std::env::temp_dir().join("lab-explore-XXXXXX");
         let dir = nix::unistd::mkdtemp(&template).map_err(Trouble::of("mkdtemp"))?;
         // SAFETY: we have one thread.

@@ -243,6 +243,8 @@ pub struct Line {
     pub moment: Moment,
     /// It only looked at files.
     pub looks: bool,
+    /// Of a call: the line of the program's own source, with its path, where that is known.
+    pub source: Option<String>,
 }
 
 /// What happened.

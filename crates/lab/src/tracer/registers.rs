@@ -132,6 +132,11 @@ mod this {
             self.0.rip
         }
 
+        /// The end of the stack that is in use.
+        pub fn stack_pointer(&self) -> u64 {
+            self.0.rsp
+        }
+
         /// Where the instruction stands that has made the call at whose end the thread stands.
         pub fn call_instruction(&self) -> u64 {
             self.0.rip - INSTRUCTION

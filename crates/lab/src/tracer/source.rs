@@ -43,7 +43,7 @@ struct Layout {
 }
 
 /// A file of a program: its own, or a library.
-struct Binary {
+pub(super) struct Binary {
     path: PathBuf,
     /// Its debug information and its sections, once they were asked for; none if they cannot be read.
     loader: Option<Option<Loader>>,
@@ -53,7 +53,7 @@ struct Binary {
 }
 
 impl Binary {
-    fn loader(&mut self) -> Option<&Loader> {
+    pub(super) fn loader(&mut self) -> Option<&Loader> {
         self.loader.get_or_insert_with(|| Loader::new(&self.path).ok()).as_ref()
     }
 
@@ -139,40 +139,51 @@ impl Sources {
         tid: Tid,
         registers: &Registers,
         layout: &mut Option<usize>,
-        mut behind: bool,
+        behind: bool,
     ) -> Code {
+        let mut first = None;
+        let found = self.walk(tid, registers, layout, behind, |file, binary, at| {
+            first = first.or(Some((file, at)));
+            binary.line(at).map(|_| (file, at))
+        });
+        self.number(found.or(first).unwrap_or((0, 0)))
+    }
+
+    /// Goes through the frames of the program's own file, from the innermost, until something is found: asked
+    /// are the file and the place in it. `behind`: the first frame stands behind what is meant.
+    pub(super) fn walk<T>(
+        &mut self,
+        tid: Tid,
+        registers: &Registers,
+        layout: &mut Option<usize>,
+        mut behind: bool,
+        mut find: impl FnMut(usize, &mut Binary, u64) -> Option<T>,
+    ) -> Option<T> {
         let known = layout.or_else(|| self.known(tid, registers.program_counter()));
-        let Some(mut at) = known.or_else(|| self.look(tid)) else { return self.number((0, 0)) };
+        let mut at = known.or_else(|| self.look(tid))?;
         *layout = Some(at);
         let mut frame = Frame::of(registers);
-        let mut first = None;
         for _ in 0..DEPTH {
             // A return address stands behind the call; the call is what is meant.
             let counter = frame.program_counter() - u64::from(behind);
             if self.range(at, counter).is_none() {
                 // It has loaded a library since.
-                let Some(new) = self.look(tid).filter(|new| *new != at) else { break };
+                let new = self.look(tid).filter(|new| *new != at)?;
                 (at, *layout) = (new, Some(new));
             }
-            let Some(range) = self.range(at, counter) else { break };
+            let range = self.range(at, counter)?;
             let inside = counter - range.base;
+            let binary = &mut self.binaries[range.file];
             if range.file == self.layouts[at].program {
-                first = first.or(Some((range.file, inside)));
-                let binary = &mut self.binaries[range.file];
-                if !binary.has_lines() {
-                    break;
-                }
-                if binary.line(inside).is_some() {
-                    return self.number((range.file, inside));
+                let found = find(range.file, binary, inside);
+                if found.is_some() || !binary.has_lines() {
+                    return found;
                 }
             }
-            let tables = self.binaries[range.file].tables(tid, range.base);
-            let Some(caller) = tables.and_then(|tables| tables.caller(tid, &frame, inside)) else {
-                break;
-            };
-            (frame, behind) = (caller, true);
+            frame = binary.tables(tid, range.base)?.caller(tid, &frame, inside)?;
+            behind = true;
         }
-        self.number(first.unwrap_or((0, 0)))
+        None
     }
 
     fn range(&self, layout: usize, at: u64) -> Option<Range> {

@@ -35,6 +35,9 @@ impl Programs<'_> {
             self.model.fork(ids, i, child, borrows)
         };
         self.order.born(i, new);
+        if self.model.tasks.len() > self.world.most {
+            self.judge.not_judged("it makes more processes and threads than may be");
+        }
         self.model.tasks[new].blocks_faults = self.model.tasks[i].blocks_faults;
         let (maps, pid) = (self.model.process(new).maps.clone(), self.model.pid(i));
         self.model.attached_last(&maps, pid);

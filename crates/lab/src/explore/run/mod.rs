@@ -16,6 +16,7 @@
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
 //! | [`shared`] | memory that they share: each access to it |
+//! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
 //! | [`story`] | the lines that are printed |
 
@@ -33,6 +34,7 @@ use crate::asked;
 mod asleep;
 mod blocked;
 mod clock;
+mod disturbed;
 mod judge;
 mod life;
 mod looks;
@@ -50,6 +52,7 @@ mod tracees;
 
 use crate::tracer::source::Sources;
 use clock::Clock;
+pub use disturbed::{Disturbance, Disturbed, Struck};
 use judge::Judge;
 use model::Ids;
 use moves::Moves;
@@ -97,6 +100,10 @@ pub struct World {
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
     circles: HashSet<(u64, u64)>,
+    /// What is done to the programs in the next runs.
+    pub disturbance: Option<Disturbance>,
+    /// So many processes and threads are followed.
+    pub most: usize,
 }
 
 /// What is asked about the output of a run.
@@ -130,6 +137,7 @@ pub struct Outcome {
     pub printed: Printed,
     /// Accesses to shared memory that nothing ordered.
     pub races: Vec<Race>,
+    pub disturbed: Disturbed,
     /// What happened, if that was asked for, and move by move.
     pub story: Story,
     pub steps: Vec<Step>,
@@ -153,6 +161,8 @@ impl World {
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
+            disturbance: None,
+            most: usize::MAX,
         }
     }
 
@@ -255,7 +265,8 @@ impl World {
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
         run.outcome.schedule.points = world.learned.points();
-        let Programs { judge, mut narrator, mut printed, world, races, .. } = run.moves.all;
+        let Programs { judge, mut narrator, mut printed, world, races, disturbed, .. } =
+            run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);
         narrator.at_one_time(&exploration);
@@ -276,6 +287,7 @@ impl World {
             steps,
             printed,
             races,
+            disturbed,
             ..run.outcome
         })
     }
@@ -332,7 +344,7 @@ impl Run<'_> {
                 self.outcome.dropped = true;
                 return Ok(());
             };
-            let idle = self.is_idle();
+            let idle = self.moves.all.model.is_idle();
             self.note_choice(&place, chosen);
             let Programs { narrator, model, .. } = &mut self.moves.all;
             let could = candidates.iter().map(|one| (one.task, one.mover.time));
@@ -342,13 +354,6 @@ impl Run<'_> {
             self.look_at_progress(candidates[chosen], candidates.len(), idle);
         }
         Ok(())
-    }
-
-    /// Can only time move, and processes that only check again?
-    fn is_idle(&self) -> bool {
-        let model = &self.moves.all.model;
-        let moves = |i: usize| model.can_move(i) && !model.tasks[i].looks.yields;
-        !(0..model.tasks.len()).any(moves)
     }
 
     /// The processes that can move.
@@ -408,7 +413,7 @@ impl Run<'_> {
             movers: candidates.iter().map(|one| one.mover).collect(),
             letters: candidates.iter().map(|one| one.task).collect(),
             current,
-            due: first.filter(|_| self.is_idle()),
+            due: first.filter(|_| self.moves.all.model.is_idle()),
             blocked,
             hidden: (0..model.tasks.len()).any(|task| {
                 let is =
@@ -439,6 +444,7 @@ impl Run<'_> {
         if mover.time {
             self.moves.pass_time(task)?;
         } else {
+            self.moves.disturb(task);
             self.moves.go(task)?;
         }
         self.moves.settle()?;

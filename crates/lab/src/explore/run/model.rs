@@ -51,8 +51,9 @@ pub struct Task {
     pub state: State,
     /// The call that it is about to make, in, or made last.
     pub entry: Option<Entry>,
-    /// The same, spelled, if that is wanted.
+    /// The same, spelled, if that is wanted, and by which line of the program it is made.
     pub call: Option<Call>,
+    pub source: Option<String>,
     pub wait: Option<Wait>,
     /// It is being put back onto its call, which will then be made.
     pub rewound: bool,
@@ -176,6 +177,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Can only time move, and processes that only check again?
+    pub fn is_idle(&self) -> bool {
+        !(0..self.tasks.len()).any(|i| self.can_move(i) && !self.tasks[i].looks.yields)
+    }
+
     /// One has moved. Those that only go round once more make room for all others, and may do so again after them.
     pub fn has_gone_on(&mut self, i: usize) {
         if self.tasks[i].looks.goes_round {
@@ -267,6 +273,7 @@ impl Model {
             state: State::Start,
             entry: None,
             call: None,
+            source: None,
             wait: None,
             rewound: false,
             interrupted: false,

@@ -11,6 +11,7 @@
 use libc::{c_int, siginfo_t};
 
 use super::blocked::waits_for;
+use super::disturbed::Disturbance;
 use super::model::{Model, State};
 use super::programs::Programs;
 use super::tracees::{Heard, Moving};
@@ -361,6 +362,9 @@ impl Moves<'_> {
         if handler {
             self.all.model.process_mut(i).handles(signal);
         }
+        if fault(info).is_some() {
+            self.all.model.tasks[i].source = self.all.made_by(i)?;
+        }
         if !(ignored && signal == libc::SIGCHLD) {
             let (code, from, _) = sender(info);
             let from = (code <= 0 && code != libc::SI_TIMER)
@@ -379,6 +383,9 @@ impl Moves<'_> {
                     fault: fault(info),
                 },
             );
+        }
+        if handler && matches!(self.all.world.disturbance, Some(Disturbance::Audit)) {
+            return self.audit(i, signal);
         }
         if handler && self.all.model.process(i).watches() {
             return self.enter_handler(i, signal);

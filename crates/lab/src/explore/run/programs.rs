@@ -4,6 +4,7 @@ use libc::c_int;
 
 use super::blocked;
 use super::clock::Clock;
+use super::disturbed::Disturbed;
 use super::judge::Judge;
 use super::model::{Model, State, Wait};
 use super::shared::objects::Objects;
@@ -43,6 +44,8 @@ pub struct Programs<'a> {
     pub races: Vec<Race>,
     /// So often one that waits for memory to change has gone round in its circle once more.
     pub rounds: u32,
+    /// What is done to them in this run.
+    pub disturbed: Disturbed,
 }
 
 impl<'a> Programs<'a> {
@@ -67,6 +70,7 @@ impl<'a> Programs<'a> {
             order: Order::default(),
             races: vec![],
             rounds: 0,
+            disturbed: Disturbed::default(),
         }
     }
 
@@ -218,8 +222,12 @@ impl<'a> Programs<'a> {
         }
         self.model.tasks[i].call = self.narrator.spell(tid, &entry);
         self.find_line_of_call(i);
+        self.model.tasks[i].source = self.made_by(i)?;
         if self.judge.over {
             self.narrator.not_made(&self.model, i);
+            return Ok(());
+        }
+        if self.is_made_to_fail(i, &entry)? {
             return Ok(());
         }
         let row = calls::known(&entry);

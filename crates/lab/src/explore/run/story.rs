@@ -49,7 +49,9 @@ impl Narrator {
             let task = &model.tasks[i];
             let call = matches!(moment, Moment::Call { .. });
             let looks = call && task.entry.is_some_and(|entry| calls::is_aside(task.tid, &entry));
-            self.story.push(Line { letter, pid, moment, looks });
+            let fault = matches!(moment, Moment::Signal { fault: Some(_), .. });
+            let source = task.source.clone().filter(|_| call || fault);
+            self.story.push(Line { letter, pid, moment, looks, source });
         }
     }
 
