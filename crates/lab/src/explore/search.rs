@@ -29,6 +29,7 @@ use super::footprint::Footprint;
 
 pub mod graph;
 mod place;
+pub mod records;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -164,6 +165,11 @@ impl Search {
         };
         self.cut = false;
         true
+    }
+
+    /// Will it ask again for the runs that it asks for now?
+    pub fn asks_again(&self) -> bool {
+        self.reduce && self.limit < self.bound.limit()
     }
 
     /// The programs did not do what they had done before: the same plan is tried again.

@@ -9,6 +9,7 @@ use super::printed::Expected;
 use super::progress::Progress;
 use super::report::{self, Answer};
 use super::run::{Asked, Outcome, World};
+use super::search::records::{Noted, Played, Records};
 use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
 use super::verdict::Finding;
 use super::{Options, Result, Trouble, cause, complain, exit, mapped, room};
@@ -20,6 +21,9 @@ use crate::tree::Target;
 
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;
+
+/// So many of the first runs that are known are made all the same, and one in so many of the later.
+const CHECKED: [u64; 2] = [4, 16];
 
 /// A wait for a process that spins ends after so many microseconds.
 const TICK: i64 = 4000;
@@ -125,6 +129,10 @@ struct Exploration<'a> {
     progress: Progress,
     /// What came of the first run, until a copy has gone the same way.
     first: Option<Outcome>,
+    /// Runs that were made; `None` where the same choices do not always lead to the same.
+    records: Option<Records<Outcome>>,
+    /// How many runs were known before.
+    known: u64,
 }
 
 /// The search, and between two moves a look at the progress: one run may take seconds.
@@ -156,6 +164,8 @@ impl<'a> Exploration<'a> {
             again: 0,
             progress: Progress::new(options.json),
             first: None,
+            records: Some(Records::default()),
+            known: 0,
         }
     }
 
@@ -164,13 +174,7 @@ impl<'a> Exploration<'a> {
         let start = Instant::now();
         loop {
             self.answer.runs += 1;
-            let mut watched = Watched {
-                search: &mut self.search,
-                progress: &mut self.progress,
-                answer: &self.answer,
-                start,
-            };
-            let done = self.world.run(&mut watched, false).and_then(|done| self.ran(done));
+            let done = self.one(start).and_then(|done| self.ran(done));
             let goes_on = match done {
                 // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {
@@ -196,8 +200,60 @@ impl<'a> Exploration<'a> {
         self.finish()
     }
 
+    /// The next run: it is made, if none went the same way before.
+    fn one(&mut self, start: Instant) -> Result<Outcome> {
+        let known = self.known();
+        if let Some(outcome) = known.as_ref().filter(|_| !self.is_checked()) {
+            self.world.learned.saw(&outcome.races);
+            return Ok(outcome.clone());
+        }
+        self.search.again();
+        let mut watched = Watched {
+            search: &mut self.search,
+            progress: &mut self.progress,
+            answer: &self.answer,
+            start,
+        };
+        let mut noted = Noted::new(&mut watched);
+        let circles = self.world.circles.len();
+        let outcome = self.world.run(&mut noted, false)?;
+        let steps = noted.steps;
+        let same = known.is_none_or(|known| comes_to_the_same(&known, &outcome));
+        if !same || self.world.starts_again || self.search.diverged {
+            self.records = self.records.take().filter(|_| same).map(|_| Records::default());
+            return Ok(outcome);
+        }
+        if self.world.circles.len() > circles {
+            // Who comes round there yields earlier from now on.
+            self.records = self.records.take().map(|_| Records::default());
+        } else if let Some(records) = self.records.as_mut().filter(|_| self.search.asks_again()) {
+            records.keep(steps, outcome.clone(), weight(&outcome));
+        }
+        Ok(outcome)
+    }
+
+    /// What comes of the next run, if one went the same way before.
+    fn known(&mut self) -> Option<Outcome> {
+        let played = self.records.as_ref()?.play(&mut self.search)?;
+        self.known += 1;
+        match played {
+            Played::End(outcome) => Some(outcome.clone()),
+            Played::LetGo(one) => {
+                // Which of these it had seen when it came so far is not kept.
+                let all = one.races.iter().all(|race| self.world.learned.races.contains(race));
+                all.then(|| Outcome { dropped: true, ..Outcome::default() })
+            }
+        }
+    }
+
+    /// Some runs are made although they are known: do the programs do the same again?
+    fn is_checked(&self) -> bool {
+        self.known <= CHECKED[0] || self.known.is_multiple_of(CHECKED[1])
+    }
+
     /// All that was tried so far was of less than there is, or of something else.
     fn start_again(&mut self) {
+        self.records = self.records.take().map(|_| Records::default());
         self.search = Search::new(self.options.bound(), !self.options.all);
         (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
         (self.answer.unstable, self.answer.worst) = (0, None);
@@ -281,6 +337,22 @@ impl<'a> Exploration<'a> {
         }
         Ok(answer)
     }
+}
+
+/// Do two runs with the same choices come to the same?
+fn comes_to_the_same(one: &Outcome, other: &Outcome) -> bool {
+    let ends = |one: &Outcome| (one.dropped, one.over, one.not_judged);
+    one.dropped && other.dropped
+        || ends(one) == ends(other)
+            && one.ends == other.ends
+            && one.findings == other.findings
+            && one.printed == other.printed
+}
+
+/// So many bytes it takes, about.
+fn weight(outcome: &Outcome) -> usize {
+    let printed: usize = outcome.printed.interleaved().iter().map(|one| one.bytes.len()).sum();
+    printed + size_of_val(&outcome.schedule.turns[..]) + size_of_val(&outcome.races[..])
 }
 
 /// The bad run with the fewest preemptions, and of those the shortest.

@@ -98,7 +98,7 @@ pub struct World {
     pub learned: Learned,
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
-    circles: HashSet<(u64, u64)>,
+    pub circles: HashSet<(u64, u64)>,
 }
 
 /// What is asked about the output of a run.

@@ -89,6 +89,11 @@ impl Learned {
         self.races.insert(race);
     }
 
+    /// These races were seen again.
+    pub fn saw(&mut self, races: &[Race]) {
+        self.races.extend(races);
+    }
+
     /// These bytes order others.
     pub fn orders(&mut self, bytes: Bytes) {
         self.looks_closer_at(bytes);
