@@ -11,6 +11,7 @@
 //! | [`timing`] | what calls about timers ask, and are answered |
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`held`] | programs that are held after their start, and copied for each run |
+//! | [`beside`] | a second worker, where a second CPU is idle |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`outcomes`] | what came out, how often, and the shortest way there |
@@ -31,6 +32,8 @@ use std::process::ExitCode;
 use clap::Args;
 use nix::errno::Errno;
 
+#[cfg(target_arch = "x86_64")]
+mod beside;
 #[cfg(target_arch = "x86_64")]
 mod calls;
 #[cfg(target_arch = "x86_64")]
@@ -113,6 +116,9 @@ pub struct Options {
     /// Order calls alone, and no access to memory that is shared: faster
     #[arg(long)]
     calls_only: bool,
+    /// Use a second CPU, or do not (1); without this option, where another CPU is idle. The answer is the same
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2), conflicts_with = "spread")]
+    workers: Option<u32>,
     /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
     spread: bool,
@@ -180,8 +186,11 @@ impl Trouble {
     }
 }
 
-/// One line on standard error.
+/// One line on standard error. What a thread beside the first one would say, the first one says.
 fn complain(text: &str) {
+    if crate::asked::is_beside() {
+        return;
+    }
     crate::view::complain_as("lab explore", text);
 }
 

@@ -121,6 +121,11 @@ fn mount(kind: &str, at: &str, flags: c_ulong, options: &str) -> nix::Result<()>
     .map(drop)
 }
 
+/// One folder is found where another was. mount(2), MS_BIND
+pub fn bind(folder: &Path, at: &Path) -> nix::Result<()> {
+    mount(&folder.to_string_lossy(), &at.to_string_lossy(), libc::MS_BIND, "")
+}
+
 /// A folder, by a path that means the same when something is mounted over it.
 pub fn whatever_lies_over(folder: &Path) -> PathBuf {
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
@@ -175,6 +180,11 @@ impl Places {
                  the file itself stays as it was",
             );
         }
+    }
+
+    /// Are all of them the room's own, and as the first run has found them?
+    pub fn are_its_own(&self) -> bool {
+        self.shared == 0 && !self.said
     }
 
     /// A run is about to use one. If it is not the room's own, that is said once.

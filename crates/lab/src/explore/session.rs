@@ -1,20 +1,24 @@
 //! A whole exploration: run after run, and what came of them.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
+use super::beside::{Beside, Plan, Stored};
 use super::footprint::Footprint;
 use super::hints::{self, Memory};
 use super::outcomes::{Outcomes, name};
 use super::printed::Expected;
 use super::progress::Progress;
 use super::report::{self, Answer};
+use super::room::Scratch;
 use super::run::{Asked, Outcome, World};
-use super::search::records::{Noted, Played, Records};
+use super::search::records::{Noted, Played, Step};
 use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
 use super::verdict::Finding;
 use super::{Options, Result, Trouble, cause, complain, exit, mapped, room};
 use crate::asked;
 use crate::syscalls;
+use crate::tracer::cpu::{self, Idle};
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 use crate::tree::Target;
@@ -48,12 +52,16 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::letting_through(&syscalls::harmless());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
+    // SAFETY: we have one thread.
+    unsafe { std::env::set_var("XDG_RUNTIME_DIR", &scratch.0) };
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
-    let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
+    let cpus = cpu::allowed();
+    let here = if options.spread { None } else { cpu::pin() };
+    let room = room::enter(&programs, &filter, scratch.0.clone(), None)?;
     asked::tick_every(TICK);
     let asked =
         Asked { expected, interleaving: options.interleaving, calls_only: options.calls_only };
-    let mut world = World::new(room, programs.len(), asked);
+    let mut world = World::new(room, programs.len(), asked.clone());
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
         world.learned.makes_points(&schedule.points);
@@ -75,7 +83,12 @@ pub fn explore(options: &Options) -> Result<u8> {
         report::replayed(options, &outcome)?;
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
-    let mut answer = Exploration::new(options, &mut world).all()?;
+    let another = here.and_then(|here| cpus.iter().copied().find(|cpu| *cpu != here));
+    let second = another.filter(|_| options.workers != Some(1)).map(|cpu| {
+        let found_at = scratch.0.clone();
+        Second { programs, filter, asked, found_at, cpu, idle: Idle::of(cpus.len()) }
+    });
+    let mut answer = Exploration::new(options, &mut world, second).all()?;
     report::answer(options, &answer)?;
     match (&target, answer.stopped) {
         (None, _) => {}
@@ -129,10 +142,25 @@ struct Exploration<'a> {
     progress: Progress,
     /// What came of the first run, until a copy has gone the same way.
     first: Option<Outcome>,
-    /// Runs that were made; `None` where the same choices do not always lead to the same.
-    records: Option<Records<Outcome>>,
+    /// Runs that were made.
+    stored: Stored,
     /// How many runs were known before.
     known: u64,
+    /// What a second worker needs; none where there can be none, or there is one already.
+    second: Option<Second>,
+    beside: Option<Beside>,
+    /// What came of the first run.
+    began: Option<Outcome>,
+}
+
+/// What a second worker needs from the beginning.
+struct Second {
+    programs: Vec<Program>,
+    filter: Filter,
+    asked: Asked,
+    found_at: PathBuf,
+    cpu: usize,
+    idle: Idle,
 }
 
 /// The search, and between two moves a look at the progress: one run may take seconds.
@@ -155,7 +183,7 @@ impl Guide for Watched<'_> {
 }
 
 impl<'a> Exploration<'a> {
-    fn new(options: &'a Options, world: &'a mut World) -> Exploration<'a> {
+    fn new(options: &'a Options, world: &'a mut World, second: Option<Second>) -> Exploration<'a> {
         Exploration {
             options,
             world,
@@ -164,8 +192,11 @@ impl<'a> Exploration<'a> {
             again: 0,
             progress: Progress::new(options.json),
             first: None,
-            records: Some(Records::default()),
+            stored: Stored::new(),
             known: 0,
+            second,
+            beside: None,
+            began: None,
         }
     }
 
@@ -196,6 +227,7 @@ impl<'a> Exploration<'a> {
             }
         }
         self.progress.end();
+        self.beside = None;
         self.answer.seconds = start.elapsed().as_secs_f64();
         self.finish()
     }
@@ -204,10 +236,13 @@ impl<'a> Exploration<'a> {
     fn one(&mut self, start: Instant) -> Result<Outcome> {
         let known = self.known();
         if let Some(outcome) = known.as_ref().filter(|_| !self.is_checked()) {
-            self.world.learned.saw(&outcome.races);
+            self.world.saw(&outcome.races);
             return Ok(outcome.clone());
         }
         self.search.again();
+        if known.is_none() {
+            self.send_ahead(start);
+        }
         let mut watched = Watched {
             search: &mut self.search,
             progress: &mut self.progress,
@@ -215,35 +250,44 @@ impl<'a> Exploration<'a> {
             start,
         };
         let mut noted = Noted::new(&mut watched);
-        let circles = self.world.circles.len();
+        let before = self.world.size();
         let outcome = self.world.run(&mut noted, false)?;
         let steps = noted.steps;
-        let same = known.is_none_or(|known| comes_to_the_same(&known, &outcome));
-        if !same || self.world.starts_again || self.search.diverged {
-            self.records = self.records.take().filter(|_| same).map(|_| Records::default());
+        if self.world.starts_again || self.search.diverged {
             return Ok(outcome);
         }
-        if self.world.circles.len() > circles {
-            // Who comes round there yields earlier from now on.
-            self.records = self.records.take().map(|_| Records::default());
-        } else if let Some(records) = self.records.as_mut().filter(|_| self.search.asks_again()) {
-            records.keep(steps, outcome.clone(), weight(&outcome));
+        if known.is_some_and(|known| !known.is_the_same(&outcome)) {
+            // More than order decides: what was taken for known may have come otherwise.
+            self.stored.give_up();
+            self.world.starts_again = true;
+            return Ok(outcome);
+        }
+        if steps.iter().any(Step::changes_files) {
+            // Two runs at a time would find each other's.
+            (self.second, self.beside) = (None, None);
+        }
+        let after = self.world.size();
+        if before.is_less_than(&after) {
+            self.stored.forget();
+        } else if self.search.asks_again() {
+            self.stored.keep(steps, &outcome);
         }
         Ok(outcome)
     }
 
     /// What comes of the next run, if one went the same way before.
     fn known(&mut self) -> Option<Outcome> {
-        let played = self.records.as_ref()?.play(&mut self.search)?;
-        self.known += 1;
-        match played {
+        let Exploration { world, search, .. } = self;
+        let known = self.stored.play(search, |played| match played {
             Played::End(outcome) => Some(outcome.clone()),
             Played::LetGo(one) => {
                 // Which of these it had seen when it came so far is not kept.
-                let all = one.races.iter().all(|race| self.world.learned.races.contains(race));
+                let all = one.races.iter().all(|race| world.learned.races.contains(race));
                 all.then(|| Outcome { dropped: true, ..Outcome::default() })
             }
-        }
+        });
+        self.known += u64::from(known.is_some());
+        known.flatten()
     }
 
     /// Some runs are made although they are known: do the programs do the same again?
@@ -251,9 +295,33 @@ impl<'a> Exploration<'a> {
         self.known <= CHECKED[0] || self.known.is_multiple_of(CHECKED[1])
     }
 
+    /// A second worker is started when it is worth it, and told where to go on.
+    fn send_ahead(&mut self, start: Instant) {
+        let wanted = self.options.workers.is_some();
+        let worth_it = |second: &mut Second| wanted || second.idle.is_another(start);
+        if let (Some(second), Some(first)) = (&mut self.second, &self.began)
+            && worth_it(second)
+        {
+            let (first, second) = (first.clone(), self.second.take());
+            let possible = self.world.can_have_one_beside() && !self.stored.is_given_up();
+            self.beside = second.filter(|_| possible).and_then(|second| self.start(second, first));
+        }
+        let (search, world) = (&self.search, &*self.world);
+        if self.beside.as_mut().is_some_and(|one| !one.sent_ahead(search, || world.known())) {
+            self.beside = None;
+        }
+    }
+
+    fn start(&self, second: Second, first: Outcome) -> Option<Beside> {
+        let Second { programs, filter, asked, found_at, cpu, .. } = second;
+        let (clock, known) = (self.world.clock(), self.world.known());
+        let plan = Plan { programs, filter, asked, clock, found_at, cpu, first, known };
+        Beside::start(plan, self.stored.clone())
+    }
+
     /// All that was tried so far was of less than there is, or of something else.
     fn start_again(&mut self) {
-        self.records = self.records.take().map(|_| Records::default());
+        self.stored.forget();
         self.search = Search::new(self.options.bound(), !self.options.all);
         (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
         (self.answer.unstable, self.answer.worst) = (0, None);
@@ -277,6 +345,7 @@ impl<'a> Exploration<'a> {
         if !self.world.copies_do_the_same_as(&first)? {
             complain("a copy of the program does not do the same: each run starts it anew");
         }
+        self.began = Some(first);
         Ok(true)
     }
 
@@ -339,22 +408,6 @@ impl<'a> Exploration<'a> {
     }
 }
 
-/// Do two runs with the same choices come to the same?
-fn comes_to_the_same(one: &Outcome, other: &Outcome) -> bool {
-    let ends = |one: &Outcome| (one.dropped, one.over, one.not_judged);
-    one.dropped && other.dropped
-        || ends(one) == ends(other)
-            && one.ends == other.ends
-            && one.findings == other.findings
-            && one.printed == other.printed
-}
-
-/// So many bytes it takes, about.
-fn weight(outcome: &Outcome) -> usize {
-    let printed: usize = outcome.printed.interleaved().iter().map(|one| one.bytes.len()).sum();
-    printed + size_of_val(&outcome.schedule.turns[..]) + size_of_val(&outcome.races[..])
-}
-
 /// The bad run with the fewest preemptions, and of those the shortest.
 fn keep_shorter(worst: &mut Option<Outcome>, outcome: Outcome) {
     let length = |one: &Outcome| (one.preemptions, one.moves, one.schedule.turns.len());
@@ -411,24 +464,4 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
     }
     complain("this schedule does not always lead there: the program depends on more than order");
     Ok(())
-}
-
-/// A folder for what programs keep for a session; emptied before each run, and gone with us.
-struct Scratch(std::path::PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Scratch> {
-        let template = std::env::temp_dir().join("lab-explore-XXXXXX");
-        let dir = nix::unistd::mkdtemp(&template).map_err(Trouble::of("mkdtemp"))?;
-        // SAFETY: we have one thread.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", &dir) };
-        Ok(Scratch(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in the folder for what may be lost.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

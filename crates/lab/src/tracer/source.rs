@@ -23,6 +23,7 @@ const DEPTH: usize = 4096;
 pub struct Code(usize);
 
 /// A part of a program's file that is mapped to be run.
+#[derive(Clone)]
 struct Range {
     from: u64,
     to: u64,
@@ -74,6 +75,26 @@ impl Sources {
         let called = words.filter(|word| inside(*word).is_some() && follows_a_call(tid, *word));
         let place = called.map(|word| inside(word).unwrap_or(0).saturating_sub(1)).next();
         self.number((program, place.unwrap_or(0)))
+    }
+
+    /// The same, with the same numbers, for another thread.
+    pub fn copy(&self) -> Sources {
+        let one = |one: &Program| Program {
+            path: one.path.clone(),
+            ranges: one.ranges.clone(),
+            loader: None,
+        };
+        Sources {
+            programs: self.programs.iter().map(one).collect(),
+            of: self.of.clone(),
+            codes: self.codes.clone(),
+            numbers: self.numbers.clone(),
+        }
+    }
+
+    /// How many places have a number.
+    pub fn count(&self) -> usize {
+        self.codes.len()
     }
 
     fn program(&mut self, tid: Tid) -> Option<usize> {

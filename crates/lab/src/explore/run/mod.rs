@@ -17,10 +17,10 @@
 //! | [`touched`] | what a move touches |
 //! | [`shared`] | memory that they share: each access to it |
 //! | [`judge`] | what is wrong |
+//! | [`known`] | what is known from runs before |
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::held::Held;
 use super::printed::{Expected, Printed};
@@ -35,6 +35,7 @@ mod asleep;
 mod blocked;
 mod clock;
 mod judge;
+mod known;
 mod life;
 mod looks;
 mod maps;
@@ -49,17 +50,17 @@ mod timers;
 mod touched;
 mod tracees;
 
-use crate::tracer::memory::private_state;
 use crate::tracer::source::Sources;
-use clock::Clock;
+pub use clock::Clock;
 use judge::Judge;
-use model::{Ids, Model, State};
+pub use known::Known;
+use model::Ids;
 use moves::Moves;
 use programs::Programs;
 use shared::learned::Learned;
 pub use shared::order::Race;
+use spins::state;
 use story::Narrator;
-use tracees::Tracees;
 
 /// A run with more moves than this is not seen to its end.
 const MOVES: usize = 100_000;
@@ -98,11 +99,13 @@ pub struct World {
     pub learned: Learned,
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
-    pub circles: HashSet<(u64, u64)>,
+    circles: HashSet<(u64, u64)>,
+    /// Another one runs the same programs at the same time, and is asked first: see [`super::beside`].
+    pub is_beside: bool,
 }
 
 /// What is asked about the output of a run.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Asked {
     /// All that standard output must be.
     pub expected: Option<Expected>,
@@ -137,6 +140,21 @@ pub struct Outcome {
     pub steps: Vec<Step>,
 }
 
+impl Outcome {
+    /// Did another run with the same choices come to the same?
+    pub fn is_the_same(&self, other: &Outcome) -> bool {
+        let ends = |one: &Outcome| (one.dropped, one.over, one.not_judged);
+        let all = |one: &Outcome| (one.ends.clone(), one.findings.clone(), one.printed.clone());
+        ends(self) == ends(other) && (self.dropped || all(self) == all(other))
+    }
+
+    /// So many bytes it takes, about.
+    pub fn weight(&self) -> usize {
+        let printed: usize = self.printed.interleaved().iter().map(|one| one.bytes.len()).sum();
+        printed + size_of_val(&self.schedule.turns[..]) + size_of_val(&self.races[..])
+    }
+}
+
 impl World {
     /// A world in which so many programs are started for each run.
     pub fn new(room: Room, programs: usize, asked: Asked) -> World {
@@ -155,6 +173,7 @@ impl World {
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
+            is_beside: false,
         }
     }
 
@@ -483,15 +502,4 @@ impl Run<'_> {
             judge.not_judged("it makes more moves than the explorer follows");
         }
     }
-}
-
-/// A number that is the same when everybody who lives has the same registers and memory.
-fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
-        let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
-        (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
-        private_state(task.tid)?.hash(&mut hasher);
-    }
-    Some(hasher.finish())
 }

@@ -133,10 +133,15 @@ pub struct Process {
 }
 
 /// Which thread is which, from run to run.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ids(HashMap<Vec<u32>, u32>);
 
 impl Ids {
+    /// How many have a number.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     fn of(&mut self, path: &[u32]) -> u32 {
         let next = self.0.len() as u32;
         *self.0.entry(path.to_vec()).or_insert(next)

@@ -1,10 +1,12 @@
 //! One that makes no call for a while: does it wait for memory to change, or does it compute? A clock only
 //! says when to look.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::Result;
-use super::model::State;
+use super::model::{Model, State};
 use super::moves::Moves;
-use super::tracees::Heard;
+use super::tracees::{Heard, Tracees};
 use crate::explore::Trouble;
 use crate::explore::verdict::Moment;
 use crate::tracer::memory::private_state;
@@ -91,4 +93,15 @@ impl Moves<'_> {
         let thread = self.all.tracees.standing(i)?;
         Ok(private_state(thread.tid()).map(|memory| (digest, registers::wide(thread), memory)))
     }
+}
+
+/// A number that is the same when everybody who lives has the same registers and memory.
+pub fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
+        let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
+        (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
+        private_state(task.tid)?.hash(&mut hasher);
+    }
+    Some(hasher.finish())
 }

@@ -31,7 +31,7 @@ enum Since {
 }
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Trace {
     steps: Vec<Step>,
     /// Of each process, its moves.

@@ -15,7 +15,7 @@ pub fn pages(bytes: Bytes) -> impl Iterator<Item = u64> {
 }
 
 /// Sets of bytes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ranges(BTreeMap<(u64, u64), u64>);
 
 impl Ranges {
@@ -54,7 +54,7 @@ impl Ranges {
 }
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Learned {
     /// Pages on which each access is looked at.
     fine: BTreeSet<(u64, u64)>,
