@@ -23,8 +23,10 @@ use crate::tracer::program::Program;
 
 /// In so many runs of the second worker, the first one has come to where it is: it was sent too near.
 const NEAR: u64 = 16;
-/// Or too far.
+/// Or, in so many, too far.
 const FAR: u64 = 256;
+/// So many places are passed over at most.
+const FARTHEST: usize = 64;
 
 /// Runs that were made by both workers.
 pub struct Store {
@@ -62,6 +64,20 @@ impl Stored {
     pub fn keep(&self, steps: Vec<Step>, outcome: &Outcome) {
         if let Some(records) = &mut self.lock().records {
             records.keep(steps, outcome.clone(), outcome.weight());
+        }
+    }
+
+    /// Keeps a run of the second worker, which was asked for at this age. False: it is of no use any more.
+    fn keep_of(&self, age: u64, steps: Vec<Step>, outcome: &Outcome) -> bool {
+        let mut store = self.lock();
+        let fits = store.age == age;
+        store.made += u64::from(fits);
+        match &mut store.records {
+            Some(records) if fits => {
+                records.keep(steps, outcome.clone(), outcome.weight());
+                true
+            }
+            _ => false,
         }
     }
 
@@ -140,10 +156,10 @@ impl Beside {
         if branch.is_some() && !reached && !idle {
             return true;
         }
-        match made {
-            ..NEAR => self.back = (self.back * 2 + 1).min(64),
-            ..FAR => {}
-            _ => self.back /= 2,
+        if made < NEAR {
+            self.back = (self.back * 2 + 1).min(FARTHEST);
+        } else if made > FAR {
+            self.back /= 2;
         }
         let Some((ahead, branch)) = search.ahead(self.back) else { return true };
         {
@@ -221,16 +237,10 @@ fn ahead(
                 if world.starts_again || search.diverged || !world.can_have_one_beside() {
                     return Ok(None);
                 }
-                let mut store = stored.lock();
-                if store.age != age {
-                    return Ok(None);
-                }
-                store.made += 1;
-                let Some(records) = &mut store.records else { return Ok(None) };
-                if known.is_all(world) {
-                    records.keep(steps, outcome.clone(), outcome.weight());
-                } else {
+                if !known.is_all(world) {
                     world.knows(&known);
+                } else if !stored.keep_of(age, steps, &outcome) {
+                    return Ok(None);
                 }
                 (!outcome.dropped).then_some(!outcome.over)
             }
@@ -241,5 +251,46 @@ fn ahead(
         if !search.next() {
             return Ok(None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::search::{Bound, Guide, Mover, Place};
+
+    /// Two that can move, of whom the first does, and then the other.
+    fn run(guide: &mut dyn Guide) {
+        for movers in [vec![0, 1], vec![1]] {
+            let letters = movers.iter().map(|id| *id as usize).collect();
+            let movers = movers.iter().map(|id| Mover { id: *id, time: false }).collect();
+            guide.choose(&Place { movers, letters, ..Place::default() });
+            guide.moved(Default::default());
+        }
+    }
+
+    fn steps() -> Vec<Step> {
+        let mut search = Search::new(Bound::Unbounded, true);
+        let mut noted = Noted::new(&mut search);
+        run(&mut noted);
+        noted.steps
+    }
+
+    fn is_known(stored: &Stored) -> bool {
+        stored.play(&mut Search::new(Bound::Unbounded, true), |_| ()).is_some()
+    }
+
+    #[test]
+    fn a_run_from_before_something_was_learned_is_not_played() {
+        let stored = Stored::new();
+        assert!(!is_known(&stored));
+        assert!(stored.keep_of(0, steps(), &Outcome::default()) && is_known(&stored));
+        stored.forget();
+        assert!(!is_known(&stored));
+        // It was under way meanwhile.
+        assert!(!stored.keep_of(0, steps(), &Outcome::default()) && !is_known(&stored));
+        assert!(stored.keep_of(1, steps(), &Outcome::default()) && is_known(&stored));
+        stored.give_up();
+        assert!(!stored.keep_of(1, steps(), &Outcome::default()) && !is_known(&stored));
     }
 }

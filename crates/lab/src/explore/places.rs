@@ -146,6 +146,8 @@ pub struct Places {
     tmp: Option<File>,
     /// What was written in /tmp.
     written: Option<File>,
+    /// One that the machine has, too, was used.
+    used: bool,
     /// It has been said that something there stays changed.
     said: bool,
 }
@@ -162,6 +164,7 @@ impl Places {
             shm: open(Place::Shm, "root/dev/shm".into()),
             tmp: open(Place::Tmp, "root/tmp".into()),
             written: open(Place::Tmp, format!("fd/{written}")),
+            used: false,
             said: false,
         }
     }
@@ -182,14 +185,15 @@ impl Places {
         }
     }
 
-    /// Are all of them the room's own, and as the first run has found them?
+    /// Were only those used that are the room's own, and are they as the first run has found them?
     pub fn are_its_own(&self) -> bool {
-        self.shared == 0 && !self.said
+        !self.used && !self.said
     }
 
     /// A run is about to use one. If it is not the room's own, that is said once.
     pub fn is_used(&mut self, place: Place) {
         if self.shared & place as c_int != 0 {
+            self.used = true;
             self.shared &= !(place as c_int);
             let what = match place {
                 Place::Tmp => "/tmp",

@@ -262,7 +262,7 @@ impl<'a> Exploration<'a> {
             self.world.starts_again = true;
             return Ok(outcome);
         }
-        if steps.iter().any(Step::changes_files) {
+        if steps.iter().any(Step::changes_files) || !self.world.has_its_own() {
             // Two runs at a time would find each other's.
             (self.second, self.beside) = (None, None);
         }

@@ -43,7 +43,12 @@ impl World {
 
     /// Are runs made by copies, which nothing outside can tell from each other?
     pub fn can_have_one_beside(&self) -> bool {
-        !self.held.is_empty() && self.room.tables.counts_ids() && self.room.places.are_its_own()
+        !self.held.is_empty() && self.room.tables.counts_ids() && self.has_its_own()
+    }
+
+    /// Did runs leave nothing where others find it?
+    pub fn has_its_own(&self) -> bool {
+        self.room.places.are_its_own()
     }
 
     /// What is known now.

@@ -192,12 +192,13 @@ impl<'a> Programs<'a> {
         let tid = self.model.tasks[i].tid;
         self.model.tasks[i].entry = Some(entry);
         self.touched.call(&self.model, i, &entry);
-        if self.world.is_beside && self.touched.made.changes_files() {
-            return Err(Trouble::because("it would change files under the hands of another run"));
-        }
         self.catch_up();
         if let Some(place) = calls::place(tid, &entry, &self.world.room.found_at) {
             self.world.room.places.is_used(place);
+        }
+        if self.world.is_beside && (!self.world.has_its_own() || self.touched.made.changes_files())
+        {
+            return Err(Trouble::because("it would come into the way of another run"));
         }
         if self.touched.looks_at_rows && !self.touched.rows_matter {
             (self.touched.rows_matter, self.world.rows_matter) = (true, true);
