@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use common::{Run, repo, run, scratch, sections};
+use common::{Run, listings, repo, run, scratch, sections};
 use nix::errno::Errno;
 use regex::Regex;
 
@@ -93,23 +93,6 @@ const OTHERS: [&str; 23] = [
 
 fn errors() -> impl Iterator<Item = (&'static str, Errno)> {
     FAILS.into_iter().chain(LOCKS).chain(WAITS)
-}
-
-/// The complete listings of the sections: whose they are, and their text.
-fn listings() -> Vec<(String, String)> {
-    let fence = Regex::new(r"(?ms)^```c\n(.*?)^```$").expect("a fence");
-    let mut all = Vec::new();
-    for page in fs::read_dir(repo().join("notes")).expect("notes").filter_map(Result::ok) {
-        let name = page.file_name().to_string_lossy().into_owned();
-        if sections().iter().any(|section| name.starts_with(&format!("{section}-"))) {
-            let text = fs::read_to_string(page.path()).expect("a note");
-            let whole = fence.captures_iter(&text).map(|found| found[1].to_string());
-            let whole: Vec<String> = whole.filter(|text| text.contains("int main(")).collect();
-            assert!(!whole.is_empty(), "{name} has no complete C listing");
-            all.extend(whole.into_iter().map(|listing| (name.clone(), listing)));
-        }
-    }
-    all
 }
 
 /// Compiles it, with what lets a call fail; the program, and the names that it calls.

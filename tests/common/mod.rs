@@ -158,6 +158,23 @@ pub fn lab(section: &str) -> PathBuf {
     bin(&format!("lab_{}", section.replace('.', "_")))
 }
 
+/// The complete listings of the sections: whose they are, and their text.
+pub fn listings() -> Vec<(String, String)> {
+    let fence = Regex::new(r"(?ms)^```c\n(.*?)^```$").expect("a fence");
+    let mut all = Vec::new();
+    for page in fs::read_dir(repo().join("notes")).expect("notes").filter_map(Result::ok) {
+        let name = page.file_name().to_string_lossy().into_owned();
+        if sections().iter().any(|section| name.starts_with(&format!("{section}-"))) {
+            let text = fs::read_to_string(page.path()).expect("a note");
+            let whole = fence.captures_iter(&text).map(|found| found[1].to_string());
+            let whole: Vec<String> = whole.filter(|text| text.contains("int main(")).collect();
+            assert!(!whole.is_empty(), "{name} has no complete C listing");
+            all.extend(whole.into_iter().map(|listing| (name.clone(), listing)));
+        }
+    }
+    all
+}
+
 /// A program of this package, where a student may read it.
 pub fn bin(name: &str) -> PathBuf {
     static DIR: LazyLock<PathBuf> = LazyLock::new(|| {

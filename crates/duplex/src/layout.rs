@@ -22,7 +22,7 @@ pub const MAGIC: u64 = u64::from_be_bytes(*b"4.10ring");
 /// The version of the layout.
 pub const VERSION: u32 = 1;
 /// How large a ring may be, in bytes; a power of two.
-pub const SIZES: RangeInclusive<usize> = 4096..=1 << 30;
+pub const SIZES: RangeInclusive<usize> = 64..=1 << 30;
 /// Where the ring begins.
 pub const RING: usize = size_of::<Header>();
 /// What to ask of `shmget` for a ring of `ring` bytes.

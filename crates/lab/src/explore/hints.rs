@@ -20,6 +20,9 @@ notice anything, which were not stopped for.";
 const UNWATCHED: &str =
     " Some shared memory could not be watched: its accesses are not ordered either.";
 
+const COUNTS: &str =
+    " One that looks at the same memory very often, and counts, was held until it changed.";
+
 /// So many races are shown.
 const RACES: usize = 4;
 
@@ -29,6 +32,8 @@ pub struct Memory {
     /// Accesses to it were not looked at.
     calls_only: bool,
     unwatched: bool,
+    /// One counted how often it looked, and was held.
+    counts: bool,
     /// Accesses that nothing orders.
     races: Vec<Raced>,
     /// Bytes that are taken to order others.
@@ -48,13 +53,21 @@ impl Memory {
             }
         }
         let ordering = world.learned.ordering().collect();
-        Memory { calls_only: !world.watches(), unwatched: world.unwatched, races: all, ordering }
+        Memory {
+            calls_only: !world.watches(),
+            unwatched: world.unwatched,
+            counts: world.learned.knows_counting(),
+            races: all,
+            ordering,
+        }
     }
 
     /// What was ordered, and what was not.
     pub fn ordered(&self) -> String {
         let text = if self.calls_only { CALLS_ORDERED } else { ORDERED };
-        format!("{text}{}", if self.unwatched && !self.calls_only { UNWATCHED } else { "" })
+        let unwatched = if self.unwatched && !self.calls_only { UNWATCHED } else { "" };
+        let counts = if self.counts { COUNTS } else { "" };
+        format!("{text}{unwatched}{counts}")
     }
 
     pub fn paragraphs(&self) -> String {

@@ -55,7 +55,13 @@ impl Moves<'_> {
         let sleep: Vec<usize> = all.iter().copied().filter(|i| !spins(i)).collect();
         if let Some(one) = all.first().filter(|_| sleep.is_empty()) {
             self.all.narrator.tell(&self.all.model, *one, Moment::Spins);
-            self.all.judge.endless(&self.all.model, *one);
+            let counts = |i: &usize| {
+                self.all.model.tasks[*i].circle.as_ref().is_some_and(|circle| circle.counts)
+            };
+            match all.iter().any(counts) {
+                true => self.all.judge.not_judged("it looks at shared memory for too long"),
+                false => self.all.judge.endless(&self.all.model, *one),
+            }
             return Ok(());
         }
         for i in sleep {

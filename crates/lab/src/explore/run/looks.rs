@@ -9,7 +9,9 @@ use crate::tracer::Entry;
 /// So often the same call from the same place: it polls.
 const POLLS: u32 = 2;
 /// So often one that counts may look at the same bytes in one move.
-const LOOKS: u32 = 10_000;
+pub const LOOKS: u32 = 10_000;
+/// So often one may come by an access in the same way, and change something on the way, before that is looked at.
+const ROUNDS: u32 = 4;
 /// So often in a row one that sleeps in a loop may wake up although others could move.
 const SLEEPS: u32 = 4;
 
@@ -24,10 +26,27 @@ pub struct Looks {
     naps: u32,
     /// Another process first.
     pub yields: bool,
+    /// It goes round in its circle once more, for others to see what it writes there.
+    pub goes_round: bool,
     /// Its looks at memory that is watched, since it has changed something.
     accesses: HashMap<u64, Look>,
     /// What it has found there, in order.
     found: Vec<(u64, Bytes, Vec<u8>)>,
+    /// The accesses to which it has come, with which registers, since it has the turn; whatever it has changed.
+    rounds: HashMap<(u64, u64), Round>,
+    /// How often to each of them, with any registers.
+    visits: HashMap<u64, u32>,
+    /// What they have touched, in order.
+    touched: Vec<Bytes>,
+}
+
+/// How often it came by, and how it was then.
+#[derive(Default)]
+struct Round {
+    times: u32,
+    state: Option<(u64, u64)>,
+    /// So much had been touched before.
+    touched: usize,
 }
 
 #[derive(Default)]
@@ -67,6 +86,7 @@ impl Looks {
         self.at = at;
         self.spins = false;
         self.yields = self.times > POLLS && !sleeps;
+        self.goes_round = false;
     }
 
     /// It is about to make this access, with these registers. How often did it look there so, since something
@@ -88,6 +108,48 @@ impl Looks {
         let look = self.accesses.entry(access).or_default();
         let before = std::mem::replace(&mut look.state, state);
         state.is_some() && before == state
+    }
+
+    /// It is about to make this access, with these registers, and may have changed something since it did so
+    /// last. How often, since it has the turn, and how often with any registers?
+    pub fn comes_round(&mut self, access: u64, registers: u64) -> (u32, u32) {
+        let visits = self.visits.entry(access).or_default();
+        *visits += 1;
+        let touched = self.touched.len();
+        let round = self.rounds.entry((access, registers)).or_default();
+        round.times += 1;
+        if round.state.is_none() {
+            round.touched = touched;
+        }
+        (round.times, *visits)
+    }
+
+    /// This is the state of all that it can see. Was it the same when it came by last? Then: what it has touched
+    /// since.
+    pub fn comes_back(
+        &mut self,
+        access: u64,
+        registers: u64,
+        state: Option<(u64, u64)>,
+    ) -> Option<&[Bytes]> {
+        let round = self.rounds.get_mut(&(access, registers))?;
+        let before = round.state.take();
+        if before.is_none() {
+            round.state = state;
+        }
+        (state.is_some() && before == state).then(|| &self.touched[round.touched..])
+    }
+
+    /// It has touched this.
+    pub fn touches(&mut self, bytes: Bytes) {
+        self.touched.push(bytes);
+    }
+
+    /// It takes the turn: others have moved since.
+    pub fn takes_turn(&mut self) {
+        self.rounds.clear();
+        self.visits.clear();
+        self.touched.clear();
     }
 
     /// It has found this there.
@@ -112,6 +174,11 @@ impl Looks {
 
     /// It looks at something else than memory: that may change, too.
     pub fn looks_elsewhere(&mut self) {
+        self.takes_turn();
+        self.forget_accesses();
+    }
+
+    fn forget_accesses(&mut self) {
         self.accesses.clear();
         self.found.clear();
     }
@@ -121,7 +188,7 @@ impl Looks {
         self.times = 0;
         self.naps = 0;
         self.yields = false;
-        self.looks_elsewhere();
+        self.forget_accesses();
     }
 
     /// Time has passed for it.
@@ -161,4 +228,10 @@ impl Looks {
     pub fn is_patient(&self) -> bool {
         self.times.max(self.naps) < SLEEPS
     }
+}
+
+/// A comparison costs something: it is made at the 4th, the 8th, the 16th time and so on, and right after each.
+pub fn is_compared(times: u32) -> bool {
+    let first = |times: u32| times >= ROUNDS && times.is_power_of_two();
+    first(times) || times > 0 && first(times - 1)
 }

@@ -333,8 +333,10 @@ impl Run<'_> {
             self.moves.find_blocked();
             let candidates = self.candidates();
             if candidates.is_empty() && self.moves.has_blocked() {
-                guide.choose(&self.place(&[]));
-                self.moves.let_sleep()?;
+                if !self.moves.goes_round_again() {
+                    guide.choose(&self.place(&[]));
+                    self.moves.let_sleep()?;
+                }
                 continue;
             }
             if candidates.is_empty() {
@@ -452,6 +454,7 @@ impl Run<'_> {
         all.touched.made = all.certain(task, mover.time);
         all.model.tasks[task].looks.yields = false;
         if self.last.is_some_and(|last| last != mover) {
+            all.model.tasks[task].looks.takes_turn();
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
         if mover.time {
@@ -468,6 +471,7 @@ impl Run<'_> {
             false => {}
         }
         touched.memory(model, task);
+        model.has_gone_on(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
         self.last = Some(mover);
         Ok(())

@@ -10,10 +10,11 @@ use super::looks::Looks;
 use super::maps::Map;
 use super::shared::Open;
 use super::shared::access::Access;
+use super::shared::circles::Circle;
 use super::timers::Timer;
 use crate::event::{Action, Call};
 use crate::explore::calls::{self, Limit, Named, SocketLimits};
-use crate::explore::footprint::{Bytes, Footprint};
+use crate::explore::footprint::Footprint;
 use crate::syscalls::cells::Touch;
 use crate::tracer::source::Code;
 use crate::tracer::{Entry, Tid};
@@ -67,8 +68,8 @@ pub struct Task {
     pub looks: Looks,
     /// The access before which it is held.
     pub access: Option<Access>,
-    /// It comes to this access in a circle: what it has found, which must change first.
-    pub circles: Option<Vec<(Bytes, Vec<u8>)>>,
+    /// It comes to this access in a circle.
+    pub circle: Option<Circle>,
     /// It is being put back onto a call that is none of its points.
     pub passing: bool,
     /// Its end is seen all the same.
@@ -180,6 +181,15 @@ pub struct Model {
 }
 
 impl Model {
+    /// One has moved. Those that only go round once more make room for all others, and may do so again after them.
+    pub fn has_gone_on(&mut self, i: usize) {
+        if self.tasks[i].looks.goes_round {
+            self.tasks[i].looks.yields = true;
+        } else {
+            self.tasks.iter_mut().for_each(|task| task.looks.goes_round = false);
+        }
+    }
+
     /// A program that was started, the n-th. Answers its task.
     pub fn start(&mut self, ids: &mut Ids, tid: Tid, pid: i32) -> usize {
         let process = self.processes.len();
@@ -271,7 +281,7 @@ impl Model {
             signals: 0,
             looks: Looks::default(),
             access: None,
-            circles: None,
+            circle: None,
             passing: false,
             passed: false,
             opened: false,

@@ -152,7 +152,7 @@ impl Moves<'_> {
                 // What is pending comes first; if nothing is, it stands there again at once.
                 if signalled && calls::pending(self.all.model.tasks[i].tid) != 0 {
                     let task = &mut self.all.model.tasks[i];
-                    (task.rewound, task.access, task.circles) = (true, None, None);
+                    (task.rewound, task.access, task.circle) = (true, None, None);
                 } else if self.touch(i)? {
                     return Ok(());
                 }

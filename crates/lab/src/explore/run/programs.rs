@@ -41,6 +41,8 @@ pub struct Programs<'a> {
     pub objects: Objects,
     pub order: Order,
     pub races: Vec<Race>,
+    /// So often one that waits for memory to change has gone round in its circle once more.
+    pub rounds: u32,
 }
 
 impl<'a> Programs<'a> {
@@ -64,6 +66,7 @@ impl<'a> Programs<'a> {
             objects: Objects::default(),
             order: Order::default(),
             races: vec![],
+            rounds: 0,
         }
     }
 
@@ -289,6 +292,10 @@ impl<'a> Programs<'a> {
         }
         if let Some(access) = self.model.tasks[i].access.as_ref().filter(|_| !time) {
             access.footprint(&mut self.touched.made);
+        }
+        // One that comes round in a circle waits for any of these to change.
+        if let Some(circle) = self.model.tasks[i].circle.as_ref().filter(|_| !time) {
+            circle.found.iter().for_each(|(bytes, _)| self.touched.made.bytes(*bytes, false));
         }
         if let Some(entry) = entry {
             self.touched.call(&self.model, i, &entry);

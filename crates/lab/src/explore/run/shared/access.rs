@@ -12,16 +12,14 @@ use super::{Open, protection};
 use crate::explore::Trouble;
 use crate::explore::footprint::{Bytes, Footprint};
 use crate::explore::run::Result;
-use crate::explore::run::looks::Again;
 use crate::explore::run::model::{Process, State};
 use crate::explore::run::moves::Moves;
 use crate::explore::run::programs::Programs;
 use crate::explore::run::tracees::Heard;
 use crate::explore::verdict::Touched;
 use crate::tracer::instruction::{Next, Part, Plain};
-use crate::tracer::memory::private_state;
 use crate::tracer::source::Code;
-use crate::tracer::{How, fault, memory, registers};
+use crate::tracer::{How, fault, memory};
 
 /// SEGV_ACCERR: the memory is there, and closed. <asm-generic/siginfo.h>
 const CLOSED: c_int = 2;
@@ -150,41 +148,6 @@ impl Moves<'_> {
         Ok(Some(false))
     }
 
-    /// One that has looked at the same bytes before goes on, unless it comes round in a circle: then it waits
-    /// until they change.
-    fn is_a_move(&mut self, i: usize, access: &Access) -> Result<bool> {
-        let hash = access.hash();
-        let digest =
-            registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
-        let tid = self.all.model.tasks[i].tid;
-        let looks = &mut self.all.model.tasks[i].looks;
-        let circles = match looks.at_access(hash, digest) {
-            Again::New => return Ok(true),
-            Again::Other => return Ok(false),
-            Again::Much => {
-                self.all.judge.not_judged("it looks at shared memory for too long");
-                return Ok(true);
-            }
-            Again::Same if self.all.world.circles.contains(&(hash, digest)) => true,
-            Again::Same => looks.state_at(hash, private_state(tid)),
-        };
-        if circles {
-            self.all.world.circles.insert((hash, digest));
-            let found = looks.found_since(hash);
-            self.all.model.tasks[i].circles = Some(found);
-        }
-        Ok(circles)
-    }
-
-    /// Does one wait for watched memory to change, and it has not?
-    pub fn waits_for_memory(&self, i: usize) -> bool {
-        let task = &self.all.model.tasks[i];
-        let same =
-            |(bytes, was): &(Bytes, Vec<u8>)| self.all.objects.read(*bytes).as_ref() == Some(was);
-        let waits = |found: &Vec<(Bytes, Vec<u8>)>| found.iter().all(same);
-        task.state == State::Touching && task.circles.as_ref().is_some_and(waits)
-    }
-
     fn hold_before(&mut self, i: usize, access: Access) {
         let signals = self.all.signals;
         let task = &mut self.all.model.tasks[i];
@@ -195,7 +158,7 @@ impl Moves<'_> {
     /// Makes the access before which one is held. True: its move is over: the rest of the access is another one.
     pub fn touch(&mut self, i: usize) -> Result<bool> {
         let task = &mut self.all.model.tasks[i];
-        task.circles = None;
+        task.circle = None;
         let Some(mut access) = task.access.take() else { return Ok(false) };
         let code = self.all.code_of(i, &access.next)?;
         if access.is_in_two() && access.had.is_none() {
@@ -237,6 +200,7 @@ impl Programs<'_> {
         }
         self.touched.made.bytes(bytes, part.writes);
         self.touched.changed |= part.writes;
+        self.model.tasks[i].looks.touches(bytes);
         let side = Side { bytes, who: i, writes: part.writes, coarse: true, code };
         self.look_for_races(side);
         self.tell_touch(i, bytes, part.writes, false, code, vec![]);
@@ -276,6 +240,7 @@ impl Programs<'_> {
             let writes = if access.next.locked { changed } else { part.writes };
             let reads = part.reads && access.had.is_none();
             self.touched.made.bytes(part.bytes, writes);
+            self.model.tasks[i].looks.touches(part.bytes);
             self.noted(i, part, code, access.next.locked, (reads, part.writes));
             if !changed && access.had.is_none() && self.world.learned.is_point(part.bytes) {
                 let is = after.clone().unwrap_or_default();

@@ -64,6 +64,8 @@ pub struct Learned {
     ordering: Ranges,
     /// The races, each once.
     pub races: BTreeSet<Race>,
+    /// Accesses to which one comes again and again, and counts.
+    counting: BTreeSet<u64>,
     /// Something was learned since that was asked last.
     grown: bool,
 }
@@ -103,6 +105,21 @@ impl Learned {
     /// Do these order others?
     pub fn is_ordering(&self, bytes: Bytes) -> bool {
         self.ordering.meet(bytes)
+    }
+
+    /// One comes to this access again and again, and never in the same state. From now on it waits there.
+    pub fn counts(&mut self, access: u64) {
+        self.grown |= self.counting.insert(access);
+    }
+
+    /// Is that so?
+    pub fn is_counting(&self, access: u64) -> bool {
+        self.counting.contains(&access)
+    }
+
+    /// Is there one?
+    pub fn knows_counting(&self) -> bool {
+        !self.counting.is_empty()
     }
 
     /// Can others move before an access to these?

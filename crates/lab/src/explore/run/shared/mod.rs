@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`access`] | one access: held before it, made |
 //! | [`attached`] | how often a segment is attached, without the tracer |
+//! | [`circles`] | threads that wait for memory to change |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
 //! | [`objects`] | the same memory, as the tracer has it |
 //! | [`order`] | which access certainly came before which |
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod attached;
+pub mod circles;
 mod faults;
 pub mod learned;
 pub mod objects;

@@ -6,12 +6,16 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::FileExt;
 use std::ptr;
 
 use libc::c_int;
 
 use crate::explore::footprint::Bytes;
+
+/// So many bytes are read for [`Objects::state`].
+const MOST: u64 = 1 << 22;
 
 enum Object {
     /// Attached here, so many bytes.
@@ -57,6 +61,25 @@ impl Objects {
             }
             keeps
         });
+    }
+
+    /// A number that is the same when all of them hold the same bytes; `None`: there are too many to be read.
+    pub fn state(&self) -> Option<u64> {
+        let mut all: Vec<u64> = self.0.keys().copied().collect();
+        all.sort_unstable();
+        let (mut hasher, mut read) = (DefaultHasher::new(), 0);
+        for memory in all {
+            let len = match &self.0[&memory] {
+                Object::Segment(_, size) => *size as u64,
+                Object::File(file) => file.metadata().ok()?.len(),
+            };
+            read += len;
+            if read > MOST {
+                return None;
+            }
+            self.read(Bytes { memory, from: 0, to: len })?.hash(&mut hasher);
+        }
+        Some(hasher.finish())
     }
 
     /// Bytes of one; `None`: they are not all there.
