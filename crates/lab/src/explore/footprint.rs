@@ -148,12 +148,6 @@ impl Footprint {
         self.everything || wrote || self.touched.iter().any(|(_, access)| *access != Access::Looks)
     }
 
-    /// May it have changed files?
-    pub fn changes_files(&self) -> bool {
-        let files = |one: &(Thing, Access)| one.0 == Thing::Files && one.1 != Access::Looks;
-        self.everything || self.touched.iter().any(files)
-    }
-
     /// So many bytes it takes, about.
     pub fn weight(&self) -> usize {
         size_of_val(&self.touched[..]) + size_of_val(&self.bytes[..])

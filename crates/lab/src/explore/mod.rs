@@ -12,6 +12,7 @@
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`held`] | programs that are held after their start, and copied for each run |
 //! | [`beside`] | a second worker, where a second CPU is idle |
+//! | [`elsewhere`] | files that a run may change where others find them |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`outcomes`] | what came out, how often, and the shortest way there |
@@ -38,6 +39,8 @@ mod beside;
 mod calls;
 #[cfg(target_arch = "x86_64")]
 mod cause;
+#[cfg(target_arch = "x86_64")]
+mod elsewhere;
 #[cfg(target_arch = "x86_64")]
 mod events;
 #[cfg(target_arch = "x86_64")]

@@ -185,6 +185,13 @@ impl Places {
         }
     }
 
+    /// Does a path lead into one that is the room's own?
+    pub fn is_own(&self, path: &Path) -> bool {
+        let own = |place: Place| self.shared & place as c_int == 0;
+        path.starts_with("/tmp") && own(Place::Tmp)
+            || path.starts_with("/dev/shm") && own(Place::Shm)
+    }
+
     /// Were only those used that are the room's own, and are they as the first run has found them?
     pub fn are_its_own(&self) -> bool {
         !self.used && !self.said

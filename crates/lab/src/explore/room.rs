@@ -345,6 +345,11 @@ impl Room {
         done.map_err(|error| Trouble::because(format!("the files of what is printed: {error}")))
     }
 
+    /// Is what lies there emptied before each run, and seen by nobody else?
+    pub fn is_own(&self, path: &Path) -> bool {
+        path.starts_with(&self.found_at) || self.places.is_own(path)
+    }
+
     /// The next process in the room gets this number, if it is free. False: that is refused.
     pub fn next_number(&mut self, number: c_int) -> Result<bool, Trouble> {
         let Some((pipe, _)) = &mut self.keeper else { return Ok(false) };

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::report::{self, Answer};
 use super::room::Scratch;
 use super::run::{Asked, Outcome, World};
-use super::search::records::{Noted, Played, Step};
+use super::search::records::{Noted, Played};
 use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
 use super::verdict::Finding;
 use super::{Options, Result, Trouble, cause, complain, exit, mapped, room};
@@ -262,7 +262,7 @@ impl<'a> Exploration<'a> {
             self.world.starts_again = true;
             return Ok(outcome);
         }
-        if steps.iter().any(Step::changes_files) || !self.world.has_its_own() {
+        if !self.world.has_its_own() {
             // Two runs at a time would find each other's.
             (self.second, self.beside) = (None, None);
         }

@@ -48,7 +48,7 @@ impl World {
 
     /// Did runs leave nothing where others find it?
     pub fn has_its_own(&self) -> bool {
-        self.room.places.are_its_own()
+        !self.leaves_files && self.room.places.are_its_own()
     }
 
     /// What is known now.

@@ -102,6 +102,8 @@ pub struct World {
     circles: HashSet<(u64, u64)>,
     /// Another one runs the same programs at the same time, and is asked first: see [`super::beside`].
     pub is_beside: bool,
+    /// A run may have changed files where another one finds them.
+    leaves_files: bool,
 }
 
 /// What is asked about the output of a run.
@@ -174,6 +176,7 @@ impl World {
             sources: Sources::default(),
             circles: HashSet::new(),
             is_beside: false,
+            leaves_files: false,
         }
     }
 

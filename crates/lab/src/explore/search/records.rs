@@ -19,11 +19,6 @@ pub struct Step {
 }
 
 impl Step {
-    /// May it have changed files?
-    pub fn changes_files(&self) -> bool {
-        self.footprint.changes_files()
-    }
-
     fn weight(&self) -> usize {
         let blocked: usize = self.place.blocked.iter().map(|one| one.1.weight()).sum();
         size_of::<Known<()>>() + 32 * self.place.movers.len() + blocked + self.footprint.weight()
