@@ -18,16 +18,17 @@
 //! | [`shared`] | memory that they share: each access to it |
 //! | [`judge`] | what is wrong |
 //! | [`known`] | what is known from runs before |
+//! | [`outcome`] | how it went |
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
 
 use super::held::Held;
-use super::printed::{Expected, Printed};
+use super::printed::Expected;
 use super::room::{self, Room};
-use super::schedule::{Schedule, Turn};
+use super::schedule::Turn;
 use super::search::{Guide, Mover, Place, Way, cost};
-use super::verdict::{Finding, Moment, Step, Story};
+use super::verdict::{Finding, Moment};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -41,6 +42,7 @@ mod looks;
 mod maps;
 mod model;
 mod moves;
+mod outcome;
 mod programs;
 mod results;
 mod shared;
@@ -56,6 +58,7 @@ use judge::Judge;
 pub use known::Known;
 use model::Ids;
 use moves::Moves;
+pub use outcome::{Asked, Outcome};
 use programs::Programs;
 use shared::learned::Learned;
 pub use shared::order::Race;
@@ -104,57 +107,6 @@ pub struct World {
     pub is_beside: bool,
     /// A run may have changed files where another one finds them.
     leaves_files: bool,
-}
-
-/// What is asked about the output of a run.
-#[derive(Clone, Default)]
-pub struct Asked {
-    /// All that standard output must be.
-    pub expected: Option<Expected>,
-    /// It counts who prints first.
-    pub interleaving: bool,
-    /// Only calls are ordered, and no access to memory.
-    pub calls_only: bool,
-}
-
-/// How a run went.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    pub findings: Vec<Finding>,
-    /// How each process ended, in the order of their births: `0`, `1`, `SIGTERM`, `lives`.
-    pub ends: Vec<String>,
-    pub schedule: Schedule,
-    pub moves: usize,
-    pub preemptions: u32,
-    /// Who moves.
-    pub way: Vec<Mover>,
-    /// It was ended before all had ended or slept.
-    pub over: bool,
-    /// Why it cannot be said whether something is wrong.
-    pub not_judged: Option<&'static str>,
-    /// The guide let go of it.
-    pub dropped: bool,
-    pub printed: Printed,
-    /// Accesses to shared memory that nothing ordered.
-    pub races: Vec<Race>,
-    /// What happened, if that was asked for, and move by move.
-    pub story: Story,
-    pub steps: Vec<Step>,
-}
-
-impl Outcome {
-    /// Did another run with the same choices come to the same?
-    pub fn is_the_same(&self, other: &Outcome) -> bool {
-        let ends = |one: &Outcome| (one.dropped, one.over, one.not_judged);
-        let all = |one: &Outcome| (one.ends.clone(), one.findings.clone(), one.printed.clone());
-        ends(self) == ends(other) && (self.dropped || all(self) == all(other))
-    }
-
-    /// So many bytes it takes, about.
-    pub fn weight(&self) -> usize {
-        let printed: usize = self.printed.interleaved().iter().map(|one| one.bytes.len()).sum();
-        printed + size_of_val(&self.schedule.turns[..]) + size_of_val(&self.races[..])
-    }
 }
 
 impl World {
