@@ -25,12 +25,13 @@ static ENOUGH: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static IS_BESIDE: Cell<bool> = const { Cell::new(false) };
+    static IS_DEAF: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The signal that asks us to stop, if one has come.
 pub fn to_stop() -> Option<c_int> {
-    if is_beside() && ENOUGH.load(SeqCst) {
-        return Some(libc::SIGTERM);
+    if IS_DEAF.get() {
+        return None;
     }
     Some(ASKED.load(SeqCst)).filter(|signal| *signal != 0)
 }
@@ -45,6 +46,17 @@ pub fn works_beside() {
 /// Is this the thread that works beside our first one?
 pub fn is_beside() -> bool {
     IS_BESIDE.get()
+}
+
+/// From now on signals do not ask this thread: the first one hears them, and says when it is enough. What this
+/// thread starts, it starts and ends as a whole.
+pub fn hears_the_first_thread_alone() {
+    IS_DEAF.set(true);
+}
+
+/// Is this thread to end?
+pub fn is_enough() -> bool {
+    IS_DEAF.get() && ENOUGH.load(SeqCst)
 }
 
 /// Asks the thread that works beside us to end, or does so no more.

@@ -188,6 +188,7 @@ fn work(plan: Plan, jobs: &Receiver<Job>, stored: &Stored, ready: &Sender<()>) -
     cpu::pin_to(plan.cpu);
     let scratch = Scratch::new()?;
     let room = room::enter(&plan.programs, &plan.filter, scratch.0.clone(), Some(&plan.found_at))?;
+    asked::hears_the_first_thread_alone();
     // The first worker may have gone meanwhile.
     let _ = ready.send(());
     let mut world = World::beside(room, plan.programs.len(), plan.asked, plan.clock);

@@ -285,6 +285,9 @@ impl Run<'_> {
             if let Some(signal) = asked::to_stop() {
                 return Err(Trouble::Signal(signal));
             }
+            if asked::is_enough() {
+                return Err(Trouble::Signal(libc::SIGTERM));
+            }
             self.moves.find_blocked();
             let candidates = self.candidates();
             if candidates.is_empty() && self.moves.has_blocked() {
