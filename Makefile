@@ -17,7 +17,9 @@ sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 sides := $(labs:=-server) $(labs:=-client)
 
-.PHONY: help $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden kernels \
+exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
+
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden kernels \
 	bench bench-trace
 
 help:
@@ -46,6 +48,13 @@ help:
 # |   make lab-4.4 STEP=call                 wait for Enter at each call, too
 # |   make lab-4.4 ARGS='--from 3'           show the story from step 3 on
 # |   make lab-4.4 ARGS='--only 3'           show step 3 alone
+# |
+# | The exercises: write the program of a section yourself (notes/judged.md)
+# |
+# |   make check-4.8             judge labs/4.8/exercise/, the file changed last
+# |   make check-4.8 SRC=my.rs   judge a source, a program, or a folder with a Makefile
+# |   make check                 judge all sections that have an exercise
+# |   make watch-4.8             judge again each time the file is saved
 # |
 # | The tool, for any program (target/debug/lab --help):
 # |
@@ -96,14 +105,13 @@ $(labs:=-client): lab-%-client:
 wakeups:
 	@$(call run,4.10,wakeups)
 
-# Exit code 1 is what part A of 4.8 is there for: a defect, found. Part C prints more, and has more orders: one
-# preemption, where ARGS says nothing else.
+# Exit code 1 is what part A of 4.8 is there for: a defect, found.
 explored := $(BIN)/lab explore $(ARGS)
 explore-4.8:
 	@$(call build,--bin lab --bin lab_4_8)
 	@$(explored) -- $(BIN)/lab_4_8 --part a --unwatched; test $$? = 1
 	@echo
-	@$(BIN)/lab explore $(or $(ARGS),--preemptions 1) -- $(BIN)/lab_4_8 --part c --rounds 1 --unwatched
+	@$(explored) -- $(BIN)/lab_4_8 --part c --rounds 1 --unwatched
 
 explore-%:
 	@$(call build,--bin lab --bin lab_$(subst .,_,$*))
@@ -116,6 +124,20 @@ lab-%:
 trace-%:
 	@$(call build,--bin lab --bin lab_$(subst .,_,$*))
 	@$(BIN)/lab trace $(TRACE) -- $(BIN)/lab_$(subst .,_,$*) $(ARGS)
+
+# SRC=… is what is judged; ARGS='…' are options of lab check.
+SRC ?=
+check:
+	@$(call build,-p lab)
+	@$(BIN)/lab check $(ARGS)
+
+$(exercises:%=check-%): check-%:
+	@$(call build,-p lab)
+	@$(BIN)/lab check $* $(SRC) $(ARGS)
+
+$(exercises:%=watch-%): watch-%:
+	@$(call build,-p lab)
+	@$(BIN)/lab check $* $(SRC) --watch $(ARGS)
 
 doctor:
 	@$(call build,-p lab)

@@ -83,3 +83,48 @@ fn a_megabyte_is_looked_at_page_by_page() {
     let printed = &all["outcomes"][0]["printed"][0]["text"];
     assert_eq!(printed, "1048576 bytes\n", "{run:#?}");
 }
+
+/// Which stores wait in a buffer, and what empties it. What cannot be followed to its end is said.
+#[test]
+fn a_store_waits_until_something_empties_the_buffer() {
+    if !can_explore("lab explore --tso") {
+        return;
+    }
+    let path = foreign("memory/buffers").display().to_string();
+    // Whether both sides can miss the other's store, and whether a buffer was emptied before it had to be.
+    let ways = [
+        ("plain", true, ""),
+        ("near", true, ""),
+        ("increment", true, ""),
+        ("wide", true, ""),
+        ("string", true, ""),
+        ("threads", true, ""),
+        ("locked", false, ""),
+        ("cpuid", false, ""),
+        ("part", false, "A thread loaded bytes of which only a part was in its buffer"),
+        ("far", false, "Some stores left the buffer before they had to"),
+    ];
+    for (way, miss, early) in ways {
+        let without = explored(&explore(&[], &path, way));
+        let outcomes = |all: &serde_json::Value| all["outcomes"].as_array().map(Vec::len);
+        assert_eq!((outcomes(&without), &without["complete"]), (Some(1), &true.into()), "{way}");
+        let run = explore(&["--tso"], &path, way);
+        let with = explored(&run);
+        assert_eq!(
+            (run.code, &with["complete"]),
+            (i32::from(miss), &true.into()),
+            "{way}: {run:#?}"
+        );
+        assert_eq!(with["memory"]["tso"], true, "{way}: {with:#?}");
+        let said = with["ordered"].as_str().expect("a text");
+        assert!(said.contains(early), "{way}: {said}");
+        if !early.is_empty() {
+            assert_eq!(with["memory"]["drained_early"], true, "{way}: {with:#?}");
+        }
+        let all = explored(&explore(&["--tso", "--preemptions", "1", "--all"], &path, way));
+        let some = explored(&explore(&["--tso", "--preemptions", "1"], &path, way));
+        assert_eq!(outcomes(&all), outcomes(&some), "{way}");
+    }
+    let both = explore(&["--tso", "--calls-only"], &path, "plain");
+    assert!(both.code == 2 && both.stderr.contains("--calls-only"), "{both:#?}");
+}

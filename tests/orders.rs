@@ -10,9 +10,15 @@ use std::process::Command;
 use common::foreign::explored;
 use common::{bin, can_explore, listings, run, scratch};
 
-/// Explores, holds that nothing is found and nothing was left out, and answers how many orders there were.
+/// Explores, holds that nothing is found and nothing was left out, and answers how many orders there were; also
+/// where stores wait in buffers.
 fn every_order(program: &str, bound: &[&str], words: &[&str]) -> u64 {
-    let all = [&["explore", "--json"], bound, &["--", program], words].concat();
+    every_order_with(program, &[bound, &["--tso"]].concat(), words);
+    every_order_with(program, bound, words)
+}
+
+fn every_order_with(program: &str, options: &[&str], words: &[&str]) -> u64 {
+    let all = [&["explore", "--json"], options, &["--", program], words].concat();
     let run = run(&bin("lab")).args(&all).go();
     let all = explored(&run);
     let one = all["outcomes"].as_array().is_some_and(|outcomes| outcomes.len() == 1);

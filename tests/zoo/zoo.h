@@ -1,6 +1,7 @@
 /* What the programs of the zoo share. Each of them shows one thing, and starts with a line that says
- * what `lab explore` must answer:  zoo: SECTION FINDING [pair] [, OTHER FINDING]
- * A pair is two programs: it is run as `program server` and as `program client`. */
+ * what `lab explore` must answer:  zoo: SECTION FINDING [pair | tso]
+ * A pair is two programs: it is run as `program server` and as `program client`. With `tso`, stores wait in a
+ * buffer: `lab explore --tso`. */
 #define _GNU_SOURCE
 #include <assert.h>
 #include <errno.h>

@@ -42,7 +42,7 @@ type Check = (&'static str, fn() -> Checked);
 /// Looks at this machine. 1 if a part of the workbook does not work here.
 pub fn run() -> ExitCode {
     asked::listen(&[]);
-    let checks: [Check; 13] = [
+    let checks: [Check; 14] = [
         ("kernel", kernel),
         ("System V IPC", ipc),
         ("limits", limits),
@@ -52,6 +52,7 @@ pub fn run() -> ExitCode {
         ("Yama", yama),
         ("seccomp filter", seccomp),
         ("namespaces", namespaces),
+        ("cell", cell),
         ("pidfd", pidfd),
         ("ipcs", || program("ipcs", "-V", "the labs show /proc/sysvipc instead", "util-linux")),
         ("strace", || {
@@ -138,6 +139,20 @@ fn stuck(place: &str) -> Checked {
         "does not answer; this kernel is stuck, restart the machine\n\
          {place}"
     ))
+}
+
+/// Where `lab check` compiles and runs what students write.
+#[cfg(target_arch = "x86_64")]
+fn cell() -> Checked {
+    match crate::check::walls_here() {
+        Ok(walls) => Good(format!("{walls} (lab check)")),
+        Err(why) => Limited(format!("lab check judges only with --trust: {why}")),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cell() -> Checked {
+    Limited("lab check works only on x86-64 so far".into())
 }
 
 /// The versions that first had what is needed here. man pidfd_open, pidfd_send_signal, ptrace, clone

@@ -113,7 +113,14 @@ pub enum What {
     },
     /// `lab explore`: this one moves now. `taken`: from one that could have gone on. `time`: not it, but
     /// time, which ends its sleep. `could`: all that could have moved.
-    Move { taken: bool, time: bool, could: Vec<Could> },
+    /// `store`: not it, but its store buffer, whose oldest store reaches the memory.
+    Move {
+        taken: bool,
+        time: bool,
+        #[serde(skip_serializing_if = "is_false")]
+        store: bool,
+        could: Vec<Could>,
+    },
     /// `lab explore`: what the passing of time has done.
     Time { passed: Passed },
     /// `lab explore`: bytes of shared memory were read or written. `holds`: the first of them then, in hex.
@@ -125,6 +132,9 @@ pub enum What {
         writes: bool,
         #[serde(skip_serializing_if = "is_false")]
         locked: bool,
+        /// What it has to do with the store buffer: `enters`, `leaves`, `seen`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        buffer: Option<&'static str>,
         /// `main.c:41`, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         source: Option<String>,
@@ -155,6 +165,9 @@ pub struct Could {
     /// Not it, but time, for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub time: bool,
+    /// Not it, but its store buffer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub store: bool,
     /// The call that it is about to make.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,

@@ -10,6 +10,7 @@
 //! | [`trace`] | `lab trace`: all processes run, and everything is shown |
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
+//! | [`check`] | `lab check`: judges what a student has written, by what it does |
 //! | [`tree`] | every place of a program, as a file: written by the one, read by others |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
@@ -19,6 +20,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 mod asked;
+#[cfg(target_arch = "x86_64")]
+mod check;
 mod doctor;
 mod event;
 mod explore;
@@ -42,6 +45,12 @@ enum Verb {
     /// Try every order in which the calls of a program's processes can happen
     Explore(explore::Options),
     Tree(tree::Options),
+    #[cfg(target_arch = "x86_64")]
+    Check(check::Options),
+    #[cfg(target_arch = "x86_64")]
+    Hint(check::hints::Hint),
+    #[cfg(target_arch = "x86_64")]
+    Solution(check::hints::Solution),
     /// Say what this machine allows, what that means, and how to mend it
     Doctor,
 }
@@ -51,6 +60,12 @@ fn main() -> ExitCode {
         Ok(Verb::Trace(trace)) => trace::run(&trace),
         Ok(Verb::Explore(options)) => explore::explore(&options),
         Ok(Verb::Tree(options)) => tree::run(&options),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Verb::Check(options)) => check::run(&options),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Verb::Hint(options)) => check::hints::hint(&options),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Verb::Solution(options)) => check::hints::solution(&options),
         Ok(Verb::Doctor) => doctor::run(),
         Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             // If this fails, there is no place left for a message; the same holds below.

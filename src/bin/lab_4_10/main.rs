@@ -24,6 +24,7 @@ mod locks;
 mod memory;
 mod one;
 mod options;
+mod peterson;
 mod seqlock;
 mod server;
 mod talk;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             .and_then(|()| handshake::of_the_source_notes(&options))
             .and_then(|()| demo::both(&options)),
     };
-    let experiments = [experiments::ALL, locks::ALL, memory::ALL, seqlock::ALL].concat();
+    let experiments =
+        [experiments::ALL, locks::ALL, memory::ALL, peterson::ALL, seqlock::ALL].concat();
     section(&words, "4.10  Full duplex: two segments, threads", story, &experiments)
 }

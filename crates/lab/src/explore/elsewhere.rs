@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 
 use libc::c_int;
 
-use super::calls::{descriptor, known};
+use super::calls::known;
+use super::descriptors::descriptor;
 use crate::syscalls::args::As;
 use crate::syscalls::cells::{CallRow, Changes, Point, Touch};
 use crate::tracer::memory::{record, string};

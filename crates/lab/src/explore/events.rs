@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::printed::{Piece, Stream};
 use super::run::Outcome;
-use super::schedule::letter;
-use super::verdict::{Line, Moment, Step, memory};
+use super::schedule::{Who, letter};
+use super::verdict::{Buffered, Line, Moment, Step, memory};
 use crate::event::{Action, Could, Event, What};
 use crate::tracer::names;
 
@@ -66,10 +66,15 @@ fn event(of: usize, pid: i32, what: What) -> Event {
 fn moves(step: &Step) -> What {
     let lane = |of: usize| -> Rc<str> { letter(of).into() };
     let could = step.could.iter();
-    let could =
-        could.map(|one| Could { who: lane(one.letter), time: one.time, call: one.call.clone() });
-    let time = step.could[step.chosen].time;
-    What::Move { taken: step.taken, time, could: could.collect() }
+    let could = could.map(|one| Could {
+        who: lane(one.letter),
+        time: one.who.is_time(),
+        store: one.who == Who::Buffer,
+        call: one.call.clone(),
+    });
+    let who = step.could[step.chosen].who;
+    let (time, store) = (who.is_time(), who == Who::Buffer);
+    What::Move { taken: step.taken, time, store, could: could.collect() }
 }
 
 fn wrote(piece: &Piece) -> What {
@@ -93,6 +98,12 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
             len: touched.bytes.to - touched.bytes.from,
             writes: touched.writes,
             locked: touched.locked,
+            buffer: match touched.buffered {
+                Buffered::No => None,
+                Buffered::Enters => Some("enters"),
+                Buffered::Leaves => Some("leaves"),
+                Buffered::Seen => Some("seen"),
+            },
             source: touched.source.clone(),
             holds: touched.is.iter().take(HELD).map(|byte| format!("{byte:02x}")).collect(),
         },

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::footprint::Bytes;
-use super::run::{Race, World};
+use super::run::{Early, Race, World};
 use super::schedule::letter;
 use super::verdict::{RaceSide, Raced, place};
 use crate::view::paragraph;
@@ -14,8 +14,19 @@ anything, which were not stopped for.";
 
 const ORDERED: &str = "Ordered: visible calls, signals, the passing of time, and accesses to shared memory, \
 one process or thread at a time. Not ordered: memory of one process alone, also between its threads; what \
-happens inside one instruction; stores that another processor sees late; calls of which no other process can \
-notice anything, which were not stopped for.";
+happens inside one instruction; stores that another processor sees late (--tso orders these, too); calls of \
+which no other process can notice anything, which were not stopped for.";
+
+const STORES_ORDERED: &str = "Ordered: visible calls, signals, the passing of time, accesses to shared memory, \
+and the moment at which each store leaves the store buffer of its thread, as on x86; one at a time. Not ordered: \
+memory of one process alone, also between its threads; what happens inside one instruction; what only other \
+processors reorder; calls of which no other process can notice anything, which were not stopped for.";
+
+const EARLY: &str = " Some stores left the buffer before they had to: it was emptied where a thread went on for \
+48 instructions, or 48 stores, before its next load of what others store.";
+
+const OVERLAP: &str =
+    " A thread loaded bytes of which only a part was in its buffer: it was emptied first.";
 
 const UNWATCHED: &str =
     " Some shared memory could not be watched: its accesses are not ordered either.";
@@ -32,6 +43,9 @@ pub struct Memory {
     /// Accesses to it were not looked at.
     calls_only: bool,
     unwatched: bool,
+    /// Stores wait in a buffer; and some have left it early.
+    buffers: bool,
+    early: Early,
     /// One counted how often it looked, and was held.
     counts: bool,
     /// Accesses that nothing orders.
@@ -56,6 +70,8 @@ impl Memory {
         Memory {
             calls_only: !world.watches(),
             unwatched: world.unwatched,
+            buffers: world.buffers(),
+            early: world.early,
             counts: world.learned.knows_counting(),
             races: all,
             ordering,
@@ -64,10 +80,19 @@ impl Memory {
 
     /// What was ordered, and what was not.
     pub fn ordered(&self) -> String {
-        let text = if self.calls_only { CALLS_ORDERED } else { ORDERED };
-        let unwatched = if self.unwatched && !self.calls_only { UNWATCHED } else { "" };
-        let counts = if self.counts { COUNTS } else { "" };
-        format!("{text}{unwatched}{counts}")
+        let text = match (self.calls_only, self.buffers) {
+            (true, _) => CALLS_ORDERED,
+            (_, true) => STORES_ORDERED,
+            (..) => ORDERED,
+        };
+        let more = [
+            (self.unwatched && !self.calls_only, UNWATCHED),
+            (self.early.limit, EARLY),
+            (self.early.overlap, OVERLAP),
+            (self.counts, COUNTS),
+        ];
+        let more = more.into_iter().filter(|(is_so, _)| *is_so).map(|(_, more)| more);
+        std::iter::once(text).chain(more).collect()
     }
 
     pub fn paragraphs(&self) -> String {
@@ -96,7 +121,8 @@ impl Memory {
         let race = |race: &Raced| json!({"place": place(race.bytes), "sides": race.sides.each_ref().map(side)});
         let races: Vec<_> = self.races.iter().map(race).collect();
         let ordering: Vec<_> = self.ordering.iter().map(|one| place(*one)).collect();
-        json!({"watched": !self.calls_only, "unwatched": self.unwatched,
+        json!({"watched": !self.calls_only, "unwatched": self.unwatched, "tso": self.buffers,
+               "drained_early": self.early.limit || self.early.overlap,
                "races": races, "ordering": ordering})
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::events;
 use super::outcomes::name;
 use super::run::{Outcome, World};
-use super::schedule::letter;
+use super::schedule::{Who, letter};
 use super::search::graph::{Followed, Graph, Spot, To};
 use super::search::{Bound, Guide, Search};
 use super::verdict::Could;
@@ -167,7 +167,15 @@ impl Lists {
             To::Untried if self.equal => Some(Why::Equal),
             To::Untried | To::GivenUp => Some(Why::Unfinished),
         };
-        Choice { who: could.letter, time: could.time, call, why, turns: vec![], to: None }
+        Choice {
+            who: could.letter,
+            time: could.who.is_time(),
+            store: could.who == Who::Buffer,
+            call,
+            why,
+            turns: vec![],
+            to: None,
+        }
     }
 
     /// What could have been chosen, too, at a place with only one choice that was tried.
@@ -216,9 +224,10 @@ impl Seen {
         let of_move = of_move.filter(|(at, event)| told(at) && !prints(event));
         let events: Vec<Value> = of_move.map(|(_, event)| plain(&event)).collect();
         let step = &outcome.steps[n];
-        let Could { letter: who, time, .. } = step.could[step.chosen];
-        let key = json!([who, time, events]).to_string();
-        self.moves.number(key, || Move { who, time, events })
+        let Could { letter: who, who: by, .. } = step.could[step.chosen];
+        let (time, store) = (by.is_time(), by == Who::Buffer);
+        let key = json!([who, time, store, events]).to_string();
+        self.moves.number(key, || Move { who, time, store, events })
     }
 
     /// The places at which more than one choice was tried, the start, and the ends. What lies between is part

@@ -15,12 +15,14 @@
 //! | [`elsewhere`] | files that a run may change where others find them |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
+//! | [`descriptors`] | what descriptors stand for |
 //! | [`outcomes`] | what came out, how often, and the shortest way there |
 //! | [`verdict`] | what is found |
 //! | [`printed`] | what they print |
 //! | [`cause`] | the moment that decided, and the cure |
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
+//! | [`judged`] | a program for a judge: what it does in every order, and when it is disturbed |
 //! | [`hints`] | what was ordered, and which accesses nothing orders |
 //! | [`events`] | a run as events, as `lab trace` has them |
 //! | [`mapped`] | every place of the program, for `--tree` |
@@ -40,6 +42,8 @@ mod calls;
 #[cfg(target_arch = "x86_64")]
 mod cause;
 #[cfg(target_arch = "x86_64")]
+mod descriptors;
+#[cfg(target_arch = "x86_64")]
 mod elsewhere;
 #[cfg(target_arch = "x86_64")]
 mod events;
@@ -50,6 +54,8 @@ mod footprint;
 mod held;
 #[cfg(target_arch = "x86_64")]
 mod hints;
+#[cfg(target_arch = "x86_64")]
+pub mod judged;
 #[cfg(target_arch = "x86_64")]
 mod mapped;
 #[cfg(target_arch = "x86_64")]
@@ -122,6 +128,9 @@ pub struct Options {
     /// Use a second CPU, or do not (1); without this option, where another CPU is idle. The answer is the same
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2), conflicts_with = "spread")]
     workers: Option<u32>,
+    /// Let stores wait in a buffer before other processes see them, as on x86 (total store order)
+    #[arg(long, conflicts_with = "calls_only")]
+    tso: bool,
     /// Let tracer and traced use all CPUs: slower
     #[arg(long)]
     spread: bool,

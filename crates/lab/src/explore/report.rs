@@ -56,7 +56,7 @@ impl Answer {
 }
 
 /// A space at which no row ends: that between `=` and a result.
-const TIE: char = '\u{a0}';
+pub const TIE: char = '\u{a0}';
 
 /// The first line of `--json` says what it is. notes/events.md
 const FORMAT: &str = "lab-run";
@@ -277,7 +277,7 @@ fn lane(told: &Line) -> (String, usize) {
 }
 
 /// A run in lanes, with the moment that decided, and below what is wrong and what helps.
-fn story(outcome: &Outcome) -> String {
+pub fn story(outcome: &Outcome) -> String {
     let columns = columns().unwrap_or(usize::MAX);
     let causes: Vec<_> =
         outcome.findings.iter().map(|finding| cause::of(&outcome.story, finding)).collect();
@@ -324,7 +324,7 @@ fn turn(taken: bool) -> &'static str {
 }
 
 /// One moment, without its lane.
-fn line(told: &Line) -> String {
+pub fn line(told: &Line) -> String {
     match &told.moment {
         Moment::Turn { .. } => String::new(),
         Moment::Call { call, asleep: true } => format!("{} … sleeps", call.line()),

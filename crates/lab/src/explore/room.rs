@@ -51,6 +51,8 @@ pub struct Room {
     pub found_at: PathBuf,
     /// How many programs were started. The others were copies.
     pub starts: u64,
+    /// A run may have made something that the next one would find.
+    pub is_used: bool,
     /// What they print.
     pub streams: Streams,
 }
@@ -63,6 +65,12 @@ impl Scratch {
     pub fn new() -> Result<Scratch, Trouble> {
         let template = std::env::temp_dir().join("lab-explore-XXXXXX");
         nix::unistd::mkdtemp(&template).map(Scratch).map_err(Trouble::of("mkdtemp"))
+    }
+
+    /// Names it in XDG_RUNTIME_DIR.
+    pub fn is_named(&self) {
+        // SAFETY: we have one thread.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", &self.0) };
     }
 }
 
@@ -81,6 +89,17 @@ pub fn enter(
     scratch: PathBuf,
     beside: Option<&Path>,
 ) -> Result<Room, Trouble> {
+    enter_within(&|| Ok(()), programs, filter, scratch, beside)
+}
+
+/// The same; `walls` stands around the programs, last of all in the process that they are forked from.
+pub fn enter_within(
+    walls: &dyn Fn() -> Result<(), String>,
+    programs: &[Program],
+    filter: &Filter,
+    scratch: PathBuf,
+    beside: Option<&Path>,
+) -> Result<Room, Trouble> {
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"));
     let ((told, tell), (alive, end)) = (pipe()?, pipe()?);
     let streams = Streams::new().map_err(Trouble::of("memfd_create"))?;
@@ -92,7 +111,8 @@ pub fn enter(
         prepare: &|| {
             let found_at = beside.unwrap_or(&scratch);
             namespaces(beside.is_none())?;
-            prepare([&scratch, found_at], &tell, &alive, &end, &streams, last_pid.as_ref())
+            prepare([&scratch, found_at], &tell, &alive, &end, &streams, last_pid.as_ref())?;
+            walls()
         },
         in_child: &|order| become_another(order, last_pid.as_ref()),
     };
@@ -111,8 +131,9 @@ pub fn enter(
     let (tables, places) = (Tables::default(), Places::default());
     let keeper = Some((File::from(end), keeper));
     let found_at = beside.unwrap_or(&scratch).to_path_buf();
+    let (starts, is_used) = (0, true);
     let mut room =
-        Room { starter, tables, places, keeper, told, scratch, found_at, starts: 0, streams };
+        Room { starter, tables, places, keeper, told, scratch, found_at, starts, is_used, streams };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -338,9 +359,11 @@ impl Drop for Room {
 impl Room {
     /// A new run: empty tables, and ids from 0; nothing is printed yet.
     pub fn renew(&mut self) -> Result<(), Trouble> {
-        self.tables.empty();
-        self.places.empty();
-        empty(&self.scratch);
+        if mem::take(&mut self.is_used) {
+            self.tables.empty();
+            self.places.empty();
+            empty(&self.scratch);
+        }
         let done = self.streams.renew();
         done.map_err(|error| Trouble::because(format!("the files of what is printed: {error}")))
     }

@@ -26,6 +26,7 @@
 //! choosing any other than the first in line also counts. Then every order is tried.
 
 use super::footprint::Footprint;
+use super::schedule::Who;
 
 pub mod graph;
 mod place;
@@ -37,7 +38,7 @@ mod ways;
 
 use place::in_order;
 pub use place::{Bound, Guide, Mover, Place, cost};
-use trace::{Race, Trace};
+use trace::{Race, Trace, is_free};
 pub use ways::{Replay, Way};
 
 /// A move that was tried before at a place on our way, and could not be told from what came since.
@@ -132,7 +133,8 @@ impl Search {
         let costs = |node: &Node| self.bound.cost(&node.place, node.chosen);
         let paid = self.stack.iter().map(costs).sum();
         let movers = self.stack.iter().map(|n| n.place.movers[n.chosen]).collect();
-        if paid < self.limit && self.widened { Counts::Before } else { Counts::New(paid, movers) }
+        let new = if self.limit == u32::MAX { COUNTED + 1 } else { self.limit };
+        if paid < new && self.widened { Counts::Before } else { Counts::New(paid, movers) }
     }
 
     /// A run has ended: is there another one to be made?
@@ -233,11 +235,11 @@ impl Search {
         let made = node.footprint.as_ref().unwrap_or(&nothing);
         let mover = node.place.movers[node.chosen];
         let followed = |one: &Tried| {
-            if one.mover == mover || one.footprint.conflicts(made) {
+            if one.mover == mover || !is_free(one.mover, mover) && one.footprint.conflicts(made) {
                 return None;
             }
             let (last, goes_on) = one.last;
-            let turn = u32::from(mover.time || goes_on && last != mover);
+            let turn = u32::from(mover.who.is_time() || goes_on && last.id != mover.id);
             let left = pay(one.left, turn)?;
             Some(Tried { left, last: (mover, node.goes_on), ..one.clone() })
         };
@@ -254,7 +256,7 @@ impl Search {
         let node = &self.stack[at];
         let footprint = node.footprint.clone().unwrap_or_else(Footprint::everything);
         let place = |at: usize| &self.stack[at].place;
-        self.trace.push(node.place.movers[node.chosen], footprint, place, after);
+        self.trace.push(node.place.movers[node.chosen], footprint, place);
         for race in self.trace.races() {
             self.reverse(&race);
         }
@@ -267,7 +269,7 @@ impl Search {
         let id = place.movers[self.stack[at].chosen].id;
         let woken = |mover: &&Mover| {
             let sleeps_on = after.is_some_and(|place| place.movers.contains(mover));
-            mover.time && mover.id != id && !sleeps_on
+            mover.who.is_time() && mover.id != id && !sleeps_on
         };
         for mover in place.movers.iter().filter(woken).copied().collect::<Vec<_>>() {
             self.want(at, &[mover]);
@@ -295,6 +297,12 @@ impl Search {
         let first = self.trace.begins(race);
         self.want(race.at, &first);
         self.turns_taken(race.at).into_iter().for_each(|at| self.want(at, &first));
+        // A store can wait until its thread has gone on, and that costs nothing.
+        let node = &self.stack[race.at];
+        let mover = node.place.movers[node.chosen];
+        if mover.who == Who::Buffer {
+            self.want(race.at, &[Mover::itself(mover.id)]);
+        }
     }
 
     /// One of these has to be tried at a place.
@@ -312,7 +320,7 @@ impl Search {
         let can = first.iter().filter_map(here).min_by_key(|i| bound.cost(&node.place, *i));
         match can {
             // Time passes for nothing when nobody else can move: all others may have to go first.
-            Some(i) if bounded && node.place.movers[i].time => node.all = true,
+            Some(i) if bounded && node.place.movers[i].who.is_time() => node.all = true,
             Some(i) => node.wanted.push(node.place.movers[i]),
             // It could not have begun there: what came first made it possible.
             None if first.len() <= 1 => {}
@@ -335,6 +343,7 @@ impl Search {
         let (at, bound) = (self.stack.len() - 1, self.bound);
         let node = &self.stack[at];
         let fresh = node.tried.is_empty();
+        let (mut slept, mut chosen) = (false, None);
         for i in in_order(&node.place) {
             let mover = node.place.movers[i];
             let wanted = fresh || node.all || node.wanted.contains(&mover);
@@ -348,14 +357,21 @@ impl Search {
             // The schedule that tried it before could do afterwards everything that we could, if it has
             // enough preemptions left to take the turn from the process that moved last.
             let covers = |one: &Tried| {
-                let turn = u32::from(one.last.1);
+                let (last, goes_on) = one.last;
+                let turn = u32::from(goes_on && last.id != mover.id);
                 one.mover == mover && pay(one.left, turn).is_some_and(|theirs| theirs >= left)
             };
             if !(self.reduce && node.sleepers.iter().any(covers)) {
-                return Some(i);
+                chosen = Some(i);
+                break;
             }
+            slept |= bound.cost(&node.place, i) == 0;
         }
-        None
+        // One who would move for nothing was tried before, and now this one takes the turn: perhaps nobody can any
+        // more afterwards, and no race is seen with what others would have done.
+        let pays = chosen.is_some_and(|i| bound.cost(&node.place, i) > 0);
+        self.stack[at].all |= fresh && slept && pays && self.limit != u32::MAX;
+        chosen
     }
 }
 

@@ -30,7 +30,7 @@ const PATIENCE: u32 = 5;
 const CHECKED: [u64; 2] = [4, 16];
 
 /// A wait for a process that spins ends after so many microseconds.
-const TICK: i64 = 4000;
+pub const TICK: i64 = 4000;
 
 /// What it prints, and the program has failed then.
 const LEAK_DETECTOR_REFUSES: &str = "LeakSanitizer has encountered a fatal error";
@@ -52,15 +52,18 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::letting_through(&syscalls::harmless());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
-    // SAFETY: we have one thread.
-    unsafe { std::env::set_var("XDG_RUNTIME_DIR", &scratch.0) };
+    scratch.is_named();
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
     let cpus = cpu::allowed();
     let here = if options.spread { None } else { cpu::pin() };
     let room = room::enter(&programs, &filter, scratch.0.clone(), None)?;
     asked::tick_every(TICK);
-    let asked =
-        Asked { expected, interleaving: options.interleaving, calls_only: options.calls_only };
+    let asked = Asked {
+        expected,
+        interleaving: options.interleaving,
+        calls_only: options.calls_only,
+        tso: options.tso || options.replay.as_ref().is_some_and(|one| one.buffers),
+    };
     let mut world = World::new(room, programs.len(), asked.clone());
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
@@ -84,7 +87,7 @@ pub fn explore(options: &Options) -> Result<u8> {
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
     let another = here.and_then(|here| cpus.iter().copied().find(|cpu| *cpu != here));
-    let second = another.filter(|_| options.workers != Some(1)).map(|cpu| {
+    let second = another.filter(|_| options.workers != Some(1) && !options.tso).map(|cpu| {
         let found_at = scratch.0.clone();
         Second { programs, filter, asked, found_at, cpu, idle: Idle::of(cpus.len()) }
     });
@@ -112,6 +115,14 @@ pub fn explore(options: &Options) -> Result<u8> {
         (None, false, Some(signal)) => 128 + signal as u8,
         (None, false, None) => exit::INCOMPLETE,
     })
+}
+
+/// Run after run, until every order was tried, or as many as are wanted.
+pub fn explored(options: &Options, world: &mut World) -> Result<Answer> {
+    let exploration = Exploration::new(options, world, None);
+    // What is done to the programs is counted in each run.
+    exploration.stored.give_up();
+    exploration.all()
 }
 
 /// A run in which accesses race is wrong if it comes out otherwise than one in which nobody is interrupted.
@@ -445,7 +456,11 @@ fn raced(world: &mut World, outcomes: &Outcomes) -> Result<Option<Outcome>> {
 fn with_race(world: &mut World, told: Outcome) -> Outcome {
     let all: Vec<Finding> =
         told.races.iter().map(|race| Finding::Race(hints::told(world, race))).collect();
-    let of = |finding: &Finding| cause::of(&told.story, finding).decides.map(|(at, _)| at);
+    // A store that was seen late says more than where the turn was taken.
+    let of = |finding: &Finding| {
+        let cause = cause::of(&told.story, finding);
+        cause.decides.map(|(at, _)| (cause.cure != cause::FENCE, at))
+    };
     let race = all.iter().filter(|one| of(one).is_some()).min_by_key(|one| of(one));
     let race = race.or(all.first()).cloned();
     Outcome { findings: race.into_iter().collect(), ..told }

@@ -7,7 +7,7 @@ pub use sysv::tables::Kind;
 
 use super::footprint::Bytes;
 use super::printed::{Difference, Piece, quoted};
-use super::schedule::letter;
+use super::schedule::{Who, letter};
 pub use crate::event::Passed;
 use crate::event::{Call, Row};
 use crate::syscalls;
@@ -245,6 +245,8 @@ pub struct Line {
     pub moment: Moment,
     /// It only looked at files.
     pub looks: bool,
+    /// Of a call: the line of the program's own source, with its path, where that is known.
+    pub source: Option<String>,
 }
 
 /// What happened.
@@ -276,6 +278,18 @@ pub enum Moment {
     Killed { signal: c_int },
 }
 
+/// What an access has to do with the store buffer of its thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Buffered {
+    No,
+    /// A store waits there from now on.
+    Enters,
+    /// A store leaves it: others see it.
+    Leaves,
+    /// A load of what waits there.
+    Seen,
+}
+
 /// What was done with shared memory.
 #[derive(Clone, Debug)]
 pub struct Touched {
@@ -283,6 +297,7 @@ pub struct Touched {
     pub writes: bool,
     /// By an instruction that locks.
     pub locked: bool,
+    pub buffered: Buffered,
     /// By which line of the program, where that is known.
     pub source: Option<String>,
     /// What the bytes hold then; none: the page was opened, and only that is known.
@@ -295,7 +310,13 @@ impl Touched {
         let arrow = if self.writes { "<-" } else { "->" };
         let locked = if self.locked { " (locked)" } else { "" };
         let source = self.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
-        format!("{} {arrow} {}{locked}{source}", place(self.bytes), content(&self.is))
+        let waits = match self.buffered {
+            Buffered::No => "",
+            Buffered::Enters => ", into its store buffer",
+            Buffered::Leaves => ", out of its store buffer",
+            Buffered::Seen => ", from its store buffer",
+        };
+        format!("{} {arrow} {}{locked}{source}{waits}", place(self.bytes), content(&self.is))
     }
 }
 
@@ -363,8 +384,8 @@ pub struct Step {
 pub struct Could {
     /// Its place among those that were born.
     pub letter: usize,
-    /// Not it, but time, for it.
-    pub time: bool,
+    /// It, or time, or its store buffer.
+    pub who: Who,
     /// The call that it is about to make.
     pub call: Option<String>,
 }

@@ -12,14 +12,16 @@ use iced_x86::{
 };
 use libc::user_regs_struct;
 
-use super::Stopped;
 use super::memory::bytes;
 use super::registers::{self, Registers};
+use super::{Entry, Stopped};
 
 /// No instruction is longer.
 const LONGEST: usize = 15;
 /// No other instruction touches more at once.
 const WIDEST: u64 = 64;
+/// So often an instruction of a string may be repeated.
+const LONG: u64 = 64;
 /// The direction flag: string moves go down.
 const DOWN: u64 = 1 << 10;
 
@@ -136,6 +138,46 @@ impl Next {
             ) => Some(Plain::Store { value: one.immediate(1), len: size }),
             _ => None,
         }
+    }
+
+    /// The call that it makes, if it makes one of 64 bits.
+    pub fn call(&self) -> Option<Entry> {
+        let r = self.registers.raw();
+        let args = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
+        let foreign = r.rax & registers::FOREIGN != 0;
+        let entry = Entry { number: r.rax as i64, args, foreign, place: r.rip };
+        (self.instruction.mnemonic() == Mnemonic::Syscall).then_some(entry)
+    }
+
+    /// Does it wait until the stores before it have reached the memory? Those that lock, too. Volume 3, 10.2 and 10.3
+    /// of the manual: store buffer, serialising instructions. The kernel is entered and left by others of them.
+    pub fn is_fence(&self) -> bool {
+        let fence = matches!(
+            self.instruction.mnemonic(),
+            Mnemonic::Mfence
+                | Mnemonic::Cpuid
+                | Mnemonic::Serialize
+                | Mnemonic::Iret
+                | Mnemonic::Iretd
+                | Mnemonic::Iretq
+                | Mnemonic::Int
+                | Mnemonic::Int1
+                | Mnemonic::Int3
+                | Mnemonic::Syscall
+                | Mnemonic::Sysenter
+        );
+        fence || self.locked
+    }
+
+    /// Is it one of a string that is repeated?
+    pub fn is_repeated(&self) -> bool {
+        let repeats = self.instruction.has_rep_prefix() || self.instruction.has_repne_prefix();
+        repeats && self.instruction.is_string_instruction()
+    }
+
+    /// Is it repeated more often than anybody would step through?
+    pub fn is_long(&self) -> bool {
+        self.is_repeated() && self.registers.raw().rcx > LONG
     }
 
     fn is_string(&self) -> bool {

@@ -12,6 +12,8 @@
 //! | [`memory`] | reads and writes what a call's arguments point at |
 //! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
 //! | [`instruction`] | what the next instruction does with memory |
+//! | [`caller`] | which line of the program's own source is at work |
+//! | [`functions`] | which function begins at an address |
 //! | [`source`] | where in its source an instruction stands |
 //! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
@@ -27,9 +29,13 @@ use nix::unistd::Pid;
 
 #[cfg(target_arch = "x86_64")]
 pub mod auxv;
+#[cfg(target_arch = "x86_64")]
+pub mod caller;
 pub mod cpu;
 pub mod file_names;
 pub mod filter;
+#[cfg(target_arch = "x86_64")]
+pub mod functions;
 #[cfg(target_arch = "x86_64")]
 pub mod instruction;
 pub mod memory;

@@ -16,7 +16,7 @@ use super::registers::Registers;
 use super::{Stopped, Tid};
 
 /// So much of the stack is looked at, in bytes.
-const DEPTH: usize = 4096;
+pub(super) const DEPTH: usize = 4096;
 
 /// A place in a program; the same number for the same place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -32,17 +32,34 @@ struct Range {
 }
 
 /// A program's file.
-struct Program {
+pub(super) struct Program {
     path: PathBuf,
     ranges: Vec<Range>,
     /// Its debug information, once that was asked for; none if it cannot be read.
     loader: Option<Option<Loader>>,
 }
 
+impl Program {
+    /// Is this address one of its instructions?
+    pub(super) fn holds(&self, at: u64) -> bool {
+        self.in_file(at).is_some()
+    }
+
+    /// The address that it has in the file.
+    pub(super) fn in_file(&self, at: u64) -> Option<u64> {
+        let range = self.ranges.iter().find(|one| (one.from..one.to).contains(&at));
+        range.map(|range| at - range.base)
+    }
+
+    pub(super) fn debug_information(&mut self) -> Option<&Loader> {
+        self.loader.get_or_insert_with(|| Loader::new(&self.path).ok()).as_ref()
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Sources {
-    programs: Vec<Program>,
+    pub(super) programs: Vec<Program>,
     of: HashMap<PathBuf, usize>,
     codes: Vec<(usize, u64)>,
     numbers: HashMap<(usize, u64), Code>,
@@ -61,11 +78,7 @@ impl Sources {
         let Some(program) = file.or_else(|| self.program(tid)) else { return self.number((0, 0)) };
         *file = Some(program);
         let at = registers.program_counter();
-        let inside = |at: u64| {
-            let range =
-                self.programs[program].ranges.iter().find(|one| (one.from..one.to).contains(&at));
-            range.map(|range| at - range.base)
-        };
+        let inside = |at: u64| self.programs[program].in_file(at);
         if let Some(at) = inside(at) {
             return self.number((program, at));
         }
@@ -97,7 +110,7 @@ impl Sources {
         self.codes.len()
     }
 
-    fn program(&mut self, tid: Tid) -> Option<usize> {
+    pub(super) fn program(&mut self, tid: Tid) -> Option<usize> {
         let path = fs::read_link(format!("/proc/{tid}/exe")).ok()?;
         Some(*self.of.entry(path).or_insert_with_key(|path| {
             let ranges = ranges(tid, path);
@@ -117,8 +130,7 @@ impl Sources {
     pub fn line(&mut self, code: Code) -> Option<String> {
         let (program, at) = *self.codes.get(code.0)?;
         let program = self.programs.get_mut(program).filter(|_| at != 0)?;
-        let loader = program.loader.get_or_insert_with(|| Loader::new(&program.path).ok());
-        let found = loader.as_ref()?.find_location(at).ok()??;
+        let found = program.debug_information()?.find_location(at).ok()??;
         let file = found.file?.rsplit('/').next()?;
         Some(format!("{file}:{}", found.line?))
     }
@@ -138,7 +150,7 @@ fn ranges(tid: Tid, path: &std::path::Path) -> Vec<Range> {
 }
 
 /// Is the instruction before this place a call: e8 and four bytes, or ff /2 and none to five?
-fn follows_a_call(tid: Tid, at: u64) -> bool {
+pub(super) fn follows_a_call(tid: Tid, at: u64) -> bool {
     let before = bytes(tid, at.saturating_sub(7), 7);
     let byte = |back: usize| before.len().checked_sub(back).and_then(|i| before.get(i));
     let indirect = |back: &usize| {

@@ -59,6 +59,9 @@ pub struct Move {
     /// Not it moves, but time passes for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time: bool,
+    /// Not it moves, but its store buffer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub store: bool,
     /// What happens.
     pub events: Vec<Value>,
 }
@@ -125,6 +128,9 @@ pub struct Choice {
     /// Not it moves, but time passes for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time: bool,
+    /// Not it moves, but its store buffer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub store: bool,
     /// The call that it is about to make, among `calls`; none where it stands before none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<usize>,
@@ -322,7 +328,11 @@ fn summary(tree: &Tree) -> String {
     text += "The first choice:\n";
     for choice in &tree.places[first].choices {
         let who = &tree.lanes[choice.who].who;
-        let who = if choice.time { format!("{who}, time passes") } else { who.clone() };
+        let who = match (choice.time, choice.store) {
+            (true, _) => format!("{who}, time passes"),
+            (_, true) => format!("{who}, its store buffer"),
+            _ => who.clone(),
+        };
         match choice.to {
             Some(to) => {
                 let [bad, all] = tree.wrong(to);

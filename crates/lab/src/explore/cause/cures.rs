@@ -98,5 +98,10 @@ pub const ORDER_ACCESSES: Cure =
     cure("let a semaphore, a lock or a message order the two", "4.2", 3);
 pub const ONE_INSTRUCTION: Cure =
     cure("change it in one instruction (an atomic), or hold a semaphore meanwhile", "4.10", 0);
+pub const FENCE: Cure = cure(
+    "put a fence (mfence, or a locked instruction as xchg) between the store and the load after it",
+    "4.10",
+    0,
+);
 pub const SLEEP_FOR_A_TURN: Cure =
     cure("change a turn only when it is yours, and sleep while it is not", "4.10", 2);

@@ -9,7 +9,7 @@ use libc::c_int;
 
 use super::footprint::Bytes;
 use super::schedule::letter;
-use super::verdict::{Finding, Kind, Line, Moment, Raced, Story, word};
+use super::verdict::{Buffered, Finding, Kind, Line, Moment, Raced, Story, word};
 use crate::event::{Call, Command};
 use crate::syscalls;
 use crate::syscalls::cells::Object;
@@ -20,6 +20,7 @@ mod cures;
 mod deadlock;
 
 use crash::crash;
+pub use cures::FENCE;
 use cures::*;
 use deadlock::deadlock;
 
@@ -78,6 +79,13 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
             });
             (at.or(end).map(|at| (at, finding.to_string())), LET_IT_WAIT)
         }
+        Finding::Race(Raced { bytes, .. }) if let Some((at, who)) = late(story, bytes) => {
+            let one = letter(who);
+            let why = format!(
+                "{one}'s store still waits in its store buffer: this is what was there before"
+            );
+            (Some((at, why)), FENCE)
+        }
         Finding::Race(Raced { bytes, .. }) => {
             let cure = if spans(story, bytes) { ORDER_ACCESSES } else { ONE_INSTRUCTION };
             (between(story, bytes).map(|at| (at, RACE.into())), cure)
@@ -130,8 +138,10 @@ const RACE: &str = "nothing keeps this access from coming here";
 
 /// The first access to these bytes right after the turn was taken from one that had touched them, too.
 fn between(story: &Story, memory: &Bytes) -> Option<usize> {
-    let touches =
-        |told: &Line| matches!(&told.moment, Moment::Touched(one) if one.bytes.meets(memory));
+    let touches = |told: &Line| {
+        matches!(&told.moment, Moment::Touched(one)
+            if one.bytes.meets(memory) && !matches!(one.buffered, Buffered::Enters | Buffered::Seen))
+    };
     let mut last = None;
     let mut taken = false;
     for (at, told) in story.iter().enumerate() {
@@ -144,6 +154,43 @@ fn between(story: &Story, memory: &Bytes) -> Option<usize> {
         }
     }
     story.iter().rposition(touches)
+}
+
+/// A store that waits: whose, and has its thread made a load since?
+struct Waiting {
+    letter: usize,
+    bytes: Bytes,
+    overtaken: bool,
+}
+
+/// The first load of these bytes while another's store to them waits in its buffer, and a load of its own has overtaken
+/// it; and whose.
+fn late(story: &Story, memory: &Bytes) -> Option<(usize, usize)> {
+    let mut waiting: Vec<Waiting> = vec![];
+    for (at, told) in story.iter().enumerate() {
+        let Moment::Touched(touched) = &told.moment else { continue };
+        let (letter, bytes) = (told.letter, touched.bytes);
+        match touched.buffered {
+            Buffered::Enters => waiting.push(Waiting { letter, bytes, overtaken: false }),
+            Buffered::Leaves => {
+                let found = waiting.iter().position(|one| one.letter == letter);
+                found.map(|found| waiting.remove(found));
+            }
+            Buffered::No if !touched.writes => {
+                let missed = waiting.iter().find(|one| {
+                    let meets = one.bytes.meets(&bytes) && one.bytes.meets(memory);
+                    one.letter != letter && one.overtaken && meets
+                });
+                if let Some(store) = missed {
+                    return Some((at, store.letter));
+                }
+                let own = waiting.iter_mut().filter(|one| one.letter == letter);
+                own.for_each(|one| one.overtaken = true);
+            }
+            Buffered::No | Buffered::Seen => {}
+        }
+    }
+    None
 }
 
 /// Are more bytes touched than one instruction can?

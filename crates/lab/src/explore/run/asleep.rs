@@ -7,7 +7,6 @@ use super::blocked;
 use super::model::State;
 use super::moves::Moves;
 use super::tracees::Heard;
-use crate::explore::calls;
 use crate::explore::footprint::Footprint;
 use crate::explore::verdict::Moment;
 use crate::tracer::{How, Stop};
@@ -20,19 +19,21 @@ impl Moves<'_> {
 
     /// Before a place: who is held before a call that would sleep, and can nobody tell?
     pub fn find_blocked(&mut self) {
+        self.all.find_those_that_wait_for_stores();
         for i in 0..self.all.model.tasks.len() {
             if self.waits_for_memory(i) {
-                let signalled = self.all.model.tasks[i].signals != self.all.signals;
+                let signalled = self.all.model.is_signalled(i);
                 self.all.model.tasks[i].blocked = !signalled || self.only_ignored(i);
                 continue;
             }
             let task = &self.all.model.tasks[i];
-            let waits = task.waits_for.clone().filter(|_| task.state == State::Before);
+            let stands = task.state == State::Before && !task.waits_for_stores;
+            let waits = task.waits_for.clone().filter(|_| stands);
             let Some(waits) = waits.filter(|_| !self.all.world.sleepers_matter) else {
                 self.all.model.tasks[i].blocked = false;
                 continue;
             };
-            let signalled = task.signals != self.all.signals;
+            let signalled = self.all.model.is_signalled(i);
             if signalled && blocked::is_interrupted(&self.all.model, i) {
                 self.all.sleepers_matter();
             }
@@ -138,7 +139,7 @@ impl Moves<'_> {
 
     /// Is every signal that interrupted it one that it ignores?
     pub fn only_ignored(&self, i: usize) -> bool {
-        let open = calls::pending(self.all.model.tasks[i].tid);
+        let open = blocked::open(&self.all.model, i);
         let due = |signal: &c_int| open >> (signal - 1) & 1 == 1;
         (1..=64).filter(due).all(|signal| self.all.model.process(i).ignores(signal))
     }

@@ -83,7 +83,7 @@ impl World {
         Size {
             circles: self.circles.len(),
             flags: [self.sleepers_matter, self.rows_matter, self.unwatched],
-            numbers: [self.ids.count(), self.sources.count()],
+            numbers: [self.ids.0.len(), self.sources.count()],
         }
     }
 

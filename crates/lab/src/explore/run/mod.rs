@@ -5,6 +5,7 @@
 //! | [`moves`] | one move of one of them |
 //! | [`programs`] | the programs, and what a call of theirs does |
 //! | [`life`] | what a birth or an end of theirs does |
+//! | [`candidates`] | who can move at a place |
 //! | [`asleep`] | who cannot move, and who has been woken |
 //! | [`blocked`] | calls that cannot be made yet |
 //! | [`model`] | what is known of processes and threads |
@@ -16,6 +17,7 @@
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
 //! | [`shared`] | memory that they share: each access to it |
+//! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
 //! | [`known`] | what is known from runs before |
 //! | [`outcome`] | how it went |
@@ -26,7 +28,7 @@ use std::collections::HashSet;
 use super::held::Held;
 use super::printed::Expected;
 use super::room::{self, Room};
-use super::schedule::Turn;
+use super::schedule::{Turn, Who};
 use super::search::{Guide, Mover, Place, Way, cost};
 use super::verdict::{Finding, Moment};
 use super::{Result, Trouble};
@@ -34,7 +36,9 @@ use crate::asked;
 
 mod asleep;
 mod blocked;
+mod candidates;
 mod clock;
+mod disturbed;
 mod judge;
 mod known;
 mod life;
@@ -53,20 +57,21 @@ mod touched;
 mod tracees;
 
 use crate::tracer::source::Sources;
+use candidates::Candidate;
 pub use clock::Clock;
+pub use disturbed::{Disturbance, Disturbed, Most, Struck};
 use judge::Judge;
 pub use known::Known;
 use model::Ids;
 use moves::Moves;
 pub use outcome::{Asked, Outcome};
 use programs::Programs;
+pub use shared::buffer::Early;
 use shared::learned::Learned;
 pub use shared::order::Race;
 use spins::state;
 use story::Narrator;
 
-/// A run with more moves than this is not seen to its end.
-const MOVES: usize = 100_000;
 /// So many numbers are tried for the first process of a run.
 const NUMBERS: i32 = 40;
 /// So often a copy is made again that did not get its number.
@@ -99,6 +104,8 @@ pub struct World {
     pub starts_again: bool,
     /// Accesses to some shared memory could not be looked at.
     pub unwatched: bool,
+    /// Stores left their buffer earlier than they had to.
+    pub early: Early,
     pub learned: Learned,
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
@@ -107,6 +114,9 @@ pub struct World {
     pub is_beside: bool,
     /// A run may have changed files where another one finds them.
     leaves_files: bool,
+    /// What is done to the programs in the next runs.
+    pub disturbance: Option<Disturbance>,
+    pub most: Most,
 }
 
 impl World {
@@ -124,11 +134,14 @@ impl World {
             rows_matter: false,
             starts_again: false,
             unwatched: false,
+            early: Early::default(),
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
             is_beside: false,
             leaves_files: false,
+            disturbance: None,
+            most: Most::default(),
         }
     }
 
@@ -222,6 +235,7 @@ impl World {
             states: HashSet::new(),
         };
         run.outcome.schedule.sleeps = run.moves.all.world.sleepers_matter;
+        run.outcome.schedule.buffers = run.moves.all.world.buffers();
         let started = match by_copy && !run.moves.all.world.held.is_empty() {
             true => run.moves.copy(first_pid),
             false => run.moves.start(first_pid),
@@ -231,13 +245,14 @@ impl World {
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
         run.outcome.schedule.points = world.learned.points();
-        let Programs { judge, mut narrator, mut printed, world, races, .. } = run.moves.all;
+        let Programs { judge, mut narrator, mut printed, world, races, disturbed, .. } =
+            run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();
         printed.at_one_time(&exploration);
         narrator.at_one_time(&exploration);
         let Judge { mut findings, ends, over, not_judged, .. } = judge;
         let whole = findings.is_empty() && !run.outcome.dropped && not_judged.is_none();
-        let differs = |expected: &Expected| expected.differs(&printed);
+        let differs = |expected: &Expected| expected.differs(&printed, &ends);
         if let Some(difference) = world.asked.expected.as_ref().filter(|_| whole).and_then(differs)
         {
             findings.push(Finding::Prints { difference });
@@ -252,6 +267,7 @@ impl World {
             steps,
             printed,
             races,
+            disturbed,
             ..run.outcome
         })
     }
@@ -269,13 +285,6 @@ struct Run<'a> {
     looks: u32,
     /// Who moved, and the state afterwards, since then.
     states: HashSet<(usize, u64)>,
-}
-
-/// One that can move: for the search, and among the tasks.
-#[derive(Clone, Copy)]
-struct Candidate {
-    mover: Mover,
-    task: usize,
 }
 
 impl Run<'_> {
@@ -314,7 +323,7 @@ impl Run<'_> {
             let idle = self.is_idle();
             self.note_choice(&place, chosen);
             let Programs { narrator, model, .. } = &mut self.moves.all;
-            let could = candidates.iter().map(|one| (one.task, one.mover.time));
+            let could = candidates.iter().map(|one| (one.task, one.mover.who));
             narrator.moves(model, could, chosen, cost(&place, chosen) > 0);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
@@ -323,83 +332,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Can only time move, and processes that only check again?
-    fn is_idle(&self) -> bool {
-        let model = &self.moves.all.model;
-        let moves = |i: usize| model.can_move(i) && !model.tasks[i].looks.yields;
-        !(0..model.tasks.len()).any(moves)
-    }
-
-    /// The processes that can move.
-    fn candidates(&self) -> Vec<Candidate> {
-        let model = &self.moves.all.model;
-        let ready = |calm: bool| {
-            let one = move |task: usize| {
-                let mover = Mover { id: model.tasks[task].id, time: false };
-                let moves = model.can_move(task) && (calm || !model.tasks[task].looks.yields);
-                moves.then_some(Candidate { mover, task })
-            };
-            (0..model.tasks.len()).filter_map(one).collect::<Vec<_>>()
-        };
-        let mut all = ready(false);
-        let calm = all.is_empty();
-        if calm {
-            all = ready(true);
-        }
-        // A process that sleeps, checks and sleeps again may do so when the others have moved.
-        // Where nobody else can move, the first one always may.
-        let first = (0..model.tasks.len())
-            .filter_map(|task| Some((model.due(task)?, model.tasks[task].id, task)))
-            .min()
-            .filter(|_| calm);
-        let due = |task: usize| {
-            let is_first = first.is_some_and(|(.., first)| first == task);
-            let patient = is_first || model.tasks[task].looks.is_patient();
-            let mover = Mover { id: model.tasks[task].id, time: true };
-            model.due(task).filter(|_| patient).map(|_| Candidate { mover, task })
-        };
-        all.extend((0..model.tasks.len()).filter_map(due));
-        all
-    }
-
-    /// The same, as the search sees it.
-    fn place(&mut self, candidates: &[Candidate]) -> Place {
-        let mut blocked = vec![];
-        for task in 0..self.moves.all.model.tasks.len() {
-            let one = &self.moves.all.model.tasks[task];
-            if one.blocked {
-                let mover = Mover { id: one.id, time: false };
-                blocked.push((mover, self.moves.all.certain(task, false)));
-            }
-        }
-        let model = &self.moves.all.model;
-        // One that only checks again makes room for any other.
-        let current = candidates.iter().position(|one| {
-            Some(one.mover) == self.last && !one.mover.time && !model.tasks[one.task].looks.yields
-        });
-        let due = |at: &usize| {
-            let one = candidates[*at];
-            model.due(one.task).filter(|_| one.mover.time)
-        };
-        let time = |at: &usize| due(at).map(|due| (due, candidates[*at].mover.id));
-        let first = (0..candidates.len()).filter(|at| due(at).is_some()).min_by_key(time);
-        Place {
-            movers: candidates.iter().map(|one| one.mover).collect(),
-            letters: candidates.iter().map(|one| one.task).collect(),
-            current,
-            due: first.filter(|_| self.is_idle()),
-            blocked,
-            hidden: (0..model.tasks.len()).any(|task| {
-                let is =
-                    |time| candidates.iter().any(|one| one.task == task && one.mover.time == time);
-                model.can_move(task) && !is(false) || model.due(task).is_some() && !is(true)
-            }),
-        }
-    }
-
     fn note_choice(&mut self, place: &Place, chosen: usize) {
         if place.movers.len() > 1 {
-            let turn = Turn { letter: place.letters[chosen], time: place.movers[chosen].time };
+            let turn = Turn { letter: place.letters[chosen], who: place.movers[chosen].who };
             self.outcome.schedule.turns.push(turn);
         }
         self.outcome.preemptions += cost(place, chosen);
@@ -409,36 +344,49 @@ impl Run<'_> {
     /// One moves. `taken`: it takes the turn from one that could have gone on.
     fn move_one(&mut self, Candidate { mover, task }: Candidate, taken: bool) -> Result<()> {
         let all = &mut self.moves.all;
-        all.touched.made = all.certain(task, mover.time);
-        all.model.tasks[task].looks.yields = false;
-        if self.last.is_some_and(|last| last != mover) {
+        let last = self.last.replace(mover);
+        let goes_on =
+            |last: Mover| last.id == mover.id && last.who.is_time() == mover.who.is_time();
+        if last.is_some_and(|last| !goes_on(last)) {
             all.model.tasks[task].looks.takes_turn();
             all.narrator.tell(&all.model, task, Moment::Turn { taken });
         }
-        if mover.time {
-            self.moves.pass_time(task)?;
-        } else {
-            self.moves.go(task)?;
+        if mover.who == Who::Buffer {
+            all.drain(task);
+            all.narrator.has_moved(&all.model);
+            return Ok(());
+        }
+        all.touched.made = all.certain(task, mover.who.is_time());
+        all.touched.has_call = all.next_call(task, mover.who.is_time()).is_some();
+        let waited = std::mem::take(&mut all.model.tasks[task].waited_for_stores);
+        all.touched.made.waits_for_stores = waited || all.waits_for_its_stores(task);
+        all.model.tasks[task].looks.yields = false;
+        match mover.who {
+            Who::Time => self.moves.pass_time(task)?,
+            _ => {
+                self.moves.disturb(task);
+                self.moves.go(task)?;
+            }
         }
         self.moves.settle()?;
         let Programs { touched, model, .. } = &mut self.moves.all;
         let changed = std::mem::take(&mut touched.changed);
-        match mover.time {
+        match mover.who.is_time() {
             true => model.tasks[task].looks.naps(),
             false if changed => model.tasks[task].looks.changed(),
             false => {}
         }
         touched.memory(model, task);
         model.has_gone_on(task);
+        self.moves.all.look_at_mask(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
-        self.last = Some(mover);
         Ok(())
     }
 
     /// After a move: does it go on and on, and nothing changes?
     fn look_at_progress(&mut self, moved: Candidate, candidates: usize, idle: bool) {
         let model = &mut self.moves.all.model;
-        let repeats = model.tasks[moved.task].looks.yields && !moved.mover.time;
+        let repeats = model.tasks[moved.task].looks.yields && moved.mover.who == Who::Itself;
         let movers = (0..model.tasks.len()).filter(|i| model.can_move(*i)).count();
         // A process has moved: those that waited for that may check again.
         if !repeats || candidates > 1 || movers > 1 {
@@ -446,11 +394,12 @@ impl Run<'_> {
             others.for_each(|(_, task)| task.looks.may_look());
         }
         self.looks = if repeats { self.looks + 1 } else { 0 };
-        self.ticks = match (idle, moved.mover.time) {
+        self.ticks = match (idle, moved.mover.who.is_time()) {
             (true, true) => self.ticks + 1,
             (true, false) => self.ticks,
             (false, _) => 0,
         };
+        let most = self.moves.all.world.most.moves;
         let Programs { judge, model, tracees, .. } = &mut self.moves.all;
         if self.looks.max(self.ticks) <= NOWHERE {
             self.states.clear();
@@ -460,7 +409,7 @@ impl Run<'_> {
         {
             return judge.endless(model, moved.task);
         }
-        if self.outcome.moves > MOVES {
+        if self.outcome.moves > most {
             judge.not_judged("it makes more moves than the explorer follows");
         }
     }

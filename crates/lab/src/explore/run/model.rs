@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use libc::c_int;
 
-use super::blocked::WaitsFor;
+use super::blocked::{Mask, WaitsFor};
 use super::looks::Looks;
 use super::maps::Map;
 use super::shared::Open;
 use super::shared::access::Access;
+use super::shared::buffer::Buffer;
 use super::shared::circles::Circle;
 use super::timers::Timer;
 use crate::event::{Action, Call};
@@ -28,6 +29,8 @@ pub enum State {
     Before,
     /// Just before an access to memory that is watched.
     Touching,
+    /// Just before an instruction that waits for the store buffer.
+    Fence,
     /// A call has ended, and it does not know yet.
     After,
     Asleep,
@@ -51,8 +54,9 @@ pub struct Task {
     pub state: State,
     /// The call that it is about to make, in, or made last.
     pub entry: Option<Entry>,
-    /// The same, spelled, if that is wanted.
+    /// The same, spelled, if that is wanted, and by which line of the program it is made.
     pub call: Option<Call>,
+    pub source: Option<String>,
     pub wait: Option<Wait>,
     /// It is being put back onto its call, which will then be made.
     pub rewound: bool,
@@ -63,8 +67,9 @@ pub struct Task {
     pub for_story: bool,
     /// It sleeps until its child has become another program, or ended.
     pub vfork: bool,
-    /// How many signals had been sent when it was held.
+    /// How many signals its process had got when it was held.
     pub signals: u64,
+    pub mask: Mask,
     pub looks: Looks,
     /// The access before which it is held.
     pub access: Option<Access>,
@@ -89,6 +94,11 @@ pub struct Task {
     pub waits_for: Option<WaitsFor>,
     /// It has to: the call is not made yet.
     pub blocked: bool,
+    pub buffer: Buffer,
+    /// It is held where its buffer has to be emptied first, and it is not empty.
+    pub waits_for_stores: bool,
+    /// It was, there.
+    pub waited_for_stores: bool,
 }
 
 /// A wait with a limit, which is ours to reach.
@@ -107,6 +117,8 @@ pub struct Process {
     pub parent: Option<usize>,
     /// Its main thread, among the tasks.
     pub main: usize,
+    /// How many signals may have been sent to it.
+    pub signals: u64,
     actions: [Action; 65],
     /// The signals for which it has, or has had, a handler: bit n for signal n.
     handled: u128,
@@ -135,14 +147,9 @@ pub struct Process {
 
 /// Which thread is which, from run to run.
 #[derive(Clone, Default)]
-pub struct Ids(HashMap<Vec<u32>, u32>);
+pub struct Ids(pub HashMap<Vec<u32>, u32>);
 
 impl Ids {
-    /// How many have a number.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
     fn of(&mut self, path: &[u32]) -> u32 {
         let next = self.0.len() as u32;
         *self.0.entry(path.to_vec()).or_insert(next)
@@ -198,6 +205,7 @@ impl Model {
             pid,
             parent: None,
             main: self.tasks.len(),
+            signals: 0,
             actions: [Action::Default; 65],
             handled: 0,
             once: 0,
@@ -234,6 +242,7 @@ impl Model {
             pid: borrows.unwrap_or(0),
             parent: Some(parent),
             main: self.tasks.len(),
+            signals: 0,
             actions: one.actions,
             handled: one.handled,
             once: one.once,
@@ -272,6 +281,7 @@ impl Model {
             state: State::Start,
             entry: None,
             call: None,
+            source: None,
             wait: None,
             rewound: false,
             interrupted: false,
@@ -279,6 +289,7 @@ impl Model {
             for_story: false,
             vfork: false,
             signals: 0,
+            mask: Mask::default(),
             looks: Looks::default(),
             access: None,
             circle: None,
@@ -291,6 +302,9 @@ impl Model {
             made: Footprint::default(),
             waits_for: None,
             blocked: false,
+            buffer: Buffer::default(),
+            waits_for_stores: false,
+            waited_for_stores: false,
         });
         self.tasks.len() - 1
     }
@@ -352,11 +366,12 @@ impl Model {
 
     /// Can it go on by itself?
     pub fn can_move(&self, i: usize) -> bool {
-        !self.tasks[i].blocked
-            && matches!(
-                self.tasks[i].state,
-                State::Start | State::Before | State::Touching | State::After
-            )
+        let task = &self.tasks[i];
+        let stands = matches!(
+            task.state,
+            State::Start | State::Before | State::Touching | State::Fence | State::After
+        );
+        stands && !task.blocked && !task.waits_for_stores
     }
 
     /// The other threads of its process that have not ended.

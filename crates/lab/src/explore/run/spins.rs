@@ -28,8 +28,11 @@ impl Moves<'_> {
     /// it may count its turns. True: its move is over.
     pub fn spun(&mut self, i: usize) -> Result<bool> {
         let others = || (0..self.all.model.tasks.len()).filter(|j| *j != i);
-        let alone =
-            others().all(|j| !self.all.model.can_move(j) && self.all.model.due(j).is_none());
+        let alone = others().all(|j| {
+            !self.all.model.can_move(j)
+                && self.all.model.due(j).is_none()
+                && self.all.model.tasks[j].buffer.is_empty()
+        });
         let times = self.all.model.tasks[i].looks.at_memory();
         let steps = if alone && times.is_multiple_of(FAR) { MANY_STEPS } else { STEPS };
         let Some(circles) = self.circles(i, steps)? else { return Ok(false) };
@@ -73,7 +76,8 @@ impl Moves<'_> {
         Ok(Some(false))
     }
 
-    fn step(&mut self, i: usize) -> Result<Option<()>> {
+    /// One instruction. `None`: something else has come, which is put back.
+    pub fn step(&mut self, i: usize) -> Result<Option<()>> {
         self.all.tracees.go_on(i, How::Step, 0)?;
         match self.all.tracees.wait(i)? {
             Heard::Stop(stop) if stop.is_step() => Ok(Some(())),
@@ -101,6 +105,7 @@ pub fn state(model: &Model, tracees: &Tracees) -> Option<u64> {
     for (i, task) in model.tasks.iter().enumerate().filter(|(_, task)| task.state != State::Gone) {
         let entry = task.entry.map(|entry| (entry.number, entry.args, entry.place));
         (task.state as u32, entry, tracees.registers(i)).hash(&mut hasher);
+        task.buffer.hash(&mut hasher);
         private_state(task.tid)?.hash(&mut hasher);
     }
     Some(hasher.finish())

@@ -12,6 +12,7 @@ use crate::event::{Call, Row};
 use crate::explore::calls;
 use crate::explore::footprint::Bytes;
 use crate::explore::printed::{Piece, at_one_time};
+use crate::explore::schedule::Who;
 use crate::explore::verdict::{Could, Line, Moment, Step, Story, Touched, place};
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::{Entry, Tid};
@@ -49,7 +50,9 @@ impl Narrator {
             let task = &model.tasks[i];
             let call = matches!(moment, Moment::Call { .. });
             let looks = call && task.entry.is_some_and(|entry| calls::is_aside(task.tid, &entry));
-            self.story.push(Line { letter, pid, moment, looks });
+            let fault = matches!(moment, Moment::Signal { fault: Some(_), .. });
+            let source = task.source.clone().filter(|_| call || fault);
+            self.story.push(Line { letter, pid, moment, looks, source });
         }
     }
 
@@ -63,7 +66,7 @@ impl Narrator {
         let last = if self.story.len() > begins { self.story.last_mut() } else { None };
         if let Some(Line { letter, moment: Moment::Touched(last), .. }) = last
             && *letter == i
-            && (last.writes, last.locked) == (new.writes, false)
+            && (last.writes, last.locked, last.buffered) == (new.writes, false, new.buffered)
             && last.bytes.memory == new.bytes.memory
             && last.bytes.to == new.bytes.from
             && last.source == new.source
@@ -80,20 +83,21 @@ impl Narrator {
     pub fn moves(
         &mut self,
         model: &Model,
-        could: impl Iterator<Item = (usize, bool)>,
+        could: impl Iterator<Item = (usize, Who)>,
         chosen: usize,
         taken: bool,
     ) {
         if !self.wanted {
             return;
         }
-        let one = |(letter, time): (usize, bool)| {
+        let one = |(letter, who): (usize, Who)| {
             let task = &model.tasks[letter];
-            let entry = task.entry.filter(|_| !time && task.state == State::Before);
+            let itself = who == Who::Itself;
+            let entry = task.entry.filter(|_| itself && task.state == State::Before);
             let call = entry.map(|entry| decode::enter(task.tid, &entry).line());
-            let access = task.access.as_ref().filter(|_| !time);
+            let access = task.access.as_ref().filter(|_| itself);
             let call = call.or_else(|| access.map(spelled));
-            Could { letter, time, call }
+            Could { letter, who, call }
         };
         let (at, could) = (self.story.len(), could.map(one).collect());
         self.steps.push(Step { at, chosen, could, taken, rows: vec![], printed: vec![] });

@@ -1,14 +1,21 @@
 //! What the search sees of a run: a place where one process must move, and what a choice there costs.
 
 use crate::explore::footprint::Footprint;
+use crate::explore::schedule::Who;
 
 /// One that can move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Mover {
     /// The same process or thread in every schedule.
     pub id: u32,
-    /// Not the process itself: time, which ends its sleep, its timeout or its alarm.
-    pub time: bool,
+    pub who: Who,
+}
+
+impl Mover {
+    /// The process or thread itself.
+    pub fn itself(id: u32) -> Mover {
+        Mover { id, who: Who::Itself }
+    }
 }
 
 /// A place where one process must move.
@@ -18,7 +25,7 @@ pub struct Place {
     pub movers: Vec<Mover>,
     /// Their names in a schedule.
     pub letters: Vec<usize>,
-    /// Which of them moved last and would go on.
+    /// Which of them moved last and would go on: a store that waits in its buffer goes first.
     pub current: Option<usize>,
     /// Only time can move, and processes that only check again: then time passes for this one
     /// first.
@@ -66,18 +73,19 @@ impl Bound {
     /// What a choice costs.
     pub fn cost(self, place: &Place, chosen: usize) -> u32 {
         match self {
-            Bound::Delays(_) => u32::from(chosen != first(place)),
+            Bound::Delays(_) if place.current.is_none() => u32::from(chosen != first(place)),
             _ => cost(place, chosen),
         }
     }
 }
 
-/// Is this choice a preemption?
+/// Is this choice a preemption? A process and its store buffer have one turn together: that a store waits costs
+/// nothing.
 pub fn cost(place: &Place, chosen: usize) -> u32 {
     let mover = place.movers[chosen];
     let taken = match place.current {
-        Some(current) => chosen != current,
-        None => mover.time && place.due != Some(chosen),
+        Some(current) => mover.who.is_time() || mover.id != place.movers[current].id,
+        None => mover.who.is_time() && place.due != Some(chosen),
     };
     u32::from(taken)
 }
@@ -91,6 +99,6 @@ pub fn first(place: &Place) -> usize {
 /// All of them: the first, then those that cost nothing, and time last.
 pub fn in_order(place: &Place) -> Vec<usize> {
     let mut order: Vec<usize> = (0..place.movers.len()).collect();
-    order.sort_by_key(|&i| (i != first(place), cost(place, i), place.movers[i].time));
+    order.sort_by_key(|&i| (i != first(place), cost(place, i), place.movers[i].who.is_time()));
     order
 }

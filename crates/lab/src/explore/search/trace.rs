@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::super::footprint::Footprint;
 use super::{Mover, Place};
+use crate::explore::schedule::Who;
 
 /// A move of a trace.
 #[derive(Clone, Debug)]
@@ -18,10 +19,11 @@ struct Step {
     clock: Vec<usize>,
     /// The moves of other processes that it directly follows.
     after: Vec<usize>,
-    /// The process could go on afterwards.
-    goes_on: bool,
     /// Since which move it could move by itself; `None`: it slept, and time passed for it.
     ready: Option<Since>,
+    /// The moves without which it could not have been made: that in which its store was put into the buffer,
+    /// and the last store before an instruction that waits for the buffer.
+    needs: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,10 +36,22 @@ enum Since {
 #[derive(Clone, Default)]
 pub struct Trace {
     steps: Vec<Step>,
-    /// Of each process, its moves.
+    /// Of each process, its moves; its buffer's are others.
     chains: Vec<Vec<usize>>,
     /// Its place among them.
-    chain_of: HashMap<u32, usize>,
+    chain_of: HashMap<(u32, bool), usize>,
+}
+
+/// A thread and its buffer touch the same bytes, and cannot tell which of them did so first: the thread sees
+/// what waits in its buffer.
+pub fn is_free(one: Mover, other: Mover) -> bool {
+    let pair = [one.who, other.who];
+    one.id == other.id && (pair == [Who::Itself, Who::Buffer] || pair == [Who::Buffer, Who::Itself])
+}
+
+/// Whose moves certainly follow each other.
+fn name(mover: Mover) -> (u32, bool) {
+    (mover.id, mover.who == Who::Buffer)
 }
 
 /// Two moves of which the second could also have come first.
@@ -61,15 +75,15 @@ impl Trace {
     pub fn truncate(&mut self, len: usize) {
         while self.steps.len() > len {
             if let Some(step) = self.steps.pop() {
-                let chain = self.chain_of[&step.mover.id];
+                let chain = self.chain_of[&name(step.mover)];
                 self.chains[chain].pop();
             }
         }
     }
 
-    fn chain(&mut self, id: u32) -> usize {
+    fn chain(&mut self, mover: Mover) -> usize {
         let next = self.chains.len();
-        let chain = *self.chain_of.entry(id).or_insert(next);
+        let chain = *self.chain_of.entry(name(mover)).or_insert(next);
         if chain == next {
             self.chains.push(vec![]);
         }
@@ -82,11 +96,14 @@ impl Trace {
         mover: Mover,
         footprint: Footprint,
         place: impl Fn(usize) -> &'a Place,
-        after: Option<&Place>,
     ) {
-        let chain = self.chain(mover.id);
-        let ready = self.ready(chain, mover.id, place);
-        let mut after_these = self.conflicting(chain, &footprint, &self.known(chain));
+        let chain = self.chain(mover);
+        let ready = self.ready(chain, mover, place);
+        let mut after_these = self.conflicting(mover, &footprint, &self.known(chain));
+        let needs = self.needs(mover, &footprint);
+        after_these.extend(
+            needs.iter().filter(|at| !after_these.contains(at)).copied().collect::<Vec<_>>(),
+        );
         if let Some(Since::Move(waker)) = ready {
             after_these.push(waker);
         }
@@ -98,9 +115,8 @@ impl Trace {
         let at = self.chains[chain].len();
         clock.resize(clock.len().max(chain + 1), 0);
         clock[chain] = at + 1;
-        let goes_on = after.is_some_and(|place| place.current.is_some());
-        after_these.retain(|&before| self.chain_of[&self.steps[before].mover.id] != chain);
-        self.steps.push(Step { mover, footprint, at, clock, after: after_these, goes_on, ready });
+        after_these.retain(|&before| name(self.steps[before].mover) != name(mover));
+        self.steps.push(Step { mover, footprint, at, clock, after: after_these, ready, needs });
         self.chains[chain].push(index);
     }
 
@@ -108,19 +124,32 @@ impl Trace {
     fn ready<'a>(
         &self,
         chain: usize,
-        id: u32,
+        mover: Mover,
         place: impl Fn(usize) -> &'a Place,
     ) -> Option<Since> {
-        let itself = Mover { id, time: false };
+        let who = if mover.who == Who::Buffer { Who::Buffer } else { Who::Itself };
+        let itself = Mover { who, ..mover };
         let here = self.steps.len();
         place(here).movers.contains(&itself).then_some(())?;
         let last = self.chains[chain].last().copied();
-        if let Some(last) = last.filter(|last| self.steps[*last].goes_on) {
-            return Some(Since::Move(last));
-        }
         let from = last.map_or(0, |last| last + 1);
         let first = (from..=here).find(|at| place(*at).movers.contains(&itself))?;
         Some(first.checked_sub(1).map_or(Since::Start, Since::Move))
+    }
+
+    /// See [`Step::needs`].
+    fn needs(&self, mover: Mover, footprint: &Footprint) -> Vec<usize> {
+        let of = |who: Who| {
+            let chain = self.chain_of.get(&name(Mover { who, ..mover }));
+            let moves = chain.map_or(&[][..], |chain| &self.chains[*chain]);
+            moves.iter().rev().copied()
+        };
+        let puts = |at: &usize| self.steps[*at].footprint.puts(footprint);
+        match mover.who {
+            Who::Buffer => of(Who::Itself).find(puts).into_iter().collect(),
+            _ if footprint.waits_for_stores => of(Who::Buffer).take(1).collect(),
+            _ => vec![],
+        }
     }
 
     /// What a process that has not moved since is certainly after.
@@ -129,20 +158,23 @@ impl Trace {
     }
 
     /// Of each other process, the last move that conflicts, unless it is known to be before.
-    fn conflicting(&self, chain: usize, footprint: &Footprint, known: &[usize]) -> Vec<usize> {
+    fn conflicting(&self, mover: Mover, footprint: &Footprint, known: &[usize]) -> Vec<usize> {
         let of = |(other, moves): (usize, &Vec<usize>)| {
             let known = known.get(other).copied().unwrap_or(0);
             let mut new = moves[known.min(moves.len())..].iter().rev().copied();
             new.find(|at| self.steps[*at].footprint.conflicts(footprint))
         };
-        let others = self.chains.iter().enumerate().filter(|(other, _)| *other != chain);
+        let whose = |moves: &Vec<usize>| moves.first().map(|at| self.steps[*at].mover);
+        let is_other = |one: Mover| name(one) != name(mover) && !is_free(one, mover);
+        let others = self.chains.iter().enumerate();
+        let others = others.filter(|(_, moves)| whose(moves).is_some_and(is_other));
         others.filter_map(of).collect()
     }
 
     /// Does the move at `one` certainly come before the one at `other`?
     fn precedes(&self, one: usize, other: usize) -> bool {
         let step = &self.steps[one];
-        let chain = self.chain_of[&step.mover.id];
+        let chain = self.chain_of[&name(step.mover)];
         self.steps[other].clock.get(chain).is_some_and(|count| *count > step.at)
     }
 
@@ -152,10 +184,13 @@ impl Trace {
         let step = &self.steps[last];
         let mut firsts = step.after.clone();
         // Time may have passed for it before it moved by itself, and the other way round.
-        let own = &self.chains[self.chain_of[&step.mover.id]];
+        let own = &self.chains[self.chain_of[&name(step.mover)]];
         let before = own.len().checked_sub(2).map(|at| own[at]);
-        firsts.extend(before.filter(|at| self.steps[*at].mover.time != step.mover.time));
-        let woke = |at: &usize| step.ready == Some(Since::Move(*at)) && !step.mover.time;
+        firsts.extend(before.filter(|at| self.steps[*at].mover.who != step.mover.who));
+        let woke = |at: &usize| {
+            let made_ready = step.ready == Some(Since::Move(*at)) && !step.mover.who.is_time();
+            made_ready || step.needs.contains(at)
+        };
         let adjacent = |at: &usize| {
             !firsts.iter().any(|other| other != at && self.precedes(*at, *other)) && !woke(at)
         };
@@ -165,10 +200,11 @@ impl Trace {
 
     /// The races of a move that cannot be made yet, with those before it that it would conflict with.
     pub fn races_of_blocked(&mut self, mover: Mover, footprint: &Footprint) -> Vec<Race> {
-        let chain = self.chain(mover.id);
-        let firsts = self.conflicting(chain, footprint, &self.known(chain));
+        let chain = self.chain(mover);
+        let firsts = self.conflicting(mover, footprint, &self.known(chain));
         let end = self.steps.len();
-        firsts.iter().map(|at| self.race(*at, end, mover, &firsts)).collect()
+        let after = [self.needs(mover, footprint), firsts.clone()].concat();
+        firsts.iter().map(|at| self.race(*at, end, mover, &after)).collect()
     }
 
     /// A race of the move at `at` with the one at `end`, which `mover` makes.
@@ -179,7 +215,7 @@ impl Trace {
         };
         let mut first: Vec<Mover> = vec![];
         // The second move itself, if nothing of what lies between has to come before it.
-        let chain = self.chain_of[&mover.id];
+        let chain = self.chain_of[&name(mover)];
         let own = self.chains[chain].iter().rev().find(|one| **one < end).copied();
         let comes_after = |one: &usize| {
             let by_others = after.iter().any(|b| b != &at && (b == one || self.precedes(*one, *b)));

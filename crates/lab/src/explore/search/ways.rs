@@ -49,7 +49,7 @@ impl Guide for Replay {
             return Some(first(place));
         };
         let meant =
-            |i: &usize| place.letters[*i] == turn.letter && place.movers[*i].time == turn.time;
+            |i: &usize| place.letters[*i] == turn.letter && place.movers[*i].who == turn.who;
         let chosen = (0..place.movers.len()).find(meant);
         if chosen.is_none() {
             self.wrong = Some(turn);

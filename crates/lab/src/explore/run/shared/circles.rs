@@ -30,8 +30,9 @@ pub struct Circle {
 }
 
 impl Moves<'_> {
-    /// One that has looked at the same bytes before goes on, unless it comes round in a circle.
-    pub fn is_a_move(&mut self, i: usize, access: &Access) -> Result<bool> {
+    /// One that has looked at the same bytes before goes on, unless it comes round in a circle. `new`: is it a move
+    /// if it has not?
+    pub fn is_a_move(&mut self, i: usize, access: &Access, new: bool) -> Result<bool> {
         let hash = access.hash();
         let digest =
             registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
@@ -42,7 +43,7 @@ impl Moves<'_> {
         let tid = self.all.model.tasks[i].tid;
         let looks = &mut self.all.model.tasks[i].looks;
         let circles = match looks.at_access(hash, digest) {
-            Again::New => return Ok(true),
+            Again::New => return Ok(new),
             Again::Other | Again::Much if counting => true,
             Again::Other => return Ok(false),
             Again::Much => return Ok(self.counts(hash)),
@@ -75,19 +76,19 @@ impl Moves<'_> {
             return false;
         }
         // One that counts is taken to come back.
-        let state = if counts {
-            Some((0, 0))
-        } else {
-            private_state(task.tid).zip(self.all.objects.state())
-        };
-        let Some(touched) = task.looks.comes_back(access, registers, state) else { return false };
+        let tid = task.tid;
+        let state =
+            if counts { Some((0, 0)) } else { private_state(tid).zip(self.all.state_seen(i)) };
+        let looks = &mut self.all.model.tasks[i].looks;
+        let Some(touched) = looks.comes_back(access, registers, state) else { return false };
+        let touched = touched.to_vec();
         let mut found: Vec<(Bytes, Vec<u8>)> = vec![];
         for bytes in touched {
-            if !found.iter().any(|one| one.0 == *bytes) {
-                found.push((*bytes, self.all.objects.read(*bytes).unwrap_or_default()));
+            if !found.iter().any(|one| one.0 == bytes) {
+                found.push((bytes, self.all.seen(i, bytes).unwrap_or_default()));
             }
         }
-        task.circle = Some(Circle { found, writes: true, counts });
+        self.all.model.tasks[i].circle = Some(Circle { found, writes: true, counts });
         true
     }
 
@@ -101,8 +102,7 @@ impl Moves<'_> {
     /// Does one wait for watched memory to change, and it has not?
     pub fn waits_for_memory(&self, i: usize) -> bool {
         let task = &self.all.model.tasks[i];
-        let same =
-            |(bytes, was): &(Bytes, Vec<u8>)| self.all.objects.read(*bytes).as_ref() == Some(was);
+        let same = |(bytes, was): &(Bytes, Vec<u8>)| self.all.seen(i, *bytes).as_ref() == Some(was);
         let waits = |circle: &Circle| circle.found.iter().all(same);
         task.state == State::Touching && task.circle.as_ref().is_some_and(waits)
     }

@@ -2,7 +2,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`access`] | one access: held before it, made |
+//! | [`access`], [`made`] | one access: held before it, made |
+//! | [`buffer`] | stores that wait |
 //! | [`attached`] | how often a segment is attached, without the tracer |
 //! | [`circles`] | threads that wait for memory to change |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
@@ -19,9 +20,11 @@
 
 pub mod access;
 pub mod attached;
+pub mod buffer;
 pub mod circles;
 mod faults;
 pub mod learned;
+mod made;
 pub mod objects;
 pub mod order;
 

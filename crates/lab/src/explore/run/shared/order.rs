@@ -10,7 +10,7 @@ use crate::explore::footprint::{Bytes, Footprint, Thing};
 use crate::tracer::source::Code;
 
 /// Of each thread, how much of what it did is known.
-type Clock = Vec<u32>;
+pub type Clock = Vec<u32>;
 
 /// Accesses are kept by blocks of so many bytes.
 const BLOCK: u64 = 64;
@@ -80,7 +80,15 @@ impl Order {
         let orders = |(thing, _): &(Thing, bool)| {
             !matches!(
                 thing,
-                Thing::Pids | Thing::Shm(_) | Thing::Time | Thing::Printed | Thing::Memory(_)
+                Thing::Pids
+                    | Thing::Shm(_)
+                    | Thing::Segments
+                    | Thing::Resident
+                    | Thing::Heeds(_)
+                    | Thing::Queued
+                    | Thing::Time
+                    | Thing::Printed
+                    | Thing::Memory(_)
             )
         };
         let made: Vec<(Thing, bool)> = made.things().filter(orders).collect();
@@ -99,6 +107,18 @@ impl Order {
         let known = self.things.iter().filter(|(one, _)| thing.meets(**one));
         let known: Vec<Clock> = known.map(|(_, clock)| clock.clone()).collect();
         known.iter().for_each(|clock| join(self.clock(who), clock));
+    }
+
+    /// What a thread knows when it makes a store that others see later.
+    pub fn knows(&mut self, who: usize) -> Clock {
+        let clock = self.clock(who).clone();
+        self.tick(who);
+        clock
+    }
+
+    /// They see it now, in bytes that order others.
+    pub fn publishes(&mut self, bytes: Bytes, knew: &Clock) {
+        join(self.words.entry(bytes).or_default(), knew);
     }
 
     /// An access to bytes that order others.

@@ -1,0 +1,85 @@
+//! Orders: one, which shows what the program does at all; every one; one that is known.
+
+use super::super::evidence::{Answer, Fact, Trying};
+use super::{Result, seen, trial};
+use crate::explore::Trouble;
+use crate::explore::judged::{Outcome, Schedule, story};
+
+/// One order: nobody is interrupted. What the program does, and what is wrong already.
+pub fn once(how: &Trying) -> Result<Answer> {
+    let outcome = trial(how, true)?.once(None)?;
+    let mut facts = seen::facts(how, &outcome);
+    facts.extend(ends_badly(how, &outcome));
+    let not_judged = outcome.not_judged.map(String::from);
+    Ok(Answer { did: seen::did(&outcome), facts, runs: 1, not_judged, ..Answer::default() })
+}
+
+/// All has gone well but for the exit code.
+fn ends_badly(how: &Trying, outcome: &Outcome) -> Option<Fact> {
+    let (n, end) = outcome.ends.iter().enumerate().find(|(_, end)| *end != "0")?;
+    let well = outcome.findings.is_empty() && outcome.not_judged.is_none();
+    well.then(|| {
+        let mut fact = seen::fact_of(how, outcome, "exit");
+        fact.add("who", crate::explore::judged::letter(n));
+        fact.add("exit", end);
+        fact.happened = vec![format!("ends with {end}")];
+        fact
+    })
+}
+
+/// Every order.
+pub fn every(how: &Trying) -> Result<Answer> {
+    let answer = trial(how, true)?.every_order()?;
+    let mut facts = answer.worst.as_ref().map_or(vec![], |worst| seen::facts(how, worst));
+    // Where it may give up, what comes out depends on who is first.
+    facts.retain(|fact| !how.gives_up || fact.first("found") != Some("race"));
+    let not_judged = match (&answer.worst, answer.complete) {
+        (Some(_), _) | (None, true) => None,
+        (None, false) if answer.not_judged > 0 => {
+            Some(format!("{} orders could not be judged", answer.not_judged))
+        }
+        (None, false) if answer.unstable > 0 => {
+            Some("the program does something else in the same order".into())
+        }
+        (None, false) => Some(format!("more than {} orders", answer.runs)),
+    };
+    Ok(Answer { facts, runs: answer.schedules, not_judged, ..Answer::default() })
+}
+
+/// Other arguments. Refused: with a message, and an exit code that is not 0.
+pub fn input(how: &Trying) -> Result<Answer> {
+    let outcome = trial(how, false)?.once(None)?;
+    let code = outcome.ends.first().map_or("", |end| end.as_str());
+    let (refused, complains) = (code != "0", outcome.printed.complains(0));
+    let mut facts = seen::facts(how, &outcome);
+    if refused || how.refuses == "must" {
+        // What it prints does not matter then.
+        facts.retain(|fact| fact.first("found") != Some("prints"));
+    }
+    let found = match (refused, how.refuses.as_str()) {
+        _ if !facts.is_empty() || outcome.not_judged.is_some() => None,
+        (true, "never") => Some("refused"),
+        (false, "must") => Some("accepted"),
+        (true, _) if !complains => Some("silent"),
+        _ => None,
+    };
+    if let Some(found) = found {
+        let mut fact = seen::fact_of(how, &outcome, found);
+        let says = if complains { "a message" } else { "no message" };
+        fact.happened = vec![format!("a ends with {code}, and {says} on standard error")];
+        facts.push(fact);
+    }
+    let not_judged = outcome.not_judged.map(String::from);
+    Ok(Answer { facts, runs: 1, not_judged, ..Answer::default() })
+}
+
+/// An order that is known, with its story.
+pub fn again(how: &Trying) -> Result<Answer> {
+    let schedule = how.replay.as_deref().unwrap_or_default();
+    let schedule: Schedule = schedule
+        .parse()
+        .map_err(|why| Trouble::Because(0, format!("the schedule {schedule}: {why}")))?;
+    let outcome = trial(how, true)?.again(&schedule)?;
+    let story = story(&outcome).lines().map(String::from).collect();
+    Ok(Answer { story, runs: 1, ..Answer::default() })
+}

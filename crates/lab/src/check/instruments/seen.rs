@@ -1,0 +1,275 @@
+//! What a run says, as facts that rules can ask for.
+
+use super::super::evidence::{Did, Fact, Trying};
+use super::super::tree::WORK;
+use crate::event::Call;
+use crate::explore::judged::{
+    Asleep, Finding, Line, Moment, Outcome, decides, letter, memory, place, spelled,
+};
+use crate::syscalls;
+use crate::syscalls::cells::Changes;
+use crate::tracer::names;
+
+/// So long a line of a trace is shown.
+const LINE: usize = 60;
+
+/// `/work/main.c:41` as `main.c:41`.
+pub fn in_work(source: &str) -> String {
+    source.strip_prefix(WORK).map_or(source, |rest| rest.trim_start_matches('/')).into()
+}
+
+/// A fact about this run.
+pub fn fact_of(how: &Trying, outcome: &Outcome, found: &str) -> Fact {
+    let mut fact = Fact::new(&how.instrument, found);
+    if !how.input.is_empty() {
+        fact.add("input", &how.input);
+    }
+    fact.schedule = Some(outcome.schedule.to_string());
+    fact.arguments = how.arguments.clone();
+    fact
+}
+
+/// What was found in a run.
+pub fn facts(how: &Trying, outcome: &Outcome) -> Vec<Fact> {
+    let mut all = vec![];
+    for finding in &outcome.findings {
+        if may_wait(how, finding) {
+            continue;
+        }
+        let mut fact = fact_of(how, outcome, finding.word());
+        let decided = decides(outcome);
+        let at = decided.as_ref().map(|(at, _)| *at);
+        let mut to_blame = None;
+        match finding {
+            Finding::Deadlock { sleepers } => {
+                for one in sleepers {
+                    let name = asleep(one.asleep);
+                    fact.add("asleep", &name);
+                    fact.add("asleep", format!("{}:{name}", letter(one.letter)));
+                    for signal in pending(outcome, one.pid, one.letter) {
+                        fact.add("pending", signal);
+                    }
+                    if was_told(outcome, one.letter) {
+                        fact.add("told", letter(one.letter));
+                    }
+                }
+                for (n, end) in outcome.ends.iter().enumerate().filter(|(_, end)| *end != "lives") {
+                    fact.add("ended", letter(n));
+                    fact.add("exit", end);
+                }
+                let decided = at.map(|at| outcome.story[at].letter);
+                let blamed = sleepers.iter().find(|one| Some(one.letter) == decided);
+                to_blame = blamed.or(sleepers.first()).map(|one| one.letter);
+            }
+            Finding::NoHandler { letter: one, signal, had, .. } => {
+                fact.add("signal", names::signal(*signal));
+                fact.add("had", if *had { "yes" } else { "no" });
+                to_blame = Some(*one);
+            }
+            Finding::Crash { letter: one, signal, .. } => {
+                fact.add("signal", names::signal(*signal));
+                to_blame = Some(*one);
+            }
+            Finding::Left { kind, id } => {
+                fact.add("kind", kind.name());
+                fact.source =
+                    made(outcome, *id).and_then(|line| line.source.as_deref()).map(in_work);
+            }
+            Finding::RemovedTwice { letter: one, kind, .. }
+            | Finding::DeadId { letter: one, kind, .. } => {
+                fact.add("kind", kind.name());
+                to_blame = Some(*one);
+            }
+            Finding::Outsider { letter: one, target, signal, .. } => {
+                fact.add("target", target.to_string());
+                fact.add("signal", names::signal(*signal));
+                to_blame = Some(*one);
+            }
+            Finding::Endless { letter: one, .. } => to_blame = Some(*one),
+            Finding::Race(raced) => {
+                to_blame = Some(raced.sides[0].letter);
+                fact.source = raced.sides.iter().find_map(|side| side.source.clone());
+            }
+            Finding::Prints { difference } => {
+                to_blame = difference.letter;
+                fact.add("line", if difference.got.is_some() { "other" } else { "missing" });
+            }
+        }
+        if let Some(who) = to_blame {
+            fact.add("who", letter(who));
+            let last =
+                outcome.story.iter().rev().find(|line| line.letter == who && line.source.is_some());
+            // One that has made no call yet: the call that made it.
+            let last = last.or_else(|| born(outcome, who));
+            fact.source = fact.source.or(last.and_then(|line| line.source.as_deref()).map(in_work));
+        }
+        fact.happened = happened(outcome, finding, at);
+        all.push(fact);
+    }
+    all
+}
+
+/// Do only those sleep who may, because another one has failed?
+fn may_wait(how: &Trying, finding: &Finding) -> bool {
+    let Finding::Deadlock { sleepers } = finding else { return false };
+    let disturbed = ["failures", "signals"].contains(&how.instrument.as_str());
+    disturbed && sleepers.iter().all(|one| how.waits.contains(&letter(one.letter)))
+}
+
+/// Two lines: what decided, and what came of it.
+fn happened(outcome: &Outcome, finding: &Finding, at: Option<usize>) -> Vec<String> {
+    let line = |at: usize| {
+        let line = &outcome.story[at];
+        short(&format!("{} │ {}", letter(line.letter), spelled(line)))
+    };
+    let mut lines: Vec<String> = at.map(line).into_iter().collect();
+    let text = finding.to_string();
+    let text = text.strip_prefix("deadlock: ").unwrap_or(&text);
+    lines.push(short(text));
+    lines
+}
+
+/// A line that is not too long.
+pub fn short(text: &str) -> String {
+    match text.char_indices().nth(LINE) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.into(),
+    }
+}
+
+fn asleep(how: Asleep) -> String {
+    match how {
+        Asleep::Stopped => "stopped".into(),
+        Asleep::Elsewhere => "elsewhere".into(),
+        Asleep::Call(number) => name_of(number),
+    }
+}
+
+/// A call's name, as rules have it.
+fn name_of(number: i64) -> String {
+    match syscalls::row(number) {
+        Some(row) if row.makes_child() => "fork".into(),
+        Some(row) if matches!(row.changes, Changes::Process | Changes::Thread) => "exit".into(),
+        _ => match &*syscalls::name(number) {
+            "wait4" | "waitid" => "wait".into(),
+            name => syscalls::spoken(name, false).to_string(),
+        },
+    }
+}
+
+/// The call by which a process was made.
+fn born(outcome: &Outcome, who: usize) -> Option<&Line> {
+    let pid = outcome.story.iter().find(|line| line.letter == who)?.pid;
+    outcome.story.iter().find(|line| {
+        matches!(&line.moment, Moment::Call { call, .. }
+            if name_of(call.number) == "fork" && call.result == Some(pid.into()))
+    })
+}
+
+fn made(outcome: &Outcome, id: i32) -> Option<&Line> {
+    outcome.story.iter().find(|line| {
+        matches!(&line.moment, Moment::Call { call, asleep: false }
+            if call.name.ends_with("get") && call.result == Some(id.into()))
+    })
+}
+
+/// Signals that were sent to a process and have not come: it blocks them.
+fn pending(outcome: &Outcome, pid: i32, who: usize) -> Vec<String> {
+    let mut waiting: Vec<i64> = vec![];
+    for line in &outcome.story {
+        match &line.moment {
+            Moment::Call { call, asleep: false }
+                if call.name == "kill"
+                    && call.succeeded()
+                    && call.value("pid") == Some(pid.into()) =>
+            {
+                waiting.extend(call.value("sig"));
+            }
+            Moment::Signal { signal, .. } if line.letter == who => {
+                waiting.retain(|one| *one != i64::from(*signal));
+            }
+            _ => {}
+        }
+    }
+    waiting.into_iter().map(|signal| names::signal(signal as i32).to_string()).collect()
+}
+
+/// Has a handler run in it before it fell asleep for good, which it did not use?
+fn was_told(outcome: &Outcome, who: usize) -> bool {
+    let mut told = false;
+    for line in outcome.story.iter().filter(|line| line.letter == who) {
+        match &line.moment {
+            Moment::Signal { handler: true, .. } => told = true,
+            // A wait that has ended has used it.
+            Moment::Call { call, asleep: false }
+                if call.errno == Some(nix::errno::Errno::EINTR) =>
+            {
+                told = false
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+/// The calls and accesses of a run, in their order.
+pub fn did(outcome: &Outcome) -> Vec<Did> {
+    let mut all = vec![];
+    let mut places: Vec<(i64, i64)> = vec![];
+    for line in &outcome.story {
+        let who = letter(line.letter);
+        match &line.moment {
+            Moment::Call { call, asleep } => {
+                if call.name == "shmat" && call.succeeded() {
+                    places.extend(call.result.map(|at| (at, at + size(outcome, call))));
+                }
+                let reads = ["write", "pwrite64", "sendto"].contains(&&*call.name);
+                let writes = ["read", "pread64", "recvfrom"].contains(&&*call.name);
+                let into = call.args.get(1).map_or(0, |arg| arg.value);
+                let shared = places.iter().any(|(from, to)| (*from..*to).contains(&into));
+                if shared && (reads || writes) {
+                    all.push(access(&who, writes, "by the kernel".into(), line.source.as_deref()));
+                }
+                all.push(of_call(&who, call, *asleep, line));
+            }
+            Moment::Touched(touched) if memory(touched.bytes).starts_with("shm") => {
+                let source = touched.source.as_deref();
+                all.push(access(&who, touched.writes, place(touched.bytes), source));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+fn access(who: &str, writes: bool, args: String, source: Option<&str>) -> Did {
+    let name = if writes { "store" } else { "load" };
+    let line = format!("{who} │ {name} {args}");
+    Did { who: who.into(), name: name.into(), args, errno: None, line, source: source.map(in_work) }
+}
+
+fn of_call(who: &str, call: &Call, asleep: bool, line: &Line) -> Did {
+    let args: Vec<&str> = call.args.iter().map(|arg| &*arg.text).collect();
+    // A wait that a handler has ended has done what it is for.
+    let errno = call.errno.filter(|errno| *errno != nix::errno::Errno::EINTR && !asleep);
+    Did {
+        who: who.into(),
+        name: name_of(call.number),
+        args: args.join(", "),
+        errno: errno.map(|errno| format!("{errno:?}")),
+        line: short(&format!("{who} │ {}", spelled(line))),
+        source: line.source.as_deref().map(in_work),
+    }
+}
+
+/// How large the segment is that a call attaches.
+fn size(outcome: &Outcome, attach: &Call) -> i64 {
+    let id = attach.args.first().map(|arg| arg.value);
+    let sizes = outcome.story.iter().filter_map(|line| match &line.moment {
+        Moment::Call { call, .. } if call.name == "shmget" && call.result == id => {
+            call.value("size")
+        }
+        _ => None,
+    });
+    sizes.max().unwrap_or(0)
+}

@@ -1,0 +1,330 @@
+//! The judge: asks the cell for one instrument after the other, and holds what was seen against the rules.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::cell::{Cell, Content, Silent};
+use super::compile::Source;
+use super::evidence::{Answer, Ask, Fact, Trying};
+use super::matching::{Evidence, Holds};
+use super::payload::{Chance, filled};
+use super::rules::{Class, OneOf, Rule, Rules, When};
+use super::workbook::Section;
+
+/// In this order: what is seen first is the cheapest, and closest to the root.
+pub const INSTRUMENTS: [&str; 6] = ["run", "handlers", "orders", "inputs", "failures", "signals"];
+
+/// What came of a program.
+pub struct Verdict {
+    pub section: String,
+    /// As the student named it.
+    pub source: String,
+    pub found: Vec<Holds>,
+    /// Rules that do not hold, of which everything was tried.
+    pub passed: Vec<Rule>,
+    /// Each instrument that was tried, and how many runs it took.
+    pub tried: Vec<(String, u64)>,
+    /// Why it cannot be said whether all is well.
+    pub not_judged: Option<String>,
+    pub seed: u64,
+    /// The order of the first run, and its arguments.
+    pub first: Fact,
+    /// The source as it was judged, file by file.
+    pub files: Vec<(String, String)>,
+}
+
+/// How it is judged.
+pub struct Asked {
+    pub seed: u64,
+    /// Also what a finding makes unnecessary to try.
+    pub all: bool,
+    pub trust: bool,
+    pub patience: Duration,
+}
+
+/// Why there is no verdict.
+pub enum NoVerdict {
+    /// A signal asks us to stop.
+    Signal(i32),
+    /// What was asked for cannot be: one line.
+    Usage(String),
+    /// It cannot be judged here: one line.
+    NotJudged(String),
+}
+
+impl Verdict {
+    fn new(section: &Section, source: &Source, seed: u64) -> Verdict {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let files = source.items.iter().filter(|item| !item.runs);
+        Verdict {
+            section: section.name.clone(),
+            source: source.path.display().to_string(),
+            found: vec![],
+            passed: vec![],
+            tried: vec![],
+            not_judged: None,
+            seed,
+            first: Fact::default(),
+            files: files.map(|item| (item.path.display().to_string(), text(&item.bytes))).collect(),
+        }
+    }
+
+    /// Something that has to be mended.
+    pub fn is_wrong(&self) -> bool {
+        self.found.iter().any(|one| one.rule.class != Class::Style)
+    }
+}
+
+/// A cell in which a source has become a program.
+pub struct Ready {
+    pub cell: Cell,
+    /// What the compiler said, if it refused.
+    pub refused: Option<String>,
+}
+
+/// Makes the cell, and the program in it.
+pub fn prepared(source: &mut Source, asked: &Asked) -> Result<Ready, NoVerdict> {
+    let items = std::mem::take(&mut source.items);
+    let content = Content { items, shown: source.shown.clone(), trust: asked.trust };
+    let cell = Cell::new(&content);
+    source.items = content.items;
+    let mut cell = cell.map_err(|why| {
+        NoVerdict::NotJudged(format!("no walls: {why}; --trust judges all the same (lab doctor)"))
+    })?;
+    let answer = put(&mut cell, &Ask::Compile(source.how.clone()), asked.patience)?;
+    match answer.not_judged {
+        Some(why) => Err(NoVerdict::NotJudged(why)),
+        None => Ok(Ready { cell, refused: answer.refused }),
+    }
+}
+
+/// Asks the cell. What is late, or ends, is not judged.
+fn put(cell: &mut Cell, ask: &Ask, patience: Duration) -> Result<Answer, NoVerdict> {
+    cell.ask(ask, patience).map_err(|silent| match silent {
+        Silent::Asked(signal) => NoVerdict::Signal(signal),
+        Silent::Late => {
+            NoVerdict::NotJudged(format!("it took longer than {} s", patience.as_secs()))
+        }
+        Silent::Ended(why) => NoVerdict::NotJudged(why),
+    })
+}
+
+/// Judges a source. `tells` is called before each instrument, with its name.
+pub fn judged(
+    section: &Section,
+    path: &Path,
+    asked: &Asked,
+    tells: &mut dyn FnMut(&str),
+) -> Result<Verdict, NoVerdict> {
+    let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
+    let mut verdict = Verdict::new(section, &source, asked.seed);
+    tells("compile");
+    let mut ready = prepared(&mut source, asked)?;
+    if let Some(said) = &ready.refused {
+        verdict.found.push(does_not_compile(said));
+        return Ok(verdict);
+    }
+    let rules = &section.rules;
+    let mut evidence = Evidence::default();
+    for instrument in INSTRUMENTS {
+        tells(instrument);
+        let mut runs = 0;
+        for trying in tries(rules, instrument, &ready.cell, asked.seed) {
+            let answer = match put(&mut ready.cell, &Ask::Try(Box::new(trying)), asked.patience) {
+                // What was found before stays found.
+                Err(NoVerdict::NotJudged(why)) if !verdict.found.is_empty() => {
+                    verdict.not_judged = Some(format!("{instrument}: {why}"));
+                    return Ok(verdict);
+                }
+                answer => answer?,
+            };
+            runs += answer.runs;
+            if instrument == "run" {
+                evidence.did = answer.did;
+                let first = answer.facts.first().cloned();
+                verdict.first = first.unwrap_or_default();
+            }
+            evidence.facts.extend(answer.facts);
+            if let Some(why) = answer.not_judged.filter(|_| verdict.not_judged.is_none()) {
+                verdict.not_judged = Some(format!("{instrument}: {why}"));
+            }
+        }
+        // A run that was cut short says nothing of the calls that are missing in it.
+        if let ("run", true, Some(why)) =
+            (instrument, evidence.facts.is_empty(), &verdict.not_judged)
+        {
+            return Err(NoVerdict::NotJudged(why.clone()));
+        }
+        verdict.tried.push((instrument.into(), runs));
+        verdict.found = found(rules, &evidence, &verdict.tried);
+        if verdict.is_wrong() && !asked.all {
+            break;
+        }
+    }
+    if verdict.is_wrong() {
+        // That something else could not be judged does not matter then.
+        verdict.not_judged = None;
+    }
+    // What stands behind the first finding may only seem to be right.
+    let holds = |rule: &Rule| {
+        verdict.found.iter().any(|one| one.rule.id == rule.id && one.rule.class != Class::Style)
+    };
+    let all = rules.rules.iter().filter(|rule| rule.on);
+    let before: Vec<&Rule> = all.take_while(|rule| !holds(rule)).collect();
+    let style = |rule: &Rule| verdict.found.iter().any(|one| one.rule.id == rule.id);
+    let tried = |rule: &Rule| {
+        needs(rule).iter().all(|one| verdict.tried.iter().any(|(name, _)| name == one))
+    };
+    let passed = before.into_iter().filter(|rule| !style(rule) && tried(rule));
+    verdict.passed = passed.cloned().collect();
+    Ok(verdict)
+}
+
+/// The rules that hold, root causes first; and what no rule has a name for.
+fn found(rules: &Rules, evidence: &Evidence, tried: &[(String, u64)]) -> Vec<Holds> {
+    let on = rules.rules.iter().filter(|rule| rule.on);
+    let looked_at =
+        on.filter(|rule| needs(rule).iter().any(|one| tried.iter().any(|(name, _)| name == one)));
+    let mut all: Vec<Holds> = looked_at.filter_map(|rule| evidence.against(rule)).collect();
+    if all.iter().all(|one| one.rule.class == Class::Style) {
+        let nameless =
+            evidence.facts.iter().find(|fact| !rules.rules.iter().any(|rule| names(rule, fact)));
+        all.extend(nameless.map(without_a_name));
+    }
+    all
+}
+
+/// Does a rule speak of a fact, also one that is switched off?
+fn names(rule: &Rule, fact: &Fact) -> bool {
+    let alone = Evidence { did: vec![], facts: vec![fact.clone()] };
+    let when = When { fact: rule.when.fact.clone(), ..When::default() };
+    !when.fact.is_empty() && alone.against(&Rule { when, ..rule.clone() }).is_some()
+}
+
+/// Of which instruments a rule needs to hear.
+fn needs(rule: &Rule) -> Vec<String> {
+    match rule.when.fact.get("in") {
+        Some(OneOf::This(one)) => vec![one.clone()],
+        Some(OneOf::These(all)) => all.clone(),
+        None => vec!["run".into()],
+    }
+}
+
+/// What an instrument is to try.
+fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying> {
+    let mut chance = Chance::new(seed);
+    let count = chance.between(rules.run.messages);
+    let messages: Vec<String> = (0..count)
+        .map(|_| {
+            let bytes = chance.between(rules.run.bytes);
+            chance.word(bytes, rules.run.digits)
+        })
+        .collect();
+    let usual = Trying {
+        instrument: instrument.into(),
+        program: cell.work.join("program").to_string_lossy().into_owned(),
+        arguments: filled(&rules.run.arguments, &messages),
+        beside: rules.run.beside.as_ref().map(|all| filled(all, &messages)),
+        prints: Some(filled(&rules.run.prints, &messages)),
+        preemptions: rules.run.preemptions,
+        runs: rules.run.runs,
+        gives_up: rules.run.gives_up,
+        waits: rules.run.waits.clone(),
+        fails: rules.fails.iter().map(|(call, errno)| (call.clone(), errno.clone())).collect(),
+        ..Trying::default()
+    };
+    if instrument != "inputs" {
+        return vec![usual];
+    }
+    let one = |input: &super::rules::Input| Trying {
+        arguments: filled(&input.arguments, &messages),
+        beside: input.beside.as_ref().map(|all| filled(all, &messages)),
+        prints: Some(filled(&input.prints, &messages)),
+        input: input.name.clone(),
+        refuses: format!("{:?}", input.refuses).to_lowercase(),
+        ..usual.clone()
+    };
+    rules.inputs.iter().map(one).collect()
+}
+
+/// Runs one order once more, and returns its story.
+pub fn replayed(
+    section: &Section,
+    path: &Path,
+    asked: &Asked,
+    schedule: &str,
+    arguments: &[String],
+) -> Result<Vec<String>, NoVerdict> {
+    let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
+    let mut ready = prepared(&mut source, asked)?;
+    let mut all = tries(&section.rules, "replay", &ready.cell, asked.seed);
+    let mut trying = all.pop().unwrap_or_default();
+    (trying.replay, trying.arguments) = (Some(schedule.into()), arguments.to_vec());
+    let answer = put(&mut ready.cell, &Ask::Try(Box::new(trying)), asked.patience)?;
+    answer.not_judged.map_or(Ok(answer.story), |why| Err(NoVerdict::NotJudged(why)))
+}
+
+fn rule(id: &str, title: &str, expected: &str, why: &str) -> Rule {
+    Rule {
+        id: id.into(),
+        class: Class::Defect,
+        step: String::new(),
+        points: 0,
+        on: true,
+        when: When::default(),
+        title: title.into(),
+        expected: expected.into(),
+        why: why.into(),
+        near: vec![],
+        passed: String::new(),
+    }
+}
+
+/// The first thing that a compiler does not accept.
+fn does_not_compile(said: &str) -> Holds {
+    let mut fact = Fact::new("compile", "refused");
+    let is_error = |line: &&str| line.contains("error") || line.contains("Error");
+    let first = said.lines().find(is_error).or(said.lines().next()).unwrap_or_default();
+    // C: `main.c:12:5: error: …`; Rust: `error[E0425]: …`, and the place in the line below.
+    let place = said.lines().skip_while(|line| *line != first).find_map(|line| {
+        let line = line.trim().trim_start_matches("--> ");
+        let mut parts = line.split(':');
+        let (file, number) = (parts.next()?, parts.next()?.parse::<u32>().ok()?);
+        Some(format!("{file}:{number}"))
+    });
+    let text = first.split_once("error: ").map_or(first, |(_, text)| text);
+    fact.source = place;
+    fact.happened = vec![super::instruments::seen::short(text)];
+    let rule = rule(
+        "compile",
+        "it does not compile",
+        "a program",
+        "Nothing else can be judged before it does.",
+    );
+    Holds { rule, fact: Some(fact), did: None }
+}
+
+/// Something went wrong for which there is no rule.
+fn without_a_name(fact: &Fact) -> Holds {
+    let found = fact.first("found").unwrap_or_default().to_string();
+    let title = match found.as_str() {
+        "deadlock" => "all processes sleep for ever",
+        "crash" => "a process crashes",
+        "left" => "something is left behind",
+        "prints" => "the output is not what it must be",
+        "endless" => "a process loops for ever",
+        "no_handler" => "a signal ends a process that has no handler",
+        "race" => "the result depends on which access comes first",
+        "outsider" => "a signal goes to a process outside the program",
+        "exit" => "a process does not end with 0",
+        "silent" => "a failure is not told",
+        other => other,
+    };
+    let rule = rule(
+        &found,
+        title,
+        "the same in every order",
+        "See the lines above: no rule has a name for it.",
+    );
+    Holds { rule, fact: Some(fact.clone()), did: None }
+}

@@ -1,0 +1,27 @@
+/* zoo: 4.10 race tso
+ * Peterson's lock, as on paper: each store may still wait when the loads after it are made. */
+#include "../zoo.h"
+
+struct shared {
+    volatile int wants[2], turn, counter;
+};
+
+int main(void)
+{
+    int id;
+    struct shared *shared = segment(&id);
+    pid_t child = make_child();
+    int me = child == 0, other = !me;
+    shared->wants[me] = 1;
+    shared->turn = other;
+    while (shared->wants[other] && shared->turn == other)
+        ;
+    shared->counter = shared->counter + 1;
+    shared->wants[me] = 0;
+    if (child == 0)
+        _exit(0);
+    wait(NULL);
+    printf("%d\n", shared->counter);
+    discard(id, shared);
+    return 0;
+}
