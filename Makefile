@@ -140,6 +140,9 @@ $(exercises:%=watch-%): watch-%:
 	@$(call build,-p lab)
 	@$(BIN)/lab check $* $(SRC) --watch $(ARGS)
 
+check-% watch-%:
+	@echo "make: no exercise $*; there are: $(exercises)" >&2; exit 2
+
 doctor:
 	@$(call build,-p lab)
 	@$(BIN)/lab doctor
