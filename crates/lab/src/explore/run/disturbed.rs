@@ -186,7 +186,7 @@ impl Moves<'_> {
                 unsafe { libc::kill(one.tgid, signal) };
             }
         }
-        all.signals += 1;
+        all.model.signal_comes(None);
     }
 
     /// A handler begins: it is followed until it returns, or makes a call that is looked at.

@@ -381,6 +381,7 @@ impl Run<'_> {
             return Ok(());
         }
         all.touched.made = all.certain(task, mover.who.is_time());
+        all.touched.has_call = all.next_call(task, mover.who.is_time()).is_some();
         let waited = std::mem::take(&mut all.model.tasks[task].waited_for_stores);
         all.touched.made.waits_for_stores = waited || all.waits_for_its_stores(task);
         all.model.tasks[task].looks.yields = false;
@@ -401,6 +402,7 @@ impl Run<'_> {
         }
         touched.memory(model, task);
         model.has_gone_on(task);
+        self.moves.all.look_at_mask(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
         Ok(())
     }
