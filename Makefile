@@ -52,7 +52,7 @@ help:
 # | The exercises: write the program of a section yourself (notes/judged.md)
 # |
 # |   make check-4.8             judge labs/4.8/exercise/, the file changed last
-# |   make check-4.8 SRC=my.rs   judge a source, a program, or a folder with a Makefile
+# |   make check-4.8 SRC=my.rs   judge another source, program or folder
 # |   make check                 judge all sections that have an exercise
 # |   make watch-4.8             judge again each time the file is saved
 # |
@@ -138,6 +138,9 @@ $(exercises:%=check-%): check-%:
 $(exercises:%=watch-%): watch-%:
 	@$(call build,-p lab)
 	@$(BIN)/lab check $* $(SRC) --watch $(ARGS)
+
+check-% watch-%:
+	@echo "make: no exercise $*; there are: $(exercises)" >&2; exit 2
 
 doctor:
 	@$(call build,-p lab)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{
     ForkResult, Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fork, getegid, geteuid, pipe2,
     setgroups, setresgid, setresuid,
@@ -24,6 +24,8 @@ use super::walls::{self, NOBODY};
 use super::{compile, instruments};
 use crate::asked;
 
+/// A kernel that does not end what was killed is not waited for.
+const DEATH: Duration = Duration::from_secs(10);
 /// More than this is no answer.
 const MOST: usize = 16 << 20;
 
@@ -64,6 +66,8 @@ impl Cell {
             .map_err(|errno| format!("{}: {errno}", folder.display()))?;
         let pipe = || pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| format!("pipe: {errno}"));
         let ((asked, asks), (answers, answer)) = (pipe()?, pipe()?);
+        // SAFETY: numbers. Whoever loses its parent in what we start becomes our child.
+        unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
         // SAFETY: we have one thread.
         let outer = match unsafe { fork() }.map_err(|errno| format!("fork: {errno}"))? {
             ForkResult::Parent { child } => child,
@@ -128,7 +132,19 @@ impl Drop for Cell {
     fn drop(&mut self) {
         // Our child, and not reaped: the number is its own. All that is in the cell ends with it.
         let _ = kill(self.outer, Signal::SIGKILL);
-        while waitpid(self.outer, None) == Err(Errno::EINTR) {}
+        // Then the first process in the cell is our child, and its end is reported when all others in there have
+        // ended.
+        let until = Instant::now() + DEATH;
+        while Instant::now() < until {
+            match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+                // SAFETY: no record; it only waits a little.
+                Ok(WaitStatus::StillAlive) => unsafe {
+                    libc::poll(std::ptr::null_mut(), 0, 5);
+                },
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
         // What cannot be removed is in the folder for what may be lost.
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -265,7 +281,7 @@ fn serve(mut asked: File, mut answers: File) -> Result<(), String> {
                 loop {
                     match waitpid(None::<Pid>, None) {
                         Ok(status) if status.pid() == Some(child) => {
-                            if !matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)) {
+                            if !matches!(status, WaitStatus::Exited(_, 0)) {
                                 let why = format!("an instrument ended otherwise: {status:?}");
                                 say(
                                     &mut answers,

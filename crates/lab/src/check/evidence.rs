@@ -84,7 +84,7 @@ pub struct Did {
 }
 
 /// Something that was wrong in a run.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fact {
     /// What a rule may ask for: `found`, `in`, `who`, `call`, `errno`, `signal`, `asleep`, …
     pub is: BTreeMap<String, Vec<String>>,

@@ -185,7 +185,13 @@ fn found(rules: &Rules, evidence: &Evidence, tried: &[(String, u64)]) -> Vec<Hol
     let on = rules.rules.iter().filter(|rule| rule.on);
     let looked_at =
         on.filter(|rule| needs(rule).iter().any(|one| tried.iter().any(|(name, _)| name == one)));
-    let mut all: Vec<Holds> = looked_at.filter_map(|rule| evidence.against(rule)).collect();
+    let mut all: Vec<Holds> = vec![];
+    for holds in looked_at.filter_map(|rule| evidence.against(rule)) {
+        // One thing that went wrong has one root.
+        if holds.fact.is_none() || !all.iter().any(|one| one.fact == holds.fact) {
+            all.push(holds);
+        }
+    }
     if all.iter().all(|one| one.rule.class == Class::Style) {
         let nameless =
             evidence.facts.iter().find(|fact| !rules.rules.iter().any(|rule| names(rule, fact)));
