@@ -187,11 +187,8 @@ pub struct Model {
 impl Model {
     /// Can only time move, and processes that only check again?
     pub fn is_idle(&self) -> bool {
-        let moves = |i: usize| {
-            let task = &self.tasks[i];
-            self.can_move(i) && !task.looks.yields || !task.buffer.is_empty()
-        };
-        !(0..self.tasks.len()).any(moves)
+        let moves = |i: usize| self.can_move(i) && !self.tasks[i].looks.yields;
+        !(0..self.tasks.len()).any(|i| moves(i) || !self.tasks[i].buffer.is_empty())
     }
 
     /// One has moved. Those that only go round once more make room for all others, and may do so again after them.
