@@ -87,7 +87,7 @@ fn right_programs_pass() {
             .collect();
         all.push(repo().join("labs").join(&section).join("exercise/solution/main.c"));
         all.sort();
-        for program in share(all, 2) {
+        for program in share(all, 3) {
             let run = check(&section, &program.display().to_string(), &[]).go();
             assert!(run.code == 0 && run.left.is_empty(), "{}: {run:#?}", program.display());
         }
@@ -102,7 +102,7 @@ fn each_mutant_draws_its_own_finding_first() {
     let folder = common::scratch();
     let mut wrong = vec![];
     for section in sections() {
-        for (n, mutant) in share(mutants(&section), 4).into_iter().enumerate() {
+        for (n, mutant) in share(mutants(&section), 6).into_iter().enumerate() {
             let source = written(folder.path(), &format!("{n}.c"), &mutant.text);
             let run = check(&section, &source, &["--format", "json"]).go();
             let verdict = json(&run);

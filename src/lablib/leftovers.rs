@@ -23,11 +23,11 @@ pub fn remove(line: &Line, row: &Row) -> Result<()> {
     }
 }
 
-/// Removes what this run made and did not remove (a child: what it made itself). True if
+/// Removes what this run made and did not remove (a child: what it made itself, if it did). True if
 /// something is left all the same. The last word of a run names it, or says that there is none.
 pub(crate) fn net(last_word: bool) -> bool {
     let (me, run) = (process::id() as i32, ledger::RUN.load(Relaxed));
-    if run <= 0 {
+    if run <= 0 || (run != me && ledger::MAKER.load(Relaxed) != me) {
         return false;
     }
     let mine = |line: &Line| line.run == run && (run == me || line.cpid == me);
@@ -52,6 +52,7 @@ pub(crate) fn net(last_word: bool) -> bool {
 /// Removes what these lines name, and answers what is there all the same.
 fn sweep(mine: impl Fn(&Line) -> bool) -> Result<Vec<String>> {
     let ours: Vec<Line> = lines()?.into_iter().filter(&mine).collect();
+    let Some(_) = ours.first() else { return Ok(vec![]) };
     for line in &ours {
         let Some(row) = line.row() else { continue };
         print::note("safety net: this was made here and not removed");

@@ -16,7 +16,7 @@ use sysv::spell;
 
 use crate::backstage::failure::{Failure, Result};
 pub use crate::backstage::lane::name;
-pub use crate::backstage::turn::out;
+pub use crate::backstage::turn::{ALONE, out};
 use crate::backstage::turn::{Turn, failed, turn};
 use crate::backstage::{lane, stop};
 

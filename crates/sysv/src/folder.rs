@@ -15,7 +15,7 @@ use crate::look::text;
 pub type Failed = (String, Error);
 
 /// Opens a folder, not a link to one. EPERM unless it is this user's, and nobody else may write in it.
-pub fn open(dir: &Path) -> Result<File, Failed> {
+fn open(dir: &Path) -> Result<File, Failed> {
     let call = |error| (format!("open({dir:?}, O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_DIRECTORY)"), error);
     let opened = File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(dir);
     let folder = opened.map_err(call)?;
@@ -31,41 +31,46 @@ pub fn open(dir: &Path) -> Result<File, Failed> {
 }
 
 /// `$XDG_RUNTIME_DIR/NAME`, or else `/tmp/NAME-UID`, made with mode 0700. In /tmp another user may have made
-/// that one; then `/tmp/NAME-UID.1`, and so on. `None` if all are taken.
-pub fn own(name: &str) -> Result<Option<PathBuf>, Failed> {
+/// that one; then `/tmp/NAME-UID.1`, and so on. Answers its name, and the folder, open.
+pub fn own(name: &str) -> Result<(PathBuf, File), Failed> {
     let given = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-    let given = given.map(|dir| PathBuf::from(dir).join(name));
+    if let Some(dir) = given.map(|dir| PathBuf::from(dir).join(name))
+        && let Some(folder) = will_do(&dir, true)?
+    {
+        return Ok((dir, folder));
+    }
     let map = text("/proc/self/uid_map").unwrap_or_default();
     let first = format!("/tmp/{name}-{}", outside(geteuid().as_raw(), &map));
     let names = (0..10).map(|n| if n == 0 { first.clone() } else { format!("{first}.{n}") });
     let names: Vec<PathBuf> = names.map(PathBuf::from).collect();
     // One that was made while the first name was taken stays the one.
-    let made = given.iter().map(|dir| (dir, true));
     let there = names.iter().map(|dir| (dir, false));
-    for (dir, make) in made.chain(there).chain(names.iter().map(|dir| (dir, true))) {
-        if will_do(dir, make)? {
-            return Ok(Some(dir.clone()));
+    for (dir, make) in there.chain(names.iter().map(|dir| (dir, true))) {
+        if let Some(folder) = will_do(dir, make)? {
+            return Ok((dir.clone(), folder));
         }
     }
-    Ok(None)
+    let why = "there is no folder in /tmp that only we may write in, and none can be made; \
+               set XDG_RUNTIME_DIR to a folder of yours";
+    Err((format!("mkdir({first:?}, 0700)"), Error::other(why)))
 }
 
-/// Is this folder, which is made if asked, one of ours? Any other failure than these is no reason to take
-/// another one.
-fn will_do(dir: &Path, make: bool) -> Result<bool, Failed> {
+/// This folder, which is made if asked, if it is one of ours. Any other failure than these is no reason to
+/// take another one.
+fn will_do(dir: &Path, make: bool) -> Result<Option<File>, Failed> {
     let other = [EACCES, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS];
     let made = if make { DirBuilder::new().mode(0o700).create(dir) } else { Ok(()) };
     let made =
         made.or_else(|error| if error.kind() == AlreadyExists { Ok(()) } else { Err(error) });
     let made = made.map_err(|error| (format!("mkdir({dir:?}, 0700)"), error));
     match made.and_then(|()| open(dir)) {
-        Ok(_) => Ok(true),
+        Ok(folder) => Ok(Some(folder)),
         // What could be opened is not somebody else's because it could not be looked at.
         Err((call, error))
             if !call.starts_with("stat")
                 && error.raw_os_error().is_some_and(|n| other.contains(&n)) =>
         {
-            Ok(false)
+            Ok(None)
         }
         Err(failed) => Err(failed),
     }

@@ -64,16 +64,19 @@ impl Line {
         if !self.here() {
             return None;
         }
-        table(self.kind).into_iter().find(|row| {
-            let made = row.get("ctime");
-            let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
-            let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
-            (known || (self.id < 0 && (0..=SOON).contains(&(made - self.ctime))))
-                && !row.is_dest()
-                && row.key() == self.key
-                && size == self.size
-                && row.get("cuid") == geteuid().as_raw().into()
-                && (self.kind != Kind::Shm || row.get("cpid") == self.cpid.into())
-        })
+        table(self.kind).into_iter().find(|row| self.fits(row))
+    }
+
+    /// Is this row, of the IPC namespace that it lives in, the one of this very object?
+    pub fn fits(&self, row: &Row) -> bool {
+        let made = row.get("ctime");
+        let size = row.get(if self.kind == Kind::Sem { "nsems" } else { "size" });
+        let known = self.id >= 0 && row.id() == self.id && made == self.ctime;
+        (known || (self.id < 0 && (0..=SOON).contains(&(made - self.ctime))))
+            && !row.is_dest()
+            && row.key() == self.key
+            && size == self.size
+            && row.get("cuid") == geteuid().as_raw().into()
+            && (self.kind != Kind::Shm || row.get("cpid") == self.cpid.into())
     }
 }

@@ -56,7 +56,8 @@ fn if_allowed<T>(answer: Result<T, (String, Errno)>) -> Option<T> {
 
 fn read(path: &str) -> Result<String, (String, Errno)> {
     let told = |call: &'static str| move |error| (format!("{call}(\"{path}\")"), of(&error));
-    let mut text = Vec::new();
+    // Room for most of these files: one read brings it, and another one the end.
+    let mut text = Vec::with_capacity(4096);
     // `take`: it is read, without a look at how long it is and where it stands.
     let mut opened = File::open(path).map_err(told("open"))?.take(u64::MAX);
     opened.read_to_end(&mut text).map_err(told("read"))?;

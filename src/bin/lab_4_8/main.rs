@@ -135,8 +135,8 @@ fn command() -> Command {
     let rounds = rounds.value_name("ROUNDS").value_parser(value_parser!(u64).range(1..));
     let patience =
         long("patience", "Seconds for which one may be silent that owes an answer; 0: no limit");
-    let alone = "Nobody looks on: no one waits until the other sleeps, and a pair that hangs, hangs; \
-                 for lab explore";
+    let alone = "Nobody looks on: no one waits until the other sleeps, no line waits for another \
+                 process's, and a pair that hangs, hangs; for lab explore";
     lablib::command("4.8: parent and child share a segment, and take turns by signals")
         .arg(part.value_name("PART").value_parser(["a", "b", "c", "all"]).default_value("all"))
         .arg(rounds.default_value("1000"))

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
@@ -110,6 +111,7 @@ static TO_ONLOOKER: OnceLock<OwnedFd> = OnceLock::new();
 pub fn start(words: &ArgMatches) -> Result<()> {
     let patience = (!words.get_flag("unwatched")).then(|| value(words, "patience"));
     let _ = LOOKS_ON.set(patience);
+    print::ALONE.store(patience.is_none(), Relaxed);
     print::dim(|| {
         note(
             "the lab is a third process: it forks the parent, waits for it, and looks on from outside",

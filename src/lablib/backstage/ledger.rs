@@ -19,6 +19,8 @@ use super::failure::{Failure, Result, looked};
 
 /// The first process of this lab; -1 in a namespace that goes with what is made in it.
 pub static RUN: AtomicI32 = AtomicI32::new(0);
+/// The process that made something last: this one, or one that has forked it.
+pub static MAKER: AtomicI32 = AtomicI32::new(0);
 
 /// A lab starts: what it and its children make from now on is gone when it ends, or is named. It makes
 /// nothing where it could not keep a ledger about it.
@@ -47,13 +49,14 @@ pub fn making(
     let namespace = ipc_namespace("self").unwrap_or(0);
     looked()?;
     let line = Line { kind, id: -1, key, cpid, ctime, size, namespace, run };
+    MAKER.store(cpid, Relaxed);
     edit(|lines| lines.push(line.clone()))?;
     let result = get();
     // IPC_CREAT alone may have opened an older one: then no row fits the line. If we cannot know, it stays.
     let made = result.as_ref().ok().and_then(|&id| {
         let row = tables::row(kind, id)?;
         let made = Line { id: id.into(), ctime: row.get("ctime"), ..line.clone() };
-        (made.ctime >= line.ctime && made.row().is_some()).then_some(made)
+        (made.ctime >= line.ctime && made.fits(&row)).then_some(made)
     });
     looked()?;
     edit(|lines| {
@@ -83,13 +86,11 @@ pub fn lines() -> Result<Vec<Line>> {
 
 /// Changes the ledger while nobody else does.
 pub fn edit<T>(change: impl FnOnce(&mut Vec<Line>) -> T) -> Result<T> {
-    sysv::ledger::edit(&runtime_dir()?, change).map_err(|(call, error)| Failure::of(call)(error))
+    sysv::ledger::edit("shm-workbook", change).map_err(|(call, error)| Failure::of(call)(error))
 }
 
 /// This user's folder for what need not outlive a boot: [`folder::own`].
 pub fn runtime_dir() -> Result<PathBuf> {
-    let found = folder::own("shm-workbook").map_err(|(call, error)| Failure::of(call)(error))?;
-    let why = "there is no folder in /tmp that only we may write in, and none can be made; \
-               set XDG_RUNTIME_DIR to a folder of yours";
-    found.ok_or_else(|| Failure::because(why))
+    let own = folder::own("shm-workbook").map_err(|(call, error)| Failure::of(call)(error))?;
+    Ok(own.0)
 }

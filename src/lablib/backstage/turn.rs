@@ -20,6 +20,8 @@ use super::stop;
 
 static TURN: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 static LOST: AtomicBool = AtomicBool::new(false);
+/// No line of this process, or of its children, waits for another process's: `lab explore` reads each apart.
+pub static ALONE: AtomicBool = AtomicBool::new(false);
 
 /// What the processes of a lab share.
 #[repr(C)]
@@ -78,7 +80,7 @@ pub fn failed(code: u8) -> Option<u8> {
 /// stopped holder: a line out of order is better than a hang.
 pub fn turn() -> Turn {
     let mutex: *mut pthread_mutex_t = TURN.load(Relaxed).cast();
-    if mutex.is_null() {
+    if mutex.is_null() || ALONE.load(Relaxed) {
         return Turn(false);
     }
     // SAFETY: the mutex was initialised by share_turn and is never unmapped; the clock is the one

@@ -20,11 +20,10 @@ use nix::unistd::{
 
 use super::evidence::{Answer, Ask};
 use super::tree::{self, Item};
-use super::{compile, instruments, walls};
+use super::walls::{self, NOBODY};
+use super::{compile, instruments};
 use crate::asked;
 
-/// nobody: the user of what is judged, where we are root.
-const NOBODY: u32 = 65534;
 /// More than this is no answer.
 const MOST: usize = 16 << 20;
 

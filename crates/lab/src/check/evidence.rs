@@ -32,6 +32,8 @@ pub struct Trying {
     /// The program in the cell.
     pub program: String,
     pub arguments: Vec<String>,
+    /// It runs once more at the same time, with these.
+    pub beside: Option<Vec<String>>,
     /// All that standard output must be.
     pub prints: Option<Vec<String>>,
     pub preemptions: u32,
@@ -40,6 +42,10 @@ pub struct Trying {
     pub fails: Vec<(String, String)>,
     /// A schedule to be run once more, with its story.
     pub replay: Option<String>,
+    /// Or less, if it says so: it may give up when the other side is slow.
+    pub gives_up: bool,
+    /// Who may wait for ever if another one has failed.
+    pub waits: Vec<String>,
     /// What an input is called, and whether it may be, must be or must not be refused.
     pub input: String,
     pub refuses: String,

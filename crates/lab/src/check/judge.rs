@@ -149,6 +149,12 @@ pub fn judged(
                 verdict.not_judged = Some(format!("{instrument}: {why}"));
             }
         }
+        // A run that was cut short says nothing of the calls that are missing in it.
+        if let ("run", true, Some(why)) =
+            (instrument, evidence.facts.is_empty(), &verdict.not_judged)
+        {
+            return Err(NoVerdict::NotJudged(why.clone()));
+        }
         verdict.tried.push((instrument.into(), runs));
         verdict.found = found(rules, &evidence, &verdict.tried);
         if verdict.is_wrong() && !asked.all {
@@ -211,16 +217,19 @@ fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying>
     let messages: Vec<String> = (0..count)
         .map(|_| {
             let bytes = chance.between(rules.run.bytes);
-            chance.word(bytes)
+            chance.word(bytes, rules.run.digits)
         })
         .collect();
     let usual = Trying {
         instrument: instrument.into(),
         program: cell.work.join("program").to_string_lossy().into_owned(),
         arguments: filled(&rules.run.arguments, &messages),
+        beside: rules.run.beside.as_ref().map(|all| filled(all, &messages)),
         prints: Some(filled(&rules.run.prints, &messages)),
         preemptions: rules.run.preemptions,
         runs: rules.run.runs,
+        gives_up: rules.run.gives_up,
+        waits: rules.run.waits.clone(),
         fails: rules.fails.iter().map(|(call, errno)| (call.clone(), errno.clone())).collect(),
         ..Trying::default()
     };
@@ -229,6 +238,7 @@ fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying>
     }
     let one = |input: &super::rules::Input| Trying {
         arguments: filled(&input.arguments, &messages),
+        beside: input.beside.as_ref().map(|all| filled(all, &messages)),
         prints: Some(filled(&input.prints, &messages)),
         input: input.name.clone(),
         refuses: format!("{:?}", input.refuses).to_lowercase(),

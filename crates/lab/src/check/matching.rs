@@ -23,7 +23,7 @@ pub struct Holds {
 impl Evidence {
     /// Does a rule hold?
     pub fn against(&self, rule: &Rule) -> Option<Holds> {
-        let When { seen, missing, before, failed, fact } = &rule.when;
+        let When { seen, missing, before, fewer, failed, unfailed, fact } = &rule.when;
         let made = |pattern: &String| self.did.iter().position(|did| matches(pattern, did, true));
         let mut shown = None;
         for pattern in seen {
@@ -39,9 +39,18 @@ impl Evidence {
             }
             shown = Some(second);
         }
+        let times =
+            |pattern: &str| self.did.iter().filter(|did| matches(pattern, did, true)).count();
+        if !fewer.is_empty() && fewer.iter().all(|(pattern, least)| times(pattern) >= *least) {
+            return None;
+        }
         if !failed.is_empty() {
             let fails = |did: &Did| failed.iter().any(|pattern| matches(pattern, did, false));
             shown = Some(self.did.iter().position(fails)?);
+        }
+        let fails = |pattern: &String| self.did.iter().any(|did| matches(pattern, did, false));
+        if unfailed.iter().any(fails) {
+            return None;
         }
         let fits = |one: &&Fact| {
             fact.iter().all(|(name, wanted)| {
@@ -56,15 +65,16 @@ impl Evidence {
 }
 
 /// `b:shmget IPC_PRIVATE`: a call of this name (of this process), whose arguments have all of these words.
-/// `well`: one that succeeded; else one that failed.
+/// `well`: one that succeeded; else one that failed, of which a word may also be the errno.
 fn matches(pattern: &str, did: &Did, well: bool) -> bool {
     let mut words = pattern.split_whitespace();
     let name = words.next().unwrap_or_default();
     let (who, name) = name.split_once(':').map_or((None, name), |(who, name)| (Some(who), name));
+    let errno = did.errno.as_deref().unwrap_or_default();
     did.name == name
         && who.is_none_or(|who| did.who == who)
         && did.errno.is_none() == well
-        && words.all(|word| did.args.contains(word))
+        && words.all(|word| did.args.contains(word) || errno == word)
 }
 
 #[cfg(test)]

@@ -20,9 +20,10 @@ impl Chance {
         from + self.next() % (to - from + 1)
     }
 
-    /// A word of so many letters.
-    pub fn word(&mut self, bytes: u64) -> String {
-        let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    /// A word of so many letters; `digits`: a number, which does not begin with 0.
+    pub fn word(&mut self, bytes: u64, digits: bool) -> String {
+        let letters: &[u8] =
+            if digits { b"123456789" } else { b"abcdefghijklmnopqrstuvwxyz0123456789" };
         let letter = |_| char::from(letters[self.next() as usize % letters.len()]);
         (0..bytes).map(letter).collect()
     }
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_says_the_same() {
-        let words = |seed| Chance::new(seed).word(20);
+        let words = |seed| Chance::new(seed).word(20, false);
         assert_eq!(words(7), words(7));
         assert_ne!(words(7), words(8));
     }

@@ -44,10 +44,22 @@ pub struct Hint {
 pub struct Run {
     /// `{message}` stands for each of the messages.
     pub arguments: Vec<String>,
+    /// It runs once more at the same time, with these: the client of a server.
+    #[serde(default)]
+    pub beside: Option<Vec<String>>,
+    /// In some orders it may give up, with a message and a code that is not 0: its waits have a limit.
+    #[serde(default)]
+    pub gives_up: bool,
+    /// Who may wait for ever if the others have failed, or were stopped: a server waits for its next client.
+    #[serde(default)]
+    pub waits: Vec<String>,
     pub prints: Vec<String>,
     /// How many messages, from and to; how long, in bytes.
     pub messages: [u64; 2],
     pub bytes: [u64; 2],
+    /// They are numbers.
+    #[serde(default)]
+    pub digits: bool,
     #[serde(default = "two")]
     pub preemptions: u32,
     #[serde(default = "many")]
@@ -69,6 +81,8 @@ pub struct Input {
     pub name: String,
     /// `{41}` stands for a word of 41 bytes.
     pub arguments: Vec<String>,
+    #[serde(default)]
+    pub beside: Option<Vec<String>>,
     #[serde(default)]
     pub prints: Vec<String>,
     /// `must`, `may`, `never`
@@ -153,9 +167,15 @@ pub struct When {
     /// … and the first was made before the second …
     #[serde(default)]
     pub before: Vec<String>,
-    /// … and one of these failed.
+    /// … and one of these was made fewer times than this …
+    #[serde(default)]
+    pub fewer: BTreeMap<String, usize>,
+    /// … and one of these failed …
     #[serde(default)]
     pub failed: Vec<String>,
+    /// … and none of these failed, although one should have.
+    #[serde(default)]
+    pub unfailed: Vec<String>,
     /// And there is a fact with all of these: `found`, `in`, …, each one of some values.
     #[serde(default)]
     pub fact: BTreeMap<String, OneOf>,
@@ -206,8 +226,9 @@ impl Rules {
             if !matches!(when.before.len(), 0 | 2) {
                 return Err((at, format!("{}: `before` takes two calls", rule.id)));
             }
-            let empty = when.seen.len() + when.missing.len() + when.before.len();
-            if empty + when.failed.len() + when.fact.len() == 0 {
+            let empty =
+                when.seen.len() + when.missing.len() + when.before.len() + when.unfailed.len();
+            if empty + when.failed.len() + when.fewer.len() + when.fact.len() == 0 {
                 return Err((at, format!("{}: `when` is empty", rule.id)));
             }
         }

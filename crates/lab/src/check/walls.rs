@@ -1,29 +1,23 @@
 //! What keeps a program that is judged from the rest of the machine, beside the cell's files: limits, no new
 //! privileges, landlock(7). And which of these walls this machine has, for `lab doctor`.
 
-use std::fs;
-
 use libc::c_long;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Bytes of address space, of a file, and open files, for a program.
-const MEMORY: u64 = 4 << 30;
+/// Bytes of address space, for a program and for a compiler; bytes of a file; open files.
+const MEMORY: u64 = 1 << 30;
+const COMPILER: u64 = 4 << 30;
 const FILE: u64 = 64 << 20;
 const FILES: u64 = 256;
+/// Where we are root, others may have processes as this user, too.
+pub const NOBODY: u32 = 65534;
 /// Seconds of processor time of one process: a limit that only ever leads to "could not judge".
 const SECONDS: u64 = 20;
-/// In the room's own System V tables: segments, and their pages in all.
-const SEGMENTS: &str = "128";
-const PAGES: &str = "16384";
 
 /// Of the process that the programs are forked from. Only system calls and small writes: it has one thread.
 pub fn around_programs() -> Result<(), String> {
     limits(MEMORY, SECONDS)?;
-    // Refused where the tables' limits are not a user's: then the machine's are there.
-    for (name, value) in [("shmmni", SEGMENTS), ("shmall", PAGES)] {
-        let _ = fs::write(format!("/proc/sys/kernel/{name}"), value);
-    }
     no_new_privileges()?;
     match landlock::restrict() {
         // The second wall: there may be none.
@@ -34,7 +28,10 @@ pub fn around_programs() -> Result<(), String> {
 
 /// Of a compiler.
 pub fn around_a_compiler(seconds: u64) -> Result<(), String> {
-    limits(MEMORY, seconds)?;
+    limits(COMPILER, seconds)?;
+    // A Makefile may start what it likes, and nobody follows it call by call.
+    let most = if nix::unistd::getuid().as_raw() == NOBODY { 1000 } else { 300 };
+    setrlimit(Resource::RLIMIT_NPROC, most, most).map_err(|errno| format!("setrlimit: {errno}"))?;
     no_new_privileges()
 }
 

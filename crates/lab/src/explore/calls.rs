@@ -12,6 +12,7 @@ use libc::{c_int, timespec};
 use sysv::process;
 use sysv::tables::Kind;
 
+use super::descriptors::{descriptor, field, of_pidfd};
 use super::places::Place;
 use super::printed::is_printed;
 use crate::event::Action;
@@ -22,6 +23,14 @@ use crate::syscalls::cells::{
 };
 use crate::tracer::memory::{record, records, string, write};
 use crate::tracer::{Entry, Stopped, Tid, registers, zeroed};
+
+/// Signals that a thread raises by what it does.
+pub const FAULTS: u64 = 1 << (libc::SIGSEGV - 1)
+    | 1 << (libc::SIGBUS - 1)
+    | 1 << (libc::SIGFPE - 1)
+    | 1 << (libc::SIGILL - 1)
+    | 1 << (libc::SIGTRAP - 1)
+    | 1 << (libc::SIGSYS - 1);
 
 /// Can it sleep until another process does something?
 pub fn may_sleep(entry: &Entry) -> bool {
@@ -223,6 +232,13 @@ pub fn only_looks(tid: Tid, entry: &Entry) -> bool {
     }
 }
 
+/// Does it open a file so that it can be written?
+pub fn opens_to_write(entry: &Entry) -> bool {
+    let writes = (libc::O_WRONLY | libc::O_RDWR) as u64;
+    let path = known(entry).map(|row| row.point);
+    matches!(path, Some(Point::Open { path }) if entry.args[path + 1] & writes != 0)
+}
+
 /// Is it beside the point of a story: it looks at files, or sets what a signal does that nobody sends?
 pub fn is_aside(tid: Tid, entry: &Entry) -> bool {
     let row = known(entry);
@@ -269,12 +285,6 @@ fn is_everybodys(path: &[u8]) -> bool {
     library || is_printed(path) || heads.iter().any(|head| path.starts_with(head))
 }
 
-/// What a descriptor is; `None`: it is not open.
-pub fn descriptor(tid: Tid, fd: u64) -> Option<String> {
-    let link = fs::read_link(format!("/proc/{tid}/fd/{}", fd as i32)).ok()?;
-    link.into_os_string().into_string().ok()
-}
-
 /// A signal that is about to be sent.
 pub struct Sent {
     pub signal: c_int,
@@ -299,10 +309,7 @@ pub enum Named {
 pub fn sent(tid: Tid, entry: &Entry, to: Addressee) -> Sent {
     let target = entry.args[0] as i32;
     let process = match to {
-        Addressee::Pidfd => {
-            let pid = field(&format!("{tid}/fdinfo/{}", entry.args[0]), "Pid:");
-            pid.and_then(|pid| pid.parse().ok()).map(Named::Tgid)
-        }
+        Addressee::Pidfd => of_pidfd(tid, entry.args[0]).map(Named::Tgid),
         Addressee::Thread => None,
         Addressee::Process | Addressee::ThreadOf => Some(Named::Pid(target)),
     };
@@ -420,14 +427,6 @@ pub fn waits_for(entry: &Entry) -> Option<i32> {
     (!entry.foreign && entry.number == libc::SYS_wait4 && pid > 0).then_some(pid)
 }
 
-/// What the descriptors of a process are links to; `None`: they cannot be read.
-pub fn descriptors(tid: Tid) -> Option<Vec<String>> {
-    let link = |entry: std::io::Result<fs::DirEntry>| {
-        fs::read_link(entry.ok()?.path()).ok()?.into_os_string().into_string().ok()
-    };
-    fs::read_dir(format!("/proc/{tid}/fd")).ok()?.map(link).collect()
-}
-
 /// May a thread hold locks that the kernel frees when it ends (pthread_mutexattr_setrobust(3))?
 pub fn holds_locks(tid: Tid) -> bool {
     let (mut head, mut len) = (0_u64, 0_usize);
@@ -456,14 +455,9 @@ pub fn number_in_room(tid: Tid) -> i32 {
     numbers.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(0)
 }
 
-/// The signals that are pending for a thread, and that it does not block; a bit each, from 1.
-pub fn pending(tid: Tid) -> u64 {
-    process::status(tid).map_or(0, |status| status.pending & !status.blocked)
-}
-
-/// A field of a file in /proc, by its name.
-pub fn field(file: &str, name: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{file}")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(line.trim().into())
+/// The signals that are pending for a thread, and that it does not block, or this mask does not; a bit each,
+/// from 1.
+pub fn pending(tid: Tid, mask: Option<u64>) -> u64 {
+    let open = |status: process::Status| status.pending & !mask.unwrap_or(status.blocked);
+    process::status(tid).map_or(0, open)
 }

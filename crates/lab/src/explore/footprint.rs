@@ -37,6 +37,12 @@ impl Bytes {
 pub enum Thing {
     /// A process as one that signals reach.
     Process(u32),
+    /// A signal that is pending for a process, which blocks it; 0: any, and which it blocks.
+    Pending(u32, i32),
+    /// What becomes of SIGCHLD in a process: nothing, or it waits there, or is heard.
+    Heeds(u32),
+    /// How many signals are pending for anybody.
+    Queued,
     /// The children of a process, as a wait for any of them sees them.
     Children(u32),
     /// A process, as a wait for it alone sees it.
@@ -45,6 +51,9 @@ pub enum Thing {
     Pids,
     /// A System V object; -1: the table of its kind.
     Shm(i32),
+    /// All segments, as the kernel's table in /proc shows them, and how much of them is in memory.
+    Segments,
+    Resident,
     Msg(i32),
     Sem(i32),
     /// One semaphore of a set, which is `Sem`.
@@ -63,13 +72,21 @@ pub enum Thing {
     Memory(u64),
 }
 
+/// Is this memory a segment, and not a mapping?
+pub fn is_segment(memory: u64) -> bool {
+    memory <= u64::from(u32::MAX)
+}
+
 impl Thing {
     /// Are they the same, or is one a part of the other?
     pub fn meets(self, other: Thing) -> bool {
         let whole = |thing| match thing {
             Thing::Semaphore(id, _) => Some(Thing::Sem(id)),
+            Thing::Pending(process, _) => Some(Thing::Pending(process, 0)),
             Thing::Pipe(_) => Some(Thing::Descriptors),
             Thing::Futex(..) => Some(Thing::Futexes),
+            Thing::Shm(_) => Some(Thing::Segments),
+            Thing::Memory(of) if is_segment(of) => Some(Thing::Resident),
             _ => None,
         };
         self == other || whole(self) == Some(other) || whole(other) == Some(self)
@@ -153,7 +170,22 @@ impl Footprint {
     /// Has it changed anything?
     pub fn changes(&self) -> bool {
         let wrote = self.bytes.iter().any(|(_, writes)| *writes);
-        self.everything || wrote || self.touched.iter().any(|(_, access)| *access != Access::Looks)
+        // One that might have noticed what is pending has done nothing to it.
+        let notices =
+            |thing: Thing| matches!(thing, Thing::Pending(..) | Thing::Heeds(_) | Thing::Resident);
+        let changes =
+            |(thing, access): &(Thing, Access)| *access != Access::Looks && !notices(*thing);
+        self.everything || wrote || self.touched.iter().any(changes)
+    }
+
+    /// May there be an object or a file now that was not there, or another one?
+    pub fn makes(&self) -> bool {
+        let made = |thing: Thing| {
+            use Thing::*;
+            matches!(thing, Shm(_) | Msg(_) | Sem(_) | Semaphore(..) | Files | Descriptors)
+        };
+        self.everything
+            || self.touched.iter().any(|(thing, how)| *how != Access::Looks && made(*thing))
     }
 
     /// Has it put the store into the buffer that another has taken out?
@@ -182,6 +214,14 @@ impl Footprint {
             || other.everything
             || self.touched.iter().any(clash)
             || self.bytes.iter().any(overlap)
+            || self.counts_pages_of(other)
+            || other.counts_pages_of(self)
+    }
+
+    /// Does it look at how much of the segments is in memory, and has the other one touched some of that?
+    fn counts_pages_of(&self, other: &Footprint) -> bool {
+        let counts = self.touched.iter().any(|(thing, _)| *thing == Thing::Resident);
+        counts && other.bytes.iter().any(|(bytes, _)| is_segment(bytes.memory))
     }
 }
 
@@ -220,6 +260,22 @@ mod tests {
         let mut both = count.clone();
         both.reads(Thing::Shm(1));
         assert!(both.conflicts(&count) && both.conflicts(&both));
+    }
+
+    #[test]
+    fn the_kernels_table_shows_every_segment_and_how_much_of_it_is_in_memory() {
+        let mut table = of(&[(Thing::Segments, false)]);
+        table.counts(Thing::Resident);
+        assert!(!table.conflicts(&table));
+        let mut attached = Footprint::default();
+        attached.counts(Thing::Shm(3));
+        let mut touched = Footprint::default();
+        touched.bytes(Bytes { memory: 3, from: 0, to: 4 }, false);
+        for other in [attached, touched, of(&[(Thing::Shm(-1), true), (Thing::Memory(3), false)])] {
+            assert!(table.conflicts(&other) && other.conflicts(&table), "{other:?}");
+        }
+        assert!(!table.conflicts(&of(&[(Thing::Msg(3), true), (Thing::Memory(1 << 40), true)])));
+        assert!(!table.conflicts(&of(&[(Thing::Pending(3, 0), true), (Thing::Files, true)])));
     }
 
     #[test]

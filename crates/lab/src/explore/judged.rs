@@ -5,7 +5,7 @@ use super::footprint::Footprint;
 pub use super::printed::Expected;
 pub use super::report::Answer;
 use super::run::{Asked, World};
-pub use super::run::{Disturbance, Outcome, Struck};
+pub use super::run::{Disturbance, Most, Outcome, Struck};
 pub use super::schedule::{Schedule, letter};
 use super::search::{Guide, Place, Replay};
 use super::session::{self, Scratch, TICK};
@@ -33,8 +33,7 @@ pub struct Wanted {
     pub runs: u64,
     /// Accesses to shared memory are ordered, too.
     pub accesses: bool,
-    /// So many processes and threads may be made.
-    pub most: usize,
+    pub most: Most,
     /// What stands around the programs.
     pub walls: fn() -> std::result::Result<(), String>,
 }
@@ -51,8 +50,8 @@ impl Guide for Straight {
 }
 
 impl Trial {
-    /// Makes the room for a program.
-    pub fn new(program: Program, wanted: Wanted) -> Result<Trial> {
+    /// Makes the room for a program, or for several that run at the same time.
+    pub fn new(programs: Vec<Program>, wanted: Wanted) -> Result<Trial> {
         let options = Options {
             preemptions: Bound::Preemptions(wanted.preemptions),
             delays: None,
@@ -68,16 +67,17 @@ impl Trial {
             calls_only: !wanted.accesses,
             tso: false,
             spread: false,
-            program: program.words.clone(),
+            program: programs[0].words.clone(),
         };
         let filter = Filter::letting_through(&syscalls::harmless());
         let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
         let scratch = Scratch::new()?;
-        let room = room::enter_within(&wanted.walls, &[program], &filter, true, scratch.0.clone())?;
+        let room = room::enter_within(&wanted.walls, &programs, &filter, true, scratch.0.clone())?;
         asked::tick_every(TICK);
         let expected = wanted.prints;
         let calls_only = options.calls_only;
-        let mut world = World::new(room, 1, Asked { expected, calls_only, ..Asked::default() });
+        let asked = Asked { expected, interleaving: false, calls_only, tso: false };
+        let mut world = World::new(room, programs.len(), asked);
         world.most = wanted.most;
         Ok(Trial { world, options, _scratch: scratch })
     }

@@ -13,6 +13,7 @@
 //! | [`held`] | programs that are held after their start, and copied for each run |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
+//! | [`descriptors`] | what descriptors stand for |
 //! | [`outcomes`] | what came out, how often, and the shortest way there |
 //! | [`verdict`] | what is found |
 //! | [`printed`] | what they print |
@@ -36,6 +37,8 @@ use nix::errno::Errno;
 mod calls;
 #[cfg(target_arch = "x86_64")]
 mod cause;
+#[cfg(target_arch = "x86_64")]
+mod descriptors;
 #[cfg(target_arch = "x86_64")]
 mod events;
 #[cfg(target_arch = "x86_64")]

@@ -199,22 +199,27 @@ impl Printed {
 }
 
 fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    match bytes {
-        [] => vec![],
-        _ => bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
+    if bytes.is_empty() {
+        return vec![];
     }
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
 /// All that standard output must be: the lines of each process in their order, those of different
 /// processes in any.
 #[derive(Clone, Debug)]
-pub struct Expected(Vec<Vec<u8>>);
+pub struct Expected {
+    lines: Vec<Vec<u8>>,
+    /// Also right: less, if a process says so on standard error and does not end with 0.
+    or_gives_up: bool,
+}
 
 impl Expected {
-    /// These lines.
-    pub fn these(lines: &[String]) -> Expected {
-        Expected(lines.iter().map(|line| line.clone().into_bytes()).collect())
+    /// These lines. `or_gives_up`: or less, if a process says so on standard error and does not end with 0.
+    pub fn these(lines: &[String], or_gives_up: bool) -> Expected {
+        let lines = lines.iter().map(|line| line.clone().into_bytes()).collect();
+        Expected { lines, or_gives_up }
     }
 
     /// What stands in the file of this name; where there is none, the text itself, in which `\n`
@@ -227,19 +232,23 @@ impl Expected {
             }
             Err(_) => text.replace("\\n", "\n").into_bytes(),
         };
-        Ok(Expected(lines(&bytes)))
+        Ok(Expected { lines: lines(&bytes), or_gives_up: false })
     }
 
     /// The first line that was printed and is not expected there, or is expected and was not
     /// printed; and who wrote it.
-    pub fn differs(&self, printed: &Printed) -> Option<Difference> {
+    pub fn differs(&self, printed: &Printed, ends: &[String]) -> Option<Difference> {
+        let gives_up = |(process, end): (usize, &String)| end != "0" && printed.complains(process);
+        if self.or_gives_up && ends.iter().enumerate().any(gives_up) {
+            return None;
+        }
         let written = printed.lines();
         let mut deepest = vec![0; written.len()];
         if self.fits(&written, &mut vec![0; written.len()], &mut vec![], &mut deepest) {
             return None;
         }
         let at: usize = deepest.iter().sum();
-        let wanted = self.0.get(at).cloned();
+        let wanted = self.lines.get(at).cloned();
         let next = written.iter().zip(&deepest).enumerate();
         let mut next = next.filter_map(|(i, (lines, at))| Some((i, lines.get(*at)?.clone())));
         let got = next.next();
@@ -265,14 +274,14 @@ impl Expected {
         if done > deepest.iter().sum() {
             deepest.clone_from(at);
         }
-        if done == self.0.len() {
+        if done == self.lines.len() {
             return written.iter().zip(at.iter()).all(|(lines, at)| lines.len() == *at);
         }
         if failed.contains(at) {
             return false;
         }
         for i in 0..written.len() {
-            if written[i].get(at[i]) == Some(&self.0[done]) {
+            if written[i].get(at[i]) == Some(&self.lines[done]) {
                 at[i] += 1;
                 if self.fits(written, at, failed, deepest) {
                     return true;
@@ -350,13 +359,14 @@ mod tests {
             &[(1, "b1\n"), (0, "a1\n"), (0, "a2")],
             &[(0, "a1\n"), (1, "b1\n"), (0, "a2\n")],
         ] {
-            assert_eq!(expected.differs(&printed(pieces)), None, "{pieces:?}");
+            assert_eq!(expected.differs(&printed(pieces), &[]), None, "{pieces:?}");
         }
-        let wrong = expected.differs(&printed(&[(0, "a2\na1\n"), (1, "b1\n")])).expect("wrong");
+        let wrong =
+            expected.differs(&printed(&[(0, "a2\na1\n"), (1, "b1\n")]), &[]).expect("wrong");
         assert_eq!((wrong.letter, wrong.wanted), (Some(0), Some(b"a1".to_vec())));
-        let missing = expected.differs(&printed(&[(0, "a1\na2\n")])).expect("missing");
+        let missing = expected.differs(&printed(&[(0, "a1\na2\n")]), &[]).expect("missing");
         assert_eq!((missing.got, missing.wanted), (None, Some(b"b1".to_vec())));
-        let more = expected.differs(&printed(&[(0, "a1\na2\nb1\nc\n")])).expect("more");
+        let more = expected.differs(&printed(&[(0, "a1\na2\nb1\nc\n")]), &[]).expect("more");
         assert_eq!((more.got, more.wanted), (Some(b"c".to_vec()), None));
     }
 
@@ -371,8 +381,8 @@ mod tests {
     #[test]
     fn equal_lines_of_two_may_be_either_ones() {
         let expected = Expected::of("x\\ny\\nx\\nz").expect("a text");
-        assert_eq!(expected.differs(&printed(&[(0, "x\nz\n"), (1, "x\ny\n")])), None);
-        assert!(expected.differs(&printed(&[(0, "x\nz\ny\n"), (1, "x\n")])).is_some());
+        assert_eq!(expected.differs(&printed(&[(0, "x\nz\n"), (1, "x\ny\n")]), &[]), None);
+        assert!(expected.differs(&printed(&[(0, "x\nz\ny\n"), (1, "x\n")]), &[]).is_some());
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Room {
     pub scratch: PathBuf,
     /// How many programs were started. The others were copies.
     pub starts: u64,
+    /// A run may have made something that the next one would find.
+    pub is_used: bool,
     /// What they print.
     pub streams: Streams,
 }
@@ -103,7 +105,9 @@ pub fn enter_within(
     // From here on the keeper is ours to end.
     let (tables, places) = (Tables::default(), Places::default());
     let keeper = Some((File::from(end), keeper));
-    let mut room = Room { starter, tables, places, keeper, told, scratch, starts: 0, streams };
+    let (starts, is_used) = (0, true);
+    let mut room =
+        Room { starter, tables, places, keeper, told, scratch, starts, is_used, streams };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -325,9 +329,11 @@ impl Drop for Room {
 impl Room {
     /// A new run: empty tables, and ids from 0; nothing is printed yet.
     pub fn renew(&mut self) -> Result<(), Trouble> {
-        self.tables.empty();
-        self.places.empty();
-        empty(&self.scratch);
+        if mem::take(&mut self.is_used) {
+            self.tables.empty();
+            self.places.empty();
+            empty(&self.scratch);
+        }
         let done = self.streams.renew();
         done.map_err(|error| Trouble::because(format!("the files of what is printed: {error}")))
     }

@@ -283,11 +283,17 @@ pub enum Touch {
     Looked,
     /// Any descriptor, which is only looked at.
     Polled,
+    /// The same of those in the list of the first two arguments.
+    Listed,
+    /// The file, pipe or device of the path in this argument, with the flags in the next one.
+    Opened(usize),
     Files,
     /// Files, which are only looked at.
     FilesLooked,
     /// Whether the process's parent lives.
     Parent,
+    /// Which signals are pending for the process.
+    Pending,
     /// Anything, if the path in this argument is in /proc.
     Proc(usize),
     Futexes,

@@ -8,6 +8,7 @@ const LOOK: &[Touch] = &[Touch::Looked];
 const LOOK_UP: &[Touch] = &[Touch::Proc(0), Touch::FilesLooked];
 const LOOK_UP_AT: &[Touch] = &[Touch::Proc(1), Touch::FilesLooked];
 const POLL: &[Touch] = &[Touch::Polled, Touch::Time];
+const POLL_LIST: &[Touch] = &[Touch::Listed, Touch::Time];
 
 rows! {
     SYS_read read(fd Int, buf OutText, count Size) {
@@ -65,12 +66,12 @@ rows! {
     SYS_open open(pathname Path, flags OpenFlags, mode Mode) {
         point: Point::Open { path: 0 },
         sleep: Sleep::Yes,
-        touches: &[Touch::Proc(0), Touch::Files, Touch::Descriptors],
+        touches: &[Touch::Opened(0)],
     }
     SYS_openat openat(dirfd Dir, pathname Path, flags OpenFlags, mode Mode) {
         point: Point::Open { path: 1 },
         sleep: Sleep::Yes,
-        touches: &[Touch::Proc(1), Touch::Files, Touch::Descriptors],
+        touches: &[Touch::Opened(1)],
     }
     #[cfg(target_arch = "x86_64")]
     SYS_creat creat(pathname Path, mode Mode) { touches: &[Touch::Files] }
@@ -186,7 +187,7 @@ rows! {
         shown: Shown::Long,
         sleep: Sleep::Yes,
         limit: Some(TimeLimit::new(2, Unit::Millis)),
-        touches: POLL,
+        touches: POLL_LIST,
     }
     SYS_ppoll ppoll(fds Polled, nfds Size, timeout Time, sigmask Set, sigsetsize Size) {
         answer: Spelling::Ready,
@@ -194,7 +195,7 @@ rows! {
         sleep: Sleep::Yes,
         own_mask: true,
         limit: Some(TimeLimit::new(2, Unit::Timespec)),
-        touches: POLL,
+        touches: POLL_LIST,
     }
     #[cfg(target_arch = "x86_64")]
     SYS_select select(nfds Int, readfds Pointer, writefds Pointer, exceptfds Pointer, timeout Pointer) {

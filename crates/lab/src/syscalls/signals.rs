@@ -58,7 +58,7 @@ rows! {
         changes: Changes::Mask,
         explain: notes::rt_sigprocmask,
     }
-    SYS_rt_sigpending rt_sigpending(set OutSet, sigsetsize Size) { touches: &[] }
+    SYS_rt_sigpending rt_sigpending(set OutSet, sigsetsize Size) { touches: &[Touch::Pending] }
 
     #[cfg(target_arch = "x86_64")]
     SYS_pause pause() {

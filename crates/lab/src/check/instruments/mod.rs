@@ -10,15 +10,16 @@
 use super::evidence::{Answer, Trying};
 use super::walls;
 use crate::explore::Trouble;
-use crate::explore::judged::{Expected, Trial, Wanted};
+use crate::explore::judged::{Expected, Most, Trial, Wanted};
 use crate::tracer::program::Program;
 
 mod disturbances;
 mod orders;
 pub mod seen;
 
-/// A program that makes more processes and threads is ended.
-const PROCESSES: usize = 64;
+/// A program that makes more processes and threads is ended, and one that makes more moves: an exercise needs a
+/// hundred of them.
+const MOST: Most = Most { threads: 64, moves: 5_000, objects: 128, bytes: 64 << 20 };
 
 type Result<T> = std::result::Result<T, Trouble>;
 
@@ -46,17 +47,21 @@ pub fn inside(how: &Trying) -> Answer {
 
 /// The program in a room, ready to be run. `accesses`: those to shared memory are looked at, too.
 fn trial(how: &Trying, accesses: bool) -> Result<Trial> {
-    let words = std::iter::once(&how.program).chain(&how.arguments);
-    let words: Vec<std::ffi::OsString> = words.map(|word| word.into()).collect();
-    let program = Program::find(&words);
-    let program = program.map_err(|errno| Trouble::Because(0, format!("the program: {errno}")))?;
+    let find = |arguments: &Vec<String>| {
+        let words = std::iter::once(&how.program).chain(arguments);
+        let words: Vec<std::ffi::OsString> = words.map(|word| word.into()).collect();
+        let program = Program::find(&words);
+        program.map_err(|errno| Trouble::Because(0, format!("the program: {errno}")))
+    };
+    let programs = std::iter::once(&how.arguments).chain(&how.beside);
+    let programs = programs.map(find).collect::<Result<Vec<_>>>()?;
     let wanted = Wanted {
-        prints: how.prints.as_deref().map(Expected::these),
+        prints: how.prints.as_deref().map(|lines| Expected::these(lines, how.gives_up)),
         preemptions: how.preemptions,
         runs: how.runs,
         accesses,
-        most: PROCESSES,
+        most: MOST,
         walls: walls::around_programs,
     };
-    Trial::new(program, wanted)
+    Trial::new(programs, wanted)
 }

@@ -30,7 +30,9 @@ fn ends_badly(how: &Trying, outcome: &Outcome) -> Option<Fact> {
 /// Every order.
 pub fn every(how: &Trying) -> Result<Answer> {
     let answer = trial(how, true)?.every_order()?;
-    let facts = answer.worst.as_ref().map_or(vec![], |worst| seen::facts(how, worst));
+    let mut facts = answer.worst.as_ref().map_or(vec![], |worst| seen::facts(how, worst));
+    // Where it may give up, what comes out depends on who is first.
+    facts.retain(|fact| !how.gives_up || fact.first("found") != Some("race"));
     let not_judged = match (&answer.worst, answer.complete) {
         (Some(_), _) | (None, true) => None,
         (None, false) if answer.not_judged > 0 => {
@@ -50,8 +52,8 @@ pub fn input(how: &Trying) -> Result<Answer> {
     let code = outcome.ends.first().map_or("", |end| end.as_str());
     let (refused, complains) = (code != "0", outcome.printed.complains(0));
     let mut facts = seen::facts(how, &outcome);
-    if refused {
-        // What it would have printed does not matter then.
+    if refused || how.refuses == "must" {
+        // What it prints does not matter then.
         facts.retain(|fact| fact.first("found") != Some("prints"));
     }
     let found = match (refused, how.refuses.as_str()) {

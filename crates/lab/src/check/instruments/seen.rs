@@ -33,6 +33,9 @@ pub fn fact_of(how: &Trying, outcome: &Outcome, found: &str) -> Fact {
 pub fn facts(how: &Trying, outcome: &Outcome) -> Vec<Fact> {
     let mut all = vec![];
     for finding in &outcome.findings {
+        if may_wait(how, finding) {
+            continue;
+        }
         let mut fact = fact_of(how, outcome, finding.word());
         let decided = decides(outcome);
         let at = decided.as_ref().map(|(at, _)| *at);
@@ -104,6 +107,13 @@ pub fn facts(how: &Trying, outcome: &Outcome) -> Vec<Fact> {
         all.push(fact);
     }
     all
+}
+
+/// Do only those sleep who may, because another one has failed?
+fn may_wait(how: &Trying, finding: &Finding) -> bool {
+    let Finding::Deadlock { sleepers } = finding else { return false };
+    let disturbed = ["failures", "signals"].contains(&how.instrument.as_str());
+    disturbed && sleepers.iter().all(|one| how.waits.contains(&letter(one.letter)))
 }
 
 /// Two lines: what decided, and what came of it.

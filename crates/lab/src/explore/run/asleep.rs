@@ -7,7 +7,6 @@ use super::blocked;
 use super::model::State;
 use super::moves::Moves;
 use super::tracees::Heard;
-use crate::explore::calls;
 use crate::explore::footprint::Footprint;
 use crate::explore::verdict::Moment;
 use crate::tracer::{How, Stop};
@@ -23,7 +22,7 @@ impl Moves<'_> {
         self.all.find_those_that_wait_for_stores();
         for i in 0..self.all.model.tasks.len() {
             if self.waits_for_memory(i) {
-                let signalled = self.all.model.tasks[i].signals != self.all.signals;
+                let signalled = self.all.model.is_signalled(i);
                 self.all.model.tasks[i].blocked = !signalled || self.only_ignored(i);
                 continue;
             }
@@ -34,7 +33,7 @@ impl Moves<'_> {
                 self.all.model.tasks[i].blocked = false;
                 continue;
             };
-            let signalled = task.signals != self.all.signals;
+            let signalled = self.all.model.is_signalled(i);
             if signalled && blocked::is_interrupted(&self.all.model, i) {
                 self.all.sleepers_matter();
             }
@@ -140,7 +139,7 @@ impl Moves<'_> {
 
     /// Is every signal that interrupted it one that it ignores?
     pub fn only_ignored(&self, i: usize) -> bool {
-        let open = calls::pending(self.all.model.tasks[i].tid);
+        let open = blocked::open(&self.all.model, i);
         let due = |signal: &c_int| open >> (signal - 1) & 1 == 1;
         (1..=64).filter(due).all(|signal| self.all.model.process(i).ignores(signal))
     }

@@ -1,5 +1,5 @@
-//! Calls that cannot be made yet: a semop that would sleep, a wait for a child that lives. Nobody can
-//! tell one that sleeps in such a call from one that has not come to it. So it is not a move to fall
+//! Calls that cannot be made yet: a semop that would sleep, a wait for a child that lives, a poll that waits for the
+//! ends of processes. Nobody can tell one that sleeps in such a call from one that has not come to it. So it is not a move to fall
 //! asleep; the call is made when it can end.
 //!
 //! Some programs can tell: a handler interrupts a sleeper alone (EINTR), a removal ends its sleep
@@ -12,15 +12,65 @@ use nix::errno::Errno;
 use super::model::{Model, State};
 use crate::event::{Action, Command};
 use crate::explore::calls;
+use crate::explore::descriptors::{PIDFD, descriptor, of_pidfd, polled};
 use crate::explore::verdict::Kind;
 use crate::syscalls::cells::Object;
+use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
+
+/// The signals that a thread blocks, without those of [`calls::FAULTS`].
+#[derive(Default)]
+pub struct Mask {
+    /// Once that was asked.
+    pub blocks: Option<u64>,
+    /// A handler has begun since.
+    pub handles: bool,
+}
+
+impl Model {
+    /// It is held. Signals that come from now on have come since.
+    pub fn is_held(&mut self, i: usize, state: State) {
+        let signals = self.process(i).signals;
+        let task = &mut self.tasks[i];
+        (task.state, task.signals) = (state, signals);
+    }
+
+    /// A signal is on its way to a process; `None`: to any of them.
+    pub fn signal_comes(&mut self, process: Option<usize>) {
+        match process {
+            Some(one) => self.processes[one].signals += 1,
+            None => self.processes.iter_mut().for_each(|one| one.signals += 1),
+        }
+    }
+
+    /// May a signal have come since it is held?
+    pub fn is_signalled(&self, i: usize) -> bool {
+        self.tasks[i].signals != self.process(i).signals
+    }
+}
 
 /// What a call before which one is held has to wait for.
 #[derive(Clone, Debug)]
 pub enum WaitsFor {
-    Semaphores { id: c_int, operations: Vec<(u16, i32)> },
-    Child { pid: i32 },
+    Semaphores {
+        id: c_int,
+        operations: Vec<(u16, i32)>,
+    },
+    Child {
+        pid: i32,
+    },
+    /// By pidfds: one of these has ended. A signal that this mask lets in interrupts the wait.
+    Ends {
+        tgids: Vec<Tid>,
+        mask: Option<u64>,
+    },
+}
+
+impl WaitsFor {
+    /// The signals that are blocked meanwhile; `None`: those that are blocked anyway.
+    fn mask(&self) -> Option<u64> {
+        if let WaitsFor::Ends { mask, .. } = self { *mask } else { None }
+    }
 }
 
 /// What a call may have to wait for, if that can be known before it is made.
@@ -39,8 +89,26 @@ pub fn waits_for(tid: Tid, entry: &Entry) -> Option<WaitsFor> {
             let pid = entry.args[0] as i32;
             (pid > 0 || pid == -1).then_some(WaitsFor::Child { pid })
         }
+        libc::SYS_poll if known && (entry.args[2] as c_int) < 0 => waits_for_ends(tid, entry, None),
+        libc::SYS_ppoll if known && entry.args[2] == 0 => {
+            let mask: Option<u64> = record(tid, entry.args[3]);
+            // What is pending already ends it at once.
+            let pending = calls::pending(tid, mask) != 0;
+            if pending { None } else { waits_for_ends(tid, entry, mask) }
+        }
         _ => None,
     }
+}
+
+/// Does a poll without a limit ask about the ends of processes alone?
+fn waits_for_ends(tid: Tid, entry: &Entry, mask: Option<u64>) -> Option<WaitsFor> {
+    let list = polled(tid, entry).filter(|list| !list.is_empty())?;
+    let ends = |one: &libc::pollfd| {
+        let fd = (one.events & libc::POLLIN != 0).then_some(one.fd as u64)?;
+        descriptor(tid, fd).filter(|link| link == PIDFD).and_then(|_| of_pidfd(tid, fd))
+    };
+    let tgids = list.iter().map(ends).collect::<Option<Vec<_>>>()?;
+    Some(WaitsFor::Ends { tgids, mask })
 }
 
 /// Would the call sleep now?
@@ -57,6 +125,10 @@ pub fn would_sleep(model: &Model, i: usize, waits: &WaitsFor) -> bool {
             let lives = mine.clone().any(|one| one.end.is_none());
             lives && !ignored && mine.all(|one| one.end.is_none() && one.pid != 0)
         }
+        WaitsFor::Ends { tgids, .. } => tgids.iter().all(|tgid| {
+            let of = model.with_tgid(*tgid).map(|process| &model.processes[process]);
+            of.is_some_and(|one| one.end.is_none())
+        }),
     }
 }
 
@@ -85,11 +157,17 @@ fn takes_too_much(id: c_int, operations: &[(u16, i32)]) -> bool {
     false
 }
 
+/// What is pending for one and interrupts its call, or would.
+pub fn open(model: &Model, i: usize) -> u64 {
+    let task = &model.tasks[i];
+    calls::pending(task.tid, task.waits_for.as_ref().and_then(WaitsFor::mask))
+}
+
 /// Can what has been pending for one since it is held be told from what comes while it sleeps? A
 /// handler interrupts its call, and a stop does.
 pub fn is_interrupted(model: &Model, i: usize) -> bool {
     let process = model.process(i);
-    let open = calls::pending(model.tasks[i].tid);
+    let open = open(model, i);
     let stops = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGCONT];
     let tells = |signal: c_int| match process.action(signal) {
         Action::Handler => true,

@@ -12,6 +12,16 @@ pub struct Candidate {
 }
 
 impl Run<'_> {
+    /// Can only time move, and processes that only check again?
+    pub fn is_idle(&self) -> bool {
+        let model = &self.moves.all.model;
+        let moves = |i: usize| {
+            let task = &model.tasks[i];
+            model.can_move(i) && !task.looks.yields || !task.buffer.is_empty()
+        };
+        !(0..model.tasks.len()).any(moves)
+    }
+
     /// The processes that can move.
     pub fn candidates(&self) -> Vec<Candidate> {
         let model = &self.moves.all.model;
@@ -84,7 +94,7 @@ impl Run<'_> {
             movers: candidates.iter().map(|one| one.mover).collect(),
             letters: candidates.iter().map(|one| one.task).collect(),
             current,
-            due: first.filter(|_| self.moves.all.model.is_idle()),
+            due: first.filter(|_| self.is_idle()),
             blocked,
             hidden: (0..model.tasks.len()).any(|task| {
                 let is =

@@ -11,12 +11,31 @@ use super::moves::Moves;
 use super::programs::Programs;
 use super::tracees::Heard;
 use super::{Result, Trouble};
+use crate::explore::calls;
+use crate::explore::verdict::Kind;
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::functions::Functions;
 use crate::tracer::{Entry, How, Stop, registers};
 
 /// So many instructions of a handler are followed.
 const STEPS: usize = 50_000;
+
+/// A run with more than this is not seen to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Most {
+    /// Processes and threads.
+    pub threads: usize,
+    pub moves: usize,
+    /// System V objects that it asks for, and bytes of segments: then ENOSPC, as shmmni and shmall have it.
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+impl Default for Most {
+    fn default() -> Most {
+        Most { threads: usize::MAX, moves: 100_000, objects: u64::MAX, bytes: u64::MAX }
+    }
+}
 
 /// What is done in a run. `nth` counts from 0, for each thread of its own.
 #[derive(Clone, Debug)]
@@ -33,6 +52,8 @@ pub enum Disturbance {
 #[derive(Clone, Default, Debug)]
 pub struct Disturbed {
     count: usize,
+    objects: u64,
+    bytes: u64,
     /// Where it was done, if the run came there.
     pub at: Option<Struck>,
     /// The functions that were called inside of handlers.
@@ -85,6 +106,9 @@ impl Programs<'_> {
 
     /// Does this call fail because it was asked for? Then it has.
     pub fn is_made_to_fail(&mut self, i: usize, entry: &Entry) -> Result<bool> {
+        if self.is_too_much(entry) {
+            return self.fails(i, Errno::ENOSPC).map(|()| true);
+        }
         let Some(Disturbance::Fails { letter, nth, with }) = self.world.disturbance.clone() else {
             return Ok(false);
         };
@@ -101,13 +125,38 @@ impl Programs<'_> {
         let call = decode::enter(task.tid, entry).line();
         let source = task.source.clone();
         self.disturbed.at = Some(Struck { letter: i, name, call, errno: Some(errno), source });
+        self.fails(i, errno).map(|()| true)
+    }
+
+    /// The call is not made, and answers this.
+    fn fails(&mut self, i: usize, errno: Errno) -> Result<()> {
         if self.skip(i)? {
             let answer = -i64::from(errno as i32);
             self.set_result(i, answer)?;
             self.narrator.call(&mut self.model, i, Some(answer));
             self.tracees.go_on(i, How::Cont, 0)?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Does it ask for more objects, or larger segments, than there may be?
+    fn is_too_much(&mut self, entry: &Entry) -> bool {
+        let Some(kind) = calls::gets(entry.number) else { return false };
+        let most = self.world.most;
+        let flags = if kind == Kind::Msg { entry.args[1] } else { entry.args[2] };
+        let makes =
+            entry.args[0] as c_int == libc::IPC_PRIVATE || flags as c_int & libc::IPC_CREAT != 0;
+        if !makes {
+            return false;
+        }
+        let bytes = if kind == Kind::Shm { entry.args[1] } else { 0 };
+        self.disturbed.objects += 1;
+        let all = self.disturbed.bytes.saturating_add(bytes);
+        let fits = self.disturbed.objects <= most.objects && all <= most.bytes;
+        if fits {
+            self.disturbed.bytes = all;
+        }
+        !fits
     }
 }
 
@@ -137,7 +186,7 @@ impl Moves<'_> {
                 unsafe { libc::kill(one.tgid, signal) };
             }
         }
-        all.signals += 1;
+        all.model.signal_comes(None);
     }
 
     /// A handler begins: it is followed until it returns, or makes a call that is looked at.

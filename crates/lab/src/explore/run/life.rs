@@ -10,7 +10,7 @@ use super::model::{State, Task};
 use super::programs::Programs;
 use super::tracees::Heard;
 use crate::event::Action;
-use crate::explore::calls;
+use crate::explore::calls::{self, FAULTS};
 use crate::explore::footprint::Thing;
 use crate::explore::verdict::Moment;
 use crate::syscalls;
@@ -35,9 +35,11 @@ impl Programs<'_> {
             self.model.fork(ids, i, child, borrows)
         };
         self.order.born(i, new);
-        if self.model.tasks.len() > self.world.most {
+        if self.model.tasks.len() > self.world.most.threads {
             self.judge.not_judged("it makes more processes and threads than may be");
         }
+        self.model.tasks[new].mask.blocks =
+            self.tracees.if_standing(i).map(|one| one.blocked() & !FAULTS);
         self.model.tasks[new].blocks_faults = self.model.tasks[i].blocks_faults;
         let (maps, pid) = (self.model.process(new).maps.clone(), self.model.pid(i));
         self.model.attached_last(&maps, pid);
@@ -86,7 +88,11 @@ impl Programs<'_> {
             self.tracees.await_end(main)?;
         }
         let (how, moment) = match death {
-            Death::Killed { signal, .. } => (names::signal(signal), Moment::Killed { signal }),
+            Death::Killed { signal, core } => {
+                // Its core is a file.
+                self.world.room.is_used |= core;
+                (names::signal(signal), Moment::Killed { signal })
+            }
             Death::Exited(code) => (code.to_string(), Moment::Exit { code }),
         };
         self.narrator.tell(&self.model, i, moment);
@@ -104,6 +110,7 @@ impl Programs<'_> {
         // A process that dies with its parent is dying now.
         for heir in self.model.heirs(process) {
             self.touched.made.writes(Thing::Process(heir.process as u32));
+            self.model.signal_comes(Some(heir.process));
             if heir.signal == libc::SIGKILL {
                 self.await_death(self.model.processes[heir.process].main)?;
             }
@@ -113,7 +120,9 @@ impl Programs<'_> {
 
     /// What others may notice when a process has ended.
     fn ended_for_others(&mut self, process: usize) {
-        self.signals += 1;
+        // Its parent hears of it; and a process group that loses its last parent, if one is stopped.
+        let stopped = self.model.tasks.iter().any(|task| task.state == State::Stopped);
+        self.model.signal_comes(self.model.processes[process].parent.filter(|_| !stopped));
         let one = &self.model.processes[process];
         let made = &mut self.touched.made;
         made.writes(Thing::Process(process as u32));
@@ -135,17 +144,19 @@ impl Programs<'_> {
         } else {
             made.counts(children)
         }
-        let (number, parent) = (parent as u32, &self.model.processes[parent]);
+        let (number, parent) = (parent, &self.model.processes[parent]);
         let takes = |task: &Task| {
             let takes = |entry: &Entry| calls::takes(task.tid, entry, libc::SIGCHLD);
             task.state == State::Asleep && task.entry.as_ref().is_some_and(takes)
         };
-        let taken =
-            self.model.tasks.iter().any(|task| task.process == number as usize && takes(task));
-        let heard = taken || parent.action(libc::SIGCHLD) == Action::Handler;
-        if heard || calls::blocks(parent.tgid, libc::SIGCHLD) {
-            made.writes(Thing::Process(number));
+        let taken = self.model.tasks.iter().any(|task| task.process == number && takes(task));
+        let handler = parent.action(libc::SIGCHLD) == Action::Handler;
+        let blocks = self.blocks(number, libc::SIGCHLD);
+        let waits = blocks && !taken && self.keeps_pending(number, libc::SIGCHLD);
+        if taken || handler || blocks {
+            self.touched.signal(number, libc::SIGCHLD, waits);
         }
+        self.touched.made.reads(Thing::Heeds(number as u32));
     }
 
     /// Waits for one that SIGKILL was sent to.

@@ -2,6 +2,7 @@
 
 use super::model::Process;
 use super::shared::learned::PAGE;
+use crate::explore::footprint::is_segment;
 
 /// A map of one.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -52,7 +53,7 @@ impl Map {
 
     /// Is it a segment, and not a mapping?
     pub fn is_segment(&self) -> bool {
-        self.memory <= u64::from(u32::MAX)
+        is_segment(self.memory)
     }
 }
 

@@ -55,7 +55,7 @@ mod tracees;
 use crate::tracer::source::Sources;
 use candidates::Candidate;
 use clock::Clock;
-pub use disturbed::{Disturbance, Disturbed, Struck};
+pub use disturbed::{Disturbance, Disturbed, Most, Struck};
 use judge::Judge;
 use model::Ids;
 use moves::Moves;
@@ -66,8 +66,6 @@ pub use shared::order::Race;
 use spins::state;
 use story::Narrator;
 
-/// A run with more moves than this is not seen to its end.
-const MOVES: usize = 100_000;
 /// So many numbers are tried for the first process of a run.
 const NUMBERS: i32 = 40;
 /// So often a copy is made again that did not get its number.
@@ -108,8 +106,7 @@ pub struct World {
     circles: HashSet<(u64, u64)>,
     /// What is done to the programs in the next runs.
     pub disturbance: Option<Disturbance>,
-    /// So many processes and threads are followed.
-    pub most: usize,
+    pub most: Most,
 }
 
 /// What is asked about the output of a run.
@@ -171,7 +168,7 @@ impl World {
             sources: Sources::default(),
             circles: HashSet::new(),
             disturbance: None,
-            most: usize::MAX,
+            most: Most::default(),
         }
     }
 
@@ -282,7 +279,7 @@ impl World {
         narrator.at_one_time(&exploration);
         let Judge { mut findings, ends, over, not_judged, .. } = judge;
         let whole = findings.is_empty() && !run.outcome.dropped && not_judged.is_none();
-        let differs = |expected: &Expected| expected.differs(&printed);
+        let differs = |expected: &Expected| expected.differs(&printed, &ends);
         if let Some(difference) = world.asked.expected.as_ref().filter(|_| whole).and_then(differs)
         {
             findings.push(Finding::Prints { difference });
@@ -347,7 +344,7 @@ impl Run<'_> {
                 self.outcome.dropped = true;
                 return Ok(());
             };
-            let idle = self.moves.all.model.is_idle();
+            let idle = self.is_idle();
             self.note_choice(&place, chosen);
             let Programs { narrator, model, .. } = &mut self.moves.all;
             let could = candidates.iter().map(|one| (one.task, one.mover.who));
@@ -384,6 +381,7 @@ impl Run<'_> {
             return Ok(());
         }
         all.touched.made = all.certain(task, mover.who.is_time());
+        all.touched.has_call = all.next_call(task, mover.who.is_time()).is_some();
         let waited = std::mem::take(&mut all.model.tasks[task].waited_for_stores);
         all.touched.made.waits_for_stores = waited || all.waits_for_its_stores(task);
         all.model.tasks[task].looks.yields = false;
@@ -391,7 +389,7 @@ impl Run<'_> {
             Who::Time => self.moves.pass_time(task)?,
             _ => {
                 self.moves.disturb(task);
-                self.moves.go(task)?
+                self.moves.go(task)?;
             }
         }
         self.moves.settle()?;
@@ -404,6 +402,7 @@ impl Run<'_> {
         }
         touched.memory(model, task);
         model.has_gone_on(task);
+        self.moves.all.look_at_mask(task);
         self.moves.all.narrator.has_moved(&self.moves.all.model);
         Ok(())
     }
@@ -424,6 +423,7 @@ impl Run<'_> {
             (true, false) => self.ticks,
             (false, _) => 0,
         };
+        let most = self.moves.all.world.most.moves;
         let Programs { judge, model, tracees, .. } = &mut self.moves.all;
         if self.looks.max(self.ticks) <= NOWHERE {
             self.states.clear();
@@ -433,7 +433,7 @@ impl Run<'_> {
         {
             return judge.endless(model, moved.task);
         }
-        if self.outcome.moves > MOVES {
+        if self.outcome.moves > most {
             judge.not_judged("it makes more moves than the explorer follows");
         }
     }

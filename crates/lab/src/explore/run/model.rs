@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use libc::c_int;
 
-use super::blocked::WaitsFor;
+use super::blocked::{Mask, WaitsFor};
 use super::looks::Looks;
 use super::maps::Map;
 use super::shared::Open;
@@ -67,8 +67,9 @@ pub struct Task {
     pub for_story: bool,
     /// It sleeps until its child has become another program, or ended.
     pub vfork: bool,
-    /// How many signals had been sent when it was held.
+    /// How many signals its process had got when it was held.
     pub signals: u64,
+    pub mask: Mask,
     pub looks: Looks,
     /// The access before which it is held.
     pub access: Option<Access>,
@@ -116,6 +117,8 @@ pub struct Process {
     pub parent: Option<usize>,
     /// Its main thread, among the tasks.
     pub main: usize,
+    /// How many signals may have been sent to it.
+    pub signals: u64,
     actions: [Action; 65],
     /// The signals for which it has, or has had, a handler: bit n for signal n.
     handled: u128,
@@ -185,12 +188,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// Can only time move, and processes that only check again?
-    pub fn is_idle(&self) -> bool {
-        let moves = |i: usize| self.can_move(i) && !self.tasks[i].looks.yields;
-        !(0..self.tasks.len()).any(|i| moves(i) || !self.tasks[i].buffer.is_empty())
-    }
-
     /// One has moved. Those that only go round once more make room for all others, and may do so again after them.
     pub fn has_gone_on(&mut self, i: usize) {
         if self.tasks[i].looks.goes_round {
@@ -208,6 +205,7 @@ impl Model {
             pid,
             parent: None,
             main: self.tasks.len(),
+            signals: 0,
             actions: [Action::Default; 65],
             handled: 0,
             once: 0,
@@ -244,6 +242,7 @@ impl Model {
             pid: borrows.unwrap_or(0),
             parent: Some(parent),
             main: self.tasks.len(),
+            signals: 0,
             actions: one.actions,
             handled: one.handled,
             once: one.once,
@@ -290,6 +289,7 @@ impl Model {
             for_story: false,
             vfork: false,
             signals: 0,
+            mask: Mask::default(),
             looks: Looks::default(),
             access: None,
             circle: None,

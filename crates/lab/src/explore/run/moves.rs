@@ -92,6 +92,7 @@ impl Moves<'_> {
                 }
                 self.settle()?;
             }
+            self.all.look_at_mask(i);
             self.all.touched.start();
             self.all.model.stands_at_its_start(i);
         }
@@ -141,7 +142,7 @@ impl Moves<'_> {
     pub fn go(&mut self, i: usize) -> Result<()> {
         self.all.model.tasks[i].read_again.clear();
         let task = &self.all.model.tasks[i];
-        let signalled = task.signals != self.all.signals;
+        let signalled = self.all.model.is_signalled(i);
         match (task.state, task.entry) {
             (State::Before, Some(entry)) if !signalled && self.all.is_ready_for(i, &entry) => {
                 self.all.enter(i, entry)?
@@ -151,7 +152,7 @@ impl Moves<'_> {
             (State::Touching, _) => {
                 self.all.close_all(i)?;
                 // What is pending comes first; if nothing is, it stands there again at once.
-                if signalled && calls::pending(self.all.model.tasks[i].tid) != 0 {
+                if signalled && calls::pending(self.all.model.tasks[i].tid, None) != 0 {
                     let task = &mut self.all.model.tasks[i];
                     (task.rewound, task.access, task.circle) = (true, None, None);
                 } else if self.touch(i)? {
@@ -339,9 +340,10 @@ impl Moves<'_> {
 
     fn hold(&mut self, i: usize, entry: Entry) {
         self.all.clock.not_asked();
+        self.all.model.is_held(i, State::Before);
         let Model { tasks, sockets, .. } = &mut self.all.model;
         let task = &mut tasks[i];
-        (task.state, task.entry, task.signals) = (State::Before, Some(entry), self.all.signals);
+        task.entry = Some(entry);
         let sleeps = calls::limit(task.tid, &entry, sockets).is_some_and(|limit| limit.sleep);
         task.looks.at_call(&entry, sleeps);
         task.buffer.at_call();
@@ -358,14 +360,19 @@ impl Moves<'_> {
         let process = self.all.model.process(i);
         let ignored = process.ignores(signal);
         let handler = process.action(signal) == Action::Handler;
-        if !ignored {
+        let number = self.all.model.tasks[i].process as u32;
+        if ignored {
+            self.all.order.hears(i, Thing::Process(number));
+        } else {
             let task = &mut self.all.model.tasks[i];
             (task.rewound, task.passing) = (false, false);
+            self.all.hears_signal(i);
+            self.all.touched.made.writes(Thing::Pending(number, 0));
+            self.all.touched.made.counts(Thing::Queued);
         }
-        let process = self.all.model.tasks[i].process;
-        self.all.order.hears(i, Thing::Process(process as u32));
         if handler {
             self.all.model.process_mut(i).handles(signal);
+            self.all.model.tasks[i].mask.handles = true;
         }
         if fault(info).is_some() {
             self.all.model.tasks[i].source = self.all.made_by(i)?;

@@ -13,7 +13,7 @@ use super::story::Narrator;
 use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
 use super::{Result, Trouble, World};
-use crate::explore::calls::{self, Visible};
+use crate::explore::calls::{self, FAULTS, Visible};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::printed::Printed;
 use crate::syscalls::cells::{CallRow, Changes, Touch, Wakes};
@@ -29,8 +29,6 @@ pub struct Programs<'a> {
     pub touched: Touched,
     pub judge: Judge,
     pub narrator: Narrator,
-    /// How many signals have been sent.
-    pub signals: u64,
     /// They are to be held before they learn which process they are.
     pub starting: bool,
     /// They are to be copied: the first thread of each learns the number that its copies will have.
@@ -61,7 +59,6 @@ impl<'a> Programs<'a> {
             touched,
             judge: Judge::default(),
             narrator: Narrator::new(tell),
-            signals: 0,
             starting: false,
             copied_as: None,
             printed: Printed::default(),
@@ -198,8 +195,11 @@ impl<'a> Programs<'a> {
     pub fn enter(&mut self, i: usize, entry: Entry) -> Result<()> {
         let tid = self.model.tasks[i].tid;
         self.model.tasks[i].entry = Some(entry);
-        self.touched.call(&self.model, i, &entry);
+        if !std::mem::take(&mut self.touched.has_call) {
+            self.touched.call(&self.model, i, &entry);
+        }
         self.catch_up();
+        self.world.room.is_used |= self.touched.made.makes() || calls::opens_to_write(&entry);
         if let Some(place) = calls::place(tid, &entry, &self.world.room.scratch) {
             self.world.room.places.is_used(place);
         }
@@ -274,6 +274,13 @@ impl<'a> Programs<'a> {
         self.tracees.go_on(i, self.how(i), 0)
     }
 
+    /// The call that its next move will certainly begin with.
+    pub fn next_call(&self, i: usize, time: bool) -> Option<Entry> {
+        let task = &self.model.tasks[i];
+        let stands = task.state == State::Before && !self.model.is_signalled(i);
+        task.entry.filter(|_| stands && !time)
+    }
+
     /// What its next move, or time, will certainly touch.
     pub fn certain(&mut self, i: usize, time: bool) -> Footprint {
         let kept = std::mem::take(&mut self.touched.made);
@@ -286,9 +293,7 @@ impl<'a> Programs<'a> {
                 self.touched.made.writes(Thing::Descriptors);
             }
         }
-        let task = &self.model.tasks[i];
-        let stands = task.state == State::Before && task.signals == self.signals;
-        let entry = task.entry.filter(|_| stands && !time);
+        let entry = self.next_call(i, time);
         let row = entry.as_ref().and_then(calls::known);
         let ends = row.is_some_and(|row| row.changes == Changes::Process);
         if !ends {
@@ -346,7 +351,9 @@ impl<'a> Programs<'a> {
         };
         let sent = calls::sent(self.model.tasks[i].tid, entry, *to);
         let reached = self.reaches(i, entry);
-        self.signals += u64::from(sent.signal != 0);
+        if sent.signal != 0 {
+            self.model.signal_comes(reached);
+        }
         let inside = reached.is_some()
             || sent.signal == 0
             || sent.is_surely_inside
@@ -364,11 +371,49 @@ impl<'a> Programs<'a> {
         };
         let sent = calls::sent(self.model.tasks[i].tid, entry, *to);
         let reached = sent.process.and_then(|named| self.model.named(named));
-        match reached.map(|process| Thing::Process(process as u32)) {
-            Some(process) if sent.signal == 0 => self.touched.made.reads(process),
-            Some(process) => self.touched.made.writes(process),
+        match reached {
+            Some(process) if sent.signal == 0 => {
+                self.touched.made.reads(Thing::Process(process as u32))
+            }
+            Some(process) => {
+                let waits = self.keeps_pending(process, sent.signal);
+                self.touched.signal(process, sent.signal, waits);
+            }
             None => self.touched.made.add_everything(),
         }
         reached
+    }
+
+    /// Does a signal wait until the process asks for it, or blocks it no more?
+    pub fn keeps_pending(&self, process: usize, signal: c_int) -> bool {
+        let stops = [libc::SIGCONT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+        let one = &self.model.processes[process];
+        let simple = one.threads == 1 && one.end.is_none() && !stops.contains(&signal);
+        simple && self.blocks(process, signal)
+    }
+
+    /// Does the main thread of a process block a signal?
+    pub fn blocks(&self, process: usize, signal: c_int) -> bool {
+        let one = &self.model.processes[process];
+        match self.tracees.if_standing(one.main) {
+            Some(thread) => thread.blocked() >> (signal - 1) & 1 == 1,
+            None => calls::blocks(one.tgid, signal),
+        }
+    }
+
+    /// After a move of one: the signals that it blocks may be others now.
+    pub fn look_at_mask(&mut self, i: usize) {
+        let task = &mut self.model.tasks[i];
+        let changed = match self.tracees.if_standing(i) {
+            Some(thread) => {
+                let mask = thread.blocked() & !FAULTS;
+                task.mask.handles = false;
+                task.mask.blocks.replace(mask).map_or(!FAULTS, |before| before ^ mask)
+            }
+            // It may have returned from its handler, or not.
+            None if task.mask.handles => !FAULTS,
+            None => 0,
+        };
+        self.touched.blocks(task.process, changed);
     }
 }

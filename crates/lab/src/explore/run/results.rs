@@ -8,7 +8,8 @@ use super::maps::Map;
 use super::programs::Programs;
 use super::shared::Shared;
 use super::shared::learned::PAGE;
-use crate::explore::calls::{self, Mapped, descriptor};
+use crate::explore::calls::{self, Mapped};
+use crate::explore::descriptors::descriptor;
 use crate::explore::footprint::Thing;
 use crate::explore::verdict::Kind;
 use crate::syscalls::cells::{CallRow, Changes, Object, Sleep, Touch, Wakes};
@@ -70,8 +71,15 @@ impl Programs<'_> {
         made.things().for_each(|(thing, _)| self.order.hears(i, thing));
         let waits = calls::known(entry).is_some_and(|row| matches!(row.sleep, Sleep::Signal(_)));
         if waits {
-            self.order.hears(i, Thing::Process(self.model.tasks[i].process as u32));
+            self.hears_signal(i);
         }
+    }
+
+    /// A signal has come: what its sender did before has reached this one.
+    pub fn hears_signal(&mut self, i: usize) {
+        let process = self.model.tasks[i].process as u32;
+        self.order.hears(i, Thing::Process(process));
+        self.order.hears(i, Thing::Pending(process, 0));
     }
 
     /// A call has succeeded: what is known of its process changes.

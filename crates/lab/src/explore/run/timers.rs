@@ -15,7 +15,8 @@ use super::Result;
 use super::model::{Model, State};
 use super::programs::Programs;
 use crate::event::Action;
-use crate::explore::calls::{self, Reply, descriptor, nanoseconds};
+use crate::explore::calls::{self, Reply, nanoseconds};
+use crate::explore::descriptors::{descriptor, field};
 use crate::explore::timing::{Sender, Wish, answer, is_ours, looked_up, rung, wish};
 use crate::explore::verdict::Passed;
 use crate::syscalls::cells::{Changes, Timing};
@@ -295,7 +296,7 @@ impl Programs<'_> {
             Kind::Signal { sender, .. } => Some(sender.clock),
             Kind::File { file, .. } => {
                 let path = format!("self/fdinfo/{}", file.as_raw_fd());
-                calls::field(&path, "clockid:").and_then(|clock| clock.parse().ok())
+                field(&path, "clockid:").and_then(|clock| clock.parse().ok())
             }
         }
     }
@@ -323,23 +324,26 @@ impl Programs<'_> {
     }
 
     /// A timer goes off.
-    pub fn ring(&mut self, timer: usize) {
-        let timer = &mut self.model.timers[timer];
-        let Some(at) = timer.at else { return };
-        timer.goes_on(at);
-        let tgid = self.model.processes[timer.process].tgid;
+    pub fn ring(&mut self, at: usize) {
+        let timer = &mut self.model.timers[at];
+        let Some(due) = timer.at else { return };
+        timer.goes_on(due);
+        let process = timer.process;
+        if !matches!(timer.kind, Kind::File { .. }) {
+            self.model.signal_comes(Some(process));
+        }
+        let timer = &mut self.model.timers[at];
+        let tgid = self.model.processes[process].tgid;
         match &mut timer.kind {
             Kind::File { file, ticks } => {
                 *ticks = 1;
                 tell_ticks(file, 1);
             }
             Kind::Alarm => {
-                self.signals += 1;
                 // SAFETY: a tracee that we have not reaped: the number is its own.
                 unsafe { libc::kill(tgid, libc::SIGALRM) };
             }
             Kind::Signal { id, sender } => {
-                self.signals += 1;
                 let info = rung(*id, sender);
                 let (number, info) = (sender.signal, &raw const info);
                 // SAFETY: likewise; it reads one record.

@@ -8,23 +8,28 @@ use libc::{GETALL, GETNCNT, GETPID, GETVAL, GETZCNT, SETALL, SETVAL, c_int};
 use super::maps::Map;
 use super::model::{Model, State};
 use crate::event::{Command, Futex};
-use crate::explore::calls::{self, FileId, descriptor, known};
+use crate::explore::calls::{self, FileId, known};
+use crate::explore::descriptors::{self, PIDFD, descriptor};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::printed::is_printed;
 use crate::explore::verdict::Kind;
 use crate::syscalls;
-use crate::syscalls::cells::{CallRow, Object, Touch};
-use crate::tracer::memory::{bytes, string};
+use crate::syscalls::cells::{CallRow, Changes, Object, Sleep, Touch};
+use crate::tracer::memory::{bytes, record, string};
 use crate::tracer::{Entry, Tid};
 
 /// More shared memory than this is not compared: it counts as changed.
 const COMPARED: usize = 1 << 20;
+/// More signals than this are any.
+const FEW: u32 = 8;
 
 /// See the module.
 #[derive(Default)]
 pub struct Touched {
     /// What the move has touched so far.
     pub made: Footprint,
+    /// What its call touches is in there.
+    pub has_call: bool,
     /// A call of this move has changed something.
     pub changed: bool,
     /// Somebody has looked at a segment's row in the kernel's table.
@@ -66,6 +71,44 @@ impl Touched {
         for touch in row.map_or(&[Touch::Everything][..], |row| row.touches) {
             self.touch(model, i, entry, *touch);
         }
+        if row.is_none_or(asks_for_signals) {
+            self.asks_for_signals(model, i, entry);
+        }
+    }
+
+    /// What is pending for its process, or is blocked, makes a difference to a call.
+    fn asks_for_signals(&mut self, model: &Model, i: usize, entry: &Entry) {
+        let (tid, process) = (model.tasks[i].tid, model.tasks[i].process);
+        match known(entry).map(|row| (row.changes, row.own_mask)) {
+            // One that is ignored from now on is pending no more.
+            Some((Changes::Action, _)) => {
+                // One that does not exist is any.
+                let bit = 1_u64.checked_shl((entry.args[0] as u32).wrapping_sub(1));
+                self.blocks(process, bit.unwrap_or(u64::MAX));
+            }
+            Some((Changes::Mask, _)) if entry.args[0] as c_int != libc::SIG_SETMASK => {
+                self.blocks(process, record(tid, entry.args[1]).unwrap_or(u64::MAX));
+            }
+            Some((Changes::Mask, _) | (_, true)) | None => self.blocks(process, u64::MAX),
+            Some(_) => self.made.writes(Thing::Pending(process as u32, 0)),
+        }
+    }
+
+    /// What becomes of these signals in a process may be something else from now on; bit n - 1 for signal n.
+    pub fn blocks(&mut self, process: usize, signals: u64) {
+        let number = process as u32;
+        let has = |signal: &c_int| signals >> (signal - 1) & 1 == 1;
+        if has(&libc::SIGCHLD) {
+            self.made.writes(Thing::Heeds(number));
+        }
+        match signals.count_ones() {
+            0 => {}
+            1..=FEW => {
+                let all = (1..=64).filter(has);
+                all.for_each(|signal| self.made.writes(Thing::Pending(number, signal)));
+            }
+            _ => self.made.writes(Thing::Pending(number, 0)),
+        }
     }
 
     /// A call has ended, with this result. One that failed, and a wait that found no child, have changed
@@ -85,7 +128,8 @@ impl Touched {
             Touch::Everything => self.made.add_everything(),
             Touch::Object => self.object(&model.process(i).maps, tid, entry),
             Touch::Attached => self.maps(&model.process(i).maps),
-            Touch::Addressee => {}
+            // Whoever is meant here is looked up elsewhere.
+            Touch::Addressee | Touch::Pending => {}
             Touch::Children => match calls::waits_for(entry).and_then(|pid| model.with_pid(pid)) {
                 Some(child) => self.made.writes(Thing::Child(child as u32)),
                 None => self.made.writes(Thing::Children(process)),
@@ -93,9 +137,9 @@ impl Touched {
             Touch::Pids => self.made.writes(Thing::Pids),
             Touch::Descriptor => match self.prints(tid, entry) {
                 Some(bytes) => self.made.appends(Thing::Printed, bytes),
-                None => self.descriptor(tid, entry.args[0], true),
+                None => self.descriptor(model, i, entry.args[0], true),
             },
-            Touch::Looked => self.descriptor(tid, entry.args[0], false),
+            Touch::Looked => self.descriptor(model, i, entry.args[0], false),
             Touch::Closed => {
                 if let Some(link) = descriptor(tid, entry.args[0]) {
                     self.closed(&link);
@@ -103,13 +147,11 @@ impl Touched {
             }
             Touch::Descriptors => self.made.writes(Thing::Descriptors),
             Touch::Polled => self.made.reads(Thing::Descriptors),
+            Touch::Listed => self.listed(model, i, entry),
+            Touch::Opened(path) => self.opened(model, i, entry, path),
             Touch::Files => self.made.writes(Thing::Files),
             Touch::FilesLooked => self.made.reads(Thing::Files),
-            Touch::Parent => {
-                if let Some(parent) = model.process(i).parent {
-                    self.made.reads(Thing::Process(parent as u32));
-                }
-            }
+            Touch::Parent => self.parent(model, i),
             Touch::Proc(path) => {
                 let path = string(tid, entry.args[path], 256).unwrap_or_default();
                 if path.starts_with(b"/proc/") {
@@ -118,7 +160,59 @@ impl Touched {
                 }
             }
             Touch::Futexes => self.made.writes(word(model, i, entry)),
-            Touch::Time => self.made.reads(Thing::Time),
+            Touch::Time => {
+                // One that waits for ever, or not at all, knows nothing of it.
+                let limited = known(entry).is_none_or(|row| row.limit.is_none())
+                    || calls::limit(tid, entry, &model.sockets).is_some();
+                if limited {
+                    self.made.reads(Thing::Time);
+                }
+            }
+        }
+    }
+
+    /// It asks who its parent is.
+    fn parent(&mut self, model: &Model, i: usize) {
+        if let Some(parent) = model.process(i).parent {
+            self.made.reads(Thing::Process(parent as u32));
+        }
+    }
+
+    /// What the descriptors stand for that a poll asks about.
+    fn listed(&mut self, model: &Model, i: usize, entry: &Entry) {
+        match descriptors::polled(model.tasks[i].tid, entry) {
+            Some(list) => {
+                list.iter().for_each(|one| self.descriptor(model, i, one.fd as u64, false))
+            }
+            None => self.made.reads(Thing::Descriptors),
+        }
+    }
+
+    /// A path is opened. Which file it is, only those notice who make, move or remove files; a pipe or a
+    /// device is more than a file.
+    fn opened(&mut self, model: &Model, i: usize, entry: &Entry, path: usize) {
+        let tid = model.tasks[i].tid;
+        let name = string(tid, entry.args[path], 4096).unwrap_or_default();
+        // What stands there is made when it is read.
+        match in_proc(&name, model.pid(i)) {
+            Some(Proc::Segments) => return self.looks_at_rows = true,
+            Some(Proc::Itself) => return,
+            Some(Proc::Anything) => {
+                self.looks_at_rows = true;
+                return self.made.add_everything();
+            }
+            None => {}
+        }
+        let folder = if path == 0 { libc::AT_FDCWD } else { entry.args[0] as c_int };
+        let makes = entry.args[path + 1] & (libc::O_CREAT | libc::O_TRUNC) as u64 != 0;
+        let special = descriptors::is_no_file(tid, folder, &name);
+        if makes || special {
+            self.made.writes(Thing::Files);
+        } else {
+            self.made.reads(Thing::Files);
+        }
+        if special {
+            self.made.writes(Thing::Descriptors);
         }
     }
 
@@ -180,14 +274,28 @@ impl Touched {
         }
     }
 
+    /// A process gets a signal; `waits`: it will not notice before it asks for it, or blocks it no more.
+    pub fn signal(&mut self, process: usize, signal: c_int, waits: bool) {
+        let number = process as u32;
+        self.made.counts(Thing::Queued);
+        if waits {
+            self.made.reads(Thing::Process(number));
+            self.made.writes(Thing::Pending(number, signal));
+        } else {
+            self.made.writes(Thing::Process(number));
+        }
+    }
+
     /// A process is about to end, by itself: what that means for its descriptors and its locks.
     /// False: it is not known.
     pub fn leaves(&mut self, model: &Model, i: usize) -> bool {
         let (tid, process) = (model.tasks[i].tid, model.process(i));
         let holds = process.threads > 1 || process.shares() && calls::holds_locks(tid);
-        let Some(links) = calls::descriptors(tid).filter(|_| !holds) else { return false };
+        let Some(links) = descriptors::descriptors(tid).filter(|_| !holds) else { return false };
         // A file that is closed matters to others only where it may hold a lock: all may, then.
-        let no_file = |link: &&String| self.at_descriptor(link) != Some(Thing::Files);
+        let no_file = |link: &&String| {
+            !link.starts_with("/proc/") && self.at_descriptor(link) != Some(Thing::Files)
+        };
         let links: Vec<&String> = links.iter().filter(no_file).collect();
         links.into_iter().for_each(|link| self.closed(link));
         true
@@ -195,6 +303,9 @@ impl Touched {
 
     /// A descriptor is closed: one less.
     fn closed(&mut self, link: &str) {
+        if link == PIDFD || link.starts_with("/proc/") {
+            return;
+        }
         match self.at_descriptor(link) {
             Some(pipe @ Thing::Pipe(_)) => self.made.counts(pipe),
             Some(Thing::Printed) => {}
@@ -203,12 +314,34 @@ impl Touched {
         }
     }
 
-    fn descriptor(&mut self, tid: Tid, fd: u64, write: bool) {
-        let link = descriptor(tid, fd);
-        if link.as_ref().is_some_and(|link| link.starts_with("/proc/")) {
-            return self.made.add_everything();
+    fn descriptor(&mut self, model: &Model, i: usize, fd: u64, write: bool) {
+        let tid = model.tasks[i].tid;
+        let Some(link) = descriptor(tid, fd) else { return };
+        match in_proc(link.as_bytes(), model.pid(i)) {
+            Some(Proc::Segments) => {
+                self.made.reads(Thing::Segments);
+                // The order of two that look at this makes no difference.
+                return self.made.counts(Thing::Resident);
+            }
+            Some(Proc::Itself) => {
+                self.made.reads(Thing::Queued);
+                self.parent(model, i);
+                return self.made.writes(Thing::Pending(model.tasks[i].process as u32, 0));
+            }
+            Some(Proc::Anything) => return self.made.add_everything(),
+            None => {}
         }
-        match link.and_then(|link| self.at_descriptor(&link)) {
+        if link == PIDFD {
+            if let Some(child) = descriptors::of_pidfd(tid, fd).and_then(|it| model.with_tgid(it)) {
+                self.made.reads(Thing::Child(child as u32));
+            }
+            return;
+        }
+        // One of them may be a signalfd.
+        if link.starts_with("anon_inode:") {
+            self.made.writes(Thing::Pending(model.tasks[i].process as u32, 0));
+        }
+        match self.at_descriptor(&link) {
             Some(thing) if write => self.made.writes(thing),
             Some(thing) => self.made.reads(thing),
             None => {}
@@ -289,6 +422,35 @@ impl Touched {
             }
         }
     }
+}
+
+/// A file in /proc, by its path or by what a descriptor of it is a link to; `None`: it is none there. `pid`: the
+/// number of the process that looks.
+fn in_proc(path: &[u8], pid: i32) -> Option<Proc> {
+    let file = std::str::from_utf8(path.strip_prefix(b"/proc/")?).unwrap_or_default();
+    Some(match file.split_once('/') {
+        Some(("sysvipc", "shm")) => Proc::Segments,
+        Some((who, "status")) if who.parse() == Ok(pid) => Proc::Itself,
+        _ => Proc::Anything,
+    })
+}
+
+/// What a file in /proc tells of.
+enum Proc {
+    Segments,
+    /// Of the process that looks: what is pending for it, and for how many signals that is so of anybody's.
+    Itself,
+    Anything,
+}
+
+/// May a call do or tell something else if a signal is pending that its process blocks?
+fn asks_for_signals(row: &CallRow) -> bool {
+    use Touch::*;
+    let asks =
+        |touch: &Touch| matches!(touch, Everything | Pending | Polled | Proc(_) | Descriptors);
+    let waits = row.own_mask || matches!(row.sleep, Sleep::Signal(_));
+    let sets = matches!(row.changes, Changes::Action | Changes::Mask);
+    waits || sets || row.touches.iter().any(asks)
 }
 
 /// The word that a futex call is about.

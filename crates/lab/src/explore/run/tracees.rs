@@ -84,9 +84,14 @@ impl Tracees {
 
     /// One that stands still, to be looked into and changed.
     pub fn standing(&self, i: usize) -> Result<&Stopped> {
+        self.if_standing(i).ok_or_else(|| self.not_still(i))
+    }
+
+    /// The same of one that may also go on, or sleep.
+    pub fn if_standing(&self, i: usize) -> Option<&Stopped> {
         match &self.threads[i].hold {
-            Hold::Standing(thread) => Ok(thread),
-            _ => Err(self.not_still(i)),
+            Hold::Standing(thread) => Some(thread),
+            _ => None,
         }
     }
 

@@ -161,10 +161,8 @@ impl Moves<'_> {
     }
 
     fn hold_before(&mut self, i: usize, access: Access) {
-        let signals = self.all.signals;
-        let task = &mut self.all.model.tasks[i];
-        (task.state, task.signals) = (State::Touching, signals);
-        task.access = Some(access);
+        self.all.model.is_held(i, State::Touching);
+        self.all.model.tasks[i].access = Some(access);
     }
 
     /// Makes the access before which one is held. True: its move is over: the rest of the access is another one.

@@ -7,7 +7,7 @@ use libc::shmid_ds;
 
 use crate::event::Row;
 use crate::explore::Trouble;
-use crate::explore::calls::{descriptor, field};
+use crate::explore::descriptors::{descriptor, field};
 use crate::explore::run::Result;
 use crate::explore::run::maps::Map;
 use crate::explore::run::model::Model;

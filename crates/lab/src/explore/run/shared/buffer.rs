@@ -193,7 +193,7 @@ impl Programs<'_> {
                 _ => {}
             }
             let task = &self.model.tasks[i];
-            let signalled = || task.signals != self.signals && calls::pending(task.tid) != 0;
+            let signalled = || self.model.is_signalled(i) && calls::pending(task.tid, None) != 0;
             let waits = waits.is_some() || !task.buffer.is_empty() && signalled();
             let task = &mut self.model.tasks[i];
             task.waits_for_stores = waits;
@@ -282,9 +282,8 @@ impl Moves<'_> {
                 || next.as_ref().is_none_or(|next| next.is_long());
             if limit || next.as_ref().is_some_and(|next| self.is_a_fence(i, next)) {
                 self.all.model.tasks[i].buffer.early |= limit;
-                let signals = self.all.signals;
-                let task = &mut self.all.model.tasks[i];
-                (task.state, task.signals, task.entry) = (State::Fence, signals, None);
+                self.all.model.is_held(i, State::Fence);
+                self.all.model.tasks[i].entry = None;
                 return Ok(true);
             }
             let Some(()) = self.step(i)? else { break };

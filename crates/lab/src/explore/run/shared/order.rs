@@ -80,7 +80,15 @@ impl Order {
         let orders = |(thing, _): &(Thing, bool)| {
             !matches!(
                 thing,
-                Thing::Pids | Thing::Shm(_) | Thing::Time | Thing::Printed | Thing::Memory(_)
+                Thing::Pids
+                    | Thing::Shm(_)
+                    | Thing::Segments
+                    | Thing::Resident
+                    | Thing::Heeds(_)
+                    | Thing::Queued
+                    | Thing::Time
+                    | Thing::Printed
+                    | Thing::Memory(_)
             )
         };
         let made: Vec<(Thing, bool)> = made.things().filter(orders).collect();
