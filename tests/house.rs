@@ -36,15 +36,16 @@ fn everybody_imports_what_lies_below() {
 }
 
 /// A folder or file of the tool, and what it may import of the others.
-const TOOL: [(&str, &[&str]); 10] = [
+const TOOL: [(&str, &[&str]); 11] = [
     ("asked.rs", &[]),
     ("event.rs", &[]),
     ("tracer", &["asked", "tracer"]),
     ("syscalls", &["event", "tracer", "syscalls"]),
+    ("memory", &["memory", "tracer"]),
     ("view", &["event", "view"]),
-    ("trace", &["asked", "event", "tracer", "syscalls", "view", "trace"]),
+    ("trace", &["asked", "event", "memory", "tracer", "syscalls", "view", "trace"]),
     ("tree", &["view", "tree"]),
-    ("explore", &["asked", "event", "tracer", "syscalls", "view", "tree", "explore"]),
+    ("explore", &["asked", "event", "memory", "tracer", "syscalls", "view", "tree", "explore"]),
     ("check", &["asked", "event", "explore", "tracer", "syscalls", "view", "check"]),
     ("doctor.rs", &["asked", "check", "syscalls", "tracer", "view"]),
 ];

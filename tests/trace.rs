@@ -257,6 +257,10 @@ fn every_event_is_documented() {
         look(trace_of(&traced(run(&foreign(name)), &["--json"]).go()));
     }
     look(trace_of(&traced(run(Path::new("sh")), &["--json"]).args(&["-c", STOPS]).go()));
+    for case in ["alone", "both"] {
+        let stores = run(&foreign("memory/stores")).args(&[case]);
+        look(trace_of(&traced(stores, &["--json", "--memory"]).go()));
+    }
     assert!(missing.is_empty(), "documented, and never emitted: {missing:?}");
 }
 

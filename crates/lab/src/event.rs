@@ -10,6 +10,11 @@ use serde::{Serialize, Serializer};
 use sysv::spell::SHM_DEST;
 use sysv::tables::{self, Kind};
 
+mod stores;
+
+use stores::by_digits;
+pub use stores::{ChangedPart, HintSide, RaceHint};
+
 /// One event, in the lane of the thread that it happened to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
@@ -111,6 +116,12 @@ pub enum What {
         before: Option<Row>,
         after: Option<Row>,
     },
+    /// Bytes of a segment are not what they were when they were compared last. `by`: the processes that
+    /// may have written them; `others`: also one that is not watched. `more`: so many changes are left out.
+    Changed { memory: String, parts: Vec<ChangedPart>, more: u64, by: Vec<i32>, others: bool },
+    /// `lab trace --memory`, at its end: accesses that nothing orders, and bytes that are taken to order
+    /// others. `complete`: all accesses that were seen were judged.
+    Hints { races: Vec<RaceHint>, ordering: Vec<String>, complete: bool },
     /// `lab explore`: this one moves now. `taken`: from one that could have gone on. `time`: not it, but
     /// time, which ends its sleep. `could`: all that could have moved.
     /// `store`: not it, but its store buffer, whose oldest store reaches the memory.
@@ -123,7 +134,7 @@ pub enum What {
     },
     /// `lab explore`: what the passing of time has done.
     Time { passed: Passed },
-    /// `lab explore`: bytes of shared memory were read or written. `holds`: the first of them then, in hex.
+    /// Bytes of shared memory were read or written. `holds`: the first of them then, in hex.
     Access {
         memory: String,
         at: u64,
@@ -138,7 +149,8 @@ pub enum What {
         /// `main.c:41`, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         source: Option<String>,
-        holds: String,
+        #[serde(serialize_with = "by_digits")]
+        holds: Vec<u8>,
     },
     /// `lab explore`: it makes no call and waits for memory to change.
     Spins,
@@ -209,6 +221,9 @@ pub struct Call {
     /// A signal interrupted it, and the kernel may make it again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// From where in the program's source it was made, `main.c:41`, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// `EEXIST`; `answer` shows one that has no name.

@@ -8,6 +8,7 @@
 //! | [`tracer`] | the low level, over ptrace: stops in, resumes out |
 //! | [`syscalls`] | what is known of each call, in one table |
 //! | [`trace`] | `lab trace`: all processes run, and everything is shown |
+//! | [`memory`] | what orders accesses to shared memory |
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
 //! | [`check`] | `lab check`: judges what a student has written, by what it does |
@@ -25,6 +26,7 @@ mod check;
 mod doctor;
 mod event;
 mod explore;
+mod memory;
 mod syscalls;
 mod trace;
 mod tracer;

@@ -143,6 +143,16 @@ impl Mapping {
 /// What a process has mapped, from the lowest address to the highest; `pid` may be `self`. Nothing,
 /// if there is no such process or we may not know.
 pub fn mappings(pid: &str) -> Vec<Mapping> {
+    mappings_with(pid, "")
+}
+
+/// The same of segments alone, which is found faster.
+pub fn segments(pid: &str) -> Vec<Mapping> {
+    mappings_with(pid, "/SYSV")
+}
+
+/// Those whose lines have these words in them.
+fn mappings_with(pid: &str, words: &str) -> Vec<Mapping> {
     let maps = text(&format!("/proc/{pid}/maps")).unwrap_or_default();
     let mapping = |line: &str| {
         let (start, end) = line.split(' ').next()?.split_once('-')?;
@@ -150,7 +160,7 @@ pub fn mappings(pid: &str) -> Vec<Mapping> {
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         Some(Mapping { start: number(start)?, end: number(end)?, line })
     };
-    maps.lines().filter_map(mapping).collect()
+    maps.lines().filter(|line| line.contains(words)).filter_map(mapping).collect()
 }
 
 /// Has a process attached this segment, of our IPC namespace?

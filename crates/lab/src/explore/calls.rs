@@ -427,16 +427,6 @@ pub fn waits_for(entry: &Entry) -> Option<i32> {
     (!entry.foreign && entry.number == libc::SYS_wait4 && pid > 0).then_some(pid)
 }
 
-/// May a thread hold locks that the kernel frees when it ends (pthread_mutexattr_setrobust(3))?
-pub fn holds_locks(tid: Tid) -> bool {
-    let (mut head, mut len) = (0_u64, 0_usize);
-    // SAFETY: fills a pointer and a size.
-    let got = unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut head, &raw mut len) };
-    // The first, which is the list itself if it is empty; and the one that is being taken.
-    let list = || record::<[u64; 3]>(tid, head);
-    got != 0 || head != 0 && !list().is_some_and(|list| list[0] == head && list[2] == 0)
-}
-
 /// Does a thread block a signal?
 pub fn blocks(tid: Tid, signal: c_int) -> bool {
     process::status(tid).is_some_and(|status| status.blocked >> (signal - 1) & 1 == 1)

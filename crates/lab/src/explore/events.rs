@@ -105,7 +105,7 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
                 Buffered::Seen => Some("seen"),
             },
             source: touched.source.clone(),
-            holds: touched.is.iter().take(HELD).map(|byte| format!("{byte:02x}")).collect(),
+            holds: touched.is.iter().copied().take(HELD).collect(),
         },
         Moment::Signal { signal, code, from, handler, ignored, fault } => What::Signal {
             signal: names::signal(*signal).to_string(),

@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::printed::{Piece, quoted};
+use super::printed::Piece;
 use super::report;
 use super::run::Outcome;
 use super::schedule::{Schedule, letter};
 use super::search::Mover;
+use crate::view::bytes::quoted;
 use crate::view::paragraph;
 
 /// So much of what one process printed is shown in a row.

@@ -303,30 +303,6 @@ pub struct Difference {
     pub wanted: Option<Vec<u8>>,
 }
 
-/// Bytes as C would write them, at most so many columns wide.
-pub fn quoted(bytes: &[u8], width: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut quoted = String::from("\"");
-    let mut columns = 2;
-    for (at, one) in text.char_indices() {
-        let part: String = match one {
-            '\n' => "\\n".into(),
-            '\t' => "\\t".into(),
-            '"' => "\\\"".into(),
-            '\\' => "\\\\".into(),
-            c if c.is_control() => format!("\\{:o}", u32::from(c)),
-            c => c.into(),
-        };
-        columns += part.chars().count();
-        if columns > width {
-            let left = text.len() - at;
-            return format!("{quoted}\"… {left} more bytes");
-        }
-        quoted += &part;
-    }
-    quoted + "\""
-}
-
 /// See [`Printed::at_one_time`].
 pub fn at_one_time(bytes: &[u8], exploration: &RangeInclusive<u64>) -> Vec<u8> {
     let moments = |run: &[u8]| {
@@ -383,11 +359,5 @@ mod tests {
         let expected = Expected::of("x\\ny\\nx\\nz").expect("a text");
         assert_eq!(expected.differs(&printed(&[(0, "x\nz\n"), (1, "x\ny\n")]), &[]), None);
         assert!(expected.differs(&printed(&[(0, "x\nz\ny\n"), (1, "x\n")]), &[]).is_some());
-    }
-
-    #[test]
-    fn bytes_are_quoted_as_in_c() {
-        assert_eq!(quoted(b"a\n\"\\\x1b", 80), r#""a\n\"\\\33""#);
-        assert_eq!(quoted(b"0123456789", 8), "\"012345\"… 4 more bytes");
     }
 }

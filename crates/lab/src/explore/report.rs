@@ -14,6 +14,7 @@ use super::schedule::{Schedule, letter};
 use super::search::Bound;
 use super::verdict::{Finding, Line, Moment, Passed};
 use super::{Options, Result, Trouble, cause, fold};
+use crate::event::Call;
 use crate::tracer::names;
 use crate::tree::Tree;
 use crate::view::text::wrap;
@@ -325,12 +326,17 @@ fn turn(taken: bool) -> &'static str {
 
 /// One moment, without its lane.
 pub fn line(told: &Line) -> String {
+    let from = |call: &Call| call.at.as_ref().map_or(String::new(), |at| format!(" ({at})"));
     match &told.moment {
         Moment::Turn { .. } => String::new(),
-        Moment::Call { call, asleep: true } => format!("{} … sleeps", call.line()),
+        Moment::Call { call, asleep: true } => format!("{} … sleeps{}", call.line(), from(call)),
         // Spelled for who made the call: the kernel would say that it may be made again.
-        Moment::Call { call, .. } if call.interrupted => format!("{} is interrupted", call.line()),
-        Moment::Call { call, .. } => format!("{} ={TIE}{}", call.line(), call.answer),
+        Moment::Call { call, .. } if call.interrupted => {
+            format!("{} is interrupted{}", call.line(), from(call))
+        }
+        Moment::Call { call, .. } => {
+            format!("{} ={TIE}{}{}", call.line(), call.answer, from(call))
+        }
         Moment::Signal { signal, from, handler, ignored, fault, .. } => {
             let what = match (handler, ignored, *signal) {
                 (true, ..) => "its handler runs",

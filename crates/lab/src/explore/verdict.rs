@@ -6,15 +6,13 @@ use libc::c_int;
 pub use sysv::tables::Kind;
 
 use super::footprint::Bytes;
-use super::printed::{Difference, Piece, quoted};
+use super::printed::{Difference, Piece};
 use super::schedule::{Who, letter};
 pub use crate::event::Passed;
 use crate::event::{Call, Row};
 use crate::syscalls;
 use crate::tracer::names;
-
-/// So much of a line is shown.
-const LINE: usize = 60;
+use crate::view::bytes::{LINE, content, quoted};
 
 /// What an object is called where its kind's three letters would be no word.
 pub fn word(kind: Kind) -> &'static str {
@@ -316,8 +314,13 @@ impl Touched {
             Buffered::Leaves => ", out of its store buffer",
             Buffered::Seen => ", from its store buffer",
         };
-        format!("{} {arrow} {}{locked}{source}{waits}", place(self.bytes), content(&self.is))
+        format!("{} {arrow} {}{locked}{source}{waits}", place(self.bytes), told(&self.is))
     }
+}
+
+/// What bytes hold; of a page that was opened it is not known.
+fn told(is: &[u8]) -> String {
+    if is.is_empty() { "page by page".into() } else { content(is) }
 }
 
 /// `shm 0`
@@ -331,33 +334,6 @@ pub fn memory(bytes: Bytes) -> String {
 /// `shm 0 +0..+5`
 pub fn place(bytes: Bytes) -> String {
     format!("{} +{}..+{}", memory(bytes), bytes.from, bytes.to)
-}
-
-/// Bytes as text where they are text, as a number where they are few.
-fn content(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "page by page".into();
-    }
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-    let text = |byte: &u8| (b' '..0x7f).contains(byte) || *byte == b'\n' || *byte == b'\t';
-    if end > 1 && bytes[..end].iter().all(text) {
-        return quoted(&bytes[..end], LINE);
-    }
-    match bytes.len() {
-        1 | 2 | 4 | 8 => {
-            let mut word = [0; 8];
-            word[..bytes.len()].copy_from_slice(bytes);
-            // As a signed number of that size.
-            let shift = 64 - 8 * bytes.len() as u32;
-            (i64::from_le_bytes(word) << shift >> shift).to_string()
-        }
-        _ if end == 0 => "zeros".into(),
-        n => {
-            let first: Vec<String> =
-                bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            format!("{}{}", first.join(" "), if n > 8 { " …" } else { "" })
-        }
-    }
 }
 
 /// A run, line by line.

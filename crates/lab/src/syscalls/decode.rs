@@ -27,6 +27,7 @@ pub fn enter(tid: Tid, entry: &Entry) -> Call {
         answer: "?".into(),
         errno: None,
         interrupted: false,
+        at: None,
     };
     let Some(known) = known else { return call };
     for (param, &value) in known.params.iter().zip(&entry.args) {

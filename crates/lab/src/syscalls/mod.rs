@@ -31,6 +31,7 @@ mod files;
 mod ipc;
 mod memory;
 pub mod notes;
+pub mod pointers;
 mod processes;
 mod records;
 mod signals;
@@ -127,6 +128,12 @@ pub fn shown() -> Rules {
         Some((row.number, only))
     };
     rows().filter_map(rule).collect()
+}
+
+/// The same, and those with which a thread or a process ends: what it has stored is looked at before.
+pub fn shown_and_ends() -> Rules {
+    let ends = rows().filter(|row| row.changes.ends() && row.shown == Shown::Never);
+    shown().into_iter().chain(ends.map(|row| (row.number, None))).collect()
 }
 
 /// The row of a call that `lab trace` does something about. The filter stops at these alone.

@@ -86,6 +86,11 @@ impl Books {
         self.threads.get_mut(&tid)
     }
 
+    /// The pid of a thread's process.
+    pub fn pid_of(&self, tid: Tid) -> Option<i32> {
+        self.threads.get(&tid).map(|thread| thread.pid)
+    }
+
     /// A thread's process.
     pub fn process_of(&self, tid: Tid) -> Option<&Process> {
         self.processes.get(&self.threads.get(&tid)?.pid)
@@ -94,6 +99,11 @@ impl Books {
     /// A thread's process.
     pub fn process_of_mut(&mut self, tid: Tid) -> Option<&mut Process> {
         self.processes.get_mut(&self.threads.get(&tid)?.pid)
+    }
+
+    /// All processes, by their pids.
+    pub fn processes(&self) -> impl Iterator<Item = (i32, &Process)> {
+        self.processes.iter().map(|(pid, process)| (*pid, process))
     }
 
     /// The threads of a process.
@@ -218,7 +228,9 @@ impl Books {
         let args = &doing.entry.args;
         match (doing.row.object, doing.row.changes) {
             (Object::Attach, _) => {
-                process.attach(result as u64, Segment { id: args[0] as c_int, size: doing.size });
+                let read_only = args[2] as c_int & libc::SHM_RDONLY != 0;
+                let segment = Segment { id: args[0] as c_int, size: doing.size, read_only };
+                process.attach(result as u64, segment);
             }
             (Object::Detach, _) => process.detach(args[0], doing.segment),
             (_, Changes::Action) if args[1] != 0 => {

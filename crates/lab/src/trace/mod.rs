@@ -10,7 +10,12 @@
 //! | [`world`] | what all these say beside a call |
 //! | [`doing`] | a call that has begun and not ended |
 //! | [`objects`] | the kernel's tables, before and after |
+//! | [`contents`] | what segments hold, before and after |
 //! | [`journal`] | events, numbered and written as a view has them |
+//! | [`memory`] | `--memory`: each access to shared memory |
+//! | [`accesses`] | what is made of them |
+//! | [`touches`] | the lines of the trace |
+//! | [`hints`] | which of them nothing orders |
 //! | [`roots`] | the programs that were started, and how they ended |
 //! | [`notes`] | what events mean that are not calls |
 
@@ -32,15 +37,20 @@ use crate::view::json::Json;
 use crate::view::text::Text;
 use crate::view::{Out, View, complain};
 
+mod accesses;
 mod books;
+mod contents;
 mod doing;
+mod hints;
 mod journal;
+mod memory;
 mod notes;
 mod objects;
 mod process;
 mod roots;
 mod signals;
 mod teller;
+mod touches;
 mod watch;
 mod world;
 
@@ -67,6 +77,14 @@ pub struct Trace {
     /// without a trace
     #[arg(long)]
     spread: bool,
+    /// Print from which line of the program each call was made, where it has debug information (cc -g)
+    #[arg(long)]
+    lines: bool,
+    /// Print each store into shared memory, and each load of what another process has stored; with
+    /// `=all`, every load. Slower: each of them stops the program
+    #[arg(long, value_name = "all", num_args = 0..=1, require_equals = true,
+          default_missing_value = "shared", value_parser = ["shared", "all"])]
+    memory: Option<String>,
     /// Print only calls and signals, without what they mean
     #[arg(long)]
     brief: bool,
@@ -101,19 +119,26 @@ fn follow(trace: &Trace) -> Result<End, Failure> {
     } else {
         choose_colours(&out);
         let names: Vec<String> = programs.iter().map(Program::name).collect();
-        Box::new(Text::new(out.columns(), !trace.brief, &names))
+        Box::new(Text::new(out.columns(), !trace.brief, trace.lines, &names))
     };
     let signals = Signals::found();
     asked::listen(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP]);
     let cpu = if trace.spread { None } else { cpu::pin() };
-    let filter = if trace.detach || !Filter::supported() {
+    let filter = if trace.detach || trace.memory.is_some() || !Filter::supported() {
         None
     } else {
-        let filter = Filter::stopping_at(&syscalls::shown());
+        let filter = Filter::stopping_at(&syscalls::shown_and_ends());
         Some(filter.map_err(|error| (1, format!("the filter of calls: {error}")))?)
     };
-    let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view);
+    if trace.memory.is_some() && trace.detach {
+        return Err((2, "--memory and --detach: the memory would stay closed".into()));
+    }
+    let mut watch = Watch::new(Tracer::default(), filter.is_some(), out, view, cpu);
+    if let Some(loads) = &trace.memory {
+        watch.watch_memory(loads == "all");
+    }
     match (cpu, &filter, trace.detach) {
+        _ if trace.memory.is_some() => {}
         (_, None, true) => watch.remark(
             "--detach: without a filter, which would outlive the trace: calls that are not shown \
              cost as much as those that are",

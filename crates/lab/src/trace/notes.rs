@@ -16,6 +16,12 @@ pub fn ftok() -> Note {
     Note::new("this key is made from the file's inode and device, and from proj_id", "4.4")
 }
 
+/// Bytes that have changed.
+pub fn changed() -> Note {
+    let text = "no call shows a store: the bytes are compared at each stop of a call";
+    Note::new(text, "4.5")
+}
+
 /// Signals that nobody handles who is not about to end: the kernel sends them for what a program
 /// has done.
 const FAULTS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];

@@ -100,6 +100,11 @@ impl Objects {
         Seen { id, before, after }
     }
 
+    /// A segment's row now; the next look shows all the same what has changed.
+    pub fn peek(&self, id: c_int) -> Option<Row> {
+        segment(id).map(|stat| stat.row)
+    }
+
     /// Is there an object already that this call will open? Ask before the call. For a segment the
     /// record shows afterwards which process made it.
     pub fn has(doing: &Doing) -> bool {

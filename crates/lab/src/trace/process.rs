@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use libc::c_int;
 use nix::errno::Errno;
-use sysv::process::mappings;
+use sysv::process::segments;
 
 use crate::event::Action;
 use crate::syscalls;
@@ -32,6 +32,8 @@ pub struct Process {
     no_file: Option<(String, Errno)>,
     /// Calls that failed, and whose answer may be passed on.
     failed: Vec<(Source, String, Errno)>,
+    /// Where its program and its libraries are, as [`crate::tracer::source::Sources`] has it.
+    pub layout: Option<usize>,
     /// It runs in its parent's memory, until it calls exec: vfork.
     pub borrowed: bool,
     /// It is in another IPC namespace, whose tables we do not see.
@@ -44,6 +46,8 @@ pub struct Segment {
     pub id: c_int,
     /// In bytes; 0: not known.
     pub size: u64,
+    /// The process cannot write there.
+    pub read_only: bool,
 }
 
 /// What a process does with a signal.
@@ -88,6 +92,7 @@ impl Process {
             files: vec![],
             no_file: None,
             failed: vec![],
+            layout: None,
             borrowed: false,
             elsewhere: false,
         }
@@ -208,6 +213,12 @@ impl Process {
         self.attached.values().map(|one| one.id).collect()
     }
 
+    /// Where it has a segment attached, and what: also one that its parent has attached. None in another
+    /// namespace, whose tables we do not see.
+    pub fn attachments(&self) -> impl Iterator<Item = (u64, Segment)> {
+        self.attached.iter().filter(|_| !self.elsewhere).map(|(at, segment)| (*at, *segment))
+    }
+
     /// Has it attached something?
     pub fn has_attached(&self) -> bool {
         !self.attached.is_empty()
@@ -231,6 +242,7 @@ impl Process {
     /// Its former memory is gone, and what was attached there.
     pub fn forgets(&mut self) {
         self.borrowed = false;
+        self.layout = None;
         self.attached.clear();
         self.detached.clear();
         self.files.clear();
@@ -247,7 +259,7 @@ fn around(segments: &BTreeMap<u64, Segment>, at: u64) -> Option<c_int> {
 
 /// The segments that a process has mapped now, or parts of them: munmap and mremap are not seen.
 pub fn mapped_segments(tid: Tid) -> Vec<Attached> {
-    let maps = mappings(&tid.to_string());
+    let maps = segments(&tid.to_string());
     let segments = maps.iter().filter_map(|map| {
         // 7ffff7f9a000-7ffff7f9c000 rw-s 00001000 00:01 7 /SYSV00000051
         let mut words = map.line.split(' ').skip(1);

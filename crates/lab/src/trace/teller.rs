@@ -6,7 +6,9 @@ use libc::{c_int, siginfo_t};
 use nix::errno::Errno;
 use sysv::tables::Kind;
 
+use super::accesses::Accesses;
 use super::books::Books;
+use super::contents::{self, Contents};
 use super::doing::Doing;
 use super::journal::{Journal, TICK};
 use super::notes;
@@ -19,8 +21,11 @@ use crate::event::{Birth, Call, Command, Futex, Note, What};
 use crate::syscalls::cells::{Changes, Object, Shown};
 use crate::syscalls::notes::{Facts, asleep_on_futex};
 use crate::syscalls::{self, causes, decode};
-use crate::tracer::{Entry, Tid, names, sender};
+use crate::tracer::source::Sources;
+use crate::tracer::{Entry, Stopped, Tid, names, sender};
 use crate::view::{Out, View};
+
+mod stores;
 
 /// `si_code` of a fault for which the kernel has no address.
 const SI_KERNEL: c_int = 0x80;
@@ -30,13 +35,19 @@ pub struct Teller {
     pub journal: Journal,
     books: Books,
     objects: Objects,
+    contents: Contents,
+    sources: Sources,
+    pub accesses: Accesses,
 }
 
 impl Teller {
-    /// To be written to `out` as `view` has it.
-    pub fn new(out: Out, view: Box<dyn View>) -> Teller {
+    /// To be written to `out` as `view` has it. `one_cpu`: tracer and programs share one.
+    pub fn new(out: Out, view: Box<dyn View>, one_cpu: bool) -> Teller {
         let (books, objects) = (Books::default(), Objects::new());
-        Teller { journal: Journal::new(out, view), books, objects }
+        let contents = Contents::new(one_cpu);
+        let (journal, sources) = (Journal::new(out, view), Sources::default());
+        let accesses = Accesses::default();
+        Teller { journal, books, objects, contents, sources, accesses }
     }
 
     /// A program was started in a process of its own.
@@ -83,7 +94,8 @@ impl Teller {
     }
 
     /// A call is about to be made. True: its exit must be shown, too.
-    pub fn entry(&mut self, tid: Tid, entry: Entry) -> bool {
+    pub fn entry(&mut self, thread: &Stopped, entry: Entry) -> bool {
+        let tid = thread.tid();
         let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return false };
         if entry.foreign {
             self.warn("it makes calls of another architecture (32 bits): these are not shown");
@@ -101,7 +113,9 @@ impl Teller {
                 }
             }
             _ => {
-                doing.call = Some(decode::enter(tid, &entry));
+                let mut call = decode::enter(tid, &entry);
+                call.at = self.line_of_call(thread);
+                doing.call = Some(call);
                 self.before(tid, &mut doing);
                 doing.target = signals::target(&self.books, tid, &doing);
                 if doing.waits() {
@@ -113,6 +127,12 @@ impl Teller {
             thread.doing = Some(doing);
         }
         true
+    }
+
+    /// From which line of its program does a thread make its call?
+    fn line_of_call(&mut self, thread: &Stopped) -> Option<String> {
+        let process = self.books.process_of_mut(thread.tid())?;
+        self.sources.line_of_call(thread, &mut process.layout)
     }
 
     /// What has to be known before a call changes it.
@@ -181,9 +201,20 @@ impl Teller {
         let target = doing.target.clone();
         let facts = Facts { made, before, after, target, by, world: &world };
         let note = (doing.row.explain)(&call, &facts);
+        let attached = doing.row.object == Object::Attach && call.succeeded();
         self.emit(tid, What::Call { entered: doing.began, call }, note);
         if let Some(change) = seen.and_then(Seen::change) {
             self.emit(tid, change, None);
+        }
+        if attached {
+            let id = doing.entry.args[0] as c_int;
+            let ours = self.objects.maker(Kind::Shm, id).is_some();
+            self.contents.attached(id, ours, &self.books);
+            if doing.size > contents::LIMIT as u64 {
+                self.warn(
+                    "a segment is larger than 1 MiB: of its bytes only the first MiB is compared",
+                );
+            }
         }
     }
 
@@ -244,6 +275,10 @@ impl Teller {
 
     /// A signal is delivered.
     pub fn signal(&mut self, tid: Tid, info: &siginfo_t) {
+        let pid = self.books.pid_of(tid).unwrap_or(0);
+        if let Some(hints) = &mut self.accesses.hints {
+            hints.signal(tid, pid);
+        }
         let Some(process) = self.books.process_of(tid) else { return };
         let (code, from, _) = sender(info);
         let signo = info.si_signo;
@@ -270,6 +305,9 @@ impl Teller {
 
     /// A thread has made a child.
     pub fn born(&mut self, tid: Tid, child: Tid) {
+        if let (Some(hints), Some(pid)) = (&mut self.accesses.hints, self.books.pid_of(tid)) {
+            hints.born(tid, pid, child);
+        }
         let Some(newborn) = self.books.born(tid, child) else { return };
         if newborn.moves {
             self.look_at_namespace(child);
@@ -294,6 +332,7 @@ impl Teller {
     /// A process runs another program now.
     pub fn exec(&mut self, pid: Tid, former: Tid) {
         self.books.alone(pid, former);
+        self.contents.exec(pid);
         self.books.renamed(pid);
         self.tables(pid);
         self.books.forgets(pid);
@@ -324,6 +363,11 @@ impl Teller {
     /// A thread has ended; with its last one, the process.
     pub fn ended(&mut self, tid: Tid, end: End, core: bool) {
         let Some(pid) = self.books.thread(tid).map(|thread| thread.pid) else { return };
+        self.look(tid);
+        self.contents.ended(tid);
+        if let Some(hints) = &mut self.accesses.hints {
+            hints.ended(tid);
+        }
         if self.books.doing(tid).is_some_and(Doing::may_be_asleep) {
             self.tell_enter(tid);
         }
@@ -362,6 +406,9 @@ impl Teller {
 
     /// What is left, and how much there was.
     pub fn summary(&mut self) {
+        if let Some(hints) = self.accesses.hints(&self.books, &mut self.sources) {
+            self.emit(0, hints, None);
+        }
         let left = self.objects.left();
         let count = left.len();
         for Left { kind, id, row } in left {
@@ -371,7 +418,7 @@ impl Teller {
     }
 
     /// Says something once.
-    fn warn(&mut self, text: &'static str) {
+    pub fn warn(&mut self, text: &'static str) {
         if self.journal.is_news(text) {
             self.remark(text);
         }
@@ -379,6 +426,11 @@ impl Teller {
 
     /// Shows the beginning of a call that has not ended yet.
     fn tell_enter(&mut self, tid: Tid) {
+        self.tell_accesses();
+        self.tell_enter_now(tid);
+    }
+
+    fn tell_enter_now(&mut self, tid: Tid) {
         let Some(enter) = self.books.enter(tid) else { return };
         let What::Enter { call } = &enter else { return };
         let asleep = || self.books.doing(tid).and_then(Doing::note);
@@ -388,14 +440,26 @@ impl Teller {
             }
             _ => asleep(),
         };
-        self.emit(tid, enter, note);
+        self.emit_now(tid, enter, note);
     }
 
     /// An event. Calls that have begun, and that may wait or wake another process, are shown first:
     /// a cause stands before its effect.
     fn emit(&mut self, tid: Tid, what: What, note: Option<Note>) {
+        self.tell_accesses();
+        self.emit_now(tid, what, note);
+    }
+
+    /// Accesses that others could have followed.
+    fn tell_accesses(&mut self) {
+        for (tid, access) in self.accesses.touches.take_all() {
+            self.emit_now(tid, access, None);
+        }
+    }
+
+    fn emit_now(&mut self, tid: Tid, what: What, note: Option<Note>) {
         if !matches!(what, What::Enter { .. }) {
-            self.books.before(tid).into_iter().for_each(|other| self.tell_enter(other));
+            self.books.before(tid).into_iter().for_each(|other| self.tell_enter_now(other));
         }
         self.journal.write(self.books.lane(tid), what, note);
     }

@@ -8,6 +8,7 @@ use libc::c_int;
 use nix::errno::Errno;
 
 use super::journal::TICK;
+use super::memory::{Memory, Seen};
 use super::roots::{End, Roots};
 use super::teller::Teller;
 use crate::asked;
@@ -25,12 +26,27 @@ pub struct Watch {
     filtered: bool,
     roots: Roots,
     teller: Teller,
+    /// Each access to shared memory is seen.
+    memory: Option<Memory>,
 }
 
 impl Watch {
-    /// A trace that is written to `out` as `view` has it.
-    pub fn new(tracer: Tracer, filtered: bool, out: Out, view: Box<dyn View>) -> Watch {
-        Watch { tracer, filtered, roots: Roots::default(), teller: Teller::new(out, view) }
+    /// A trace that is written to `out` as `view` has it. `cpu`: all run on that one.
+    pub fn new(
+        tracer: Tracer,
+        filtered: bool,
+        out: Out,
+        view: Box<dyn View>,
+        cpu: Option<usize>,
+    ) -> Watch {
+        let teller = Teller::new(out, view, cpu.is_some());
+        Watch { tracer, filtered, roots: Roots::default(), teller, memory: None }
+    }
+
+    /// From now on each access to shared memory is seen. `all`: every load is told.
+    pub fn watch_memory(&mut self, all: bool) {
+        self.memory = Some(Memory::default());
+        self.teller.accesses.look(all);
     }
 
     /// A program was started: it stands at the entry of its exec, which it now makes. It will stand
@@ -181,15 +197,44 @@ impl Watch {
 
     /// One stop of one thread.
     fn stop(&mut self, thread: Stopped, stop: Stop) {
+        let Some(memory) = &mut self.memory else { return self.its_stop(thread, stop, None) };
+        let seen = memory.stop(thread, stop, &mut self.tracer);
+        if std::mem::take(&mut memory.left_open) {
+            self.teller.warn(
+                "more than 4096 accesses without a call: up to the next one, memory is left open: \
+                 loads are not seen, and stores into segments are compared",
+            );
+        }
+        match seen {
+            Seen::Its(thread, stop, how) => self.its_stop(thread, stop, how),
+            Seen::Ours(thread, touches) => {
+                touches.into_iter().for_each(|touch| self.teller.touched(&thread, touch));
+                self.go_on(thread, How::Syscall, 0);
+            }
+            Seen::Other => {}
+        }
+    }
+
+    /// A stop of the program's. `how` it goes on, if that is known already.
+    fn its_stop(&mut self, thread: Stopped, stop: Stop, mut how: Option<How>) {
         let tid = thread.tid();
-        let mut signal = 0;
-        let (mut how, mut by_terminal) = (None, false);
+        let (mut signal, mut by_terminal) = (0, false);
+        // A signal may interrupt a call again and again, faster than the bytes are compared.
+        if !matches!(stop, Stop::Signal(_) | Stop::Exit(-516..=-512)) {
+            self.teller.look(tid);
+        }
         match stop {
             Stop::Entry(entry) => {
-                let told = self.teller.entry(tid, entry);
+                self.teller.begins(tid, &entry);
+                let told = self.teller.entry(&thread, entry);
                 how = Some(if told || !self.filtered { How::Syscall } else { How::Cont });
             }
-            Stop::Exit(result) => self.teller.exit(tid, result),
+            Stop::Exit(result) => {
+                if let Some(hints) = &mut self.teller.accesses.hints {
+                    hints.ends(tid);
+                }
+                self.teller.exit(tid, result);
+            }
             Stop::Signal(info) => {
                 signal = info.si_signo;
                 self.teller.signal(tid, &info);
@@ -205,7 +250,9 @@ impl Watch {
         }
         let doing = self.teller.follows(tid);
         let usual = if doing || !self.filtered { How::Syscall } else { How::Cont };
-        self.go_on(thread, how.unwrap_or(usual), signal);
+        let how = how.unwrap_or(usual);
+        self.teller.goes_on(tid, !doing && how != How::Listen);
+        self.go_on(thread, how, signal);
         if by_terminal {
             self.stop_with_program();
         }
@@ -219,6 +266,9 @@ impl Watch {
 
     /// A thread has ended; with its last one, the process.
     fn ended(&mut self, tid: Tid, end: End, core: bool) {
+        if let Some(memory) = &mut self.memory {
+            memory.ended(tid);
+        }
         if self.teller.knows(tid) {
             self.roots.end(tid, end);
             self.teller.ended(tid, end, core);

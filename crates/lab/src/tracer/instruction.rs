@@ -98,6 +98,13 @@ impl Next {
         Some(Next { at: r.rip, parts, locked, registers: registers.clone(), instruction })
     }
 
+    /// What one step of it touches: one that is repeated is done once.
+    pub fn one_step(&self) -> Vec<Part> {
+        let r = self.registers.raw();
+        let times = if repeats_at_once(&self.instruction, r) { r.rcx.max(1) } else { 1 };
+        self.parts.iter().map(|part| Part { len: part.len / times, ..*part }).collect()
+    }
+
     /// How the tracer can do it; `None`: the processor has to.
     pub fn plain(&self) -> Option<Plain> {
         let r = *self.registers.raw();
@@ -225,10 +232,16 @@ impl Next {
 
 /// All that a string move touches that is repeated; `None`: it goes down, or does nothing.
 fn repeated(one: &Instruction, r: &user_regs_struct, part: Part) -> Option<Part> {
-    let repeats = one.has_rep_prefix() || one.has_repne_prefix();
-    if !(repeats && one.is_string_instruction()) {
+    if !repeats_at_once(one, r) {
         return Some(part);
     }
+    (r.rcx > 0).then(|| Part { len: part.len.saturating_mul(r.rcx), ..part })
+}
+
+/// Is it a string move or fill that is repeated, upwards? A comparison may end at any place: it is made one by
+/// one.
+fn repeats_at_once(one: &Instruction, r: &user_regs_struct) -> bool {
+    let repeats = one.has_rep_prefix() || one.has_repne_prefix();
     let moves = matches!(
         one.mnemonic(),
         Mnemonic::Movsb
@@ -240,11 +253,7 @@ fn repeated(one: &Instruction, r: &user_regs_struct, part: Part) -> Option<Part>
             | Mnemonic::Stosd
             | Mnemonic::Stosq
     );
-    // A comparison may end at any place: it is made one by one.
-    if !moves || r.eflags & DOWN != 0 {
-        return Some(part);
-    }
-    (r.rcx > 0).then(|| Part { len: part.len.saturating_mul(r.rcx), ..part })
+    repeats && one.is_string_instruction() && moves && r.eflags & DOWN == 0
 }
 
 /// What a register holds, or one of its parts.

@@ -9,12 +9,14 @@
 //! | [`cpu`] | tracer and traced on one CPU |
 //! | [`filter`] | a seccomp filter that stops the calls we look at, and costs the others nothing |
 //! | [`registers`] | a call's number, result and program counter; the rewind |
+//! | [`faults`] | the signals that an instruction raises |
 //! | [`memory`] | reads and writes what a call's arguments point at |
 //! | [`auxv`] | what the kernel puts on the stack of a new program, and what is removed here |
 //! | [`instruction`] | what the next instruction does with memory |
 //! | [`caller`] | which line of the program's own source is at work |
 //! | [`functions`] | which function begins at an address |
-//! | [`source`] | where in its source an instruction stands |
+//! | [`source`] | where in its source an instruction stands, or a call was made |
+//! | [`unwind`] | from a frame of the stack to its caller's |
 //! | [`names`] | signals and flags, spelled as `strace` spells them |
 //!
 //! Sources: ptrace(2), waitpid(2).
@@ -32,6 +34,7 @@ pub mod auxv;
 #[cfg(target_arch = "x86_64")]
 pub mod caller;
 pub mod cpu;
+pub mod faults;
 pub mod file_names;
 pub mod filter;
 #[cfg(target_arch = "x86_64")]
@@ -47,6 +50,8 @@ pub mod registers;
 pub mod source;
 pub mod starter;
 pub mod thread;
+#[cfg(target_arch = "x86_64")]
+pub mod unwind;
 
 pub use thread::{How, Running, Stopped};
 
@@ -155,6 +160,36 @@ impl Tracer {
             };
             if told.is_some() {
                 return Ok(told);
+            }
+        }
+    }
+
+    /// Lets one make a step, and waits for its next report. `None`: it was another than that of a step, and
+    /// comes with the next wait; before, it is made as it was.
+    pub fn step(
+        &mut self,
+        thread: Stopped,
+        make_as_it_was: impl FnOnce(&Stopped) -> nix::Result<()>,
+    ) -> nix::Result<Option<Stopped>> {
+        let tid = thread.tid();
+        thread.resume(How::Step, 0)?;
+        loop {
+            match waitpid(tid, 0) {
+                Err(Errno::EINTR) | Ok(None) => {}
+                Err(errno) => return Err(errno),
+                Ok(Some((tid, status))) => match decode(tid, status) {
+                    Some(Told::Stopped(thread, stop)) if stop.is_step() => return Ok(Some(thread)),
+                    Some(Told::Stopped(thread, Stop::Started)) => {
+                        thread.resume(How::Step, 0)?;
+                    }
+                    told => {
+                        if let Some(Told::Stopped(thread, _)) = &told {
+                            make_as_it_was(thread)?;
+                        }
+                        self.take(tid, status);
+                        return Ok(None);
+                    }
+                },
             }
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::event::Event;
 
+pub mod bytes;
 pub mod json;
 pub mod text;
 

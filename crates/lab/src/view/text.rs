@@ -8,8 +8,8 @@ use std::rc::Rc;
 use colored::{Color, Colorize};
 use sysv::spell;
 
-use crate::event::{Action, Birth, Event, Row, What};
-use crate::view::View;
+use crate::event::{Action, Birth, Call, ChangedPart, Event, HintSide, RaceHint, Row, What};
+use crate::view::{View, bytes};
 
 /// Where `= result` starts, after the lane, if there is room.
 const RESULT_COLUMN: usize = 42;
@@ -17,6 +17,8 @@ const RESULT_COLUMN: usize = 42;
 const RESULT: usize = 18;
 /// A name has at most so many letters in a lane.
 const NAME: usize = 12;
+/// So many changes of a segment's bytes are shown at once.
+const CHANGES: usize = 3;
 /// A colour a process, in the order in which they come.
 const COLORS: [Color; 6] =
     [Color::Blue, Color::Magenta, Color::Yellow, Color::Cyan, Color::BrightGreen, Color::BrightRed];
@@ -25,6 +27,8 @@ const COLORS: [Color; 6] =
 pub struct Text {
     columns: usize,
     notes: bool,
+    /// With the lines of the source from which calls were made.
+    lines: bool,
     colored: bool,
     colors: BTreeMap<i32, Color>,
     /// How each thread's lines begin, as long as its name stays, and `width`.
@@ -37,13 +41,14 @@ pub struct Text {
 }
 
 impl Text {
-    /// `columns`: a line is broken there; without `notes` calls and signals alone; `names`: the
-    /// programs'.
-    pub fn new(columns: Option<usize>, notes: bool, names: &[String]) -> Text {
+    /// `columns`: a line is broken there; without `notes` calls and signals alone; with `lines`
+    /// those of the source, too; `names`: the programs'.
+    pub fn new(columns: Option<usize>, notes: bool, lines: bool, names: &[String]) -> Text {
         let names = names.iter().map(|name| name.chars().count());
         Text {
             columns: columns.unwrap_or(usize::MAX),
             notes,
+            lines,
             colored: colored::control::SHOULD_COLORIZE.should_colorize(),
             colors: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -122,6 +127,49 @@ impl Text {
         }
     }
 
+    /// ` (main.c:41)`, if lines are wanted.
+    fn made_at(&self, call: &Call) -> String {
+        let at = call.at.as_ref().filter(|_| self.lines);
+        at.map_or(String::new(), |at| format!(" ({at})"))
+    }
+
+    /// What has changed of a segment's bytes: a few lines, under that of the call. `more`: so many changes
+    /// are not in `parts`.
+    fn changed(
+        &self,
+        lane: &str,
+        memory: &str,
+        (parts, more): (&[ChangedPart], u64),
+        (by, others): (&[i32], bool),
+        out: &mut Vec<u8>,
+    ) {
+        let alone = by.len() == 1 && !others;
+        let by = if alone { String::new() } else { format!(", by {}", self.any_of(by, others)) };
+        let memory = memory.replace("shm ", "shmid ");
+        for part in parts.iter().take(CHANGES) {
+            let ChangedPart { at, len, before, after } = part;
+            let what = bytes::changed(before, after);
+            self.dim(lane, &format!("    {memory}: +{at}..+{} {what}{by}", at + len), out);
+        }
+        let more = more + parts.len().saturating_sub(CHANGES) as u64;
+        if more > 0 {
+            self.dim(lane, &format!("    … and {more} more"), out);
+        }
+    }
+
+    /// `child 4243 or another process`
+    fn any_of(&self, pids: &[i32], others: bool) -> String {
+        let name = |pid: &i32| match self.lanes.get(pid) {
+            Some((name, _)) => format!("{name} {pid}"),
+            None => pid.to_string(),
+        };
+        let mut all: Vec<String> = pids.iter().map(name).collect();
+        if others {
+            all.push("a process that is not traced".into());
+        }
+        all.join(" or ")
+    }
+
     /// Has this not been said yet? What only explains is not said again with other numbers.
     fn is_news(&mut self, text: &str, exactly: bool) -> bool {
         if exactly {
@@ -155,10 +203,11 @@ impl View for Text {
                 Birth::Fork => format!("-- made by {parent}: fork"),
                 Birth::Vfork => format!("-- made by {parent}: vfork"),
             }),
-            What::Enter { call } => plain(&format!("{} ...", call.line())),
+            What::Enter { call } => plain(&format!("{} ...{}", call.line(), self.made_at(call))),
             What::Call { call, .. } => {
                 let good = call.errno.is_none();
-                self.answered(&lane, &call.line(), &call.answer, good, out);
+                let answer = format!("{}{}", call.answer, self.made_at(call));
+                self.answered(&lane, &call.line(), &answer, good, out);
             }
             What::Ftok { path, proj_id, key } => {
                 let letter = u8::try_from(*proj_id).ok().filter(u8::is_ascii_graphic);
@@ -166,9 +215,12 @@ impl View for Text {
                 let call = format!("ftok({path:?}, {id})");
                 self.answered(&lane, &call, &spell::key(*key), true, out);
             }
-            What::Access { memory, at, len, writes, holds, .. } => {
+            What::Access { memory, at, len, writes, locked, source, holds, buffer: _ } => {
                 let arrow = if *writes { "<-" } else { "->" };
-                plain(&format!("{memory} +{at}..+{} {arrow} {holds}", at + len));
+                let is = bytes::content(holds);
+                let locked = if *locked { " (locked)" } else { "" };
+                let source = source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+                plain(&format!("{memory} +{at}..+{} {arrow} {is}{locked}{source}", at + len));
             }
             // What the program writes to our terminal stands there already.
             What::Write { here: true, .. } => return,
@@ -195,6 +247,14 @@ impl View for Text {
                 let name = kind.id_name();
                 let text = format!("    {name} {id}: {}", change(before.as_ref(), after.as_ref()));
                 self.dim(&lane, &text, out);
+            }
+            What::Changed { memory, parts, more, by, others } => {
+                self.changed(&lane, memory, (parts, *more), (by, *others), out);
+            }
+            What::Hints { races, ordering, complete } => {
+                hints(races, ordering, *complete)
+                    .iter()
+                    .for_each(|row| plain(&format!("-- {row}")));
             }
             What::Move { could, .. } => {
                 let could: Vec<&str> = could.iter().map(|one| &*one.who).collect();
@@ -245,6 +305,37 @@ fn is_particular(what: &What) -> bool {
 
 fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// So many races are shown.
+const RACES: usize = 8;
+
+/// What nothing orders, and what orders the rest.
+fn hints(races: &[RaceHint], ordering: &[String], complete: bool) -> Vec<String> {
+    let mut rows = vec![];
+    if !races.is_empty() {
+        rows.push("Nothing orders these accesses; that alone is no finding:".to_string());
+    }
+    let side = |side: &HintSide| {
+        let source = side.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
+        format!("{} {}{source}", side.who, if side.writes { "stores" } else { "loads" })
+    };
+    for RaceHint { place, sides: [first, second] } in races.iter().take(RACES) {
+        rows.push(format!("  {place}: {}, {}", side(first), side(second)));
+    }
+    if races.len() > RACES {
+        rows.push(format!("  … {} more; --json prints all", races.len() - RACES));
+    }
+    if !ordering.is_empty() {
+        let why = "locked instructions, or waits for them to change";
+        rows.push(format!("Taken to order others, for {why}: {}", ordering.join(", ")));
+    }
+    if !complete {
+        rows.push(
+            "These are hints about the first million accesses; the others were not kept".into(),
+        );
+    }
+    rows
 }
 
 /// What is left of an object, in a few words.

@@ -73,7 +73,7 @@ impl Programs<'_> {
         let siblings = self.model.siblings(i);
         if !siblings.is_empty() && self.ends_thread(i) && matches!(death, Death::Exited(_)) {
             self.touched.made.writes(Thing::Futexes);
-            self.order.call(i, &self.touched.made);
+            self.order.call(i, self.touched.made.things());
             return Ok(());
         }
         let main = self.model.processes[process].main;
@@ -103,7 +103,7 @@ impl Programs<'_> {
         self.model.forget_closed(None);
         self.touched.maps(&maps);
         self.ended_for_others(process);
-        self.order.call(i, &self.touched.made);
+        self.order.call(i, self.touched.made.things());
         if let Death::Killed { signal, .. } = death {
             self.judge.death(&self.model, i, signal);
         }

@@ -215,12 +215,13 @@ impl<'a> Programs<'a> {
         if !calls::known(&entry).is_some_and(of_nothing) {
             self.model.tasks[i].looks.looks_elsewhere();
         }
-        self.order.call(i, &self.touched.made);
+        self.order.call(i, self.touched.made.things());
         self.model.tasks[i].made = self.touched.made.clone();
         if let Some(kind) = calls::gets(entry.number) {
             self.world.room.tables.before_get(kind);
         }
         self.model.tasks[i].call = self.narrator.spell(tid, &entry);
+        self.find_line_of_call(i);
         self.model.tasks[i].source = self.made_by(i)?;
         if self.judge.over {
             self.narrator.not_made(&self.model, i);

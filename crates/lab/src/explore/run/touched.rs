@@ -15,6 +15,7 @@ use crate::explore::printed::is_printed;
 use crate::explore::verdict::Kind;
 use crate::syscalls;
 use crate::syscalls::cells::{CallRow, Changes, Object, Sleep, Touch};
+use crate::syscalls::pointers::holds_locks;
 use crate::tracer::memory::{bytes, record, string};
 use crate::tracer::{Entry, Tid};
 
@@ -290,7 +291,7 @@ impl Touched {
     /// False: it is not known.
     pub fn leaves(&mut self, model: &Model, i: usize) -> bool {
         let (tid, process) = (model.tasks[i].tid, model.process(i));
-        let holds = process.threads > 1 || process.shares() && calls::holds_locks(tid);
+        let holds = process.threads > 1 || process.shares() && holds_locks(tid);
         let Some(links) = descriptors::descriptors(tid).filter(|_| !holds) else { return false };
         // A file that is closed matters to others only where it may hold a lock: all may, then.
         let no_file = |link: &&String| {

@@ -146,6 +146,7 @@ mod tests {
             answer: "".into(),
             errno: Some(errno),
             interrupted: false,
+            at: None,
         }
     }
 

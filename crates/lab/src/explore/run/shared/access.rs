@@ -200,6 +200,14 @@ impl Programs<'_> {
         Ok(self.world.sources.place(thread, &next.registers, &mut process.file))
     }
 
+    /// For a story: from which line of its program is the call made before which one stands?
+    pub fn find_line_of_call(&mut self, i: usize) {
+        let task = &mut self.model.tasks[i];
+        let (Some(call), Ok(thread)) = (&mut task.call, self.tracees.standing(i)) else { return };
+        let file = &mut self.model.processes[task.process].file;
+        call.at = self.world.sources.line_of_call(thread, file);
+    }
+
     /// A coarse page is opened until the move ends, which has touched all of it.
     fn open_page(&mut self, i: usize, part: &Watched, page: u64, code: Code) -> Result<()> {
         let Bytes { memory, from, .. } = part.bytes;

@@ -12,21 +12,10 @@ use crate::explore::calls;
 use crate::explore::run::Result;
 use crate::explore::run::model::State;
 use crate::explore::run::programs::Programs;
+use crate::tracer::faults::bit;
+pub use crate::tracer::faults::others;
 use crate::tracer::memory::{self, record};
 use crate::tracer::{Entry, registers};
-
-/// Signals that an instruction raises itself: the kernel ends one that blocks them.
-const OWN: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
-
-/// All signals but those.
-pub fn others() -> u64 {
-    !OWN.into_iter().fold(0, |all, signal| all | bit(signal))
-}
-
-/// The bit of a signal in a mask.
-pub fn bit(signal: c_int) -> u64 {
-    1 << (signal - 1)
-}
 
 impl Programs<'_> {
     /// Does a call set or ask for what we keep for the program?

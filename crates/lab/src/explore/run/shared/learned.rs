@@ -1,10 +1,11 @@
 //! What stays from run to run of the memory that is shared: where each access is looked at, and before which
 //! accesses others can move. It only grows; when it has grown, the search begins again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::order::Race;
 use crate::explore::footprint::Bytes;
+pub use crate::memory::Ranges;
 
 /// Memory is closed page by page.
 pub const PAGE: u64 = 4096;
@@ -12,45 +13,6 @@ pub const PAGE: u64 = 4096;
 /// The pages on which bytes lie.
 pub fn pages(bytes: Bytes) -> impl Iterator<Item = u64> {
     bytes.from / PAGE..bytes.to.div_ceil(PAGE)
-}
-
-/// Sets of bytes.
-#[derive(Default)]
-pub struct Ranges(BTreeMap<(u64, u64), u64>);
-
-impl Ranges {
-    /// Adds these. True: some of them are new.
-    pub fn add(&mut self, bytes: Bytes) -> bool {
-        let Bytes { memory, mut from, mut to } = bytes;
-        if self.contain(bytes) {
-            return false;
-        }
-        // Those that it touches become one with it.
-        let near: Vec<_> =
-            self.0.range((memory, 0)..=(memory, to)).map(|(at, end)| (*at, *end)).collect();
-        for (at, end) in near.into_iter().filter(|(_, end)| *end >= bytes.from) {
-            self.0.remove(&at);
-            (from, to) = (from.min(at.1), to.max(end));
-        }
-        self.0.insert((memory, from), to);
-        true
-    }
-
-    /// Is one of these bytes in it?
-    pub fn meet(&self, bytes: Bytes) -> bool {
-        let before = self.0.range((bytes.memory, 0)..(bytes.memory, bytes.to)).next_back();
-        before.is_some_and(|(_, end)| *end > bytes.from)
-    }
-
-    fn contain(&self, bytes: Bytes) -> bool {
-        let before = self.0.range((bytes.memory, 0)..=(bytes.memory, bytes.from)).next_back();
-        before.is_some_and(|(_, end)| *end >= bytes.to)
-    }
-
-    /// All of them, in order.
-    pub fn all(&self) -> impl Iterator<Item = Bytes> {
-        self.0.iter().map(|((memory, from), to)| Bytes { memory: *memory, from: *from, to: *to })
-    }
 }
 
 /// See the module.
@@ -152,27 +114,5 @@ impl Learned {
             self.races.clear();
         }
         grown
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bytes(from: u64, to: u64) -> Bytes {
-        Bytes { memory: 3, from, to }
-    }
-
-    #[test]
-    fn ranges_join_where_they_touch() {
-        let mut ranges = Ranges::default();
-        assert!(ranges.add(bytes(0, 4)) && ranges.add(bytes(8, 12)) && !ranges.add(bytes(1, 3)));
-        assert!(
-            !ranges.meet(bytes(4, 8)) && ranges.meet(bytes(3, 5)) && ranges.meet(bytes(11, 40))
-        );
-        assert!(ranges.add(bytes(4, 8)));
-        assert_eq!(ranges.all().collect::<Vec<_>>(), [bytes(0, 12)]);
-        assert!(!ranges.meet(Bytes { memory: 2, from: 0, to: 99 }));
-        assert!(ranges.add(bytes(2, 20)) && ranges.all().count() == 1);
     }
 }

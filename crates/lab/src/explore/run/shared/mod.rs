@@ -8,7 +8,6 @@
 //! | [`circles`] | threads that wait for memory to change |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
 //! | [`objects`] | the same memory, as the tracer has it |
-//! | [`order`] | which access certainly came before which |
 //! | [`learned`] | what stays from run to run |
 //!
 //! A page is *coarse* at first: the first touch of a move opens it until the move ends, and the move has
@@ -26,7 +25,7 @@ mod faults;
 pub mod learned;
 mod made;
 pub mod objects;
-pub mod order;
+pub use crate::memory::order;
 
 use std::fs::File;
 
@@ -39,9 +38,8 @@ use super::{Result, World};
 use crate::explore::Trouble;
 use crate::explore::calls;
 use crate::explore::footprint::Bytes;
-use crate::syscalls::OURS;
-use crate::syscalls::cells::CallRow;
-use crate::tracer::memory::{self, record, records};
+use crate::syscalls::{OURS, pointers};
+use crate::tracer::memory::{self, record};
 use crate::tracer::{Entry, How, Stop, registers};
 use faults::others;
 use learned::{PAGE, Ranges};
@@ -267,39 +265,7 @@ impl Programs<'_> {
     pub fn points_at_watched(&self, i: usize, entry: &Entry) -> bool {
         let process = self.model.process(i);
         let watched = |at: u64| process.watched_at(at).is_some();
-        if !process.watches() {
-            return false;
-        }
-        // What stands in other registers means nothing.
-        let row = calls::known(entry);
-        let named = row.map(|row| row.params.len()).filter(|count| *count > 0);
-        let count = named.unwrap_or(entry.args.len());
-        let points = entry.args[..count].iter().any(|arg| watched(*arg))
-            || self.vectors(i, entry).iter().any(|one| watched(one.iov_base as u64));
-        let ends = row.is_some_and(|row| row.changes.ends());
-        points && !row.is_some_and(CallRow::is_of_maps) || ends && self.holds_locks(i)
-    }
-
-    /// The parts of memory that a call names in a list.
-    fn vectors(&self, i: usize, entry: &Entry) -> Vec<libc::iovec> {
-        let tid = self.model.tasks[i].tid;
-        let args = entry.args;
-        let list = match entry.number {
-            libc::SYS_readv | libc::SYS_writev | libc::SYS_preadv | libc::SYS_pwritev => {
-                (args[1], args[2])
-            }
-            libc::SYS_sendmsg | libc::SYS_recvmsg => {
-                let header: Vec<u64> = records(tid, args[1], 4);
-                (header.get(2).copied().unwrap_or(0), header.get(3).copied().unwrap_or(0))
-            }
-            _ => return vec![],
-        };
-        records(tid, list.0, list.1.min(1024) as usize)
-    }
-
-    /// When it ends, does the kernel mark locks in shared memory that it held? pthread_mutexattr_setrobust(3)
-    fn holds_locks(&self, i: usize) -> bool {
-        calls::holds_locks(self.model.tasks[i].tid)
+        process.watches() && pointers::point_at(self.model.tasks[i].tid, entry, watched)
     }
 
     // ---- calls of the program

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::explore::footprint::{Bytes, Footprint, Thing};
+use super::{Bytes, Thing};
 use crate::tracer::source::Code;
 
 /// Of each thread, how much of what it did is known.
@@ -75,8 +75,8 @@ impl Order {
         self.tick(maker);
     }
 
-    /// A call does this.
-    pub fn call(&mut self, who: usize, made: &Footprint) {
+    /// A call looks at these things, or changes them.
+    pub fn call(&mut self, who: usize, made: impl Iterator<Item = (Thing, bool)>) {
         let orders = |(thing, _): &(Thing, bool)| {
             !matches!(
                 thing,
@@ -91,7 +91,7 @@ impl Order {
                     | Thing::Memory(_)
             )
         };
-        let made: Vec<(Thing, bool)> = made.things().filter(orders).collect();
+        let made: Vec<(Thing, bool)> = made.filter(orders).collect();
         for (thing, _) in &made {
             self.hears(who, *thing);
         }
@@ -174,10 +174,8 @@ mod tests {
         }
     }
 
-    fn changes(thing: Thing) -> Footprint {
-        let mut made = Footprint::default();
-        made.writes(thing);
-        made
+    fn changes(thing: Thing) -> impl Iterator<Item = (Thing, bool)> {
+        std::iter::once((thing, true))
     }
 
     #[test]
@@ -195,8 +193,8 @@ mod tests {
             let mut order = Order::default();
             order.born(0, 1);
             assert!(order.access(side(0, true)).is_empty());
-            order.call(0, &changes(Thing::Semaphore(7, 0)));
-            order.call(1, &changes(Thing::Semaphore(7, semaphore)));
+            order.call(0, changes(Thing::Semaphore(7, 0)));
+            order.call(1, changes(Thing::Semaphore(7, semaphore)));
             assert_eq!(order.access(side(1, true)).len(), races);
         }
     }
@@ -205,7 +203,7 @@ mod tests {
     fn what_comes_after_a_signal_is_not_before_it() {
         let mut order = Order::default();
         order.born(0, 1);
-        order.call(0, &changes(Thing::Process(1)));
+        order.call(0, changes(Thing::Process(1)));
         assert!(order.access(side(0, true)).is_empty());
         order.hears(1, Thing::Process(1));
         assert_eq!(order.access(side(1, false)).len(), 1);
