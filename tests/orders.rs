@@ -1,5 +1,5 @@
 //! What the workbook hands out is right in every order of its calls, loads and stores: the rings of 4.3 and 4.10,
-//! and the C listings of the notes. With SOAK, with one preemption more.
+//! and the C listings in notes/. With SOAK, with one preemption more.
 #![cfg(target_arch = "x86_64")]
 
 mod common;
