@@ -21,7 +21,9 @@ fn one_filter_and_few_namespaces_for_a_thousand_schedules() {
     let file = counted.path().join("count");
     fs::write(&file, "").expect("count");
     fs::set_permissions(&file, Permissions::from_mode(0o666)).expect("chmod");
-    let words = ["explore", "--json", "--all", "--preemptions", "unbounded", "--max", "1000"];
+    // A second worker has a filter and a room of its own: tests/workers.rs.
+    let options = ["--json", "--all", "--preemptions", "unbounded", "--max", "1000"];
+    let words = [&["explore", "--workers", "1"], &options[..]].concat();
     let run = run(&bin("lab"))
         .args(&[&words[..], &["--", &program]].concat())
         .env("LD_PRELOAD", &preloaded("c/count.c"))

@@ -558,10 +558,12 @@ fn an_exploration_that_is_killed_leaves_nothing() {
         return;
     }
     let path = lab("4.8").display().to_string();
-    for signal in ["-TERM", "-KILL"] {
+    for (signal, workers) in [("-TERM", 1), ("-KILL", 1), ("-TERM", 2), ("-KILL", 2)] {
         let script = format!(
-            "export TMPDIR=$PWD; \"$0\" explore --all --preemptions unbounded --max 1000000 -- {path} --part c --unwatched \
-             > out & it=$!; mkfifo pipe; \
+            "export TMPDIR=$PWD; \"$0\" explore --workers {workers} --all --preemptions unbounded --max 1000000 -- {path} --part c --unwatched \
+             > out & it=$!; mkfifo pipe; turns=0; \
+             until [ $(ls -d lab-explore-* | wc -l) = {workers} ]; do turns=$((turns + 1)); \
+             [ $turns -gt 2000 ] && kill -9 $it && exit 98; read -t 0.01 nothing <> pipe; done; \
              read -t 0.5 nothing <> pipe; kill {signal} $it; wait $it; code=$?; \
              turns=0; while pgrep -f ^{path} || ls -d lab-explore-*; do turns=$((turns + 1)); \
              [ $turns -gt 500 ] && exit 99; read -t 0.01 nothing <> pipe; done; exit $code"

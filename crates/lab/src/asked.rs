@@ -4,7 +4,8 @@
 //! A wait of ours is a waitpid(2) that a signal interrupts. One that comes just before the wait
 //! begins ends nothing; the next tick does. setitimer(2), sigaction(2)
 
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use std::{mem, ptr};
 
@@ -17,9 +18,53 @@ const LOOK: i64 = 100_000;
 /// The signal that asks us to stop, if one has come.
 static ASKED: AtomicI32 = AtomicI32::new(0);
 
+/// The thread that works beside our first one; 0: there is none.
+static BESIDE: AtomicI32 = AtomicI32::new(0);
+/// It is to end.
+static ENOUGH: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static IS_BESIDE: Cell<bool> = const { Cell::new(false) };
+    static IS_DEAF: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The signal that asks us to stop, if one has come.
 pub fn to_stop() -> Option<c_int> {
+    if IS_DEAF.get() {
+        return None;
+    }
     Some(ASKED.load(SeqCst)).filter(|signal| *signal != 0)
+}
+
+/// From now on this thread works beside our first one: the tick ends its waits, too.
+pub fn works_beside() {
+    IS_BESIDE.set(true);
+    // SAFETY: it takes nothing.
+    BESIDE.store(unsafe { libc::gettid() }, SeqCst);
+}
+
+/// Is this the thread that works beside our first one?
+pub fn is_beside() -> bool {
+    IS_BESIDE.get()
+}
+
+/// From now on signals do not ask this thread: the first one hears them, and says when it is enough. What this
+/// thread starts, it starts and ends as a whole.
+pub fn hears_the_first_thread_alone() {
+    IS_DEAF.set(true);
+}
+
+/// Is this thread to end?
+pub fn is_enough() -> bool {
+    IS_DEAF.get() && ENOUGH.load(SeqCst)
+}
+
+/// Asks the thread that works beside us to end, or does so no more.
+pub fn ends_beside(enough: bool) {
+    ENOUGH.store(enough, SeqCst);
+    if !enough {
+        BESIDE.store(0, SeqCst);
+    }
 }
 
 /// Forgets the signal that has come: only another one asks us again.
@@ -64,7 +109,18 @@ extern "C" fn remember(signal: c_int) {
     ASKED.store(signal, SeqCst);
 }
 
-extern "C" fn tick(_: c_int) {}
+/// The kernel gives it to our first thread.
+extern "C" fn tick(signal: c_int) {
+    let beside = BESIDE.load(SeqCst);
+    // SAFETY: numbers, and the errno of this thread; all of these are async-signal-safe.
+    unsafe {
+        let errno = *libc::__errno_location();
+        if beside != 0 && libc::gettid() != beside {
+            libc::syscall(libc::SYS_tgkill, libc::getpid(), beside, signal);
+        }
+        *libc::__errno_location() = errno;
+    }
+}
 
 /// The terminal's signals are from now on for the programs alone, which decide what becomes of them.
 /// Three SIGINT within two seconds ask us, too: a program may sleep where no signal reaches it.

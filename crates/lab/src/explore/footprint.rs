@@ -107,6 +107,11 @@ impl Footprint {
         other.drained.is_some_and(|store| self.stores.contains(&store))
     }
 
+    /// So many bytes it takes, about.
+    pub fn weight(&self) -> usize {
+        size_of_val(&self.touched[..]) + size_of_val(&self.bytes[..])
+    }
+
     fn add(&mut self, thing: Thing, access: Access) {
         match self.touched.iter_mut().find(|(known, _)| *known == thing) {
             Some((_, known)) if *known != access => *known = Access::Changes,

@@ -4,15 +4,17 @@
 use super::footprint::Footprint;
 pub use super::printed::Expected;
 pub use super::report::Answer;
+use super::room::Scratch;
 use super::run::{Asked, World};
 pub use super::run::{Disturbance, Most, Outcome, Struck};
 pub use super::schedule::{Schedule, letter};
 use super::search::{Guide, Place, Replay};
-use super::session::{self, Scratch, TICK};
+use super::session::{self, TICK};
 pub use super::verdict::{Asleep, Finding, Line, Moment, memory, place};
 use super::{Bound, Options, Result, Trouble, cause, report, room};
 use crate::asked;
 use crate::syscalls;
+use crate::tracer::cpu;
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 
@@ -53,6 +55,7 @@ impl Trial {
     /// Makes the room for a program, or for several that run at the same time.
     pub fn new(programs: Vec<Program>, wanted: Wanted) -> Result<Trial> {
         let options = Options {
+            workers: Some(1),
             preemptions: Bound::Preemptions(wanted.preemptions),
             delays: None,
             max: wanted.runs,
@@ -72,7 +75,9 @@ impl Trial {
         let filter = Filter::letting_through(&syscalls::harmless());
         let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
         let scratch = Scratch::new()?;
-        let room = room::enter_within(&wanted.walls, &programs, &filter, true, scratch.0.clone())?;
+        scratch.is_named();
+        cpu::pin();
+        let room = room::enter_within(&wanted.walls, &programs, &filter, scratch.0.clone(), None)?;
         asked::tick_every(TICK);
         let expected = wanted.prints;
         let calls_only = options.calls_only;

@@ -11,6 +11,8 @@
 //! | [`timing`] | what calls about timers ask, and are answered |
 //! | [`tables`] | their System V tables, emptied before each run |
 //! | [`held`] | programs that are held after their start, and copied for each run |
+//! | [`beside`] | a second worker, where a second CPU is idle |
+//! | [`elsewhere`] | files that a run may change where others find them |
 //! | [`run`] | one run, in which only one process moves at a time |
 //! | [`calls`] | the calls at which one can be overtaken |
 //! | [`descriptors`] | what descriptors stand for |
@@ -34,11 +36,15 @@ use clap::Args;
 use nix::errno::Errno;
 
 #[cfg(target_arch = "x86_64")]
+mod beside;
+#[cfg(target_arch = "x86_64")]
 mod calls;
 #[cfg(target_arch = "x86_64")]
 mod cause;
 #[cfg(target_arch = "x86_64")]
 mod descriptors;
+#[cfg(target_arch = "x86_64")]
+mod elsewhere;
 #[cfg(target_arch = "x86_64")]
 mod events;
 #[cfg(target_arch = "x86_64")]
@@ -119,6 +125,9 @@ pub struct Options {
     /// Order calls alone, and no access to memory that is shared: faster
     #[arg(long)]
     calls_only: bool,
+    /// Use a second CPU, or do not (1); without this option, where another CPU is idle. The answer is the same
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2), conflicts_with = "spread")]
+    workers: Option<u32>,
     /// Let stores wait in a buffer before other processes see them, as on x86 (total store order)
     #[arg(long, conflicts_with = "calls_only")]
     tso: bool,
@@ -189,8 +198,11 @@ impl Trouble {
     }
 }
 
-/// One line on standard error.
+/// One line on standard error. What a thread beside the first one would say, the first one says.
 fn complain(text: &str) {
+    if crate::asked::is_beside() {
+        return;
+    }
     crate::view::complain_as("lab explore", text);
 }
 

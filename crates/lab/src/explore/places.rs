@@ -121,6 +121,11 @@ fn mount(kind: &str, at: &str, flags: c_ulong, options: &str) -> nix::Result<()>
     .map(drop)
 }
 
+/// One folder is found where another was. mount(2), MS_BIND
+pub fn bind(folder: &Path, at: &Path) -> nix::Result<()> {
+    mount(&folder.to_string_lossy(), &at.to_string_lossy(), libc::MS_BIND, "")
+}
+
 /// A folder, by a path that means the same when something is mounted over it.
 pub fn whatever_lies_over(folder: &Path) -> PathBuf {
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
@@ -141,6 +146,8 @@ pub struct Places {
     tmp: Option<File>,
     /// What was written in /tmp.
     written: Option<File>,
+    /// One that the machine has, too, was used.
+    used: bool,
     /// It has been said that something there stays changed.
     said: bool,
 }
@@ -157,6 +164,7 @@ impl Places {
             shm: open(Place::Shm, "root/dev/shm".into()),
             tmp: open(Place::Tmp, "root/tmp".into()),
             written: open(Place::Tmp, format!("fd/{written}")),
+            used: false,
             said: false,
         }
     }
@@ -177,9 +185,22 @@ impl Places {
         }
     }
 
+    /// Does a path lead into one that is the room's own?
+    pub fn is_own(&self, path: &Path) -> bool {
+        let own = |place: Place| self.shared & place as c_int == 0;
+        path.starts_with("/tmp") && own(Place::Tmp)
+            || path.starts_with("/dev/shm") && own(Place::Shm)
+    }
+
+    /// Were only those used that are the room's own, and are they as the first run has found them?
+    pub fn are_its_own(&self) -> bool {
+        !self.used && !self.said
+    }
+
     /// A run is about to use one. If it is not the room's own, that is said once.
     pub fn is_used(&mut self, place: Place) {
         if self.shared & place as c_int != 0 {
+            self.used = true;
             self.shared &= !(place as c_int);
             let what = match place {
                 Place::Tmp => "/tmp",

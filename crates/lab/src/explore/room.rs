@@ -26,7 +26,7 @@ use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 use crate::tracer::refused::Refused;
 use crate::tracer::starter::{self, Order, Plan, Starter};
-use crate::tracer::{Entry, Stopped, Tid, Told, cpu};
+use crate::tracer::{Entry, Stopped, Tid, Told};
 
 /// The number of the first program that is held to be copied.
 pub const HELD: i32 = 40;
@@ -46,8 +46,9 @@ pub struct Room {
     keeper: Option<(File, Pid)>,
     /// What it tells us.
     told: File,
-    /// What programs that keep files for a session find empty at each start.
+    /// What programs that keep files for a session find empty at each start; and where they find it.
     pub scratch: PathBuf,
+    pub found_at: PathBuf,
     /// How many programs were started. The others were copies.
     pub starts: u64,
     /// A run may have made something that the next one would find.
@@ -56,14 +57,39 @@ pub struct Room {
     pub streams: Streams,
 }
 
-/// Makes the room, and enters its tables.
+/// A folder for what programs keep for a session; emptied before each run, and gone with us.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    /// An empty one.
+    pub fn new() -> Result<Scratch, Trouble> {
+        let template = std::env::temp_dir().join("lab-explore-XXXXXX");
+        nix::unistd::mkdtemp(&template).map(Scratch).map_err(Trouble::of("mkdtemp"))
+    }
+
+    /// Names it in XDG_RUNTIME_DIR.
+    pub fn is_named(&self) {
+        // SAFETY: we have one thread.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", &self.0) };
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is in the folder for what may be lost.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Makes the room, and enters its tables. `beside`: it is a second one, and programs find its scratch folder at
+/// this path, where those of the first room find theirs.
 pub fn enter(
     programs: &[Program],
     filter: &Filter,
-    pin: bool,
     scratch: PathBuf,
+    beside: Option<&Path>,
 ) -> Result<Room, Trouble> {
-    enter_within(&|| Ok(()), programs, filter, pin, scratch)
+    enter_within(&|| Ok(()), programs, filter, scratch, beside)
 }
 
 /// The same; `walls` stands around the programs, last of all in the process that they are forked from.
@@ -71,12 +97,9 @@ pub fn enter_within(
     walls: &dyn Fn() -> Result<(), String>,
     programs: &[Program],
     filter: &Filter,
-    pin: bool,
     scratch: PathBuf,
+    beside: Option<&Path>,
 ) -> Result<Room, Trouble> {
-    if pin {
-        cpu::pin();
-    }
     let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(Trouble::of("pipe2()"));
     let ((told, tell), (alive, end)) = (pipe()?, pipe()?);
     let streams = Streams::new().map_err(Trouble::of("memfd_create"))?;
@@ -86,7 +109,9 @@ pub fn enter_within(
         filter: Some(filter),
         outlives_tracer: false,
         prepare: &|| {
-            prepare(&scratch, &tell, &alive, &end, &streams, last_pid.as_ref())?;
+            let found_at = beside.unwrap_or(&scratch);
+            namespaces(beside.is_none())?;
+            prepare([&scratch, found_at], &tell, &alive, &end, &streams, last_pid.as_ref())?;
             walls()
         },
         in_child: &|order| become_another(order, last_pid.as_ref()),
@@ -105,9 +130,10 @@ pub fn enter_within(
     // From here on the keeper is ours to end.
     let (tables, places) = (Tables::default(), Places::default());
     let keeper = Some((File::from(end), keeper));
+    let found_at = beside.unwrap_or(&scratch).to_path_buf();
     let (starts, is_used) = (0, true);
     let mut room =
-        Room { starter, tables, places, keeper, told, scratch, starts, is_used, streams };
+        Room { starter, tables, places, keeper, told, scratch, found_at, starts, is_used, streams };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -138,16 +164,19 @@ fn trouble(refused: Refused) -> Trouble {
 /// pipe: the first process, whether it has no /proc, a descriptor of the message queues, and what
 /// [`places::make`] says.
 fn prepare(
-    scratch: &Path,
+    [scratch, found_at]: [&Path; 2],
     tell: &OwnedFd,
     alive: &OwnedFd,
     end: &OwnedFd,
     streams: &Streams,
     last_pid: Option<&File>,
 ) -> Result<(), String> {
-    namespaces()?;
     let below = places::whatever_lies_over(scratch);
-    let [shared, written] = places::make(scratch);
+    let [shared, written] = places::make(found_at);
+    // In a /tmp of its own, the folder of the first room is empty for it.
+    if scratch != found_at && (written == -1 || !found_at.starts_with("/tmp")) {
+        places::bind(scratch, found_at).map_err(|errno| refused("a bind mount", errno))?;
+    }
     let (ready, mounted) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| format!("pipe2(): {errno}"))?;
     let keeper = match starter::fork_untraced() {
         // SAFETY: what is kept open would keep the room alive.
@@ -196,9 +225,10 @@ fn refused(what: &str, errno: Errno) -> String {
 }
 
 /// The starter stays in our pid namespace, where no program sees it; what it forks does not.
-fn namespaces() -> Result<(), String> {
+/// A second one is made in the user namespace of the first.
+fn namespaces(first: bool) -> Result<(), String> {
     let (uid, gid, root) = (geteuid(), getegid(), geteuid().is_root());
-    if !root {
+    if first && !root {
         unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| refused("a user namespace", errno))?;
         let map = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text);
         // Without them the programs run as nobody, and find that out themselves.
@@ -300,7 +330,7 @@ fn give_next(last_pid: Option<&File>, number: c_int) -> bool {
 /// Enters the namespaces in which the starter's tables are: ours to look at, and to empty.
 fn join(starter: Tid) -> nix::Result<()> {
     for (kind, flag) in [("user", CloneFlags::CLONE_NEWUSER), ("ipc", CloneFlags::CLONE_NEWIPC)] {
-        let [ours, its] = ["self".into(), starter.to_string()].map(|who: String| {
+        let [ours, its] = ["thread-self".into(), starter.to_string()].map(|who: String| {
             let path = format!("/proc/{who}/ns/{kind}");
             (fs::read_link(&path).ok(), path)
         });
@@ -336,6 +366,11 @@ impl Room {
         }
         let done = self.streams.renew();
         done.map_err(|error| Trouble::because(format!("the files of what is printed: {error}")))
+    }
+
+    /// Is what lies there emptied before each run, and seen by nobody else?
+    pub fn is_own(&self, path: &Path) -> bool {
+        path.starts_with(&self.found_at) || self.places.is_own(path)
     }
 
     /// The next process in the room gets this number, if it is free. False: that is refused.

@@ -30,6 +30,7 @@ use super::schedule::Who;
 
 pub mod graph;
 mod place;
+pub mod records;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -51,6 +52,7 @@ struct Tried {
     last: (Mover, bool),
 }
 
+#[derive(Clone)]
 struct Node {
     place: Place,
     sleepers: Vec<Tried>,
@@ -72,6 +74,7 @@ struct Node {
 const COUNTED: u32 = 3;
 
 /// The whole search. Between two runs, [`Search::next`].
+#[derive(Clone)]
 pub struct Search {
     bound: Bound,
     reduce: bool,
@@ -86,6 +89,12 @@ pub struct Search {
     pub cut: bool,
     /// The programs did not do again what they had done.
     pub diverged: bool,
+}
+
+/// What a search tries at its first places.
+pub struct Branch {
+    limit: u32,
+    chosen: Vec<usize>,
 }
 
 /// What a run that has ended counts for.
@@ -135,22 +144,55 @@ impl Search {
         }
         self.depth = 0;
         while !self.stack.is_empty() {
-            let at = self.stack.len() - 1;
-            self.trace.truncate(at);
-            let node = &mut self.stack[at];
-            let mover = node.place.movers[node.chosen];
-            let footprint = node.footprint.take().unwrap_or_else(Footprint::everything);
-            let left = pay(node.left, self.bound.cost(&node.place, node.chosen)).unwrap_or(0);
-            node.tried.push(Tried { mover, footprint, left, last: (mover, node.goes_on) });
-            node.goes_on = false;
-            if let Some(next) = self.pick() {
-                self.stack[at].chosen = next;
+            if self.next_at_the_last() {
                 return true;
             }
             self.stack.pop();
         }
         self.trace.truncate(0);
         self.widen()
+    }
+
+    /// What was chosen at the last place has been tried: is there another choice?
+    fn next_at_the_last(&mut self) -> bool {
+        let at = self.stack.len() - 1;
+        self.trace.truncate(at);
+        let node = &mut self.stack[at];
+        let mover = node.place.movers[node.chosen];
+        let footprint = node.footprint.take().unwrap_or_else(Footprint::everything);
+        let left = pay(node.left, self.bound.cost(&node.place, node.chosen)).unwrap_or(0);
+        node.tried.push(Tried { mover, footprint, left, last: (mover, node.goes_on) });
+        node.goes_on = false;
+        let next = self.pick();
+        next.inspect(|next| self.stack[at].chosen = *next).is_some()
+    }
+
+    /// The search as it will go on when a branch of it has been tried, the one that it is in now. Of the places
+    /// where something else is known to be tried later, the branch begins at the last, or so many before it.
+    pub fn ahead(&self, back: usize) -> Option<(Search, Branch)> {
+        let (mut ahead, mut found) = (self.clone(), vec![]);
+        // What the last choice touches is not known yet.
+        for at in (0..self.stack.len().saturating_sub(1)).rev() {
+            ahead.stack.truncate(at + 1);
+            if ahead.next_at_the_last() {
+                found.push(at);
+            }
+            if found.len() > back {
+                break;
+            }
+        }
+        let at = *found.last()?;
+        let mut ahead = self.clone();
+        ahead.stack.truncate(at + 1);
+        ahead.depth = 0;
+        let chosen = self.stack[..=at].iter().map(|node| node.chosen).collect();
+        ahead.next_at_the_last().then_some((ahead, Branch { limit: self.limit, chosen }))
+    }
+
+    /// Is it still in this branch?
+    pub fn is_in(&self, branch: &Branch) -> bool {
+        let here = self.stack.iter().map(|node| node.chosen).take(branch.chosen.len());
+        self.limit == branch.limit && here.eq(branch.chosen.iter().copied())
     }
 
     /// Everything within this limit was tried: one preemption more.
@@ -166,6 +208,11 @@ impl Search {
         };
         self.cut = false;
         true
+    }
+
+    /// Will it ask again for the runs that it asks for now?
+    pub fn asks_again(&self) -> bool {
+        self.reduce && self.limit < self.bound.limit()
     }
 
     /// The programs did not do what they had done before: the same plan is tried again.

@@ -1,25 +1,33 @@
 //! A whole exploration: run after run, and what came of them.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
+use super::beside::{Beside, Plan, Stored};
 use super::footprint::Footprint;
 use super::hints::{self, Memory};
 use super::outcomes::{Outcomes, name};
 use super::printed::Expected;
 use super::progress::Progress;
 use super::report::{self, Answer};
+use super::room::Scratch;
 use super::run::{Asked, Outcome, World};
+use super::search::records::{Noted, Played};
 use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
 use super::verdict::Finding;
 use super::{Options, Result, Trouble, cause, complain, exit, mapped, room};
 use crate::asked;
 use crate::syscalls;
+use crate::tracer::cpu::{self, Idle};
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 use crate::tree::Target;
 
 /// So often a plan is tried again when the programs do not do what they did before.
 const PATIENCE: u32 = 5;
+
+/// So many of the first runs that are known are made all the same, and one in so many of the later.
+const CHECKED: [u64; 2] = [4, 16];
 
 /// A wait for a process that spins ends after so many microseconds.
 pub const TICK: i64 = 4000;
@@ -44,8 +52,11 @@ pub fn explore(options: &Options) -> Result<u8> {
     let filter = Filter::letting_through(&syscalls::harmless());
     let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
     let scratch = Scratch::new()?;
+    scratch.is_named();
     asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
-    let room = room::enter(&programs, &filter, !options.spread, scratch.0.clone())?;
+    let cpus = cpu::allowed();
+    let here = if options.spread { None } else { cpu::pin() };
+    let room = room::enter(&programs, &filter, scratch.0.clone(), None)?;
     asked::tick_every(TICK);
     let asked = Asked {
         expected,
@@ -53,7 +64,7 @@ pub fn explore(options: &Options) -> Result<u8> {
         calls_only: options.calls_only,
         tso: options.tso || options.replay.as_ref().is_some_and(|one| one.buffers),
     };
-    let mut world = World::new(room, programs.len(), asked);
+    let mut world = World::new(room, programs.len(), asked.clone());
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
         world.learned.makes_points(&schedule.points);
@@ -75,7 +86,12 @@ pub fn explore(options: &Options) -> Result<u8> {
         report::replayed(options, &outcome)?;
         return Ok(if outcome.findings.is_empty() { exit::NONE } else { exit::FOUND });
     }
-    let mut answer = explored(options, &mut world)?;
+    let another = here.and_then(|here| cpus.iter().copied().find(|cpu| *cpu != here));
+    let second = another.filter(|_| options.workers != Some(1) && !options.tso).map(|cpu| {
+        let found_at = scratch.0.clone();
+        Second { programs, filter, asked, found_at, cpu, idle: Idle::of(cpus.len()) }
+    });
+    let mut answer = Exploration::new(options, &mut world, second).all()?;
     report::answer(options, &answer)?;
     match (&target, answer.stopped) {
         (None, _) => {}
@@ -103,7 +119,10 @@ pub fn explore(options: &Options) -> Result<u8> {
 
 /// Run after run, until every order was tried, or as many as are wanted.
 pub fn explored(options: &Options, world: &mut World) -> Result<Answer> {
-    Exploration::new(options, world).all()
+    let exploration = Exploration::new(options, world, None);
+    // What is done to the programs is counted in each run.
+    exploration.stored.give_up();
+    exploration.all()
 }
 
 /// A run in which accesses race is wrong if it comes out otherwise than one in which nobody is interrupted.
@@ -134,6 +153,25 @@ struct Exploration<'a> {
     progress: Progress,
     /// What came of the first run, until a copy has gone the same way.
     first: Option<Outcome>,
+    /// Runs that were made.
+    stored: Stored,
+    /// How many runs were known before.
+    known: u64,
+    /// What a second worker needs; none where there can be none, or there is one already.
+    second: Option<Second>,
+    beside: Option<Beside>,
+    /// What came of the first run.
+    began: Option<Outcome>,
+}
+
+/// What a second worker needs from the beginning.
+struct Second {
+    programs: Vec<Program>,
+    filter: Filter,
+    asked: Asked,
+    found_at: PathBuf,
+    cpu: usize,
+    idle: Idle,
 }
 
 /// The search, and between two moves a look at the progress: one run may take seconds.
@@ -156,7 +194,7 @@ impl Guide for Watched<'_> {
 }
 
 impl<'a> Exploration<'a> {
-    fn new(options: &'a Options, world: &'a mut World) -> Exploration<'a> {
+    fn new(options: &'a Options, world: &'a mut World, second: Option<Second>) -> Exploration<'a> {
         Exploration {
             options,
             world,
@@ -165,6 +203,11 @@ impl<'a> Exploration<'a> {
             again: 0,
             progress: Progress::new(options.json),
             first: None,
+            stored: Stored::new(),
+            known: 0,
+            second,
+            beside: None,
+            began: None,
         }
     }
 
@@ -173,13 +216,7 @@ impl<'a> Exploration<'a> {
         let start = Instant::now();
         loop {
             self.answer.runs += 1;
-            let mut watched = Watched {
-                search: &mut self.search,
-                progress: &mut self.progress,
-                answer: &self.answer,
-                start,
-            };
-            let done = self.world.run(&mut watched, false).and_then(|done| self.ran(done));
+            let done = self.one(start).and_then(|done| self.ran(done));
             let goes_on = match done {
                 // What is known so far is printed. A second signal ends that, too.
                 Err(Trouble::Signal(signal)) => {
@@ -201,12 +238,101 @@ impl<'a> Exploration<'a> {
             }
         }
         self.progress.end();
+        self.beside = None;
         self.answer.seconds = start.elapsed().as_secs_f64();
         self.finish()
     }
 
+    /// The next run: it is made, if none went the same way before.
+    fn one(&mut self, start: Instant) -> Result<Outcome> {
+        let known = self.known();
+        if let Some(outcome) = known.as_ref().filter(|_| !self.is_checked()) {
+            self.world.saw(&outcome.races);
+            return Ok(outcome.clone());
+        }
+        self.search.again();
+        if known.is_none() {
+            self.send_ahead(start);
+        }
+        let mut watched = Watched {
+            search: &mut self.search,
+            progress: &mut self.progress,
+            answer: &self.answer,
+            start,
+        };
+        let mut noted = Noted::new(&mut watched);
+        let before = self.world.size();
+        let outcome = self.world.run(&mut noted, false)?;
+        let steps = noted.steps;
+        if self.world.starts_again || self.search.diverged {
+            return Ok(outcome);
+        }
+        if known.is_some_and(|known| !known.is_the_same(&outcome)) {
+            // More than order decides: what was taken for known may have come otherwise.
+            self.stored.give_up();
+            self.world.starts_again = true;
+            return Ok(outcome);
+        }
+        if !self.world.has_its_own() {
+            // Two runs at a time would find each other's.
+            (self.second, self.beside) = (None, None);
+        }
+        let after = self.world.size();
+        if before.is_less_than(&after) {
+            self.stored.forget();
+        } else if self.search.asks_again() {
+            self.stored.keep(steps, &outcome);
+        }
+        Ok(outcome)
+    }
+
+    /// What comes of the next run, if one went the same way before.
+    fn known(&mut self) -> Option<Outcome> {
+        let Exploration { world, search, .. } = self;
+        let known = self.stored.play(search, |played| match played {
+            Played::End(outcome) => Some(outcome.clone()),
+            Played::LetGo(one) => {
+                // Which of these it had seen when it came so far is not kept.
+                let all = one.races.iter().all(|race| world.learned.races.contains(race));
+                all.then(|| Outcome { dropped: true, ..Outcome::default() })
+            }
+        });
+        self.known += u64::from(known.is_some());
+        known.flatten()
+    }
+
+    /// Some runs are made although they are known: do the programs do the same again?
+    fn is_checked(&self) -> bool {
+        self.known <= CHECKED[0] || self.known.is_multiple_of(CHECKED[1])
+    }
+
+    /// A second worker is started when it is worth it, and told where to go on.
+    fn send_ahead(&mut self, start: Instant) {
+        let wanted = self.options.workers.is_some();
+        let worth_it = |second: &mut Second| wanted || second.idle.is_another(start);
+        if let (Some(second), Some(first)) = (&mut self.second, &self.began)
+            && worth_it(second)
+        {
+            let (first, second) = (first.clone(), self.second.take());
+            let possible = self.world.can_have_one_beside() && !self.stored.is_given_up();
+            self.beside = second.filter(|_| possible).and_then(|second| self.start(second, first));
+        }
+        let (search, world) = (&self.search, &*self.world);
+        if self.beside.as_mut().is_some_and(|one| !one.sent_ahead(search, || world.known())) {
+            self.beside = None;
+        }
+    }
+
+    fn start(&self, second: Second, first: Outcome) -> Option<Beside> {
+        let Second { programs, filter, asked, found_at, cpu, .. } = second;
+        let (clock, known) = (self.world.clock(), self.world.known());
+        let plan = Plan { programs, filter, asked, clock, found_at, cpu, first, known };
+        Beside::start(plan, self.stored.clone())
+    }
+
     /// All that was tried so far was of less than there is, or of something else.
     fn start_again(&mut self) {
+        self.stored.forget();
         self.search = Search::new(self.options.bound(), !self.options.all);
         (self.answer.schedules, self.answer.not_judged, self.again) = (0, 0, 0);
         (self.answer.unstable, self.answer.worst) = (0, None);
@@ -230,6 +356,7 @@ impl<'a> Exploration<'a> {
         if !self.world.copies_do_the_same_as(&first)? {
             complain("a copy of the program does not do the same: each run starts it anew");
         }
+        self.began = Some(first);
         Ok(true)
     }
 
@@ -352,25 +479,4 @@ fn tell(world: &mut World, worst: &mut Outcome) -> Result<()> {
     }
     complain("this schedule does not always lead there: the program depends on more than order");
     Ok(())
-}
-
-/// A folder for what programs keep for a session; emptied before each run, and gone with us.
-pub struct Scratch(pub std::path::PathBuf);
-
-impl Scratch {
-    /// Makes it, and names it in XDG_RUNTIME_DIR.
-    pub fn new() -> Result<Scratch> {
-        let template = std::env::temp_dir().join("lab-explore-XXXXXX");
-        let dir = nix::unistd::mkdtemp(&template).map_err(Trouble::of("mkdtemp"))?;
-        // SAFETY: we have one thread.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", &dir) };
-        Ok(Scratch(dir))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in the folder for what may be lost.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -93,7 +93,7 @@ impl Thing {
 }
 
 /// Sets of bytes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ranges(BTreeMap<(u64, u64), u64>);
 
 impl Ranges {

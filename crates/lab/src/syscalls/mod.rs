@@ -23,7 +23,7 @@ use crate::tracer::filter::{Only, Rules};
 use crate::tracer::memory::record;
 use crate::tracer::{Entry, Tid};
 
-mod args;
+pub mod args;
 pub mod causes;
 pub mod cells;
 pub mod decode;

@@ -29,6 +29,7 @@ impl Only {
 
 /// A compiled filter. It stays with the program that it was installed for, through fork and exec,
 /// also when its tracer has gone: then the calls that it stops fail with ENOSYS.
+#[derive(Clone)]
 pub struct Filter(BpfProgram);
 
 impl Filter {

@@ -186,6 +186,29 @@ impl Sources {
         None
     }
 
+    /// The same, with the same numbers, for another thread of ours.
+    pub fn copy(&self) -> Sources {
+        let one = |one: &Binary| Binary {
+            path: one.path.clone(),
+            loader: None,
+            tables: None,
+            lines: one.lines.clone(),
+        };
+        Sources {
+            binaries: self.binaries.iter().map(one).collect(),
+            by_path: self.by_path.clone(),
+            layouts: self.layouts.clone(),
+            of: self.of.clone(),
+            codes: self.codes.clone(),
+            numbers: self.numbers.clone(),
+        }
+    }
+
+    /// How many places have a number.
+    pub fn count(&self) -> usize {
+        self.codes.len()
+    }
+
     fn range(&self, layout: usize, at: u64) -> Option<Range> {
         let mut ranges = self.layouts[layout].ranges.iter();
         ranges.find(|one| (one.from..one.to).contains(&at)).cloned()

@@ -19,16 +19,18 @@
 //! | [`shared`] | memory that they share: each access to it |
 //! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
+//! | [`known`] | what is known from runs before |
+//! | [`outcome`] | how it went |
 //! | [`story`] | the lines that are printed |
 
 use std::collections::HashSet;
 
 use super::held::Held;
-use super::printed::{Expected, Printed};
+use super::printed::Expected;
 use super::room::{self, Room};
-use super::schedule::{Schedule, Turn, Who};
+use super::schedule::{Turn, Who};
 use super::search::{Guide, Mover, Place, Way, cost};
-use super::verdict::{Finding, Moment, Step, Story};
+use super::verdict::{Finding, Moment};
 use super::{Result, Trouble};
 use crate::asked;
 
@@ -38,11 +40,13 @@ mod candidates;
 mod clock;
 mod disturbed;
 mod judge;
+mod known;
 mod life;
 mod looks;
 mod maps;
 mod model;
 mod moves;
+mod outcome;
 mod programs;
 mod results;
 mod shared;
@@ -54,11 +58,13 @@ mod tracees;
 
 use crate::tracer::source::Sources;
 use candidates::Candidate;
-use clock::Clock;
+pub use clock::Clock;
 pub use disturbed::{Disturbance, Disturbed, Most, Struck};
 use judge::Judge;
+pub use known::Known;
 use model::Ids;
 use moves::Moves;
+pub use outcome::{Asked, Outcome};
 use programs::Programs;
 pub use shared::buffer::Early;
 use shared::learned::Learned;
@@ -104,48 +110,13 @@ pub struct World {
     pub sources: Sources,
     /// Accesses to which a program comes round in a circle, with its registers.
     circles: HashSet<(u64, u64)>,
+    /// Another one runs the same programs at the same time, and is asked first: see [`super::beside`].
+    pub is_beside: bool,
+    /// A run may have changed files where another one finds them.
+    leaves_files: bool,
     /// What is done to the programs in the next runs.
     pub disturbance: Option<Disturbance>,
     pub most: Most,
-}
-
-/// What is asked about the output of a run.
-#[derive(Default)]
-pub struct Asked {
-    /// All that standard output must be.
-    pub expected: Option<Expected>,
-    /// It counts who prints first.
-    pub interleaving: bool,
-    /// Only calls are ordered, and no access to memory.
-    pub calls_only: bool,
-    /// Stores wait in a buffer.
-    pub tso: bool,
-}
-
-/// How a run went.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    pub findings: Vec<Finding>,
-    /// How each process ended, in the order of their births: `0`, `1`, `SIGTERM`, `lives`.
-    pub ends: Vec<String>,
-    pub schedule: Schedule,
-    pub moves: usize,
-    pub preemptions: u32,
-    /// Who moves.
-    pub way: Vec<Mover>,
-    /// It was ended before all had ended or slept.
-    pub over: bool,
-    /// Why it cannot be said whether something is wrong.
-    pub not_judged: Option<&'static str>,
-    /// The guide let go of it.
-    pub dropped: bool,
-    pub printed: Printed,
-    /// Accesses to shared memory that nothing ordered.
-    pub races: Vec<Race>,
-    pub disturbed: Disturbed,
-    /// What happened, if that was asked for, and move by move.
-    pub story: Story,
-    pub steps: Vec<Step>,
 }
 
 impl World {
@@ -167,6 +138,8 @@ impl World {
             learned: Learned::default(),
             sources: Sources::default(),
             circles: HashSet::new(),
+            is_beside: false,
+            leaves_files: false,
             disturbance: None,
             most: Most::default(),
         }
@@ -320,6 +293,9 @@ impl Run<'_> {
         while !self.moves.all.judge.over {
             if let Some(signal) = asked::to_stop() {
                 return Err(Trouble::Signal(signal));
+            }
+            if asked::is_enough() {
+                return Err(Trouble::Signal(libc::SIGTERM));
             }
             self.moves.find_blocked();
             let candidates = self.candidates();

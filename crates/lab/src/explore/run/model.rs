@@ -146,8 +146,8 @@ pub struct Process {
 }
 
 /// Which thread is which, from run to run.
-#[derive(Default)]
-pub struct Ids(HashMap<Vec<u32>, u32>);
+#[derive(Clone, Default)]
+pub struct Ids(pub HashMap<Vec<u32>, u32>);
 
 impl Ids {
     fn of(&mut self, path: &[u32]) -> u32 {

@@ -14,6 +14,7 @@ use super::touched::Touched;
 use super::tracees::{Heard, Tracees};
 use super::{Result, Trouble, World};
 use crate::explore::calls::{self, FAULTS, Visible};
+use crate::explore::elsewhere;
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::printed::Printed;
 use crate::syscalls::cells::{CallRow, Changes, Touch, Wakes};
@@ -200,8 +201,13 @@ impl<'a> Programs<'a> {
         }
         self.catch_up();
         self.world.room.is_used |= self.touched.made.makes() || calls::opens_to_write(&entry);
-        if let Some(place) = calls::place(tid, &entry, &self.world.room.scratch) {
+        if let Some(place) = calls::place(tid, &entry, &self.world.room.found_at) {
             self.world.room.places.is_used(place);
+        }
+        let room = &self.world.room;
+        self.world.leaves_files |= elsewhere::changes(tid, &entry, |path| room.is_own(path));
+        if self.world.is_beside && !self.world.has_its_own() {
+            return Err(Trouble::because("it would come into the way of another run"));
         }
         if self.touched.looks_at_rows && !self.touched.rows_matter {
             (self.touched.rows_matter, self.world.rows_matter) = (true, true);

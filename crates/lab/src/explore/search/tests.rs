@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::graph::{Followed, Graph};
+use super::records::{Noted, Played, Records};
 use super::*;
 
 mod machine;
@@ -64,6 +65,59 @@ fn ends_of_graph(programs: &[Vec<Op>], bound: Bound) -> (BTreeSet<End>, f64) {
             return (ends.into_iter().collect(), orders[0].iter().sum());
         }
     }
+}
+
+/// What comes of each run, in their order, whether it counts, and how many of them were made.
+fn all_runs(programs: &[Vec<Op>], bound: Bound, keep: bool) -> (Vec<Option<(End, Counts)>>, usize) {
+    let mut search = Search::new(bound, true);
+    let mut records: Records<Option<End>> = Records::default();
+    let (mut all, mut made) = (vec![], 0);
+    loop {
+        let known = records.play(&mut search).map(|played| match played {
+            Played::End(end) => end.clone(),
+            Played::LetGo(_) => None,
+        });
+        let end = known.unwrap_or_else(|| {
+            search.again();
+            made += 1;
+            let mut noted = Noted::new(&mut search);
+            let end = run(programs, &mut noted);
+            let steps = noted.steps;
+            if keep {
+                records.keep(steps, end.clone(), 0);
+            }
+            end
+        });
+        all.push(end.map(|end| (end, search.counts(true))));
+        assert!(!search.diverged);
+        if !search.next() {
+            return (all, made);
+        }
+    }
+}
+
+#[test]
+fn a_run_is_made_once() {
+    let programs = [vec![Op::Load(0), Op::Store(0)], vec![Op::Load(0), Op::Store(0)]];
+    let (all, made) = all_runs(&programs, Bound::Preemptions(2), true);
+    let new = all.iter().flatten().filter(|(_, counts)| *counts != Counts::Before).count();
+    let (again, each) = all_runs(&programs, Bound::Preemptions(2), false);
+    assert!(all == again && each == all.len() && made < each && made >= new, "{made} of {each}");
+}
+
+#[test]
+fn a_run_in_which_a_program_changes_its_mind_is_not_kept() {
+    let mut search = Search::new(Bound::Preemptions(2), true);
+    let mut records = Records::default();
+    let (loads, sleeps) = (vec![Op::Load(0); 2], vec![Op::Sleep(1)]);
+    for programs in [[loads.clone(), loads.clone()], [sleeps, loads.clone()]] {
+        let mut noted = Noted::new(&mut search);
+        let end = run(&programs, &mut noted);
+        records.keep(noted.steps, end, 0);
+        search.again();
+    }
+    let played = records.play(&mut search);
+    assert!(matches!(played, Some(Played::End(Some(end))) if end.0 == [[0, 0], [0, 0]]));
 }
 
 #[test]
@@ -219,6 +273,10 @@ proptest! {
         let (found, _, counted) = ends(&programs, bound, true);
         prop_assert_eq!(&found, &all);
         prop_assert!(counted <= runs);
+        // Runs that are known tell the search the same as when they are made again.
+        let [kept, made] = [true, false].map(|keep| all_runs(&programs, bound, keep));
+        prop_assert_eq!(kept.0, made.0);
+        prop_assert!(kept.1 <= made.1);
         if bound == Bound::Unbounded {
             let (ends, orders) = ends_of_graph(&programs, bound);
             prop_assert_eq!(&ends, &all);

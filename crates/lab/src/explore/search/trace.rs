@@ -33,7 +33,7 @@ enum Since {
 }
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Trace {
     steps: Vec<Step>,
     /// Of each process, its moves; its buffer's are others.

@@ -16,7 +16,7 @@ pub fn pages(bytes: Bytes) -> impl Iterator<Item = u64> {
 }
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Learned {
     /// Pages on which each access is looked at.
     fine: BTreeSet<(u64, u64)>,
@@ -51,6 +51,11 @@ impl Learned {
             self.grown |= self.raced.add(one.bytes);
         }
         self.races.insert(race);
+    }
+
+    /// These races were seen again.
+    pub fn saw(&mut self, races: &[Race]) {
+        self.races.extend(races);
     }
 
     /// These bytes order others.
