@@ -94,6 +94,22 @@ fn right_programs_pass() {
     }
 }
 
+/// A rule about sigsuspend is no merit of a program that does not call it.
+#[test]
+fn what_a_program_does_not_do_has_not_passed() {
+    if !can_explore("what lab check says has passed") {
+        return;
+    }
+    let passed = |source: &str| {
+        let source = repo().join(source).display().to_string();
+        let verdict = json(&check("4.8", &source, &["--format", "json"]).go());
+        let all = verdict["passed"].as_array().expect("rules").clone();
+        all.iter().any(|rule| rule == "not-blocked")
+    };
+    assert!(passed("labs/4.8/exercise/solution/main.c"));
+    assert!(!passed("tests/judge/4.8/right/semaphores.c"));
+}
+
 #[test]
 fn each_mutant_draws_its_own_finding_first() {
     if !can_explore("that wrong programs do not pass lab check") {

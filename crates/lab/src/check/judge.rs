@@ -175,7 +175,8 @@ pub fn judged(
     let tried = |rule: &Rule| {
         needs(rule).iter().all(|one| verdict.tried.iter().any(|(name, _)| name == one))
     };
-    let passed = before.into_iter().filter(|rule| !style(rule) && tried(rule));
+    let told = |rule: &Rule| !style(rule) && tried(rule) && evidence.concerns(rule);
+    let passed = before.into_iter().filter(|rule| told(rule));
     verdict.passed = passed.cloned().collect();
     Ok(verdict)
 }

@@ -21,6 +21,12 @@ pub struct Holds {
 }
 
 impl Evidence {
+    /// Is a rule about what this program does? One that never calls sigsuspend has not passed a rule about it.
+    pub fn concerns(&self, rule: &Rule) -> bool {
+        let made = |pattern: &String| self.did.iter().any(|did| matches(pattern, did, true));
+        rule.when.seen.iter().chain(&rule.when.before).all(made)
+    }
+
     /// Does a rule hold?
     pub fn against(&self, rule: &Rule) -> Option<Holds> {
         let When { seen, missing, before, fewer, failed, unfailed, fact } = &rule.when;
