@@ -322,7 +322,7 @@ fn the_layout_is_the_one_of_c() {
 #[test]
 fn what_is_not_a_segment_of_ours_is_refused() {
     isolated("what_is_not_a_segment_of_ours_is_refused", false, || {
-        for size in [1, RING, RING + 4095, RING + 2048, RING + 8191] {
+        for size in [1, RING, RING + 4095, RING + 32, RING + 8191] {
             let id = shm::get(IPC_PRIVATE, size, 0o600)?;
             assert_eq!(code(Segment::create(id, Role::Writer)), exit::REFUSED, "{size}");
             assert_eq!(code(Segment::open(id, Role::Reader)), exit::REFUSED, "{size}");
