@@ -571,6 +571,7 @@ pub fn scrub(text: &str) -> String {
             (r"-i \d+", "-i ID"),
             // How often a processor's store buffer shows.
             (r"\b\d+ of (\d+) slots", "N of $1 slots"),
+            (r"\b\d+ of (600000) times", "N of $1 times"),
             (r"\b\d+ of \d+ looks", "N of N looks"),
             (r"sched_setaffinity\(0, \{\d+\}", "sched_setaffinity(0, {CPU}"),
         ];

@@ -2,7 +2,7 @@
 //! one has come.
 //!
 //! A wait of ours is a waitpid(2) that a signal interrupts. One that comes just before the wait
-//! begins ends nothing; the next tick does. setitimer(2), sigaction(2)
+//! begins ends nothing; the next tick does. setitimer(2), timer_create(2), sigaction(2)
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::SeqCst};
@@ -18,9 +18,7 @@ const LOOK: i64 = 100_000;
 /// The signal that asks us to stop, if one has come.
 static ASKED: AtomicI32 = AtomicI32::new(0);
 
-/// The thread that works beside our first one; 0: there is none.
-static BESIDE: AtomicI32 = AtomicI32::new(0);
-/// It is to end.
+/// The thread that works beside our first one is to end.
 static ENOUGH: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -36,11 +34,34 @@ pub fn to_stop() -> Option<c_int> {
     Some(ASKED.load(SeqCst)).filter(|signal| *signal != 0)
 }
 
-/// From now on this thread works beside our first one: the tick ends its waits, too.
-pub fn works_beside() {
+/// The tick of a thread that works beside our first one. Dropped, it ends.
+pub struct Tick(libc::timer_t);
+
+/// From now on this thread works beside our first one, and has a tick of its own, every so many microseconds:
+/// that of the process is for the first thread alone. timer_create(2): EAGAIN, ENOMEM.
+pub fn works_beside(micros: i64) -> nix::Result<Tick> {
     IS_BESIDE.set(true);
-    // SAFETY: it takes nothing.
-    BESIDE.store(unsafe { libc::gettid() }, SeqCst);
+    let mut timer = ptr::null_mut();
+    // SAFETY: a sigevent is plain numbers; the kernel reads it and the times, and writes the timer's number.
+    unsafe {
+        let mut event: libc::sigevent = mem::zeroed();
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGALRM;
+        event.sigev_notify_thread_id = libc::gettid();
+        Errno::result(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer))?;
+        let every =
+            libc::timespec { tv_sec: micros / 1_000_000, tv_nsec: micros % 1_000_000 * 1000 };
+        let times = libc::itimerspec { it_interval: every, it_value: every };
+        libc::timer_settime(timer, 0, &times, ptr::null_mut());
+    }
+    Ok(Tick(timer))
+}
+
+impl Drop for Tick {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and not used any more.
+        unsafe { libc::timer_delete(self.0) };
+    }
 }
 
 /// Is this the thread that works beside our first one?
@@ -62,9 +83,6 @@ pub fn is_enough() -> bool {
 /// Asks the thread that works beside us to end, or does so no more.
 pub fn ends_beside(enough: bool) {
     ENOUGH.store(enough, SeqCst);
-    if !enough {
-        BESIDE.store(0, SeqCst);
-    }
 }
 
 /// Forgets the signal that has come: only another one asks us again.
@@ -109,18 +127,7 @@ extern "C" fn remember(signal: c_int) {
     ASKED.store(signal, SeqCst);
 }
 
-/// The kernel gives it to our first thread.
-extern "C" fn tick(signal: c_int) {
-    let beside = BESIDE.load(SeqCst);
-    // SAFETY: numbers, and the errno of this thread; all of these are async-signal-safe.
-    unsafe {
-        let errno = *libc::__errno_location();
-        if beside != 0 && libc::gettid() != beside {
-            libc::syscall(libc::SYS_tgkill, libc::getpid(), beside, signal);
-        }
-        *libc::__errno_location() = errno;
-    }
-}
+extern "C" fn tick(_: c_int) {}
 
 /// The terminal's signals are from now on for the programs alone, which decide what becomes of them.
 /// Three SIGINT within two seconds ask us, too: a program may sleep where no signal reaches it.

@@ -15,7 +15,7 @@ use super::room::{self, Scratch};
 use super::run::{Asked, Clock, Known, Outcome, World};
 use super::search::records::{Noted, Played, Records, Step};
 use super::search::{Branch, Search};
-use super::{Result, Trouble};
+use super::{Result, TICK, Trouble};
 use crate::asked;
 use crate::tracer::cpu;
 use crate::tracer::filter::Filter;
@@ -184,7 +184,7 @@ impl Drop for Beside {
 
 /// The whole life of the second worker.
 fn work(plan: Plan, jobs: &Receiver<Job>, stored: &Stored, ready: &Sender<()>) -> Result<()> {
-    asked::works_beside();
+    let _tick = asked::works_beside(TICK).map_err(Trouble::of("timer_create()"))?;
     cpu::pin_to(plan.cpu);
     let scratch = Scratch::new()?;
     let room = room::enter(&plan.programs, &plan.filter, scratch.0.clone(), Some(&plan.found_at))?;

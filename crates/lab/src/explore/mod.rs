@@ -165,6 +165,10 @@ fn words(text: &str) -> std::result::Result<Words, String> {
     if words.is_empty() { Err("it is empty".into()) } else { Ok(Words(words)) }
 }
 
+/// A wait for a process that spins ends after so many microseconds.
+#[cfg(target_arch = "x86_64")]
+const TICK: i64 = 4000;
+
 /// What the exit codes mean.
 #[allow(missing_docs)]
 pub mod exit {

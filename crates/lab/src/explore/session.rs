@@ -15,7 +15,7 @@ use super::run::{Asked, Outcome, World};
 use super::search::records::{Noted, Played};
 use super::search::{Bound, Counts, Guide, Place, Replay, Search, Way};
 use super::verdict::Finding;
-use super::{Options, Result, Trouble, cause, complain, exit, mapped, room};
+use super::{Options, Result, TICK, Trouble, cause, complain, exit, mapped, room};
 use crate::asked;
 use crate::syscalls;
 use crate::tracer::cpu::{self, Idle};
@@ -28,9 +28,6 @@ const PATIENCE: u32 = 5;
 
 /// So many of the first runs that are known are made all the same, and one in so many of the later.
 const CHECKED: [u64; 2] = [4, 16];
-
-/// A wait for a process that spins ends after so many microseconds.
-pub const TICK: i64 = 4000;
 
 /// What it prints, and the program has failed then.
 const LEAK_DETECTOR_REFUSES: &str = "LeakSanitizer has encountered a fatal error";
