@@ -24,7 +24,8 @@ impl Evidence {
     /// Is a rule about what this program does? One that never calls sigsuspend has not passed a rule about it.
     pub fn concerns(&self, rule: &Rule) -> bool {
         let made = |pattern: &String| self.did.iter().any(|did| matches(pattern, did, true));
-        rule.when.seen.iter().chain(&rule.when.before).all(made)
+        let When { seen, before, failed, .. } = &rule.when;
+        seen.iter().chain(before).all(made) && (failed.is_empty() || failed.iter().any(made))
     }
 
     /// Does a rule hold?
