@@ -5,8 +5,9 @@ use std::rc::Rc;
 use super::printed::{Piece, Stream};
 use super::run::Outcome;
 use super::schedule::{Who, letter};
-use super::verdict::{Buffered, Line, Moment, Step, memory};
+use super::verdict::{Buffered, Line, Moment, Step};
 use crate::event::{Action, Could, Event, What};
+use crate::memory::name;
 use crate::tracer::names;
 
 /// So many bytes of an access are told.
@@ -93,7 +94,7 @@ fn happened(told: &Line, pid: impl Fn(usize) -> i32) -> Option<What> {
         Moment::Call { call, asleep: true } => What::Enter { call: call.clone() },
         Moment::Call { call, .. } => What::Call { entered: 0, call: call.clone() },
         Moment::Touched(touched) => What::Access {
-            memory: memory(touched.bytes),
+            memory: name(touched.bytes.memory),
             at: touched.bytes.from,
             len: touched.bytes.to - touched.bytes.from,
             writes: touched.writes,

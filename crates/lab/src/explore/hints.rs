@@ -6,7 +6,7 @@ use super::footprint::Bytes;
 use super::run::{Early, Race, World};
 use super::schedule::letter;
 use super::verdict::{RaceSide, Raced, place};
-use crate::view::paragraph;
+use crate::view::{NOTHING_ORDERS, orders_others, paragraph};
 
 const CALLS_ORDERED: &str = "Ordered: visible calls, signals and the passing of time, one process or thread at a \
 time. Not ordered: plain loads and stores between two calls; calls of which no other process can notice \
@@ -98,7 +98,7 @@ impl Memory {
     pub fn paragraphs(&self) -> String {
         let mut text = String::new();
         if !self.races.is_empty() {
-            text += &paragraph("Nothing orders these accesses; that alone is no finding:", 0);
+            text += &paragraph(NOTHING_ORDERS, 0);
         }
         for race in self.races.iter().take(RACES) {
             text += &paragraph(&format!("  {race}"), 4);
@@ -109,9 +109,7 @@ impl Memory {
         }
         if !self.ordering.is_empty() {
             let all: Vec<String> = self.ordering.iter().map(|one| place(*one)).collect();
-            let all = all.join(", ");
-            let why = "locked instructions, or waits for them to change";
-            text += &paragraph(&format!("Taken to order others, for {why}: {all}"), 2);
+            text += &paragraph(&orders_others(&all), 2);
         }
         text
     }
@@ -129,12 +127,10 @@ impl Memory {
 
 /// A race as it is told: the bytes that both touch, and who touches them.
 pub fn told(world: &mut World, race: &Race) -> Raced {
-    let [one, other] = race.sides.map(|side| side.bytes);
-    let (from, to) = (one.from.max(other.from), one.to.min(other.to));
     let sides = race.sides.map(|side| RaceSide {
         letter: side.who,
         writes: side.writes,
         source: world.sources.line(side.code),
     });
-    Raced { bytes: Bytes { memory: one.memory, from, to }, sides }
+    Raced { bytes: race.bytes(), sides }
 }

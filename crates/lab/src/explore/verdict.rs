@@ -10,6 +10,7 @@ use super::printed::{Difference, Piece};
 use super::schedule::{Who, letter};
 pub use crate::event::Passed;
 use crate::event::{Call, Row};
+pub use crate::memory::place;
 use crate::syscalls;
 use crate::tracer::names;
 use crate::view::bytes::{LINE, content, quoted};
@@ -321,19 +322,6 @@ impl Touched {
 /// What bytes hold; of a page that was opened it is not known.
 fn told(is: &[u8]) -> String {
     if is.is_empty() { "page by page".into() } else { content(is) }
-}
-
-/// `shm 0`
-pub fn memory(bytes: Bytes) -> String {
-    match i32::try_from(bytes.memory) {
-        Ok(id) => format!("shm {id}"),
-        Err(_) => "map".into(),
-    }
-}
-
-/// `shm 0 +0..+5`
-pub fn place(bytes: Bytes) -> String {
-    format!("{} +{}..+{}", memory(bytes), bytes.from, bytes.to)
 }
 
 /// A run, line by line.

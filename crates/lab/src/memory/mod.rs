@@ -30,6 +30,19 @@ impl Bytes {
     }
 }
 
+/// `shm 0`; `map` for memory that is no segment.
+pub fn name(memory: u64) -> String {
+    i32::try_from(memory).map_or("map".into(), |id| format!("shm {id}"))
+}
+
+/// `shm 0 +0..+5`
+pub fn place(bytes: Bytes) -> String {
+    format!("{} +{}..+{}", name(bytes.memory), bytes.from, bytes.to)
+}
+
+/// So often the same look at the same bytes, and they are as they were: a thread waits for them to change.
+pub const SPINS: u32 = 16;
+
 /// A thing in the kernel or in memory that more than one process or thread can touch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]

@@ -34,6 +34,14 @@ pub struct Race {
     pub sides: [Side; 2],
 }
 
+impl Race {
+    /// The bytes that both touch.
+    pub fn bytes(&self) -> Bytes {
+        let [one, other] = self.sides.map(|side| side.bytes);
+        Bytes { memory: one.memory, from: one.from.max(other.from), to: one.to.min(other.to) }
+    }
+}
+
 struct Seen {
     side: Side,
     at: u32,

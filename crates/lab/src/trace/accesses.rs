@@ -8,8 +8,8 @@ use super::memory::Touch;
 use super::process::Process;
 use super::touches::Touches;
 use crate::event::{HintSide, RaceHint, What};
-use crate::memory::Bytes;
 use crate::memory::order::Race;
+use crate::memory::place;
 use crate::tracer::source::Sources;
 use crate::tracer::{Stopped, Tid};
 
@@ -66,8 +66,6 @@ impl Accesses {
 }
 
 fn spelled(race: &Race, hints: &Hints, books: &Books, sources: &mut Sources) -> RaceHint {
-    let [one, other] = race.sides.map(|side| side.bytes);
-    let (from, to) = (one.from.max(other.from), one.to.min(other.to));
     let mut sides = race.sides;
     sides.sort_by_key(|side| side.who);
     let sides = sides.map(|side| HintSide {
@@ -75,10 +73,5 @@ fn spelled(race: &Race, hints: &Hints, books: &Books, sources: &mut Sources) -> 
         writes: side.writes,
         source: sources.line(side.code),
     });
-    RaceHint { place: place(Bytes { memory: one.memory, from, to }), sides }
-}
-
-/// `shm 0 +0..+5`
-fn place(bytes: Bytes) -> String {
-    format!("{} +{}..+{}", super::touches::name(bytes.memory), bytes.from, bytes.to)
+    RaceHint { place: place(race.bytes()), sides }
 }

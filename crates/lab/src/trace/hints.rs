@@ -7,15 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::memory::Touch;
 use crate::memory::order::{Order, Race, Side};
-use crate::memory::{Bytes, Ranges, Thing};
+use crate::memory::{Bytes, Ranges, SPINS, Thing};
 use crate::syscalls;
 use crate::syscalls::cells::{Object, Shown, Sleep, Touch as Touches};
 use crate::tracer::source::Code;
 use crate::tracer::{Entry, Tid};
 use sysv::tables::Kind;
 
-/// So often the same look at the same bytes: it waits for them to change.
-const SPINS: u32 = 16;
 /// So much is kept.
 const KEPT: usize = 1 << 20;
 

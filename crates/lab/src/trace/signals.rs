@@ -139,6 +139,11 @@ pub fn interruption(books: &Books, tid: Tid) -> Option<Interruption> {
     })
 }
 
+/// Has a process a handler for this signal?
+pub fn handles(tid: Tid, signal: c_int) -> bool {
+    Look::at(tid).is_some_and(|look| look.caught >> (signal - 1) & 1 == 1)
+}
+
 /// Does a process ignore this signal?
 pub fn ignores(tid: Tid, signal: c_int) -> bool {
     Look::at(tid).is_some_and(|look| look.ignored >> (signal - 1) & 1 == 1)

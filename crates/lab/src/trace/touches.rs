@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::memory::Touch;
 use crate::event::What;
+use crate::memory::name;
 use crate::tracer::Tid;
 
 /// Who has stored is remembered by blocks of so many bytes.
@@ -117,11 +118,6 @@ impl Touches {
     pub fn take_all(&mut self) -> Vec<(Tid, What)> {
         std::mem::take(&mut self.waiting).into_iter().map(|(tid, one)| (tid, one.event())).collect()
     }
-}
-
-/// `shm 0`
-pub fn name(memory: u64) -> String {
-    i32::try_from(memory).map_or("map".into(), |id| format!("shm {id}"))
 }
 
 #[cfg(test)]

@@ -104,6 +104,15 @@ pub fn complain_as(who: &str, text: &str) {
 /// A sentence is at most so wide.
 pub const PAGE: usize = 80;
 
+/// What stands before the accesses that race.
+pub const NOTHING_ORDERS: &str = "Nothing orders these accesses; that alone is no finding:";
+
+/// The bytes that are taken for synchronisation.
+pub fn orders_others(places: &[String]) -> String {
+    let why = "locked instructions, or waits for them to change";
+    format!("Taken to order others, for {why}: {}", places.join(", "))
+}
+
 /// A sentence for standard output in rows of at most 80 columns; later rows are indented.
 pub fn paragraph(text: &str, indent: usize) -> String {
     let width = columns_of(libc::STDOUT_FILENO).unwrap_or(PAGE).min(PAGE);

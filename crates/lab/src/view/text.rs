@@ -9,7 +9,7 @@ use colored::{Color, Colorize};
 use sysv::spell;
 
 use crate::event::{Action, Birth, Call, ChangedPart, Event, HintSide, RaceHint, Row, What};
-use crate::view::{View, bytes};
+use crate::view::{NOTHING_ORDERS, View, bytes, orders_others};
 
 /// Where `= result` starts, after the lane, if there is room.
 const RESULT_COLUMN: usize = 42;
@@ -314,7 +314,7 @@ const RACES: usize = 8;
 fn hints(races: &[RaceHint], ordering: &[String], complete: bool) -> Vec<String> {
     let mut rows = vec![];
     if !races.is_empty() {
-        rows.push("Nothing orders these accesses; that alone is no finding:".to_string());
+        rows.push(NOTHING_ORDERS.to_string());
     }
     let side = |side: &HintSide| {
         let source = side.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
@@ -327,8 +327,7 @@ fn hints(races: &[RaceHint], ordering: &[String], complete: bool) -> Vec<String>
         rows.push(format!("  … {} more; --json prints all", races.len() - RACES));
     }
     if !ordering.is_empty() {
-        let why = "locked instructions, or waits for them to change";
-        rows.push(format!("Taken to order others, for {why}: {}", ordering.join(", ")));
+        rows.push(orders_others(ordering));
     }
     if !complete {
         rows.push(

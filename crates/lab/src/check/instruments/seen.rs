@@ -4,7 +4,7 @@ use super::super::evidence::{Did, Fact, Trying};
 use super::super::tree::WORK;
 use crate::event::Call;
 use crate::explore::judged::{
-    Asleep, Finding, Line, Moment, Outcome, decides, letter, memory, place, spelled,
+    Asleep, Finding, Line, Moment, Outcome, decides, letter, name, place, spelled,
 };
 use crate::syscalls;
 use crate::syscalls::cells::Changes;
@@ -13,7 +13,7 @@ use crate::tracer::names;
 /// So long a line of a trace is shown.
 const LINE: usize = 60;
 
-/// `/work/main.c:41` as `main.c:41`.
+/// A line of a source in the folder of the cell, without that folder: `main.c:41`.
 pub fn in_work(source: &str) -> String {
     source.strip_prefix(WORK).map_or(source, |rest| rest.trim_start_matches('/')).into()
 }
@@ -232,7 +232,7 @@ pub fn did(outcome: &Outcome) -> Vec<Did> {
                 }
                 all.push(of_call(&who, call, *asleep, line));
             }
-            Moment::Touched(touched) if memory(touched.bytes).starts_with("shm") => {
+            Moment::Touched(touched) if name(touched.bytes.memory).starts_with("shm") => {
                 let source = touched.source.as_deref();
                 all.push(access(&who, touched.writes, place(touched.bytes), source));
             }

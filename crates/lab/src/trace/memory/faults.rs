@@ -7,17 +7,9 @@ use libc::c_int;
 use super::Memory;
 use crate::event::Action;
 use crate::syscalls::decode;
-use crate::tracer::faults::bit;
+use crate::tracer::faults::{bit, blocked_after, opened};
 use crate::tracer::memory::{self, record};
-use crate::tracer::{Entry, Stopped, Tid, registers};
-
-/// Does a process handle a signal, as the kernel has it?
-pub fn has_handler(tid: Tid, signal: c_int) -> bool {
-    let text = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & bit(signal) != 0
-}
+use crate::tracer::{Entry, Stopped, registers};
 
 impl Memory {
     /// It is about to set what a signal does. To ignore SIGSEGV is to have no handler for it.
@@ -70,15 +62,8 @@ impl Memory {
     /// It has changed its mask.
     fn masked(&mut self, thread: &Stopped, entry: &Entry) {
         let tid = thread.tid();
-        let set: Option<u64> = record(tid, entry.args[1]).filter(|_| entry.args[1] != 0);
-        let names = set.map(|set| set & bit(libc::SIGSEGV) != 0);
         let before = self.task(tid).blocks;
-        self.task(tid).blocks = match (entry.args[0] as c_int, names) {
-            (libc::SIG_BLOCK, Some(true)) => true,
-            (libc::SIG_UNBLOCK, Some(true)) => false,
-            (libc::SIG_SETMASK, Some(blocks)) => blocks,
-            _ => before,
-        };
+        self.task(tid).blocks = blocked_after(tid, entry, before);
         let old = entry.args[2];
         if before
             && old != 0
@@ -97,10 +82,9 @@ impl Memory {
         if !self.space(thread.tid()).watches() {
             return;
         }
-        let mask = thread.blocked();
-        if mask != u64::MAX && mask & bit(libc::SIGSEGV) != 0 {
+        if let Some(open) = opened(thread.blocked()) {
             self.task(thread.tid()).blocks = true;
-            let _ = thread.set_blocked(mask & !bit(libc::SIGSEGV));
+            let _ = thread.set_blocked(open);
         }
     }
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use libc::{c_int, siginfo_t};
 use nix::errno::Errno;
 
+use super::signals;
 use crate::syscalls::{self, OURS, pointers};
 use crate::tracer::faults::{bit, others};
 use crate::tracer::instruction::{Next, Part};
@@ -294,7 +295,7 @@ impl Memory {
 
     /// A signal is delivered. If a handler runs, the thread stops at its beginning: there SIGSEGV may be blocked.
     fn delivers(&mut self, tid: Tid, signal: c_int) -> Option<How> {
-        if !self.space(tid).watches() || !faults::has_handler(tid, signal) {
+        if !self.space(tid).watches() || !signals::handles(tid, signal) {
             return None;
         }
         let task = self.task(tid);

@@ -12,8 +12,8 @@ use crate::explore::calls;
 use crate::explore::run::Result;
 use crate::explore::run::model::State;
 use crate::explore::run::programs::Programs;
-use crate::tracer::faults::bit;
 pub use crate::tracer::faults::others;
+use crate::tracer::faults::{bit, blocked_after, opened};
 use crate::tracer::memory::{self, record};
 use crate::tracer::{Entry, registers};
 
@@ -93,14 +93,7 @@ impl Programs<'_> {
     pub fn masked(&mut self, i: usize, entry: &Entry) -> Result<()> {
         let task = &mut self.model.tasks[i];
         let before = task.blocks_faults;
-        let set: Option<u64> = record(task.tid, entry.args[1]).filter(|_| entry.args[1] != 0);
-        let names = set.map(|set| set & bit(libc::SIGSEGV) != 0);
-        task.blocks_faults = match (entry.args[0] as c_int, names) {
-            (libc::SIG_BLOCK, Some(true)) => true,
-            (libc::SIG_UNBLOCK, Some(true)) => false,
-            (libc::SIG_SETMASK, Some(blocks)) => blocks,
-            _ => before,
-        };
+        task.blocks_faults = blocked_after(task.tid, entry, before);
         let now = task.blocks_faults;
         self.keep_faults_open(i)?;
         self.model.tasks[i].blocks_faults = now;
@@ -121,10 +114,9 @@ impl Programs<'_> {
             return Ok(());
         }
         let thread = self.tracees.standing(i)?;
-        let mask = thread.blocked();
-        if mask != u64::MAX && mask & bit(libc::SIGSEGV) != 0 {
+        if let Some(open) = opened(thread.blocked()) {
             self.model.tasks[i].blocks_faults = true;
-            thread.set_blocked(mask & !bit(libc::SIGSEGV)).map_err(Trouble::of("ptrace"))?;
+            thread.set_blocked(open).map_err(Trouble::of("ptrace"))?;
         }
         Ok(())
     }

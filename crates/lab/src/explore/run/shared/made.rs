@@ -13,12 +13,11 @@ use crate::explore::run::Result;
 use crate::explore::run::programs::Programs;
 use crate::explore::run::tracees::Heard;
 use crate::explore::verdict::{Buffered, Touched};
+use crate::memory::SPINS;
 use crate::tracer::instruction::Plain;
 use crate::tracer::memory;
 use crate::tracer::source::Code;
 
-/// So often the same look at the same bytes, in one move: it waits for them to change.
-const SPINS: u32 = 16;
 /// What a store changes is compared up to so many bytes.
 const COMPARED: usize = 1 << 16;
 
