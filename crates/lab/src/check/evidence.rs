@@ -46,9 +46,34 @@ pub struct Trying {
     pub gives_up: bool,
     /// Who may wait for ever if another one has failed.
     pub waits: Vec<String>,
+    /// Where standard output goes.
+    pub output: Output,
     /// What an input is called, and whether it may be, must be or must not be refused.
     pub input: String,
     pub refuses: String,
+}
+
+/// Where standard output goes.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Output {
+    /// Into a file, which is looked at.
+    #[default]
+    Kept,
+    /// Into a pipe that nobody reads: `| true`
+    NoReader,
+    /// It is closed: `>&-`
+    Closed,
+}
+
+impl Output {
+    /// As a finding calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Output::Kept => "standard output is a file",
+            Output::NoReader => "nobody reads its output (| true)",
+            Output::Closed => "standard output is closed (>&-)",
+        }
+    }
 }
 
 /// What came of it.
@@ -57,8 +82,10 @@ pub struct Answer {
     /// The calls and accesses of a run.
     pub did: Vec<Did>,
     pub facts: Vec<Fact>,
-    /// How many runs were tried.
+    /// How many runs were tried in which there was something to see.
     pub runs: u64,
+    /// The first process has ended with 0.
+    pub well: bool,
     /// Why it cannot be said whether all is well.
     pub not_judged: Option<String>,
     /// What the compiler said, if it refused.

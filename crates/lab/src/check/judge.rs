@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::cell::{Cell, Content, Silent};
 use super::compile::Source;
-use super::evidence::{Answer, Ask, Fact, Trying};
+use super::evidence::{Answer, Ask, Fact, Output, Trying};
 use super::matching::{Evidence, Holds};
-use super::payload::{Chance, filled};
-use super::rules::{Class, OneOf, Rule, Rules, When};
+use super::rules::{Class, Input, OneOf, Rule, Rules, When};
+use super::trying::{Sizes, Usual};
 use super::workbook::Section;
 
 /// In this order: what is seen first is the cheapest, and closest to the root.
-pub const INSTRUMENTS: [&str; 6] = ["run", "handlers", "orders", "inputs", "failures", "signals"];
+pub const INSTRUMENTS: [&str; 7] =
+    ["run", "handlers", "orders", "inputs", "closed", "failures", "signals"];
 
 /// What came of a program.
 pub struct Verdict {
@@ -22,8 +23,7 @@ pub struct Verdict {
     pub found: Vec<Holds>,
     /// Rules that do not hold, of which everything was tried.
     pub passed: Vec<Rule>,
-    /// Each instrument that was tried, and how many runs it took.
-    pub tried: Vec<(String, u64)>,
+    pub tried: Vec<Tried>,
     /// Why it cannot be said whether all is well.
     pub not_judged: Option<String>,
     pub seed: u64,
@@ -31,6 +31,15 @@ pub struct Verdict {
     pub first: Fact,
     /// The source as it was judged, file by file.
     pub files: Vec<(String, String)>,
+}
+
+/// An instrument that was tried.
+pub struct Tried {
+    pub instrument: String,
+    /// How many runs of the program it took in which there was something to see.
+    pub runs: u64,
+    /// Nothing of it was left out.
+    pub whole: bool,
 }
 
 /// How it is judged.
@@ -119,73 +128,148 @@ pub fn judged(
     let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
     let mut verdict = Verdict::new(section, &source, asked.seed);
     tells("compile");
-    let mut ready = prepared(&mut source, asked)?;
+    let ready = prepared(&mut source, asked)?;
     if let Some(said) = &ready.refused {
         verdict.found.push(does_not_compile(said));
         return Ok(verdict);
     }
-    let rules = &section.rules;
-    let mut evidence = Evidence::default();
+    let mut judging =
+        Judging { rules: &section.rules, asked, ready, verdict, evidence: Evidence::default() };
     for instrument in INSTRUMENTS {
         tells(instrument);
-        let mut runs = 0;
-        for trying in tries(rules, instrument, &ready.cell, asked.seed) {
-            let answer = match put(&mut ready.cell, &Ask::Try(Box::new(trying)), asked.patience) {
-                // What was found before stays found.
-                Err(NoVerdict::NotJudged(why)) if !verdict.found.is_empty() => {
-                    verdict.not_judged = Some(format!("{instrument}: {why}"));
-                    return Ok(verdict);
-                }
-                answer => answer?,
-            };
-            runs += answer.runs;
-            if instrument == "run" {
-                evidence.did = answer.did;
-                let first = answer.facts.first().cloned();
-                verdict.first = first.unwrap_or_default();
+        match judging.tries(instrument) {
+            // What was found before stays found.
+            Err(NoVerdict::NotJudged(why)) if !judging.verdict.found.is_empty() => {
+                judging.verdict.not_judged = Some(format!("{instrument}: {why}"));
+                break;
             }
-            evidence.facts.extend(answer.facts);
-            if let Some(why) = answer.not_judged.filter(|_| verdict.not_judged.is_none()) {
-                verdict.not_judged = Some(format!("{instrument}: {why}"));
-            }
+            done => done?,
         }
-        // A run that was cut short says nothing of the calls that are missing in it.
-        if let ("run", true, Some(why)) =
-            (instrument, evidence.facts.is_empty(), &verdict.not_judged)
-        {
-            return Err(NoVerdict::NotJudged(why.clone()));
-        }
-        verdict.tried.push((instrument.into(), runs));
-        verdict.found = found(rules, &evidence, &verdict.tried);
-        if verdict.is_wrong() && !asked.all {
+        // A handler that does too much is the reason for an output that is wrong.
+        if judging.verdict.is_wrong() && !asked.all && instrument != "run" {
             break;
         }
     }
-    if verdict.is_wrong() {
-        // That something else could not be judged does not matter then.
-        verdict.not_judged = None;
+    Ok(judging.over())
+}
+
+/// A source that is being judged.
+struct Judging<'a> {
+    rules: &'a Rules,
+    asked: &'a Asked,
+    ready: Ready,
+    verdict: Verdict,
+    evidence: Evidence,
+}
+
+impl Judging<'_> {
+    /// Tries one instrument.
+    fn tries(&mut self, instrument: &str) -> Result<(), NoVerdict> {
+        let (rules, seed) = (self.rules, self.asked.seed);
+        let usual = Usual::new(rules, instrument, &self.ready.cell.work, seed);
+        let mut tried = Tried { instrument: instrument.into(), runs: 0, whole: true };
+        match instrument {
+            "inputs" => {
+                let segment = self.evidence.asked_for();
+                for input in &rules.inputs {
+                    self.input(&mut tried, &usual, input, segment)?;
+                }
+            }
+            "closed" => {
+                for output in [Output::NoReader, Output::Closed] {
+                    self.put(&mut tried, usual.with(output))?;
+                }
+            }
+            _ => drop(self.put(&mut tried, usual.trying)?),
+        }
+        // A run that was cut short says nothing of the calls that are missing in it.
+        if let ("run", true, Some(why)) =
+            (instrument, self.evidence.facts.is_empty(), &self.verdict.not_judged)
+        {
+            return Err(NoVerdict::NotJudged(why.clone()));
+        }
+        self.verdict.tried.push(tried);
+        self.verdict.found = found(rules, &self.evidence, &self.verdict.tried);
+        Ok(())
     }
-    // What stands behind the first finding may only seem to be right.
-    let holds = |rule: &Rule| {
-        verdict.found.iter().any(|one| one.rule.id == rule.id && one.rule.class != Class::Style)
-    };
-    let all = rules.rules.iter().filter(|rule| rule.on);
-    let before: Vec<&Rule> = all.take_while(|rule| !holds(rule)).collect();
-    let style = |rule: &Rule| verdict.found.iter().any(|one| one.rule.id == rule.id);
-    let tried = |rule: &Rule| {
-        needs(rule).iter().all(|one| verdict.tried.iter().any(|(name, _)| name == one))
-    };
-    let told = |rule: &Rule| !style(rule) && tried(rule) && evidence.concerns(rule);
-    let passed = before.into_iter().filter(|rule| told(rule));
-    verdict.passed = passed.cloned().collect();
-    Ok(verdict)
+
+    /// One input, in its sizes.
+    fn input(
+        &mut self,
+        tried: &mut Tried,
+        usual: &Usual,
+        input: &Input,
+        segment: Option<u64>,
+    ) -> Result<(), NoVerdict> {
+        if input.sizes.is_empty() {
+            return self.put(tried, usual.input(input, None)).map(drop);
+        }
+        let mut sizes = Sizes::of(input, segment);
+        while let Some(size) = sizes.next() {
+            let taken = self.put(tried, usual.input(input, Some(size)))?;
+            sizes.is(size, taken);
+        }
+        Ok(())
+    }
+
+    /// Has the cell try something. Has the program ended with 0?
+    fn put(&mut self, tried: &mut Tried, trying: Trying) -> Result<bool, NoVerdict> {
+        let ask = Ask::Try(Box::new(trying));
+        let answer = put(&mut self.ready.cell, &ask, self.asked.patience)?;
+        tried.runs += answer.runs;
+        if tried.instrument == "run" {
+            self.evidence.did = answer.did;
+            self.verdict.first = answer.facts.first().cloned().unwrap_or_default();
+        }
+        self.evidence.facts.extend(answer.facts);
+        if let Some(why) = answer.not_judged {
+            tried.whole = false;
+            let why = format!("{}: {why}", tried.instrument);
+            self.verdict.not_judged.get_or_insert(why);
+        }
+        Ok(answer.well)
+    }
+
+    fn over(self) -> Verdict {
+        let Judging { rules, mut verdict, evidence, .. } = self;
+        if verdict.is_wrong() {
+            // That something else could not be judged does not matter then.
+            verdict.not_judged = None;
+        }
+        let found = &verdict.found;
+        let holds = |rule: &Rule, of: &dyn Fn(Class) -> bool| {
+            found.iter().any(|one| one.rule.id == rule.id && of(one.rule.class))
+        };
+        // What stands behind the first finding may only seem to be right.
+        let all = rules.rules.iter().filter(|rule| rule.on);
+        let before = all.take_while(|rule| !holds(rule, &|class| class != Class::Style));
+        let tried = |rule: &Rule| {
+            needs(rule).iter().all(|name| {
+                verdict.tried.iter().any(|one| one.instrument == *name && one.whole && one.runs > 0)
+            })
+        };
+        // "does not crash" is not said where another instrument has seen a crash.
+        let denied = |rule: &Rule| {
+            let facts = evidence.facts.iter().filter_map(|fact| fact.first("found"));
+            rule.when
+                .fact
+                .get("found")
+                .is_some_and(|wanted| facts.into_iter().any(|one| wanted.has(one)))
+        };
+        let told = |rule: &&Rule| {
+            !holds(rule, &|_| true) && tried(rule) && !denied(rule) && evidence.concerns(rule)
+        };
+        verdict.passed = before.filter(told).cloned().collect();
+        verdict
+    }
 }
 
 /// The rules that hold, root causes first; and what no rule has a name for.
-fn found(rules: &Rules, evidence: &Evidence, tried: &[(String, u64)]) -> Vec<Holds> {
+fn found(rules: &Rules, evidence: &Evidence, tried: &[Tried]) -> Vec<Holds> {
     let on = rules.rules.iter().filter(|rule| rule.on);
-    let looked_at =
-        on.filter(|rule| needs(rule).iter().any(|one| tried.iter().any(|(name, _)| name == one)));
+    let looked_at = on.filter(|rule| {
+        needs(rule).iter().any(|one| tried.iter().any(|tried| tried.instrument == *one))
+    });
     let mut all: Vec<Holds> = vec![];
     for holds in looked_at.filter_map(|rule| evidence.against(rule)) {
         // One thing that went wrong has one root.
@@ -194,8 +278,10 @@ fn found(rules: &Rules, evidence: &Evidence, tried: &[(String, u64)]) -> Vec<Hol
         }
     }
     if all.iter().all(|one| one.rule.class == Class::Style) {
-        let nameless =
-            evidence.facts.iter().find(|fact| !rules.rules.iter().any(|rule| names(rule, fact)));
+        let nameless = evidence.facts.iter().find(|fact| {
+            fact.first("found") != Some("calls")
+                && !rules.rules.iter().any(|rule| names(rule, fact))
+        });
         all.extend(nameless.map(without_a_name));
     }
     all
@@ -217,43 +303,6 @@ fn needs(rule: &Rule) -> Vec<String> {
     }
 }
 
-/// What an instrument is to try.
-fn tries(rules: &Rules, instrument: &str, cell: &Cell, seed: u64) -> Vec<Trying> {
-    let mut chance = Chance::new(seed);
-    let count = chance.between(rules.run.messages);
-    let messages: Vec<String> = (0..count)
-        .map(|_| {
-            let bytes = chance.between(rules.run.bytes);
-            chance.word(bytes, rules.run.digits)
-        })
-        .collect();
-    let usual = Trying {
-        instrument: instrument.into(),
-        program: cell.work.join("program").to_string_lossy().into_owned(),
-        arguments: filled(&rules.run.arguments, &messages),
-        beside: rules.run.beside.as_ref().map(|all| filled(all, &messages)),
-        prints: Some(filled(&rules.run.prints, &messages)),
-        preemptions: rules.run.preemptions,
-        runs: rules.run.runs,
-        gives_up: rules.run.gives_up,
-        waits: rules.run.waits.clone(),
-        fails: rules.fails.iter().map(|(call, errno)| (call.clone(), errno.clone())).collect(),
-        ..Trying::default()
-    };
-    if instrument != "inputs" {
-        return vec![usual];
-    }
-    let one = |input: &super::rules::Input| Trying {
-        arguments: filled(&input.arguments, &messages),
-        beside: input.beside.as_ref().map(|all| filled(all, &messages)),
-        prints: Some(filled(&input.prints, &messages)),
-        input: input.name.clone(),
-        refuses: format!("{:?}", input.refuses).to_lowercase(),
-        ..usual.clone()
-    };
-    rules.inputs.iter().map(one).collect()
-}
-
 /// Runs one order once more, and returns its story.
 pub fn replayed(
     section: &Section,
@@ -264,8 +313,7 @@ pub fn replayed(
 ) -> Result<Vec<String>, NoVerdict> {
     let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
     let mut ready = prepared(&mut source, asked)?;
-    let mut all = tries(&section.rules, "replay", &ready.cell, asked.seed);
-    let mut trying = all.pop().unwrap_or_default();
+    let mut trying = Usual::new(&section.rules, "replay", &ready.cell.work, asked.seed).trying;
     (trying.replay, trying.arguments) = (Some(schedule.into()), arguments.to_vec());
     let answer = put(&mut ready.cell, &Ask::Try(Box::new(trying)), asked.patience)?;
     answer.not_judged.map_or(Ok(answer.story), |why| Err(NoVerdict::NotJudged(why)))

@@ -21,6 +21,13 @@ pub struct Holds {
 }
 
 impl Evidence {
+    /// How large a segment the program has asked for in the first run.
+    pub fn asked_for(&self) -> Option<u64> {
+        let made = |did: &&Did| did.name == "shmget" && did.errno.is_none();
+        let size = |did: &Did| did.args.split(", ").nth(1)?.parse().ok();
+        self.did.iter().filter(made).find_map(size).filter(|size| *size > 0)
+    }
+
     /// Is a rule about what this program does? One that never calls sigsuspend has not passed a rule about it.
     pub fn concerns(&self, rule: &Rule) -> bool {
         let made = |pattern: &String| self.did.iter().any(|did| matches(pattern, did, true));

@@ -6,6 +6,7 @@
 //! | [`rules`] | the rules of a section, as data |
 //! | [`matching`] | which rules hold, for what was seen |
 //! | [`judge`] | instrument after instrument, and the verdict |
+//! | [`trying`] | what an instrument is to try |
 //! | [`payload`] | messages that nobody can know before |
 //! | [`compile`] | from a source to a program |
 //! | [`cell`], [`tree`], [`walls`] | where it is compiled and run: namespaces, files, limits |
@@ -41,6 +42,7 @@ mod report;
 mod rules;
 mod safe;
 mod tree;
+mod trying;
 mod walls;
 mod watching;
 mod workbook;

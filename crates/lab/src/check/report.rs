@@ -72,18 +72,23 @@ fn text(
         let passed: Vec<&str> = verdict.passed.iter().map(|rule| rule.passed.as_str()).collect();
         text += &paragraph(&format!("passed: {}", passed.join("; ")), 2);
     }
-    let name = |name: &str| if name == "run" { "one order".to_string() } else { name.to_string() };
+    let name = |name: &str| match name {
+        "run" => "one order".to_string(),
+        "closed" => "closed output".to_string(),
+        other => other.to_string(),
+    };
     let tried: Vec<String> =
-        verdict.tried.iter().map(|(one, runs)| format!("{} {runs}", name(one))).collect();
+        verdict.tried.iter().map(|one| format!("{} {}", name(&one.instrument), one.runs)).collect();
     if !tried.is_empty() {
         text +=
             &paragraph(&format!("tried: {} (runs; seed {})", tried.join(", "), verdict.seed), 2);
     }
     let left: Vec<&str> = INSTRUMENTS
         .into_iter()
-        .filter(|one| !verdict.tried.iter().any(|(tried, _)| tried == one))
+        .filter(|name| !verdict.tried.iter().any(|one| one.instrument == *name))
         .collect();
     if !left.is_empty() && !verdict.tried.is_empty() {
+        let left: Vec<String> = left.into_iter().map(name).collect();
         text += &paragraph(&format!("not yet: {}", left.join(", ")), 2);
     }
     if !changed.mended.is_empty() {
@@ -122,7 +127,7 @@ fn json(verdict: &Verdict, shown: &[Shown], rules: &Rules) -> String {
     let found: Vec<_> = shown.iter().map(finding).collect();
     let passed: Vec<_> = verdict.passed.iter().map(|rule| &rule.id).collect();
     let tried: serde_json::Map<_, _> =
-        verdict.tried.iter().map(|(name, runs)| (name.clone(), json!(runs))).collect();
+        verdict.tried.iter().map(|one| (one.instrument.clone(), json!(one.runs))).collect();
     let (has, all) = points(verdict, rules);
     let word = match (verdict.is_wrong(), &verdict.not_judged) {
         (true, _) => "findings",

@@ -79,14 +79,44 @@ fn many() -> u64 {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     pub name: String,
-    /// `{41}` stands for a word of 41 bytes.
+    /// `{41}` stands for a word of 41 bytes, `{word}` for one of each of the sizes.
     pub arguments: Vec<String>,
     #[serde(default)]
     pub beside: Option<Vec<String>>,
     #[serde(default)]
     pub prints: Vec<String>,
+    /// It is tried once for each.
+    #[serde(default)]
+    pub sizes: Vec<Size>,
     /// `must`, `may`, `never`
     pub refuses: Refuses,
+}
+
+/// How long a word is: `"128"`, `"segment+1"`, `"longest"`.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(try_from = "String")]
+pub enum Size {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many more than the segment has that the program asked for.
+    Segment(i64),
+    /// As long as a word can be that the program does not refuse.
+    Longest,
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Size, String> {
+        let more =
+            text.strip_prefix("segment").map(|more| if more.is_empty() { "0" } else { more });
+        match (text.as_str(), more.map(str::parse), text.parse()) {
+            ("longest", ..) => Ok(Size::Longest),
+            (_, Some(Ok(more)), _) => Ok(Size::Segment(more)),
+            (_, _, Ok(bytes)) => Ok(Size::Bytes(bytes)),
+            _ => Err(format!("{text} is no size: 128, segment, segment-1, segment+1, longest")),
+        }
+    }
 }
 
 /// May the program refuse an input, with a message and an exit code that is not 0?

@@ -26,20 +26,54 @@ const RUST: [(&str, &str); 6] = [
     ("panicking", "panic!"),
 ];
 
-/// A function that a handler may not call, as people call it; `None`: it may. `own`: it is the program's own, or was
-/// compiled into it.
-pub fn refused(name: &str, own: bool) -> Option<String> {
+/// What the compiler calls by itself, and how `errno` is read.
+const BY_ITSELF: [&str; 2] = ["errno_location", "stack_chk_fail"];
+
+/// Functions of the C library that print or allocate, where they are a part of the program: it is linked statically.
+const INSIDE: &str = "printf vprintf fprintf vfprintf dprintf sprintf snprintf puts fputs putchar fputc putc fwrite \
+fflush perror malloc calloc realloc free exit syslog pthread_mutex_lock pthread_cond_signal";
+
+/// May a handler call a function? With its name, as people call it.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Safe {
+    Yes(String),
+    No(String),
+    /// It is the program's own, or the compiler's: what it calls is looked at.
+    Own,
+}
+
+/// May a handler call this function? `own`: it is the program's own, or was compiled into it.
+pub fn of(name: &str, own: bool) -> Safe {
+    let bare = bare(name);
     if own {
         let of = |(part, said): &(&str, &str)| name.contains(part).then(|| said.to_string());
-        return RUST.iter().find_map(of);
+        let inside = INSIDE.split_whitespace().find(|one| *one == bare).map(String::from);
+        return RUST.iter().find_map(of).or(inside).map_or(Safe::Own, Safe::No);
     }
-    let bare = ["_IO_", "__libc_", "__GI_", "__isoc99_", "__"]
-        .iter()
-        .find_map(|front| name.strip_prefix(front));
-    let bare = bare.unwrap_or(name);
-    let bare = bare.strip_suffix("_chk").unwrap_or(bare).trim_end_matches('_');
     let is_safe = SAFE.split_whitespace().any(|safe| safe == bare || safe == name);
-    if is_safe { None } else { Some(bare.into()) }
+    match is_safe {
+        true if BY_ITSELF.contains(&bare.as_str()) => Safe::Own,
+        true => Safe::Yes(bare),
+        false => Safe::No(people(&bare).into()),
+    }
+}
+
+fn bare(name: &str) -> String {
+    let fronts = ["_IO_", "__libc_", "__GI_", "__isoc99_", "__"];
+    let bare = fronts.iter().find_map(|front| name.strip_prefix(front)).unwrap_or(name);
+    bare.strip_suffix("_chk").unwrap_or(bare).trim_end_matches('_').into()
+}
+
+/// What C++ mangles, as a program has it.
+fn people(name: &str) -> &str {
+    match name {
+        "_Znwm" | "_Znam" => "new",
+        "_ZdlPv" | "_ZdlPvm" | "_ZdaPv" => "delete",
+        name if name.starts_with("_ZStls") || name.starts_with("_ZNSols") => "std::ostream's <<",
+        name if name.starts_with("_ZSt16__ostream_insert") => "std::ostream's <<",
+        name if name.starts_with("_ZSt4endl") => "std::endl",
+        name => name,
+    }
 }
 
 #[cfg(test)]
@@ -48,13 +82,17 @@ mod tests {
 
     #[test]
     fn printf_is_refused_and_write_is_not() {
-        assert_eq!(refused("printf", false), Some("printf".into()));
-        assert_eq!(refused("__printf_chk", false), Some("printf".into()));
-        assert_eq!(refused("_IO_puts", false), Some("puts".into()));
-        assert_eq!(refused("__libc_malloc", false), Some("malloc".into()));
-        assert_eq!(refused("__write", false), None);
-        assert_eq!(refused("sem_post", false), None);
-        assert_eq!(refused("hear", true), None);
-        assert_eq!(refused("_ZN3std2io5stdio6_print17h0123E", true), Some("print!".into()));
+        let (no, yes) = (|name: &str| Safe::No(name.into()), |name: &str| Safe::Yes(name.into()));
+        assert_eq!(of("printf", false), no("printf"));
+        assert_eq!(of("__printf_chk", false), no("printf"));
+        assert_eq!(of("_IO_puts", false), no("puts"));
+        assert_eq!(of("__libc_malloc", false), no("malloc"));
+        assert_eq!(of("__write", false), yes("write"));
+        assert_eq!(of("sem_post", false), yes("sem_post"));
+        assert_eq!(of("__errno_location", false), Safe::Own);
+        assert_eq!(of("hear", true), Safe::Own);
+        assert_eq!(of("_IO_printf", true), no("printf"));
+        assert_eq!(of("_ZN3std2io5stdio6_print17h0123E", true), no("print!"));
+        assert_eq!(of("_ZStlsISt11char_traitsIcEE", false), no("std::ostream's <<"));
     }
 }

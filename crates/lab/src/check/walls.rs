@@ -26,6 +26,31 @@ pub fn around_programs() -> Result<(), String> {
     }
 }
 
+/// The same, and standard output is a pipe that nobody reads.
+pub fn around_programs_without_a_reader() -> Result<(), String> {
+    around_programs()?;
+    let mut ends = [-1; 2];
+    // SAFETY: two numbers, which outlive the call; the descriptors are ours.
+    let done = unsafe {
+        let made = libc::pipe(ends.as_mut_ptr());
+        if made == 0 {
+            libc::dup2(ends[1], libc::STDOUT_FILENO);
+            libc::close(ends[0]);
+            libc::close(ends[1]);
+        }
+        made
+    };
+    Errno::result(done).map(drop).map_err(|errno| format!("pipe: {errno}"))
+}
+
+/// The same, and standard output is closed.
+pub fn around_programs_without_output() -> Result<(), String> {
+    around_programs()?;
+    // SAFETY: a number.
+    unsafe { libc::close(libc::STDOUT_FILENO) };
+    Ok(())
+}
+
 /// Of a compiler.
 pub fn around_a_compiler(seconds: u64) -> Result<(), String> {
     limits(COMPILER, seconds)?;

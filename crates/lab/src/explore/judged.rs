@@ -13,7 +13,7 @@ use super::session;
 pub use super::verdict::{Asleep, Finding, Line, Moment};
 use super::{Bound, Options, Result, TICK, Trouble, cause, report, room};
 use crate::asked;
-pub use crate::memory::{name, place};
+pub use crate::memory::{Bytes, name, place};
 use crate::syscalls;
 use crate::tracer::cpu;
 use crate::tracer::filter::Filter;
@@ -36,6 +36,8 @@ pub struct Wanted {
     pub runs: u64,
     /// Accesses to shared memory are ordered, too.
     pub accesses: bool,
+    /// It matters who writes behind the end of a segment.
+    pub ends: bool,
     pub most: Most,
     /// What stands around the programs.
     pub walls: fn() -> std::result::Result<(), String>,
@@ -84,7 +86,7 @@ impl Trial {
         let calls_only = options.calls_only;
         let asked = Asked { expected, interleaving: false, calls_only, tso: false };
         let mut world = World::new(room, programs.len(), asked);
-        world.most = wanted.most;
+        (world.most, world.looks_at_ends) = (wanted.most, wanted.ends);
         Ok(Trial { world, options, _scratch: scratch })
     }
 

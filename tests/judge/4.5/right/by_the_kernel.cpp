@@ -25,6 +25,7 @@ int main(int argc, char **argv)
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);
     sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGPIPE);
     sigprocmask(SIG_BLOCK, &stops, nullptr);
     int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
     if (!ok(id != -1, "shmget"))

@@ -4,7 +4,8 @@
 use std::rc::Rc;
 
 use super::super::evidence::{Answer, Fact, Trying};
-use super::super::{rules, safe};
+use super::super::rules;
+use super::super::safe::{self, Safe};
 use super::{Result, seen, trial};
 use crate::explore::judged::{Disturbance, Outcome, Struck, letter};
 use crate::tracer::names;
@@ -92,8 +93,8 @@ fn each(
     for letter in 0..LETTERS {
         for nth in 0..CALLS {
             let outcome = trial.once(Some(disturb(letter, nth)))?;
-            answer.runs += 1;
             let Some(struck) = outcome.disturbed.at.clone() else { break };
+            answer.runs += 1;
             let mut facts = wrong(&outcome, &struck);
             for fact in &mut facts {
                 fact.source = struck.source.as_deref().map(seen::in_work).or(fact.source.take());
@@ -108,23 +109,27 @@ fn each(
     Ok(answer)
 }
 
-/// Which functions are called inside of handlers?
+/// Which functions are called inside of handlers? Those that may not be, and those that may, though a handler that
+/// sets a flag needs none.
 pub fn handlers(how: &Trying) -> Result<Answer> {
     let outcome = trial(how, false)?.once(Some(Disturbance::Audit))?;
     let mut facts: Vec<Fact> = vec![];
     for inside in &outcome.disturbed.inside {
-        let Some(name) = safe::refused(&inside.name, inside.own) else { continue };
-        let mut fact = seen::fact_of(how, &outcome, "unsafe");
+        let (found, name) = match safe::of(&inside.name, inside.own) {
+            Safe::No(name) => ("unsafe", name),
+            Safe::Yes(name) => ("calls", name),
+            Safe::Own => continue,
+        };
+        let mut fact = seen::fact_of(how, &outcome, found);
+        let (who, signal) = (letter(inside.letter), names::signal(inside.signal));
         fact.add("function", &name);
-        fact.add("signal", names::signal(inside.signal));
-        fact.add("who", letter(inside.letter));
+        fact.add("signal", &signal);
+        fact.add("who", &who);
         fact.source = inside.source.as_deref().map(seen::in_work);
-        let who = letter(inside.letter);
-        fact.happened =
-            vec![format!("{who} │ the handler of {} calls {name}", names::signal(inside.signal))];
+        fact.happened = vec![format!("{who} │ the handler of {signal} calls {name}")];
         if !facts.iter().any(|one| one.is.get("function") == fact.is.get("function")) {
             facts.push(fact);
         }
     }
-    Ok(Answer { facts, runs: 1, ..Answer::default() })
+    Ok(Answer { facts, runs: outcome.disturbed.handlers, ..Answer::default() })
 }

@@ -7,7 +7,7 @@
 //! | [`disturbances`] | each call fails once; a signal comes before each call; which functions a handler calls |
 //! | [`seen`] | what a run says, as facts |
 
-use super::evidence::{Answer, Trying};
+use super::evidence::{Answer, Output, Trying};
 use super::walls;
 use crate::explore::Trouble;
 use crate::explore::judged::{Expected, Most, Trial, Wanted};
@@ -29,6 +29,7 @@ pub fn inside(how: &Trying) -> Answer {
         "run" => orders::once(how),
         "orders" => orders::every(how),
         "inputs" => orders::input(how),
+        "closed" => orders::closed(how),
         "replay" => orders::again(how),
         "failures" => disturbances::failures(how),
         "signals" => disturbances::signals(how),
@@ -60,8 +61,13 @@ fn trial(how: &Trying, accesses: bool) -> Result<Trial> {
         preemptions: how.preemptions,
         runs: how.runs,
         accesses,
+        ends: how.instrument == "inputs",
         most: MOST,
-        walls: walls::around_programs,
+        walls: match how.output {
+            Output::Kept => walls::around_programs,
+            Output::NoReader => walls::around_programs_without_a_reader,
+            Output::Closed => walls::around_programs_without_output,
+        },
     };
     Trial::new(programs, wanted)
 }

@@ -48,7 +48,7 @@ pub fn every(how: &Trying) -> Result<Answer> {
 
 /// Other arguments. Refused: with a message, and an exit code that is not 0.
 pub fn input(how: &Trying) -> Result<Answer> {
-    let outcome = trial(how, false)?.once(None)?;
+    let outcome = trial(how, true)?.once(None)?;
     let code = outcome.ends.first().map_or("", |end| end.as_str());
     let (refused, complains) = (code != "0", outcome.printed.complains(0));
     let mut facts = seen::facts(how, &outcome);
@@ -69,6 +69,18 @@ pub fn input(how: &Trying) -> Result<Answer> {
         fact.happened = vec![format!("a ends with {code}, and {says} on standard error")];
         facts.push(fact);
     }
+    let not_judged = outcome.not_judged.map(String::from);
+    Ok(Answer { facts, runs: 1, not_judged, well: !refused, ..Answer::default() })
+}
+
+/// An output that cannot be written: the program may end as it likes, but it must end, all of it, and leave nothing.
+pub fn closed(how: &Trying) -> Result<Answer> {
+    let outcome = trial(how, false)?.once(None)?;
+    let mut facts = seen::facts(how, &outcome);
+    facts.retain(|fact| {
+        ["left", "deadlock", "endless", "crash", "outsider"]
+            .contains(&fact.first("found").unwrap_or(""))
+    });
     let not_judged = outcome.not_judged.map(String::from);
     Ok(Answer { facts, runs: 1, not_judged, ..Answer::default() })
 }

@@ -4,7 +4,7 @@ use super::super::evidence::{Did, Fact, Trying};
 use super::super::tree::WORK;
 use crate::event::Call;
 use crate::explore::judged::{
-    Asleep, Finding, Line, Moment, Outcome, decides, letter, name, place, spelled,
+    Asleep, Bytes, Finding, Line, Moment, Outcome, decides, letter, name, place, spelled,
 };
 use crate::syscalls;
 use crate::syscalls::cells::Changes;
@@ -106,7 +106,34 @@ pub fn facts(how: &Trying, outcome: &Outcome) -> Vec<Fact> {
         fact.happened = happened(outcome, finding, at);
         all.push(fact);
     }
+    all.extend(beyond(how, outcome));
     all
+}
+
+/// The first store behind the end of a segment. It succeeds as far as the last page goes.
+fn beyond(how: &Trying, outcome: &Outcome) -> Option<Fact> {
+    let is_beyond = |line: &&Line| match &line.moment {
+        // Of a page that was opened it is not known which bytes were written.
+        Moment::Touched(touched) if touched.writes && !touched.is.is_empty() => {
+            let size = asked_for(outcome, touched.bytes.memory as i64);
+            size.is_some_and(|size| touched.bytes.to > size as u64)
+        }
+        _ => false,
+    };
+    let line = outcome.story.iter().find(is_beyond)?;
+    let Moment::Touched(touched) = &line.moment else { return None };
+    let mut fact = fact_of(how, outcome, "overflow");
+    let size = asked_for(outcome, touched.bytes.memory as i64).unwrap_or(0);
+    fact.add("who", letter(line.letter));
+    fact.add("size", size.to_string());
+    fact.source = touched.source.as_deref().map(in_work);
+    let Bytes { from, to, .. } = touched.bytes;
+    let who = letter(line.letter);
+    fact.happened = vec![
+        format!("{who} │ writes bytes {from} to {} of the segment", to - 1),
+        format!("shmget has made it with {size} bytes: 0 to {}", size - 1),
+    ];
+    Some(fact)
 }
 
 /// Do only those sleep who may, because another one has failed?
@@ -264,12 +291,16 @@ fn of_call(who: &str, call: &Call, asleep: bool, line: &Line) -> Did {
 
 /// How large the segment is that a call attaches.
 fn size(outcome: &Outcome, attach: &Call) -> i64 {
-    let id = attach.args.first().map(|arg| arg.value);
+    attach.args.first().and_then(|arg| asked_for(outcome, arg.value)).unwrap_or(0)
+}
+
+/// With which size a segment was made.
+fn asked_for(outcome: &Outcome, id: i64) -> Option<i64> {
     let sizes = outcome.story.iter().filter_map(|line| match &line.moment {
-        Moment::Call { call, .. } if call.name == "shmget" && call.result == id => {
+        Moment::Call { call, .. } if call.name == "shmget" && call.result == Some(id) => {
             call.value("size")
         }
         _ => None,
     });
-    sizes.max().unwrap_or(0)
+    sizes.max()
 }

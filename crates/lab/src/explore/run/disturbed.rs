@@ -56,8 +56,24 @@ pub struct Disturbed {
     bytes: u64,
     /// Where it was done, if the run came there.
     pub at: Option<Struck>,
-    /// The functions that were called inside of handlers.
+    /// The functions that were called inside of handlers, and how many handlers were followed.
     pub inside: Vec<Inside>,
+    pub handlers: u64,
+    /// Handlers that have begun, and have not returned; one that interrupts another stands behind it.
+    followed: Vec<Followed>,
+}
+
+/// A handler that is followed.
+#[derive(Clone, Debug)]
+struct Followed {
+    /// The thread in which it runs.
+    task: usize,
+    signal: c_int,
+    /// Where the stack was at its first instruction: when it is above that, the handler has returned.
+    stack: Option<u64>,
+    /// The file of the instruction before.
+    from: Option<usize>,
+    steps: usize,
 }
 
 /// A call that failed, or before which a signal came.
@@ -93,6 +109,11 @@ fn listed(entry: &Entry) -> String {
 }
 
 impl Programs<'_> {
+    /// Is it in a handler that is followed?
+    pub fn is_in_handler(&self, i: usize) -> bool {
+        self.disturbed.followed.iter().any(|one| one.task == i)
+    }
+
     /// The line of the program by which one makes its call, if a story is wanted.
     pub fn made_by(&mut self, i: usize) -> Result<Option<String>> {
         if !self.narrator.wanted {
@@ -189,14 +210,30 @@ impl Moves<'_> {
         all.model.signal_comes(None);
     }
 
-    /// A handler begins: it is followed until it returns, or makes a call that is looked at.
+    /// A handler begins: it is followed until it returns.
     pub fn audit(&mut self, i: usize, signal: c_int) -> Result<()> {
+        let followed = Followed { task: i, signal, stack: None, from: None, steps: 0 };
+        self.all.disturbed.followed.push(followed);
+        self.all.disturbed.handlers += 1;
+        self.all.tracees.go_on(i, How::Step, signal)?;
+        self.follow_handler(i)
+    }
+
+    /// Lets one go on after a call: step by step, if it is in a handler that is followed.
+    pub fn goes_on_after(&mut self, i: usize) -> Result<()> {
+        if !self.all.is_in_handler(i) {
+            return self.all.tracees.go_on(i, How::Cont, 0);
+        }
+        self.all.tracees.go_on(i, How::Step, 0)?;
+        self.follow_handler(i)
+    }
+
+    /// Until it returns, or makes a call that is looked at: [`Moves::goes_on_after`] goes on from there.
+    fn follow_handler(&mut self, i: usize) -> Result<()> {
         let all = &mut self.all;
-        let tid = all.model.tasks[i].tid;
-        let mut functions = Functions::of(tid);
-        all.tracees.go_on(i, How::Step, signal)?;
-        let (mut first, mut from) = (None, None);
-        for _ in 0..STEPS {
+        let is_its = |one: &Followed| one.task == i;
+        let mut functions = Functions::of(all.model.tasks[i].tid);
+        while let Some(at) = all.disturbed.followed.iter().rposition(is_its) {
             let heard = all.tracees.wait(i)?;
             // At the first instruction of a handler the kernel says another reason than at the next ones.
             if !matches!(&heard, Heard::Stop(Stop::Signal(info)) if info.si_signo == libc::SIGTRAP)
@@ -206,24 +243,31 @@ impl Moves<'_> {
             }
             let thread = all.tracees.standing(i)?;
             let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
-            let (at, stack) = (registers.program_counter(), registers.stack_pointer());
-            if stack > *first.get_or_insert(stack) {
-                break;
-            }
-            let file = functions.file_of(at);
-            // What a library calls in itself is its own affair; the loader only looks functions up.
-            let called = file != from && from.is_some_and(|from| functions.is_own(from));
-            if called || file.is_some_and(|file| functions.is_own(file)) {
-                let own = !called;
-                if let Some(name) = functions.begins_at(at) {
-                    let process = &mut all.model.processes[all.model.tasks[i].process];
-                    let source = all.world.sources.own_line(thread, &registers, &mut process.file);
-                    let inside = Inside { letter: i, signal, name, own, source };
-                    all.disturbed.inside.push(inside);
+            let (here, stack) = (registers.program_counter(), registers.stack_pointer());
+            let followed = &mut all.disturbed.followed[at];
+            followed.steps += 1;
+            if stack > *followed.stack.get_or_insert(stack) || followed.steps > STEPS {
+                all.disturbed.followed.remove(at);
+                if all.is_in_handler(i) {
+                    all.tracees.go_on(i, How::Step, 0)?;
                 }
+                continue;
             }
+            let file = functions.file_of(here);
+            // What a library calls in itself is its own affair; the loader only looks functions up.
+            let from = followed.from;
+            let called = file != from && from.is_some_and(|from| functions.is_own(from));
+            let signal = followed.signal;
             if !file.is_some_and(|file| functions.is_loader(file)) {
-                from = file;
+                followed.from = file;
+            }
+            if (called || file.is_some_and(|file| functions.is_own(file)))
+                && let Some(name) = functions.begins_at(here)
+            {
+                let process = &mut all.model.processes[all.model.tasks[i].process];
+                let source = all.world.sources.own_line(thread, &registers, &mut process.file);
+                let inside = Inside { letter: i, signal, name, own: !called, source };
+                all.disturbed.inside.push(inside);
             }
             all.tracees.go_on(i, How::Step, 0)?;
         }

@@ -117,6 +117,8 @@ pub struct World {
     /// What is done to the programs in the next runs.
     pub disturbance: Option<Disturbance>,
     pub most: Most,
+    /// Each access to the page on which a segment ends is looked at.
+    pub looks_at_ends: bool,
 }
 
 impl World {
@@ -142,6 +144,7 @@ impl World {
             leaves_files: false,
             disturbance: None,
             most: Most::default(),
+            looks_at_ends: false,
         }
     }
 

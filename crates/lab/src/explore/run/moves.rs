@@ -168,7 +168,7 @@ impl Moves<'_> {
             _ => {
                 self.all.close_all(i)?;
                 self.all.keep_faults_open(i)?;
-                self.all.tracees.go_on(i, How::Cont, 0)?;
+                self.goes_on_after(i)?;
             }
         }
         if self.all.judge.over { Ok(()) } else { self.advance(i) }
@@ -296,7 +296,7 @@ impl Moves<'_> {
                     self.all.model.tasks[i].state = State::After;
                     return Ok(true);
                 }
-                self.all.tracees.go_on(i, How::Cont, 0)?;
+                self.goes_on_after(i)?;
             }
             Stop::Signal(info) => match self.touches(i, &info)? {
                 Some(held) => return Ok(held),

@@ -137,7 +137,7 @@ impl<'a> Programs<'a> {
         }
         let how = match calls::visible(self.model.tasks[i].tid, entry, self.model.locks) {
             Visible::Yes => return Ok(false),
-            Visible::No if !self.has_to_end(i, entry) => How::Cont,
+            Visible::No if !self.has_to_end(i, entry) && !self.is_in_handler(i) => How::Cont,
             Visible::No | Visible::Mapping => {
                 let task = &mut self.model.tasks[i];
                 (task.entry, task.in_call, task.passed) = (Some(*entry), true, true);

@@ -38,6 +38,13 @@ impl Learned {
         self.fine.contains(&(memory, page))
     }
 
+    /// So are those on which a segment ends in the middle: from the first run on, for it is seen who writes behind it.
+    pub fn looks_at_the_end(&mut self, memory: u64, len: u64) {
+        if !len.is_multiple_of(PAGE) {
+            self.fine.insert((memory, len / PAGE));
+        }
+    }
+
     /// From now on they are.
     pub fn looks_closer_at(&mut self, bytes: Bytes) {
         for page in pages(bytes) {

@@ -128,6 +128,9 @@ impl Programs<'_> {
             let thread = self.tracees.standing(i)?;
             let registers = registers::all(thread).map_err(Trouble::of("ptrace"))?;
             self.model.process_mut(i).call_at = registers.call_instruction();
+            if let (Shared::Segment(_), true) = (&shared, self.world.looks_at_ends) {
+                self.world.learned.looks_at_the_end(map.memory, map.len as u64);
+            }
             map.watched = self.has(i, &map, shared)?;
             self.world.unwatched |= !map.watched;
         }

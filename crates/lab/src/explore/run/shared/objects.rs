@@ -12,6 +12,7 @@ use std::ptr;
 
 use libc::c_int;
 
+use super::learned::PAGE;
 use crate::explore::footprint::Bytes;
 
 /// So many bytes are read for [`Objects::state`].
@@ -38,7 +39,8 @@ impl Objects {
         if at as isize == -1 {
             return false;
         }
-        self.0.insert(memory, Object::Segment(at.cast(), len));
+        // The kernel gives whole pages.
+        self.0.insert(memory, Object::Segment(at.cast(), len.next_multiple_of(PAGE as usize)));
         true
     }
 
