@@ -16,7 +16,8 @@ use crate::tracer::{How, registers};
 const SPINS: u32 = 4000;
 /// So often one that others may wait for.
 const SPINS_BESIDE: u32 = 20;
-/// So far it is followed, to see whether it comes back to the same state; and at times farther.
+/// So far it is followed, to see whether it comes back to the same state; and farther at the 16th look, the
+/// 32nd, the 64th and so on, for that takes longer than what it computes between two looks.
 const STEPS: u32 = 200;
 const MANY_STEPS: u32 = 20_000;
 const FAR: u32 = 16;
@@ -34,7 +35,8 @@ impl Moves<'_> {
                 && self.all.model.tasks[j].buffer.is_empty()
         });
         let times = self.all.model.tasks[i].looks.at_memory();
-        let steps = if alone && times.is_multiple_of(FAR) { MANY_STEPS } else { STEPS };
+        let far = alone && times >= FAR && times.is_power_of_two();
+        let steps = if far { MANY_STEPS } else { STEPS };
         let Some(circles) = self.circles(i, steps)? else { return Ok(false) };
         if !circles && times < (if alone { SPINS } else { SPINS_BESIDE }) {
             self.all.tracees.go_on(i, How::Cont, 0)?;
