@@ -17,9 +17,10 @@ sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 sides := $(labs:=-server) $(labs:=-client)
 
+stages := $(patsubst labs/%/stage.toml,stage-%,$(wildcard labs/*/stage.toml))
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(labs) $(sides) wakeups doctor explore-4.8 ipcs sweep lint test soak golden kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) ipcs sweep lint test soak golden kernels \
 	bench bench-trace
 
 help:
@@ -60,6 +61,7 @@ help:
 # |
 # |   make trace-4.8    print every call of a lab, seen from outside
 # |   make explore-4.8  try every order in which its calls can happen
+# |   make stage-4.8    choose yourself who moves next (notes/stage.md)
 # |   make doctor       check what this machine allows, and how to mend it
 # |
 # | More:
@@ -119,6 +121,11 @@ explore-%:
 
 lab-%:
 	@echo "make: no lab $*; there are: lab-4.1 to lab-4.$(words $(labs))" >&2; exit 2
+
+# ARGS='…': options of lab stage.
+$(stages): stage-%:
+	@$(call build,--bin lab)
+	@$(BIN)/lab stage $(ARGS) $*
 
 # TRACE='…': options of lab trace. EXPLORE='…': of lab explore.
 trace-%:

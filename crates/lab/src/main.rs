@@ -12,6 +12,7 @@
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
 //! | [`check`] | `lab check`: judges what a student has written, by what it does |
+//! | [`stage`] | `lab stage`: somebody chooses who moves |
 //! | [`tree`] | every place of a program, as a file: written by the one, read by others |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
@@ -27,6 +28,8 @@ mod doctor;
 mod event;
 mod explore;
 mod memory;
+#[cfg(target_arch = "x86_64")]
+mod stage;
 mod syscalls;
 mod trace;
 mod tracer;
@@ -48,6 +51,8 @@ enum Verb {
     Explore(explore::Options),
     Tree(tree::Options),
     #[cfg(target_arch = "x86_64")]
+    Stage(stage::Options),
+    #[cfg(target_arch = "x86_64")]
     Check(check::Options),
     #[cfg(target_arch = "x86_64")]
     Hint(check::hints::Hint),
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
         Ok(Verb::Trace(trace)) => trace::run(&trace),
         Ok(Verb::Explore(options)) => explore::explore(&options),
         Ok(Verb::Tree(options)) => tree::run(&options),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Verb::Stage(options)) => stage::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Check(options)) => check::run(&options),
         #[cfg(target_arch = "x86_64")]

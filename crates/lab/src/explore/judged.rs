@@ -57,23 +57,11 @@ impl Guide for Straight {
 impl Trial {
     /// Makes the room for a program, or for several that run at the same time.
     pub fn new(programs: Vec<Program>, wanted: Wanted) -> Result<Trial> {
+        let bound = Bound::Preemptions(wanted.preemptions);
         let options = Options {
-            workers: Some(1),
-            preemptions: Bound::Preemptions(wanted.preemptions),
-            delays: None,
             max: wanted.runs,
-            first: false,
-            replay: None,
-            expect: None,
-            interleaving: false,
-            json: true,
-            tree: None,
-            others: vec![],
-            all: false,
             calls_only: !wanted.accesses,
-            tso: false,
-            spread: false,
-            program: programs[0].words.clone(),
+            ..Options::of(programs[0].words.clone(), bound)
         };
         let filter = Filter::letting_through(&syscalls::harmless());
         let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;

@@ -23,6 +23,7 @@
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
 //! | [`judged`] | a program for a judge: what it does in every order, and when it is disturbed |
+//! | [`staged`], [`scene`] | a run in which somebody else chooses who moves, and sees how it stands |
 //! | [`hints`] | what was ordered, and which accesses nothing orders |
 //! | [`events`] | a run as events, as `lab trace` has them |
 //! | [`mapped`] | every place of the program, for `--tree` |
@@ -72,8 +73,12 @@ mod report;
 mod room;
 #[cfg(target_arch = "x86_64")]
 mod run;
+#[cfg(target_arch = "x86_64")]
+mod scene;
 mod schedule;
 mod search;
+#[cfg(target_arch = "x86_64")]
+pub mod staged;
 #[cfg(target_arch = "x86_64")]
 mod tables;
 #[cfg(target_arch = "x86_64")]
@@ -140,6 +145,29 @@ pub struct Options {
 }
 
 impl Options {
+    /// Of a part of `lab` that explores by itself, with one worker.
+    #[cfg(target_arch = "x86_64")]
+    fn of(program: Vec<OsString>, preemptions: Bound) -> Options {
+        Options {
+            preemptions,
+            delays: None,
+            max: 20_000,
+            first: false,
+            replay: None,
+            expect: None,
+            interleaving: false,
+            json: true,
+            tree: None,
+            others: vec![],
+            all: false,
+            calls_only: false,
+            workers: Some(1),
+            tso: false,
+            spread: false,
+            program,
+        }
+    }
+
     fn bound(&self) -> Bound {
         self.delays.map_or(self.preemptions, Bound::Delays)
     }
@@ -157,9 +185,10 @@ fn preemptions(text: &str) -> std::result::Result<Bound, String> {
 
 /// A command and its arguments.
 #[derive(Clone, Debug)]
-struct Words(Vec<OsString>);
+pub struct Words(pub Vec<OsString>);
 
-fn words(text: &str) -> std::result::Result<Words, String> {
+/// What a command line says, as a shell would split it.
+pub fn words(text: &str) -> std::result::Result<Words, String> {
     let words = shell_words::split(text).map_err(|error| error.to_string())?;
     let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
     if words.is_empty() { Err("it is empty".into()) } else { Ok(Words(words)) }

@@ -37,7 +37,7 @@ mod trace;
 mod ways;
 
 use place::in_order;
-pub use place::{Bound, Guide, Mover, Place, cost};
+pub use place::{Bound, Guide, Mover, Place, cost, first};
 use trace::{Race, Trace, is_free};
 pub use ways::{Replay, Way};
 

@@ -21,13 +21,17 @@
 //! | [`judge`] | what is wrong |
 //! | [`known`] | what is known from runs before |
 //! | [`outcome`] | how it went |
+//! | [`shown`] | how it stands |
 //! | [`story`] | the lines that are printed |
 
+use std::cell::RefCell;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::held::Held;
 use super::printed::Expected;
 use super::room::{self, Room};
+use super::scene::Scene;
 use super::schedule::{Turn, Who};
 use super::search::{Guide, Mover, Place, Way, cost};
 use super::verdict::{Finding, Moment};
@@ -50,6 +54,7 @@ mod outcome;
 mod programs;
 mod results;
 mod shared;
+mod shown;
 mod spins;
 mod story;
 mod timers;
@@ -119,6 +124,8 @@ pub struct World {
     pub most: Most,
     /// Each access to the page on which a segment ends is looked at.
     pub looks_at_ends: bool,
+    /// What somebody sees who looks on.
+    pub scene: Option<Rc<RefCell<Scene>>>,
 }
 
 impl World {
@@ -145,6 +152,7 @@ impl World {
             disturbance: None,
             most: Most::default(),
             looks_at_ends: false,
+            scene: None,
         }
     }
 
@@ -244,6 +252,7 @@ impl World {
             false => run.moves.start(first_pid),
         };
         let done = started.and_then(|()| run.play(guide));
+        run.show(&Place::default(), &[]);
         done.and(run.moves.all.clear())?;
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
@@ -319,6 +328,7 @@ impl Run<'_> {
                 return Ok(());
             }
             let place = self.place(&candidates);
+            self.show(&place, &candidates);
             let Some(chosen) = guide.choose(&place) else {
                 self.outcome.dropped = true;
                 return Ok(());

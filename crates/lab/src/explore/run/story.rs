@@ -90,6 +90,12 @@ impl Narrator {
         if !self.wanted {
             return;
         }
+        let (at, could) = (self.story.len(), self.could(model, could));
+        self.steps.push(Step { at, chosen, could, taken, rows: vec![], printed: vec![] });
+    }
+
+    /// What each of these is about to do.
+    pub fn could(&self, model: &Model, all: impl Iterator<Item = (usize, Who)>) -> Vec<Could> {
         let one = |(letter, who): (usize, Who)| {
             let task = &model.tasks[letter];
             let itself = who == Who::Itself;
@@ -99,8 +105,7 @@ impl Narrator {
             let call = call.or_else(|| access.map(spelled));
             Could { letter, who, call }
         };
-        let (at, could) = (self.story.len(), could.map(one).collect());
-        self.steps.push(Step { at, chosen, could, taken, rows: vec![], printed: vec![] });
+        all.map(one).collect()
     }
 
     /// This was printed in the move.

@@ -1,0 +1,183 @@
+//! What each move has done: its calls, the rows and the bytes that it has changed, what it has printed.
+
+use std::collections::BTreeMap;
+
+use super::book::Setting;
+use super::words::in_c;
+use crate::event::Row;
+use crate::explore::staged::{Kind, Line, Moment, Scene, Stands, Who, letter, spelled};
+use crate::memory::name;
+use crate::view::bytes::changed;
+
+/// What happened in one move; the first of all is what happened before any.
+#[derive(Default)]
+pub struct Act {
+    /// `a`, `time for b`; empty for the first.
+    pub mover: Option<(usize, Who)>,
+    /// It took the turn from one that could have gone on.
+    pub taken: bool,
+    pub lines: Vec<Told>,
+    /// `shm 0: nattch 1 -> 2`
+    pub rows: Vec<(Kind, i32, String)>,
+    /// `shm 0 +0..+5: "" -> "hello"`
+    pub bytes: Vec<String>,
+    /// What was printed, and by whom.
+    pub printed: Vec<(usize, String)>,
+}
+
+/// Something that happened to one of them.
+pub struct Told {
+    pub lane: usize,
+    pub pid: i32,
+    pub text: String,
+    /// What the note says of it.
+    pub says: Option<String>,
+}
+
+/// What a memory holds, and who has changed each byte last.
+#[derive(Clone, Default, PartialEq)]
+pub struct Held {
+    pub bytes: Vec<u8>,
+    pub by: Vec<Option<usize>>,
+    /// It was changed by the last move.
+    pub fresh: Vec<bool>,
+}
+
+/// All moves so far.
+#[derive(Default)]
+pub struct Acts {
+    pub all: Vec<Act>,
+    pub memory: BTreeMap<u64, Held>,
+}
+
+impl Acts {
+    /// How many moves there were.
+    pub fn moves(&self) -> usize {
+        self.all.len().saturating_sub(1)
+    }
+
+    /// The run stands there now.
+    pub fn see(&mut self, scene: &Scene, setting: &Setting) {
+        if scene.steps.is_empty() {
+            *self = Acts::default();
+        }
+        // A run that ends shows its last move once more, whole.
+        self.all.truncate(scene.steps.len());
+        let n = self.all.len();
+        let step = n.checked_sub(1).map(|n| &scene.steps[n]);
+        let begin = step.map_or(0, |step| step.at);
+        let mover = step.map(|step| &step.could[step.chosen]);
+        let told = |line: &Line| {
+            let shown = !line.looks && !matches!(line.moment, Moment::Turn { .. });
+            let says = setting.says(line);
+            let (lane, pid, text) = (line.letter, line.pid, in_c(&spelled(line)));
+            shown.then_some(Told { lane, pid, text, says })
+        };
+        let rows = step.map_or(&[][..], |step| &step.rows);
+        let printed = step.map_or(&[][..], |step| &step.printed);
+        let printed = printed
+            .iter()
+            .map(|piece| (piece.letter, String::from_utf8_lossy(&piece.bytes).into_owned()));
+        let mut lines: Vec<Told> = scene.story.iter().skip(begin).filter_map(told).collect();
+        if let (true, Some(mover)) = (lines.is_empty(), mover)
+            && let Some(call) = next_call(scene, mover.letter)
+        {
+            let text = format!("… comes to {}", in_c(&call));
+            let pid = scene.lanes[mover.letter].pid;
+            lines.push(Told { lane: mover.letter, pid, text, says: None });
+        }
+        let act = Act {
+            mover: mover.map(|mover| (mover.letter, mover.who)),
+            taken: step.is_some_and(|step| step.taken),
+            lines,
+            rows: rows.iter().map(|(kind, id, both)| (*kind, *id, row_change(both))).collect(),
+            bytes: self.look(scene, mover.map(|mover| mover.letter), setting),
+            printed: printed.collect(),
+        };
+        self.all.push(act);
+    }
+
+    /// Which bytes are not what they were?
+    fn look(&mut self, scene: &Scene, by: Option<usize>, setting: &Setting) -> Vec<String> {
+        let mut told = vec![];
+        self.memory.retain(|memory, _| scene.memory.iter().any(|(other, _)| other == memory));
+        for (memory, now) in &scene.memory {
+            let held = self.memory.entry(*memory).or_default();
+            held.bytes.resize(now.len(), 0);
+            held.by.resize(now.len(), None);
+            held.fresh = held.bytes.iter().zip(now).map(|(before, now)| before != now).collect();
+            for (from, to) in setting.parts(&held.fresh) {
+                let (before, after) = (&held.bytes[from..to], &now[from..to]);
+                let place = setting.place(from, to);
+                told.push(format!("{} {place}: {}", name(*memory), changed(before, after)));
+            }
+            for (at, fresh) in held.fresh.iter().enumerate() {
+                if *fresh {
+                    held.by[at] = by;
+                }
+            }
+            held.bytes.clone_from(now);
+        }
+        told
+    }
+}
+
+/// The call that one is about to make, or in which it would sleep.
+fn next_call(scene: &Scene, lane: usize) -> Option<String> {
+    let could = scene.could.iter().find(|one| one.letter == lane && one.who == Who::Itself);
+    let waits = match &scene.lanes[lane].stands {
+        Stands::Waits(call) => Some(call.clone()),
+        _ => None,
+    };
+    could.and_then(|one| one.call.clone()).or(waits)
+}
+
+/// `nattch 1 -> 2, lpid 100 -> 101`
+fn row_change([before, after]: &[Option<Row>; 2]) -> String {
+    let (before, after) = match (before, after) {
+        (Some(before), Some(after)) => (cells(before), cells(after)),
+        (None, Some(row)) => {
+            let all = cells(row).into_iter().map(|(name, value)| format!("{name} {value}"));
+            return format!("new: {}", all.collect::<Vec<_>>().join(", "));
+        }
+        _ => return "gone".into(),
+    };
+    let both = before.into_iter().zip(after).filter(|(before, after)| before != after);
+    let one = |((name, before), (_, after)): (Cell, Cell)| format!("{name} {before} -> {after}");
+    both.map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a column, and what stands there.
+pub type Cell = (&'static str, String);
+
+/// A row of the kernel's table, as the stage shows it.
+pub fn cells(row: &Row) -> Vec<Cell> {
+    let key = if row.key == 0 { "0".into() } else { format!("{:#010x}", row.key) };
+    let status = if row.goes_with_last_detach() { "dest" } else { "-" };
+    let number = |value: Option<u64>| value.map(|value| value.to_string());
+    let pid = |value: Option<i32>| value.map(|value| value.to_string());
+    let all = [
+        ("key", Some(key)),
+        ("size", number(row.size)),
+        ("nattch", number(row.nattch)),
+        ("status", row.size.map(|_| status.into())),
+        ("cpid", pid(row.cpid)),
+        ("lpid", pid(row.lpid)),
+        ("messages", number(row.qnum)),
+        ("bytes", number(row.cbytes)),
+        ("semaphores", number(row.nsems)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// `a`, `time for b`
+pub fn moved(act: &Act) -> String {
+    let Some((lane, who)) = act.mover else { return String::new() };
+    let name = letter(lane);
+    match who {
+        Who::Itself if act.taken => format!("{name} takes the turn"),
+        Who::Itself => format!("{name} moves"),
+        Who::Time => format!("time passes for {name}"),
+        Who::Buffer => format!("a store of {name} reaches the memory"),
+    }
+}

@@ -1,0 +1,257 @@
+//! The commands, and where the run stands. A run cannot be turned back: to go back is to run the programs again, as
+//! far as wanted.
+
+use super::acts::Acts;
+use super::book::Setting;
+use super::front::{Front, HELP, View};
+use super::keys::Key;
+use super::words::is_no_choice;
+use crate::asked;
+use crate::explore::Trouble;
+use crate::explore::staged::{Chooser, Outcome, Scene, Staged, Who};
+
+/// One that moves.
+type Mover = (usize, Who);
+
+/// See the module.
+pub struct Play<'a> {
+    setting: &'a Setting,
+    acts: Acts,
+    /// Who has moved, or is to move, from the beginning.
+    path: Vec<Mover>,
+    /// It runs on by itself.
+    runs: Option<Runs>,
+    says: Vec<String>,
+    /// It is over for all.
+    quits: bool,
+    /// What went wrong with the audience's terminal.
+    signal: Option<i32>,
+}
+
+/// How far it runs on.
+enum Runs {
+    /// To this step.
+    To(usize),
+    /// While only these can move.
+    While(Vec<Mover>),
+}
+
+/// What a key has come to.
+enum Done {
+    /// This one moves.
+    Moves(usize),
+    /// The run ends here, and goes another way, or no way.
+    Leaves,
+    /// It waits for the next key.
+    Stays,
+}
+
+/// The run, and what it is shown with.
+struct Asks<'p, 'a> {
+    play: &'p mut Play<'a>,
+    front: &'p mut dyn Front,
+}
+
+impl Chooser for Asks<'_, '_> {
+    fn choose(&mut self, scene: &Scene) -> Option<usize> {
+        self.play.acts.see(scene, self.play.setting);
+        self.play.choose(scene, self.front)
+    }
+}
+
+impl<'a> Play<'a> {
+    /// Nothing has moved yet.
+    pub fn new(setting: &'a Setting) -> Play<'a> {
+        Play {
+            setting,
+            acts: Acts::default(),
+            path: vec![],
+            runs: None,
+            says: vec![],
+            quits: false,
+            signal: None,
+        }
+    }
+
+    /// Run after run, until somebody quits.
+    pub fn all(&mut self, staged: &mut Staged, front: &mut dyn Front) -> Result<(), Trouble> {
+        while !self.quits {
+            let mut asks = Asks { play: self, front };
+            let (scene, outcome) = staged.run(&mut asks)?;
+            if let Some(signal) = self.signal {
+                return Err(Trouble::Signal(signal));
+            }
+            if !outcome.dropped {
+                self.ended(&scene, &outcome, front)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, scene: &Scene, front: &mut dyn Front) -> Option<usize> {
+        let at = scene.steps.len();
+        if let Some((lane, who)) = self.path.get(at).copied() {
+            if let Some(chosen) = scene.position(lane, who) {
+                return Some(chosen);
+            }
+            self.path.truncate(at);
+            self.says.push("The program does not do here what it did before.".into());
+        }
+        if self.goes_on(scene) || is_no_choice(scene) {
+            return self.moves(scene, scene.first);
+        }
+        loop {
+            match self.key(scene, None, front) {
+                Done::Moves(chosen) => return self.moves(scene, chosen),
+                Done::Leaves => return None,
+                Done::Stays => {}
+            }
+        }
+    }
+
+    /// It has ended: only another run can follow.
+    fn ended(
+        &mut self,
+        scene: &Scene,
+        outcome: &Outcome,
+        front: &mut dyn Front,
+    ) -> Result<(), Trouble> {
+        self.acts.see(scene, self.setting);
+        self.runs = None;
+        while !matches!(self.key(scene, Some(outcome), front), Done::Leaves) {}
+        self.signal.map_or(Ok(()), |signal| Err(Trouble::Signal(signal)))
+    }
+
+    fn moves(&mut self, scene: &Scene, chosen: usize) -> Option<usize> {
+        let one = &scene.could[chosen];
+        self.path.truncate(scene.steps.len());
+        self.path.push((one.letter, one.who));
+        Some(chosen)
+    }
+
+    /// Does it run on by itself?
+    fn goes_on(&mut self, scene: &Scene) -> bool {
+        let goes_on = match &self.runs {
+            None => false,
+            Some(Runs::To(step)) => scene.steps.len() < *step,
+            Some(Runs::While(movers)) => *movers == can_move(scene),
+        };
+        if !goes_on {
+            self.runs = None;
+        }
+        goes_on
+    }
+
+    /// The next key, once it is typed.
+    fn hear(
+        &mut self,
+        scene: &Scene,
+        ended: Option<&Outcome>,
+        asks: Option<&str>,
+        front: &mut dyn Front,
+    ) -> Option<Key> {
+        let says = std::mem::take(&mut self.says);
+        let view =
+            View { setting: self.setting, scene, acts: &self.acts, ended, asks, says: &says };
+        front.show(&view);
+        let key = front.key();
+        self.signal = asked::to_stop();
+        self.quits |= self.signal.is_some();
+        key.filter(|_| self.signal.is_none())
+    }
+
+    fn key(&mut self, scene: &Scene, ended: Option<&Outcome>, front: &mut dyn Front) -> Done {
+        let at = scene.steps.len();
+        let Some(key) = self.hear(scene, ended, None, front) else {
+            self.quits = true;
+            return Done::Leaves;
+        };
+        match key {
+            Key::Char('q') | Key::Escape => {
+                self.quits = true;
+                Done::Leaves
+            }
+            Key::Char('b') => match at.checked_sub(1) {
+                Some(before) => self.leaves_for(before),
+                None => self.stays("This is the beginning."),
+            },
+            Key::Char('r') => self.leaves_for(0),
+            Key::Char('g') => self.goes_to(scene, ended, front),
+            Key::Char('?') => {
+                let all = HELP.iter().map(|(keys, what)| format!("  {keys:<13} {what}"));
+                self.says.extend(all);
+                Done::Stays
+            }
+            Key::Backspace => Done::Stays,
+            _ if ended.is_some() => Done::Stays,
+            Key::Char('c') => {
+                self.runs = Some(Runs::While(can_move(scene)));
+                Done::Moves(scene.first)
+            }
+            Key::Char('t') => {
+                let time = scene.could.iter().position(|one| one.who == Who::Time);
+                self.moves_or("No time can pass here: nobody waits with a limit.", time)
+            }
+            Key::Char(' ') | Key::Enter => Done::Moves(scene.first),
+            Key::Char(digit @ '1'..='9') => {
+                let chosen = digit as usize - '1' as usize;
+                let there = Some(chosen).filter(|chosen| *chosen < scene.could.len());
+                self.moves_or("There is no such choice.", there)
+            }
+            Key::Char(one) if one.is_ascii_alphabetic() => {
+                let lane = (one.to_ascii_lowercase() as u8 - b'a') as usize;
+                let its = scene.could.iter().position(|could| could.letter == lane);
+                let chosen = scene.position(lane, Who::Itself).or(its);
+                self.moves_or(&format!("{} cannot move now.", one.to_ascii_lowercase()), chosen)
+            }
+            Key::Char(_) => self.stays("? lists the keys."),
+        }
+    }
+
+    fn stays(&mut self, why: &str) -> Done {
+        self.says.push(why.into());
+        Done::Stays
+    }
+
+    fn moves_or(&mut self, why: &str, chosen: Option<usize>) -> Done {
+        match chosen {
+            Some(chosen) => Done::Moves(chosen),
+            None => self.stays(why),
+        }
+    }
+
+    /// To a step that was before.
+    fn leaves_for(&mut self, step: usize) -> Done {
+        self.path.truncate(step);
+        Done::Leaves
+    }
+
+    /// Asks for a step, and goes there.
+    fn goes_to(&mut self, scene: &Scene, ended: Option<&Outcome>, front: &mut dyn Front) -> Done {
+        let (at, mut typed) = (scene.steps.len(), String::new());
+        loop {
+            let asks = "To which step? Its number, and Enter.";
+            match self.hear(scene, ended, Some(asks), front) {
+                Some(Key::Char(digit @ '0'..='9')) if typed.len() < 5 => typed.push(digit),
+                Some(Key::Char(' ')) if typed.is_empty() => {}
+                Some(Key::Backspace) => drop(typed.pop()),
+                Some(Key::Enter) => break,
+                _ => return Done::Stays,
+            }
+        }
+        match typed.parse::<usize>() {
+            Ok(step) if step < at => self.leaves_for(step),
+            Ok(step) if step > at && ended.is_none() => {
+                self.runs = Some(Runs::To(step));
+                Done::Moves(scene.first)
+            }
+            Ok(step) if step > at => self.stays("It is over: there is no later step."),
+            _ => Done::Stays,
+        }
+    }
+}
+
+/// Who can move: with time and stores.
+fn can_move(scene: &Scene) -> Vec<Mover> {
+    scene.could.iter().map(|one| (one.letter, one.who)).collect()
+}

@@ -1,0 +1,106 @@
+//! Who and what, in words.
+
+use crate::explore::staged::{
+    Could, Lane, Line, Moment, Outcome, Scene, Stands, Who, cure, ends, letter,
+};
+use crate::syscalls::spoken;
+
+/// `a`, `time for b`, `a store of b`
+pub fn mover(could: &Could) -> String {
+    let name = letter(could.letter);
+    match could.who {
+        Who::Itself => name,
+        Who::Time => format!("time for {name}"),
+        Who::Buffer => format!("a store of {name}"),
+    }
+}
+
+/// What it is about to do.
+pub fn about(scene: &Scene, could: &Could) -> String {
+    match (&could.call, could.who) {
+        (Some(call), _) => in_c(call),
+        (None, Who::Time) => "its wait or its alarm ends".into(),
+        (None, Who::Buffer) => "its oldest store reaches the memory".into(),
+        (None, Who::Itself) => {
+            let of_it = |line: &&Line| line.letter == could.letter;
+            match scene.story.iter().rev().find(of_it).map(|line| &line.moment) {
+                None => "begins".into(),
+                Some(Moment::Call { call, asleep: false }) => {
+                    let name = in_c(&call.line());
+                    let name = name.split('(').next().unwrap_or_default();
+                    format!("goes on with what {name} has returned")
+                }
+                Some(_) => "goes on".into(),
+            }
+        }
+    }
+}
+
+/// Is this nothing but the rest of a call of the only one that can move?
+pub fn is_no_choice(scene: &Scene) -> bool {
+    let [one] = &scene.could[..] else { return false };
+    let begins = !scene.story.iter().any(|line| line.letter == one.letter);
+    one.call.is_none() && one.who == Who::Itself && !begins
+}
+
+/// A call as C has it, without what the C library adds.
+pub fn in_c(text: &str) -> String {
+    let (name, rest) = text.split_once('(').unwrap_or((text, ""));
+    let name = spoken(name, rest.contains("tv_sec"));
+    if name == "clone" && rest.contains("SIGCHLD") && !rest.contains("CLONE_VM") {
+        return with_rest("fork()", rest);
+    }
+    if name.starts_with("clone") && rest.contains("CLONE_THREAD") {
+        return with_rest("clone(CLONE_THREAD)", rest);
+    }
+    let mut text = text.replacen(text.split('(').next().unwrap_or_default(), name, 1);
+    // What sigaction is given without being asked: the way back from a handler.
+    if let Some(from) = text.find(", sa_restorer=0x") {
+        let to = text[from..].find('}').map_or(text.len(), |to| from + to);
+        text.replace_range(from..to, "");
+        text = text.replace("SA_RESTORER|", "").replace("SA_RESTORER", "0");
+    }
+    if name == "sigaction" || name == "sigprocmask" || name == "sigsuspend" {
+        text = text.replacen(", 8)", ")", 1);
+    }
+    text
+}
+
+/// With what the call has answered, and where.
+fn with_rest(call: &str, rest: &str) -> String {
+    let at = rest.rfind(") = ").or(rest.rfind(") … ")).map(|at| at + 1);
+    format!("{call}{}", at.map_or("", |at| &rest[at..]))
+}
+
+/// `b 101`, `b 101, a thread of a`
+pub fn lane(scene: &Scene, at: usize) -> String {
+    let Lane { pid, thread_of, .. } = &scene.lanes[at];
+    match thread_of {
+        Some(main) => format!("{} (thread of {})", letter(at), letter(*main)),
+        None => format!("{} {pid}", letter(at)),
+    }
+}
+
+/// How a lane stands, in a few words.
+pub fn stands(lane: &Lane) -> String {
+    match &lane.stands {
+        Stands::Ready => "can move".into(),
+        Stands::Asleep(call) => format!("asleep in {}", in_c(call)),
+        Stands::Waits(call) => format!("waits: {}", in_c(call)),
+        Stands::Stopped => "stopped".into(),
+        Stands::Gone => "has ended".into(),
+    }
+}
+
+/// How it ended: what is wrong and what helps, or that nothing is.
+pub fn verdict(outcome: &Outcome) -> (bool, Vec<String>) {
+    if let Some(why) = outcome.not_judged {
+        return (false, vec![format!("not judged: {why}")]);
+    }
+    if outcome.findings.is_empty() {
+        return (true, vec![format!("All have ended: {}", ends(&outcome.ends))]);
+    }
+    let mut all: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
+    all.extend(cure(outcome).map(|cure| format!("cure: {cure}")));
+    (false, all)
+}
