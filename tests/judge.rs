@@ -178,27 +178,6 @@ fn a_verdict_is_the_same_each_time() {
 }
 
 #[test]
-fn a_finding_fits_eight_lines_and_sixty_words() {
-    if !can_explore("the size of findings") {
-        return;
-    }
-    let folder = common::scratch();
-    for mutant in share(mutants("4.8"), 8) {
-        let source = written(folder.path(), "size.c", &mutant.text);
-        let run = check("4.8", &source, &["--all"]).go();
-        for finding in run.stdout.split("\n\n").filter(|part| part.starts_with("error[")) {
-            let wide =
-                finding.lines().find(|line| line.chars().count() > 80 && !line.contains("-->"));
-            let said =
-                finding.lines().filter(|line| !line.contains(" | ") && !line.contains("-->"));
-            let words = said.flat_map(str::split_whitespace).count();
-            let lines = finding.lines().count();
-            assert!(wide.is_none() && words <= 60 && lines <= 8, "{words} words\n{finding}");
-        }
-    }
-}
-
-#[test]
 fn formats_and_exit_codes() {
     if !can_explore("the formats of lab check") {
         return;

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
 
     // TODO 6 (step 9): block SIGUSR1 before fork, and wait in sigsuspend: no order may lose a signal.
 
-    // TODO 7: Ctrl-C and SIGTERM, at any moment, leave nothing behind.
+    // TODO 7 ("Every way out" in the note): a message that does not fit is refused; a call that fails, a child that ends
+    // first, Ctrl-C and SIGTERM, at any moment, leave nothing behind.
     ExitCode::SUCCESS
 }

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Trying;
 use super::judge::Verdict;
 use super::matching::Holds;
 
 /// See the module.
 #[derive(Serialize, Deserialize, Default, Clone)]
 pub struct Attempt {
-    /// The file that was judged.
+    /// The file that was judged, from the root of the machine.
     pub source: String,
     pub seed: u64,
     pub found: Vec<Finding>,
@@ -27,15 +28,18 @@ pub struct Attempt {
 pub struct Finding {
     pub rule: String,
     pub title: String,
-    pub schedule: Option<String>,
-    pub arguments: Vec<String>,
+    /// Why it matters.
+    pub why: Option<String>,
+    /// The run that shows it.
+    pub again: Option<Trying>,
 }
 
 /// What is different now.
 #[derive(Default)]
 pub struct Changed {
     pub mended: Vec<String>,
-    pub new: Vec<String>,
+    /// The rules that did not hold then, and their titles.
+    pub new: Vec<(String, String)>,
 }
 
 fn path(root: &Path, section: &str) -> PathBuf {
@@ -61,17 +65,15 @@ impl Attempt {
     /// The next one, after this one.
     pub fn after(last: Option<&Attempt>, verdict: &Verdict) -> (Attempt, Changed) {
         let finding = |one: &Holds| {
-            let fact = one.fact.as_ref().unwrap_or(&verdict.first);
-            Finding {
-                rule: one.rule.id.clone(),
-                title: one.rule.title.clone(),
-                schedule: fact.schedule.clone(),
-                arguments: fact.arguments.clone(),
-            }
+            let again = verdict.again(one).cloned();
+            let why = Some(one.filled(&one.rule.why));
+            Finding { rule: one.rule.id.clone(), title: one.title(), why, again }
         };
+        let source = fs::canonicalize(&verdict.source).unwrap_or(verdict.source.clone().into());
+        let source = source.display().to_string();
         let found: Vec<Finding> = verdict.found.iter().map(finding).collect();
         let passed = !verdict.is_wrong() && verdict.not_judged.is_none();
-        let same = last.filter(|last| last.source == verdict.source);
+        let same = last.filter(|last| last.source == source);
         let mut changed = Changed::default();
         if let Some(last) = same {
             let has = |all: &[Finding], id: &str| all.iter().any(|one| one.rule == id);
@@ -82,12 +84,12 @@ impl Attempt {
                 last.found.iter().filter(|one| !has(&found, &one.rule) && judged(&one.rule));
             changed.mended = mended.map(|one| one.title.clone()).collect();
             let new = verdict.found.iter().filter(|one| !has(&last.found, &one.rule.id));
-            changed.new = new.map(|one| one.rule.title.clone()).collect();
+            changed.new = new.map(|one| (one.rule.id.clone(), one.title())).collect();
         }
         let first = |all: &[Finding]| all.first().map(|one| one.rule.clone());
         let goes_on = same.filter(|last| first(&last.found) == first(&found));
         let attempt = Attempt {
-            source: verdict.source.clone(),
+            source,
             seed: verdict.seed,
             has_passed: passed || last.is_some_and(|last| last.has_passed),
             hints: goes_on.map_or(0, |last| last.hints),

@@ -26,6 +26,8 @@ use crate::asked;
 
 /// A kernel that does not end what was killed is not waited for.
 const DEATH: Duration = Duration::from_secs(10);
+/// A machine that is busy needs a while to make one.
+const READY: Duration = Duration::from_secs(120);
 /// More than this is no answer.
 const MOST: usize = 16 << 20;
 
@@ -81,7 +83,7 @@ impl Cell {
         let (asks, answers) = (File::from(asks), File::from(answers));
         drop((asked, answer));
         let mut cell = Cell { outer, asks, answers, work, folder };
-        match cell.hear(Instant::now() + Duration::from_secs(20)) {
+        match cell.hear(Instant::now() + READY) {
             Ok(ready) => ready.not_judged.map_or(Ok(cell), Err),
             Err(Silent::Ended(why)) => Err(why),
             Err(_) => Err("the cell does not answer".into()),
@@ -273,6 +275,7 @@ fn serve(mut asked: File, mut answers: File) -> Result<(), String> {
                 let answer = match &ask {
                     Ask::Compile(how) => compile::inside(how),
                     Ask::Try(how) => instruments::inside(how),
+                    Ask::Again(how) => instruments::again(how),
                 };
                 leave(say(&mut answers, &answer))
             }

@@ -12,6 +12,8 @@ pub enum Ask {
     Compile(Compile),
     /// Try the program with an instrument.
     Try(Box<Trying>),
+    /// Run it once more as in a run that was seen, and tell its story.
+    Again(Box<Trying>),
 }
 
 /// How a program is made.
@@ -26,7 +28,7 @@ pub struct Compile {
 }
 
 /// How a program is tried.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
 pub struct Trying {
     pub instrument: String,
     /// The program in the cell.
@@ -40,8 +42,10 @@ pub struct Trying {
     pub runs: u64,
     /// The calls that are made to fail, and with which errno.
     pub fails: Vec<(String, String)>,
-    /// A schedule to be run once more, with its story.
-    pub replay: Option<String>,
+    /// Of a run that was seen: its schedule, …
+    pub schedule: Option<String>,
+    /// … or what was done in it, in the order in which nobody is interrupted.
+    pub strike: Option<Strike>,
     /// Or less, if it says so: it may give up when the other side is slow.
     pub gives_up: bool,
     /// Who may wait for ever if another one has failed.
@@ -51,6 +55,16 @@ pub struct Trying {
     /// What an input is called, and whether it may be, must be or must not be refused.
     pub input: String,
     pub refuses: String,
+}
+
+/// What is done at a thread's n-th call, from 0: it fails, as `fails` says, or a signal comes before it.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Strike {
+    pub letter: usize,
+    pub nth: usize,
+    pub signal: Option<i32>,
+    /// The signal comes to all processes, as from a terminal.
+    pub to_all: bool,
 }
 
 /// Where standard output goes.
@@ -92,6 +106,8 @@ pub struct Answer {
     pub refused: Option<String>,
     /// A story that was asked for.
     pub story: Vec<String>,
+    /// How the run in `did` is run again.
+    pub again: Option<Box<Trying>>,
 }
 
 /// A call, or an access to shared memory.
@@ -118,9 +134,8 @@ pub struct Fact {
     /// Two lines of the trace, or one.
     pub happened: Vec<String>,
     pub source: Option<String>,
-    /// The order that shows it.
-    pub schedule: Option<String>,
-    pub arguments: Vec<String>,
+    /// The run that shows it.
+    pub again: Option<Box<Trying>>,
 }
 
 impl Fact {

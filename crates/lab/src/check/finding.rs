@@ -8,6 +8,7 @@ use super::matching::Holds;
 use super::rules::Class;
 
 const COLUMNS: usize = 80;
+const LINES: usize = 8;
 /// So much of it stands in front of a line of the source.
 const MARGIN: usize = 10;
 
@@ -27,10 +28,9 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// The n-th finding, from 1, in words.
-    pub fn of(verdict: &Verdict, holds: &Holds, n: usize) -> Shown {
+    /// A finding in words. `replay`: the command that runs it again.
+    pub fn of(verdict: &Verdict, holds: &Holds, replay: String) -> Shown {
         let rule = &holds.rule;
-        let words = |text: &str| filled(text, holds);
         let mut happened = holds.fact.as_ref().map_or(vec![], |fact| fact.happened.clone());
         if happened.is_empty() {
             happened.extend(not_made(&rule.when.missing));
@@ -39,20 +39,16 @@ impl Shown {
             happened.push(did.line.clone());
         }
         happened.truncate(2);
-        let happened: Vec<String> = happened.iter().map(|line| short(line)).collect();
-        let schedule = holds.fact.as_ref().map_or(&verdict.first.schedule, |fact| &fact.schedule);
-        let replay =
-            schedule.as_ref().map(|_| format!("lab check {} --replay {n}", verdict.section));
         Shown {
             id: rule.id.clone(),
             class: rule.class,
             step: rule.step.clone(),
-            title: words(&rule.title),
-            expected: words(&rule.expected),
-            why: words(&rule.why),
-            happened,
+            title: holds.title(),
+            expected: holds.filled(&rule.expected) + &also(&holds.also),
+            why: holds.filled(&rule.why),
+            happened: happened.iter().map(|line| short(line)).collect(),
             place: place(verdict, holds),
-            replay,
+            replay: verdict.again(holds).map(|_| replay),
         }
     }
 
@@ -84,20 +80,25 @@ impl Shown {
             let snippet = Snippet::source(text).line_start(line).path(shown_path(verdict, file));
             group = group.element(snippet.annotation(mark));
         }
+        let step = match self.step.as_str() {
+            "" => String::new(),
+            step if step.chars().all(|one| one.is_ascii_digit()) => format!(" (step {step})"),
+            step if step.starts_with("4.") => format!(" ({step})"),
+            heading => format!(" (note, {heading})"),
+        };
+        let why = Some(wrapped("why", &format!("{}{step}", self.why)));
+        let expected = (!says_expected).then(|| wrapped("expected", &self.expected));
         let mut happened = self.happened.clone();
-        if !says_expected {
-            happened.truncate(1);
-            group =
-                group.element(Level::NOTE.with_name("expected").message(self.expected.as_str()));
+        let lines = 1 + if source.is_some() { 3 } else { 0 };
+        let notes = expected.iter().chain(&why).map(|text| text.lines().count()).sum::<usize>();
+        let others = usize::from(self.replay.is_some());
+        happened.truncate(LINES.saturating_sub(lines + notes + others).max(1));
+        let happened = Some(happened.join("\n")).filter(|text| !text.is_empty());
+        for (name, text) in [("expected", &expected), ("happened", &happened), ("why", &why)] {
+            if let Some(text) = text {
+                group = group.element(Level::NOTE.with_name(name).message(text.as_str()));
+            }
         }
-        let happened = happened.join("\n");
-        if !happened.is_empty() {
-            group = group.element(Level::NOTE.with_name("happened").message(happened.as_str()));
-        }
-        let step =
-            if self.step.is_empty() { String::new() } else { format!(" (step {})", self.step) };
-        let why = format!("{}{step}", self.why);
-        group = group.element(Level::NOTE.with_name("why").message(why.as_str()));
         if let Some(replay) = &self.replay {
             group = group.element(Level::NOTE.with_name("replay").message(replay.as_str()));
         }
@@ -109,6 +110,41 @@ impl Shown {
             !bare.trim().chars().all(|letter| letter == '|')
         };
         text.lines().filter(says).map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+}
+
+/// The text of a note, on as many rows as it needs.
+fn wrapped(name: &str, text: &str) -> String {
+    // Of a line of the source with three digits.
+    let room = COLUMNS - "    = : ".len() - name.len();
+    let mut rows = vec![String::new()];
+    for word in text.split(' ') {
+        let row = rows.last_mut().map_or(0, |row| row.chars().count());
+        if row > 0 && row + 1 + word.chars().count() > room {
+            rows.push(String::new());
+        }
+        if let Some(row) = rows.last_mut() {
+            if !row.is_empty() {
+                row.push(' ');
+            }
+            row.push_str(word);
+        }
+    }
+    rows.join("\n")
+}
+
+/// `, also at line 57`; `, also at lines 57, 61 and 2 more`
+fn also(places: &[String]) -> String {
+    let line = |place: &String| {
+        place.rsplit_once(':').map_or(place.as_str(), |(_, line)| line).to_string()
+    };
+    let lines: Vec<String> = places.iter().take(2).map(line).collect();
+    let more = places.len() - lines.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    match places.len() {
+        0 => String::new(),
+        1 => format!(", also at line {}", lines.join("")),
+        _ => format!(", also at lines {}{more}", lines.join(", ")),
     }
 }
 
@@ -173,19 +209,6 @@ fn place(verdict: &Verdict, holds: &Holds) -> Option<(String, usize)> {
             Some((name.clone(), at + 1))
         })
     })
-}
-
-/// `{call}` and its like become what the fact says.
-fn filled(text: &str, holds: &Holds) -> String {
-    let mut text = text.to_string();
-    for (name, values) in holds.fact.iter().flat_map(|fact| &fact.is) {
-        text = text.replace(&format!("{{{name}}}"), values.first().map_or("", String::as_str));
-    }
-    if let Some(did) = &holds.did {
-        text = text.replace("{call}", &did.name);
-        text = text.replace("{errno}", did.errno.as_deref().unwrap_or_default());
-    }
-    text
 }
 
 /// `no process calls shmget`, `process a stores nothing`

@@ -9,7 +9,7 @@ use clap::Args;
 use super::attempts::Attempt;
 use super::judge::NoVerdict;
 use super::workbook::{self, Section};
-use super::{exit, no_verdict, out};
+use super::{Called, exit, no_verdict, out, rules};
 use crate::asked;
 use crate::view::paragraph;
 
@@ -55,18 +55,24 @@ fn hinted(options: &Hint) -> Result<u8, NoVerdict> {
     let level = options.level.unwrap_or((last.hints + 1).min(3));
     let rule = section.rules.rules.iter().find(|rule| rule.id == first.rule);
     let hint = section.rules.hint.get(&first.rule);
+    let lab = Called::here(options.workbook.as_deref());
     let step = rule.map_or(String::new(), |rule| rule.step.clone());
     let note = &section.rules.note;
     let text = match (level, hint) {
         (1, Some(hint)) => hint.ask.clone(),
-        (1, None) => format!("{}: what did you expect there?", first.title),
-        (2, Some(hint)) => format!("{} See step {step} of {note}.", hint.look),
-        (2, None) => format!("See step {step} of {note}."),
-        _ => match &first.schedule {
-            Some(_) => format!("Watch your own run: lab check {name} --replay 1"),
-            None => {
-                format!("Watch your own run: lab trace -- your program; step {step} of {note}.")
-            }
+        (1, None) => {
+            let why = first.why.as_deref().unwrap_or_default();
+            format!("{why} Which of your lines is about this?").trim().into()
+        }
+        (2, Some(hint)) => format!("{} See {}.", hint.look, rules::where_in(&step, note)),
+        (2, None) => format!("See {}.", rules::where_in(&step, note)),
+        _ => match &first.again {
+            Some(_) => format!("Watch your own run: {}", lab.replay(name, 1)),
+            None => format!(
+                "Watch your own run: {} trace -- your program; and see {}.",
+                lab.lab,
+                rules::where_in(&step, note)
+            ),
         },
     };
     last.hints = level;

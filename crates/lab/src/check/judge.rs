@@ -27,8 +27,8 @@ pub struct Verdict {
     /// Why it cannot be said whether all is well.
     pub not_judged: Option<String>,
     pub seed: u64,
-    /// The order of the first run, and its arguments.
-    pub first: Fact,
+    /// How the first run is run again.
+    pub first: Option<Box<Trying>>,
     /// The source as it was judged, file by file.
     pub files: Vec<(String, String)>,
 }
@@ -73,9 +73,15 @@ impl Verdict {
             tried: vec![],
             not_judged: None,
             seed,
-            first: Fact::default(),
+            first: None,
             files: files.map(|item| (item.path.display().to_string(), text(&item.bytes))).collect(),
         }
+    }
+
+    /// How the run is run again that shows a finding, if there is one that does.
+    pub fn again<'a>(&'a self, holds: &'a Holds) -> Option<&'a Trying> {
+        let seen = holds.fact.as_ref().map(|fact| fact.again.as_deref());
+        seen.unwrap_or(self.first.as_deref().filter(|_| holds.did.is_some()))
     }
 
     /// Something that has to be mended.
@@ -219,7 +225,7 @@ impl Judging<'_> {
         tried.runs += answer.runs;
         if tried.instrument == "run" {
             self.evidence.did = answer.did;
-            self.verdict.first = answer.facts.first().cloned().unwrap_or_default();
+            self.verdict.first = answer.again;
         }
         self.evidence.facts.extend(answer.facts);
         if let Some(why) = answer.not_judged {
@@ -248,13 +254,12 @@ impl Judging<'_> {
                 verdict.tried.iter().any(|one| one.instrument == *name && one.whole && one.runs > 0)
             })
         };
-        // "does not crash" is not said where another instrument has seen a crash.
+        // "crashes in no order" is not said where another instrument has seen a crash.
         let denied = |rule: &Rule| {
-            let facts = evidence.facts.iter().filter_map(|fact| fact.first("found"));
-            rule.when
-                .fact
-                .get("found")
-                .is_some_and(|wanted| facts.into_iter().any(|one| wanted.has(one)))
+            let general = needs(rule).iter().any(|one| one == "run");
+            let mut seen = evidence.facts.iter().filter_map(|fact| fact.first("found"));
+            let wanted = rule.when.fact.get("found").filter(|_| general);
+            wanted.is_some_and(|wanted| seen.any(|one| wanted.has(one)))
         };
         let told = |rule: &&Rule| {
             !holds(rule, &|_| true) && tried(rule) && !denied(rule) && evidence.concerns(rule)
@@ -303,19 +308,19 @@ fn needs(rule: &Rule) -> Vec<String> {
     }
 }
 
-/// Runs one order once more, and returns its story.
+/// Runs a program once more as in a run that was seen, and returns its story.
 pub fn replayed(
     section: &Section,
     path: &Path,
     asked: &Asked,
-    schedule: &str,
-    arguments: &[String],
+    again: &Trying,
 ) -> Result<Vec<String>, NoVerdict> {
     let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
     let mut ready = prepared(&mut source, asked)?;
-    let mut trying = Usual::new(&section.rules, "replay", &ready.cell.work, asked.seed).trying;
-    (trying.replay, trying.arguments) = (Some(schedule.into()), arguments.to_vec());
-    let answer = put(&mut ready.cell, &Ask::Try(Box::new(trying)), asked.patience)?;
+    // With --trust, a cell is in another folder each time.
+    let program = Usual::new(&section.rules, "", &ready.cell.work, asked.seed).trying.program;
+    let again = Box::new(Trying { program, ..again.clone() });
+    let answer = put(&mut ready.cell, &Ask::Again(again), asked.patience)?;
     answer.not_judged.map_or(Ok(answer.story), |why| Err(NoVerdict::NotJudged(why)))
 }
 
@@ -332,6 +337,7 @@ fn rule(id: &str, title: &str, expected: &str, why: &str) -> Rule {
         why: why.into(),
         near: vec![],
         passed: String::new(),
+        about: vec![],
     }
 }
 
@@ -356,7 +362,7 @@ fn does_not_compile(said: &str) -> Holds {
         "a program",
         "Nothing else can be judged before it does.",
     );
-    Holds { rule, fact: Some(fact), did: None }
+    Holds::by(rule, fact)
 }
 
 /// Something went wrong for which there is no rule.
@@ -381,5 +387,5 @@ fn without_a_name(fact: &Fact) -> Holds {
         "the same in every order",
         "See the lines above: no rule has a name for it.",
     );
-    Holds { rule, fact: Some(fact.clone()), did: None }
+    Holds::by(rule, fact.clone())
 }

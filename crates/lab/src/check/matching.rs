@@ -18,7 +18,36 @@ pub struct Holds {
     pub fact: Option<Fact>,
     /// The call of the first run that shows it.
     pub did: Option<Did>,
+    /// Other lines with the same fault.
+    pub also: Vec<String>,
 }
+
+impl Holds {
+    /// A rule that holds by a fact alone.
+    pub fn by(rule: Rule, fact: Fact) -> Holds {
+        Holds { rule, fact: Some(fact), did: None, also: vec![] }
+    }
+
+    /// `{call}` and its like in a sentence of the rule become what was seen.
+    pub fn filled(&self, text: &str) -> String {
+        let mut text = text.to_string();
+        for (name, values) in self.fact.iter().flat_map(|fact| &fact.is) {
+            text = text.replace(&format!("{{{name}}}"), values.first().map_or("", String::as_str));
+        }
+        if let Some(did) = &self.did {
+            text = text.replace("{call}", &did.name);
+            text = text.replace("{errno}", did.errno.as_deref().unwrap_or_default());
+        }
+        text
+    }
+
+    pub fn title(&self) -> String {
+        self.filled(&self.rule.title)
+    }
+}
+
+/// Of these instruments each fact is a fault of its own; those of the others may be one fault, seen again.
+const EACH: [&str; 2] = ["failures", "handlers"];
 
 impl Evidence {
     /// How large a segment the program has asked for in the first run.
@@ -32,7 +61,8 @@ impl Evidence {
     pub fn concerns(&self, rule: &Rule) -> bool {
         let made = |pattern: &String| self.did.iter().any(|did| matches(pattern, did, true));
         let When { seen, before, failed, .. } = &rule.when;
-        seen.iter().chain(before).all(made) && (failed.is_empty() || failed.iter().any(made))
+        let any = |all: &[String]| all.is_empty() || all.iter().any(made);
+        seen.iter().chain(before).all(made) && any(failed) && any(&rule.about)
     }
 
     /// Does a rule hold?
@@ -71,10 +101,18 @@ impl Evidence {
                 one.is.get(name).is_some_and(|values| values.iter().any(|value| wanted.has(value)))
             })
         };
-        let found =
-            if fact.is_empty() { None } else { Some(self.facts.iter().find(fits)?.clone()) };
+        let mut all = self.facts.iter().filter(fits);
+        let found = if fact.is_empty() { None } else { Some(all.next()?.clone()) };
+        let mut also: Vec<String> = vec![];
+        let here = found.as_ref().and_then(|fact| fact.source.clone());
+        let each = |fact: &&Fact| EACH.iter().any(|one| fact.first("in") == Some(one));
+        for place in all.filter(each).filter_map(|fact| fact.source.clone()) {
+            if Some(&place) != here.as_ref() && !also.contains(&place) {
+                also.push(place);
+            }
+        }
         let did = shown.map(|at| self.did[at].clone());
-        Some(Holds { rule: rule.clone(), fact: found, did })
+        Some(Holds { rule: rule.clone(), fact: found, did, also })
     }
 }
 

@@ -49,6 +49,7 @@ mod workbook;
 
 use attempts::Attempt;
 use judge::{NoVerdict, Verdict};
+use matching::Holds;
 use report::Format;
 use workbook::Section;
 
@@ -98,6 +99,27 @@ pub struct Options {
     /// Seconds that one instrument may take; longer is "could not judge"
     #[arg(long, value_name = "S", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     patience: u64,
+}
+
+/// How this program was called: a command that is shown works as it stands.
+pub struct Called {
+    lab: String,
+    workbook: String,
+}
+
+impl Called {
+    /// By the words of our own command.
+    pub fn here(workbook: Option<&Path>) -> Called {
+        let lab = std::env::args_os().next().map_or("lab".into(), PathBuf::from);
+        let workbook =
+            workbook.map_or(String::new(), |one| format!(" --workbook {}", one.display()));
+        Called { lab: shorter(lab).display().to_string(), workbook }
+    }
+
+    /// `target/debug/lab check 4.8 --replay 1`
+    pub fn replay(&self, section: &str, n: usize) -> String {
+        format!("{} check {section} --replay {n}{}", self.lab, self.workbook)
+    }
 }
 
 fn complain(text: &str) {
@@ -196,7 +218,8 @@ fn judge_one(options: &Options, section: &Section, source: &Path) -> Result<u8, 
     let (attempt, changed) = Attempt::after(last.as_ref(), &verdict);
     attempt.keep(&section.root, &section.name);
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let how = report::Options { all: options.all, points: options.points, colours };
+    let lab = Called::here(options.workbook.as_deref());
+    let how = report::Options { all: options.all, points: options.points, colours, lab };
     out(&report::printed(options.format, &verdict, &section.rules, &changed, &how))?;
     Ok(code(&verdict))
 }
@@ -219,8 +242,7 @@ fn every(options: &Options) -> Result<u8, NoVerdict> {
         let (code, text) = match judged(options, &section, &source) {
             Ok(verdict) => {
                 let (has, of) = report::points(&verdict, &section.rules);
-                let first =
-                    verdict.found.first().map_or(String::new(), |one| one.rule.title.clone());
+                let first = verdict.found.first().map_or(String::new(), Holds::title);
                 let word = match code(&verdict) {
                     exit::PASSED => "passed",
                     exit::FOUND => "findings",
@@ -248,11 +270,11 @@ fn replay(options: &Options, section: &Section, n: u32) -> Result<u8, NoVerdict>
     let last = last.ok_or_else(|| usage("there was no attempt yet"))?;
     let finding = last.found.get(n as usize - 1);
     let finding = finding.ok_or_else(|| usage("the last attempt had no such finding"))?;
-    let schedule = finding.schedule.as_ref();
-    let schedule = schedule.ok_or_else(|| usage("this finding has no run of its own"))?;
+    let again = finding.again.as_ref();
+    let again = again.ok_or_else(|| usage("this finding has no run of its own"))?;
     let asked = judge::Asked { seed: last.seed, ..asked_of(options) };
     let source = PathBuf::from(&last.source);
-    let story = judge::replayed(section, &source, &asked, schedule, &finding.arguments)?;
+    let story = judge::replayed(section, &source, &asked, again)?;
     out(&(story.join("\n") + "\n"))?;
     Ok(exit::PASSED)
 }

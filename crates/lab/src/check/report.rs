@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Called;
 use super::attempts::Changed;
 use super::finding::Shown;
 use super::judge::{INSTRUMENTS, Verdict};
@@ -26,6 +27,8 @@ pub struct Options {
     pub all: bool,
     pub points: bool,
     pub colours: bool,
+    /// For the commands that are shown.
+    pub lab: Called,
 }
 
 /// One verdict. `changed`: since the last attempt.
@@ -36,8 +39,10 @@ pub fn printed(
     changed: &Changed,
     options: &Options,
 ) -> String {
-    let shown: Vec<Shown> =
-        verdict.found.iter().enumerate().map(|(n, one)| Shown::of(verdict, one, n + 1)).collect();
+    let shown = verdict.found.iter().enumerate();
+    let shown: Vec<Shown> = shown
+        .map(|(n, one)| Shown::of(verdict, one, options.lab.replay(&verdict.section, n + 1)))
+        .collect();
     match format {
         Format::Text => text(verdict, &shown, rules, changed, options),
         Format::Json => json(verdict, &shown, rules),
@@ -95,8 +100,14 @@ fn text(
         text +=
             &paragraph(&format!("mended since the last attempt: {}", changed.mended.join(", ")), 2);
     }
+    let is_shown = |id: &String| shown.iter().take(most).any(|one| one.id == *id);
+    let (here, behind): (Vec<_>, Vec<_>) = changed.new.iter().partition(|(id, _)| is_shown(id));
     if !changed.new.is_empty() {
-        text += &paragraph(&format!("new since the last attempt: {}", changed.new.join(", ")), 2);
+        let mut names: Vec<String> = here.into_iter().map(|(_, title)| title.clone()).collect();
+        if !behind.is_empty() {
+            names.push(format!("{} that --all shows", behind.len()));
+        }
+        text += &paragraph(&format!("new since the last attempt: {}", names.join(", ")), 2);
     }
     if options.points {
         let (has, all) = points(verdict, rules);

@@ -172,8 +172,11 @@ pub struct Rule {
     /// Where to look in the source, if no call of the run says so: the first line that has one of these.
     #[serde(default)]
     pub near: Vec<String>,
-    /// What is said where it does not hold.
+    /// What is said where it does not hold, …
     pub passed: String,
+    /// … if one of these calls was made at all.
+    #[serde(default)]
+    pub about: Vec<String>,
 }
 
 fn one() -> u32 {
@@ -279,6 +282,17 @@ impl Rules {
             return Err((line("[run]"), "messages and bytes: from and to".into()));
         }
         Ok(())
+    }
+}
+
+/// Where a step stands: `3` is a step of the section's own note; `4.7, step 4` is another's, and so is `4.8, Every way
+/// out`, a heading.
+pub fn where_in(step: &str, note: &str) -> String {
+    match step {
+        "" => note.into(),
+        step if step.chars().all(|one| one.is_ascii_digit()) => format!("step {step} of {note}"),
+        step if step.starts_with("4.") => format!("section {step}"),
+        heading => format!("\"{heading}\" in {note}"),
     }
 }
 

@@ -3,11 +3,14 @@
 
 use std::rc::Rc;
 
-use super::super::evidence::{Answer, Fact, Trying};
+use nix::errno::Errno;
+
+use super::super::evidence::{Answer, Fact, Strike, Trying};
 use super::super::rules;
 use super::super::safe::{self, Safe};
 use super::{Result, seen, trial};
-use crate::explore::judged::{Disturbance, Outcome, Struck, letter};
+use crate::explore::Trouble;
+use crate::explore::judged::{Disturbance, Outcome, Schedule, Struck, letter, story};
 use crate::tracer::names;
 
 /// Threads and processes that are disturbed, and calls of each.
@@ -16,11 +19,8 @@ const CALLS: usize = 400;
 
 /// Each of the calls fails once, in each process.
 pub fn failures(how: &Trying) -> Result<Answer> {
-    let with = how.fails.iter();
-    let with = with.filter_map(|(call, name)| Some((call.clone(), rules::errno(name)?)));
-    let with = Rc::new(with.collect::<Vec<_>>());
-    let disturb = |letter, nth| Disturbance::Fails { letter, nth, with: Rc::clone(&with) };
-    each(how, disturb, |outcome, struck| {
+    let strike = |letter, nth| Strike { letter, nth, signal: None, to_all: false };
+    each(how, strike, |outcome, struck| {
         let mut facts = seen::facts(how, outcome);
         // A segment whose removal has failed is left, whatever one does.
         let removal = struck.call.contains("IPC_RMID");
@@ -47,6 +47,7 @@ pub fn failures(how: &Trying) -> Result<Answer> {
         for fact in &mut facts {
             fact.add("call", &struck.name);
             fact.add("errno", &errno);
+            fact.source = struck.source.as_deref().map(seen::in_work).or(fact.source.take());
             let line = format!("{} │ {} = -1 {errno}", letter(struck.letter), struck.call);
             fact.happened.insert(0, line);
         }
@@ -58,9 +59,9 @@ pub fn failures(how: &Trying) -> Result<Answer> {
 pub fn signals(how: &Trying) -> Result<Answer> {
     let mut all = Answer::default();
     for (signal, to_all) in [(libc::SIGINT, true), (libc::SIGTERM, false)] {
-        let disturb = |letter, nth| Disturbance::Signal { letter, nth, signal, to_all };
+        let strike = |letter, nth| Strike { letter, nth, signal: Some(signal), to_all };
         let name = names::signal(signal).to_string();
-        let answer = each(how, disturb, |outcome, struck| {
+        let answer = each(how, strike, |outcome, struck| {
             let mut facts = seen::facts(how, outcome);
             facts.retain(|fact| {
                 ["left", "deadlock", "endless", "crash"]
@@ -69,9 +70,23 @@ pub fn signals(how: &Trying) -> Result<Answer> {
             for fact in &mut facts {
                 fact.add("signal", &name);
                 fact.add("call", &struck.name);
+                fact.source = struck.source.as_deref().map(seen::in_work).or(fact.source.take());
                 let line =
                     format!("{name} comes before {} │ {}", letter(struck.letter), struck.call);
                 fact.happened.insert(0, line);
+                let ended = seen::ended_in(outcome, signal);
+                fact.add("inside", ended.as_ref().map_or("no", |(call, _)| call));
+                if let Some((call, source)) = ended.filter(|_| fact.first("found") == Some("left"))
+                {
+                    fact.happened[1] = format!("then {call} lets it in, and it ends the process");
+                    fact.source = source;
+                }
+                let sleeps = fact.first("found") != Some("left");
+                let late = outcome.disturbed.late.first().filter(|_| sleeps);
+                fact.add("late", if late.is_some() { "prctl" } else { "no" });
+                if let Some((_, Some(source))) = late {
+                    fact.source = Some(seen::in_work(source));
+                }
             }
             facts
         })?;
@@ -85,20 +100,21 @@ pub fn signals(how: &Trying) -> Result<Answer> {
 /// Run after run, until no call is left to be struck.
 fn each(
     how: &Trying,
-    disturb: impl Fn(usize, usize) -> Disturbance,
+    strike: impl Fn(usize, usize) -> Strike,
     mut wrong: impl FnMut(&Outcome, &Struck) -> Vec<Fact>,
 ) -> Result<Answer> {
     let mut trial = trial(how, false)?;
     let mut answer = Answer::default();
+    let fails = fails(how);
     for letter in 0..LETTERS {
         for nth in 0..CALLS {
-            let outcome = trial.once(Some(disturb(letter, nth)))?;
+            let strike = strike(letter, nth);
+            let outcome = trial.once(Some(disturbance(&strike, &fails)))?;
             let Some(struck) = outcome.disturbed.at.clone() else { break };
             answer.runs += 1;
             let mut facts = wrong(&outcome, &struck);
-            for fact in &mut facts {
-                fact.source = struck.source.as_deref().map(seen::in_work).or(fact.source.take());
-                fact.schedule = None;
+            for again in facts.iter_mut().filter_map(|fact| fact.again.as_mut()) {
+                again.strike = Some(strike);
             }
             answer.facts.extend(facts);
             if answer.not_judged.is_none() {
@@ -107,6 +123,52 @@ fn each(
         }
     }
     Ok(answer)
+}
+
+/// The calls that fail, and how.
+fn fails(how: &Trying) -> Rc<Vec<(String, Errno)>> {
+    let with = how.fails.iter();
+    let with = with.filter_map(|(call, name)| Some((call.clone(), rules::errno(name)?)));
+    Rc::new(with.collect())
+}
+
+fn disturbance(strike: &Strike, fails: &Rc<Vec<(String, Errno)>>) -> Disturbance {
+    let Strike { letter, nth, signal, to_all } = *strike;
+    match signal {
+        Some(signal) => Disturbance::Signal { letter, nth, signal, to_all },
+        None => Disturbance::Fails { letter, nth, with: Rc::clone(fails) },
+    }
+}
+
+/// A run that was seen: in its order, or with what was done in it.
+pub fn again(how: &Trying) -> Result<Answer> {
+    let accesses = ["run", "orders", "inputs"].contains(&how.instrument.as_str());
+    let mut trial = trial(how, accesses)?;
+    let outcome = match &how.schedule {
+        Some(text) => {
+            let wrong = |why| Trouble::Because(0, format!("the schedule {text}: {why}"));
+            let schedule: Schedule = text.parse().map_err(wrong)?;
+            trial.again(&schedule)?
+        }
+        None => {
+            let fails = fails(how);
+            trial.once(how.strike.as_ref().map(|strike| disturbance(strike, &fails)))?
+        }
+    };
+    let done = outcome.disturbed.at.as_ref().map(|struck| {
+        let (who, call) = (letter(struck.letter), &struck.call);
+        match (how.strike.and_then(|strike| strike.signal), struck.errno) {
+            (Some(signal), _) => format!("{} comes before {who} │ {call}", names::signal(signal)),
+            (None, errno) => {
+                let errno = errno.map_or(String::new(), |errno| format!("{errno:?}"));
+                format!("{who} │ {call} is not made, and answers -1 {errno}")
+            }
+        }
+    });
+    let input = Some(how.input.clone()).filter(|input| !input.is_empty());
+    let story = story(&outcome);
+    let story = input.into_iter().chain(done).chain(story.lines().map(String::from)).collect();
+    Ok(Answer { story, runs: 1, ..Answer::default() })
 }
 
 /// Which functions are called inside of handlers? Those that may not be, and those that may, though a handler that

@@ -25,17 +25,24 @@ type Result<T> = std::result::Result<T, Trouble>;
 
 /// In the cell, in a process of its own.
 pub fn inside(how: &Trying) -> Answer {
-    let done = match how.instrument.as_str() {
+    answered(match how.instrument.as_str() {
         "run" => orders::once(how),
         "orders" => orders::every(how),
         "inputs" => orders::input(how),
         "closed" => orders::closed(how),
-        "replay" => orders::again(how),
         "failures" => disturbances::failures(how),
         "signals" => disturbances::signals(how),
         "handlers" => disturbances::handlers(how),
         other => Err(Trouble::Because(0, format!("no instrument {other}"))),
-    };
+    })
+}
+
+/// A run that was seen, once more, with its story.
+pub fn again(how: &Trying) -> Answer {
+    answered(disturbances::again(how))
+}
+
+fn answered(done: Result<Answer>) -> Answer {
     done.unwrap_or_else(|trouble| {
         let why = match trouble {
             Trouble::Because(_, why) => why,

@@ -2,8 +2,7 @@
 
 use super::super::evidence::{Answer, Fact, Trying};
 use super::{Result, seen, trial};
-use crate::explore::Trouble;
-use crate::explore::judged::{Outcome, Schedule, story};
+use crate::explore::judged::Outcome;
 
 /// One order: nobody is interrupted. What the program does, and what is wrong already.
 pub fn once(how: &Trying) -> Result<Answer> {
@@ -11,7 +10,9 @@ pub fn once(how: &Trying) -> Result<Answer> {
     let mut facts = seen::facts(how, &outcome);
     facts.extend(ends_badly(how, &outcome));
     let not_judged = outcome.not_judged.map(String::from);
-    Ok(Answer { did: seen::did(&outcome), facts, runs: 1, not_judged, ..Answer::default() })
+    let again = seen::fact_of(how, &outcome, "").again;
+    let did = seen::did(&outcome);
+    Ok(Answer { did, facts, runs: 1, not_judged, again, ..Answer::default() })
 }
 
 /// All has gone well but for the exit code.
@@ -83,15 +84,4 @@ pub fn closed(how: &Trying) -> Result<Answer> {
     });
     let not_judged = outcome.not_judged.map(String::from);
     Ok(Answer { facts, runs: 1, not_judged, ..Answer::default() })
-}
-
-/// An order that is known, with its story.
-pub fn again(how: &Trying) -> Result<Answer> {
-    let schedule = how.replay.as_deref().unwrap_or_default();
-    let schedule: Schedule = schedule
-        .parse()
-        .map_err(|why| Trouble::Because(0, format!("the schedule {schedule}: {why}")))?;
-    let outcome = trial(how, true)?.again(&schedule)?;
-    let story = story(&outcome).lines().map(String::from).collect();
-    Ok(Answer { story, runs: 1, ..Answer::default() })
 }

@@ -11,7 +11,7 @@ use crate::syscalls::cells::Changes;
 use crate::tracer::names;
 
 /// So long a line of a trace is shown.
-const LINE: usize = 60;
+const LINE: usize = 62;
 
 /// A line of a source in the folder of the cell, without that folder: `main.c:41`.
 pub fn in_work(source: &str) -> String {
@@ -24,8 +24,11 @@ pub fn fact_of(how: &Trying, outcome: &Outcome, found: &str) -> Fact {
     if !how.input.is_empty() {
         fact.add("input", &how.input);
     }
-    fact.schedule = Some(outcome.schedule.to_string());
-    fact.arguments = how.arguments.clone();
+    let mut again = how.clone();
+    if ["run", "orders"].contains(&how.instrument.as_str()) {
+        again.schedule = Some(outcome.schedule.to_string());
+    }
+    fact.again = Some(Box::new(again));
     fact
 }
 
@@ -136,6 +139,30 @@ fn beyond(how: &Trying, outcome: &Outcome) -> Option<Fact> {
     Some(fact)
 }
 
+/// In which call a process slept that this signal has ended, and by which line of the program.
+pub fn ended_in(outcome: &Outcome, signal: i32) -> Option<(String, Option<String>)> {
+    let story = &outcome.story;
+    let ended =
+        |line: &Line| matches!(line.moment, Moment::Killed { signal: one } if one == signal);
+    let at = story.iter().position(ended)?;
+    let before = story[..at].iter().rev().filter(|line| line.letter == story[at].letter);
+    let call = before.clone().find(|line| matches!(line.moment, Moment::Call { .. }))?;
+    match &call.moment {
+        // It may never have slept, for the signal was there already.
+        Moment::Call { call: made, asleep }
+            if (*asleep || made.result.is_none()) && has_a_mask(&name_of(made.number)) =>
+        {
+            Some((name_of(made.number), call.source.as_deref().map(in_work)))
+        }
+        _ => None,
+    }
+}
+
+/// Does a call wait with a mask of its own?
+fn has_a_mask(call: &str) -> bool {
+    ["sigsuspend", "ppoll", "pselect6", "epoll_pwait"].contains(&call)
+}
+
 /// Do only those sleep who may, because another one has failed?
 fn may_wait(how: &Trying, finding: &Finding) -> bool {
     let Finding::Deadlock { sleepers } = finding else { return false };
@@ -147,17 +174,37 @@ fn may_wait(how: &Trying, finding: &Finding) -> bool {
 fn happened(outcome: &Outcome, finding: &Finding, at: Option<usize>) -> Vec<String> {
     let line = |at: usize| {
         let line = &outcome.story[at];
-        short(&format!("{} │ {}", letter(line.letter), spelled(line)))
+        short(&format!("{} │ {}", letter(line.letter), bare(line)))
     };
-    let mut lines: Vec<String> = at.map(line).into_iter().collect();
+    // That one has ended, or that a segment was made once, is no news.
+    let says = |at: &usize| {
+        let ends = matches!(&outcome.story[*at].moment, Moment::Exit { .. });
+        !ends && !matches!(finding, Finding::Left { .. })
+    };
+    let mut lines: Vec<String> = at.filter(says).map(line).into_iter().collect();
     let text = finding.to_string();
     let text = text.strip_prefix("deadlock: ").unwrap_or(&text);
     lines.push(short(text));
     lines
 }
 
-/// A line that is not too long.
+/// A moment in one line, without its place in the source: a finding shows that.
+fn bare(line: &Line) -> String {
+    let text = spelled(line);
+    let place = text.rsplit_once(" (").filter(|_| line.source.is_some());
+    place.filter(|(_, place)| place.contains(':')).map_or(text.clone(), |(text, _)| text.into())
+}
+
+/// A line that is not too long. What a call has answered is not cut, but its arguments.
 pub fn short(text: &str) -> String {
+    let long = text.chars().count() > LINE;
+    if let Some((call, answer)) = text.rsplit_once(") = ").filter(|_| long) {
+        let room = LINE.saturating_sub("…) = ".chars().count() + answer.chars().count());
+        if room >= 20 {
+            let call: String = call.chars().take(room).collect();
+            return format!("{call}…) = {answer}");
+        }
+    }
     match text.char_indices().nth(LINE) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.into(),
@@ -284,7 +331,7 @@ fn of_call(who: &str, call: &Call, asleep: bool, line: &Line) -> Did {
         name: name_of(call.number),
         args: args.join(", "),
         errno: errno.map(|errno| format!("{errno:?}")),
-        line: short(&format!("{who} │ {}", spelled(line))),
+        line: short(&format!("{who} │ {}", bare(line))),
         source: line.source.as_deref().map(in_work),
     }
 }

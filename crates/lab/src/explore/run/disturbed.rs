@@ -59,6 +59,8 @@ pub struct Disturbed {
     /// The functions that were called inside of handlers, and how many handlers were followed.
     pub inside: Vec<Inside>,
     pub handlers: u64,
+    /// Who has asked for a signal at its parent's death when that was dead already, and by which line.
+    pub late: Vec<(usize, Option<String>)>,
     /// Handlers that have begun, and have not returned; one that interrupts another stands behind it.
     followed: Vec<Followed>,
 }

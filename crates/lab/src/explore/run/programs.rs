@@ -168,6 +168,10 @@ impl<'a> Programs<'a> {
                 self.model.process_mut(i).follows = entry.args[1] as c_int;
                 if let Some(parent) = self.model.process(i).parent {
                     self.touched.made.reads(Thing::Process(parent as u32));
+                    if self.model.processes[parent].end.is_some() {
+                        let line = self.made_by(i)?;
+                        self.disturbed.late.push((i, line));
+                    }
                 }
             }
             Changes::Group => self.model.process_mut(i).own_group = true,
