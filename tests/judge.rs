@@ -157,27 +157,6 @@ fn skeletons_fail_for_the_stated_reason() {
 }
 
 #[test]
-fn a_verdict_is_the_same_each_time() {
-    if !can_explore("that verdicts do not change") {
-        return;
-    }
-    let folder = common::scratch();
-    let times = if std::env::var_os("SOAK").is_some() { 100 } else { 3 };
-    let all = mutants("4.8");
-    for name in ["sigsuspend with the signal not blocked", "not checked"] {
-        let mutant = all.iter().find(|one| one.name.contains(name)).expect(name);
-        let source = written(folder.path(), "same.c", &mutant.text);
-        let verdict = || check("4.8", &source, &["--seed", "5"]).go();
-        let first = verdict();
-        assert_eq!(first.code, 1, "{first:#?}");
-        for _ in 1..times {
-            let again = verdict();
-            assert_eq!((&first.stdout, &first.stderr), (&again.stdout, &again.stderr));
-        }
-    }
-}
-
-#[test]
 fn formats_and_exit_codes() {
     if !can_explore("the formats of lab check") {
         return;

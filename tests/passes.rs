@@ -76,6 +76,20 @@ fn a_handler_that_does_more_than_it_should_is_told() {
     );
     let verdict = changed("4.8", &[("        told = 1;\n", &handler("printf(\"told\\n\")"))], &[]);
     assert_eq!(rules(&verdict).first(), Some(&"unsafe-handler"), "{verdict:#}");
+    // One that runs only when Ctrl-C comes.
+    let on_stop = [
+        (
+            "static int fail(",
+            "static void stop(int signal)\n{\n    (void)signal;\n    puts(\"stopped\");\n}\n\nstatic int fail(",
+        ),
+        (
+            "    sigemptyset(&open);\n",
+            "    struct sigaction stopped = { .sa_handler = stop };\n    sigaction(SIGINT, &stopped, NULL);\n    sigemptyset(&open);\n",
+        ),
+    ];
+    let verdict = changed("4.8", &on_stop, &[]);
+    assert_eq!(rules(&verdict).first(), Some(&"unsafe-handler"), "{verdict:#}");
+    assert!(verdict["findings"][0]["title"].as_str().is_some_and(|title| title.contains("SIGINT")));
     // A call that is looked at comes first.
     let after = handler("(void)!write(2, \"!\", 1), fputs(\"told\", stderr)");
     let verdict = changed("4.8", &[("        told = 1;\n", &after)], &[]);

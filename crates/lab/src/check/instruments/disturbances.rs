@@ -10,7 +10,7 @@ use super::super::rules;
 use super::super::safe::{self, Safe};
 use super::{Result, seen, trial};
 use crate::explore::Trouble;
-use crate::explore::judged::{Disturbance, Outcome, Schedule, Struck, letter, story};
+use crate::explore::judged::{Disturbance, Line, Moment, Outcome, Schedule, Struck, letter, story};
 use crate::tracer::names;
 
 /// Threads and processes that are disturbed, and calls of each.
@@ -174,24 +174,59 @@ pub fn again(how: &Trying) -> Result<Answer> {
 /// Which functions are called inside of handlers? Those that may not be, and those that may, though a handler that
 /// sets a flag needs none.
 pub fn handlers(how: &Trying) -> Result<Answer> {
-    let outcome = trial(how, false)?.once(Some(Disturbance::Audit))?;
-    let mut facts: Vec<Fact> = vec![];
+    let mut trial = trial(how, false)?;
+    let first = trial.once(Some(Disturbance::Audit { signal: None }))?;
+    let mut answer = Answer::default();
+    inside(how, &first, None, &mut answer);
+    // In that run no signal comes from outside.
+    for signal in [libc::SIGINT, libc::SIGTERM].into_iter().filter(|one| is_handled(&first, *one)) {
+        for nth in 0..CALLS {
+            let outcome = trial.once(Some(Disturbance::Audit { signal: Some((nth, signal)) }))?;
+            let hears = |line: &Line| matches!(&line.moment, Moment::Signal { signal: one, handler: true, .. } if *one == signal);
+            if outcome.story.iter().any(hears) {
+                let strike = Strike { letter: 0, nth, signal: Some(signal), to_all: false };
+                inside(how, &outcome, Some(strike), &mut answer);
+                break;
+            }
+            if outcome.disturbed.at.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(answer)
+}
+
+/// Does a handler of the program wait for this signal?
+fn is_handled(outcome: &Outcome, signal: i32) -> bool {
+    let name = names::signal(signal).to_string();
+    outcome.story.iter().any(|line| {
+        matches!(&line.moment, Moment::Call { call, .. }
+            if call.name == "rt_sigaction"
+                && call.args.first().is_some_and(|arg| arg.text == name)
+                && call.args.get(1).is_some_and(|arg| arg.text.contains("sa_handler=0x")))
+    })
+}
+
+/// What was called inside of the handlers of a run.
+fn inside(how: &Trying, outcome: &Outcome, strike: Option<Strike>, answer: &mut Answer) {
+    let facts = &mut answer.facts;
     for inside in &outcome.disturbed.inside {
         let (found, name) = match safe::of(&inside.name, inside.own) {
             Safe::No(name) => ("unsafe", name),
             Safe::Yes(name) => ("calls", name),
             Safe::Own => continue,
         };
-        let mut fact = seen::fact_of(how, &outcome, found);
+        let mut fact = seen::fact_of(&Trying { strike, ..how.clone() }, outcome, found);
         let (who, signal) = (letter(inside.letter), names::signal(inside.signal));
         fact.add("function", &name);
         fact.add("signal", &signal);
         fact.add("who", &who);
         fact.source = inside.source.as_deref().map(seen::in_work);
         fact.happened = vec![format!("{who} │ the handler of {signal} calls {name}")];
-        if !facts.iter().any(|one| one.is.get("function") == fact.is.get("function")) {
+        let same = |one: &Fact| (one.first("function"), &one.source) == (Some(&name), &fact.source);
+        if !facts.iter().any(same) {
             facts.push(fact);
         }
     }
-    Ok(Answer { facts, runs: outcome.disturbed.handlers, ..Answer::default() })
+    answer.runs += outcome.disturbed.handlers;
 }

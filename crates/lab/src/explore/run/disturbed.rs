@@ -44,8 +44,9 @@ pub enum Disturbance {
     Fails { letter: usize, nth: usize, with: Rc<Vec<(String, Errno)>> },
     /// Before a thread's n-th call this signal comes: to the first process, or to all, as from a terminal.
     Signal { letter: usize, nth: usize, signal: c_int, to_all: bool },
-    /// It is noted which functions are called inside a handler.
-    Audit,
+    /// It is noted which functions are called inside a handler. `signal`: one that comes before the n-th call of the
+    /// first thread.
+    Audit { signal: Option<(usize, c_int)> },
 }
 
 /// What was done in a run.
@@ -187,9 +188,12 @@ impl Moves<'_> {
     /// One that is held before a call is about to make it: does a signal come first?
     pub fn disturb(&mut self, i: usize) {
         let all = &mut self.all;
-        let Some(Disturbance::Signal { letter, nth, signal, to_all }) = all.world.disturbance
-        else {
-            return;
+        let (letter, nth, signal, to_all) = match all.world.disturbance {
+            Some(Disturbance::Signal { letter, nth, signal, to_all }) => {
+                (letter, nth, signal, to_all)
+            }
+            Some(Disturbance::Audit { signal: Some((nth, signal)) }) => (0, nth, signal, false),
+            _ => return,
         };
         let task = &all.model.tasks[i];
         let Some(entry) = task.entry.filter(|_| letter == i && task.state == State::Before) else {

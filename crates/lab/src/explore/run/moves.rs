@@ -398,7 +398,7 @@ impl Moves<'_> {
         }
         // A handler starts after the kernel, and one that ends leaves nothing in its buffer.
         self.all.drain_all(i);
-        if handler && matches!(self.all.world.disturbance, Some(Disturbance::Audit)) {
+        if handler && matches!(self.all.world.disturbance, Some(Disturbance::Audit { .. })) {
             return self.audit(i, signal);
         }
         if handler && self.all.model.process(i).watches() {
