@@ -326,6 +326,25 @@ static void instructions(void)
     discard();
 }
 
+/* A program that changes its code: the same place is another store then. */
+static void own_code(void)
+{
+    make();
+    unsigned char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* From here on each access to this page is looked at. */
+    __atomic_fetch_add((int *)(memory + 64), 1, __ATOMIC_SEQ_CST);
+    unsigned char store[] = { 0xc6, 0x47, 0x01, 'a', 0xc3 }; /* movb $'a', 1(%rdi); ret */
+    for (int i = 0; i < 3; i++) {
+        store[2] = i + 1;
+        store[3] = 'a' + i;
+        memcpy(code, store, sizeof store);
+        memory[0] = '-';
+        ((void (*)(char *))(void *)code)(memory);
+        printf("%s\n", memory);
+    }
+    discard();
+}
+
 struct lock {
     pthread_mutex_t mutex;
 };
@@ -434,7 +453,7 @@ int main(int argc, char **argv)
         { "after-exec", after_exec }, { "own-handler", own_handler }, { "nattch", nattch },
         { "kernel", kernel }, { "pending", pending }, { "strings", strings },
         { "instructions", instructions }, { "robust", robust }, { "maps", maps }, { "vfork", vforked },
-        { "short-file", short_file },
+        { "short-file", short_file }, { "own-code", own_code },
     };
     self = argv[0];
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++)

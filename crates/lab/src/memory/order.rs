@@ -146,7 +146,8 @@ impl Order {
 
     /// Any other access: with which does it race?
     pub fn access(&mut self, side: Side) -> Vec<Race> {
-        let clock = self.clock(side.who).clone();
+        self.clock(side.who);
+        let clock = &self.clocks[side.who];
         let mut races = vec![];
         for block in side.bytes.from / BLOCK..side.bytes.to.div_ceil(BLOCK) {
             let seen = self.seen.entry((side.bytes.memory, block)).or_default();

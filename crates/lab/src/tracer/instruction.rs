@@ -4,15 +4,20 @@
 //! done by the tracer: registers and program counter are changed as the processor would have. All others are
 //! left to the processor, one step at a time.
 //!
+//! What an instruction is does not change from one time to the next, so it is decoded once. Where it stands is read
+//! each time all the same: a program may change its code.
+//!
 //! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2.
+
+use std::collections::HashMap;
 
 use iced_x86::{
     Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, InstructionInfoOptions,
-    MemorySize, Mnemonic, OpAccess, OpKind, Register,
+    MemorySize, Mnemonic, OpAccess, OpKind, Register, UsedMemory,
 };
 use libc::user_regs_struct;
 
-use super::memory::bytes;
+use super::memory::{bytes, word};
 use super::registers::{self, Registers};
 use super::{Entry, Stopped};
 
@@ -60,24 +65,59 @@ pub enum Plain {
     Fill { value: u64, len: usize },
 }
 
-impl Next {
-    /// The one that a thread stands before; `None`: it cannot be read, or is none.
-    pub fn of(thread: &Stopped) -> Option<Next> {
-        let registers = registers::all(thread).ok()?;
-        Next::decode(&bytes(thread.tid(), registers.program_counter(), LONGEST), &registers)
-    }
+/// Instructions that were met before, by where they stand.
+#[derive(Default)]
+pub struct Instructions(HashMap<u64, Decoded>);
 
-    fn decode(code: &[u8], registers: &Registers) -> Option<Next> {
-        let r = registers.raw();
-        let mut decoder = Decoder::with_ip(64, code, r.rip, DecoderOptions::NONE);
+/// One of them.
+struct Decoded {
+    /// Its bytes.
+    code: Vec<u8>,
+    instruction: Instruction,
+    memory: Vec<UsedMemory>,
+}
+
+impl Instructions {
+    /// The one that a thread stands before; `None`: it cannot be read, or is none.
+    pub fn next(&mut self, thread: &Stopped) -> Option<Next> {
+        let registers = registers::all(thread).ok()?;
+        let at = registers.program_counter();
+        let known = self.0.get(&at).filter(|known| known.stands_there(thread, at));
+        if let Some(known) = known {
+            return known.next(registers);
+        }
+        let new = Decoded::from(&bytes(thread.tid(), at, LONGEST), at)?;
+        let next = new.next(registers);
+        self.0.insert(at, new);
+        next
+    }
+}
+
+impl Decoded {
+    fn from(code: &[u8], at: u64) -> Option<Decoded> {
+        let mut decoder = Decoder::with_ip(64, code, at, DecoderOptions::NONE);
         let instruction = decoder.decode();
         if instruction.is_invalid() {
             return None;
         }
         let mut factory = InstructionInfoFactory::new();
         let info = factory.info_options(&instruction, InstructionInfoOptions::NO_REGISTER_USAGE);
+        let memory = info.used_memory().to_vec();
+        Some(Decoded { code: code[..instruction.len()].into(), instruction, memory })
+    }
+
+    /// Are its bytes still there? Most instructions fit a word, which is read faster than more.
+    fn stands_there(&self, thread: &Stopped, at: u64) -> bool {
+        match word(thread, at).map(u64::to_le_bytes) {
+            Some(word) if self.code.len() <= word.len() => word.starts_with(&self.code),
+            _ => bytes(thread.tid(), at, self.code.len()) == self.code,
+        }
+    }
+
+    fn next(&self, registers: Registers) -> Option<Next> {
+        let (r, instruction) = (registers.raw(), self.instruction);
         let mut parts = vec![];
-        for used in info.used_memory() {
+        for used in &self.memory {
             let at = used.virtual_address(0, |register, _, _| value(r, register))?;
             // Of one that is repeated it is not known how often.
             let size = match (used.memory_size(), instruction.memory_size()) {
@@ -95,9 +135,11 @@ impl Next {
         // xchg with memory locks by itself.
         let exchanges = instruction.mnemonic() == Mnemonic::Xchg && !parts.is_empty();
         let locked = instruction.has_lock_prefix() || exchanges;
-        Some(Next { at: r.rip, parts, locked, registers: registers.clone(), instruction })
+        Some(Next { at: r.rip, parts, locked, registers, instruction })
     }
+}
 
+impl Next {
     /// What one step of it touches: one that is repeated is done once.
     pub fn one_step(&self) -> Vec<Part> {
         let r = self.registers.raw();
@@ -226,7 +268,7 @@ impl Next {
         r.rip = one.next_ip();
         // Not in a call: nothing is to be made again.
         r.orig_rax = u64::MAX;
-        registers::set_all(thread, &registers)
+        registers::set_changed(thread, &self.registers, &registers)
     }
 }
 
@@ -336,7 +378,8 @@ mod tests {
     }
 
     fn parts(code: &[u8]) -> Next {
-        Next::decode(code, &registers()).expect("an instruction")
+        let decoded = Decoded::from(code, registers().program_counter()).expect("an instruction");
+        decoded.next(registers()).expect("its addresses")
     }
 
     #[test]

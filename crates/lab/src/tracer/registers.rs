@@ -24,7 +24,6 @@ pub const ARCH: u32 = 0;
 /// A bit in a call's number that says that it is of another ABI: x32's.
 pub const FOREIGN: u64 = if cfg!(target_arch = "x86_64") { 0x4000_0000 } else { 0 };
 
-/// A call's number that is no call: the kernel does nothing and answers ENOSYS.
 /// All registers that [`digest`] leaves out, those of floating point and of vectors.
 pub fn wide(thread: &Stopped) -> Vec<u8> {
     #[cfg(target_arch = "x86_64")]
@@ -39,12 +38,19 @@ pub fn wide(thread: &Stopped) -> Vec<u8> {
     bytes
 }
 
+/// A call's number that is no call: the kernel does nothing and answers ENOSYS.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const NO_CALL: u64 = u64::MAX;
 
 #[cfg(target_arch = "x86_64")]
 mod this {
     use super::*;
+    use std::ptr;
+
+    /// So many words are all registers.
+    const WORDS: usize = size_of::<libc::user_regs_struct>() / size_of::<u64>();
+    /// Up to so many are written one by one.
+    const FEW: usize = 2;
 
     /// `syscall` is two bytes.
     const INSTRUCTION: u64 = 2;
@@ -110,7 +116,28 @@ mod this {
         unless_killed(ptrace::setregs(Pid::from_raw(thread.tid()), registers.0))
     }
 
+    /// The thread has the one, and gets the other. To write one register is faster than to write all.
+    pub fn set_changed(thread: &Stopped, has: &Registers, gets: &Registers) -> nix::Result<()> {
+        let (old, new) = (has.words(), gets.words());
+        let changed = || (0..WORDS).filter(|at| old[*at] != new[*at]);
+        if changed().count() > FEW {
+            return set_all(thread, gets);
+        }
+        for at in changed() {
+            // The registers are the first that a thread's record has. <sys/user.h>
+            let offset = ptr::without_provenance_mut(at * size_of::<u64>());
+            let pid = Pid::from_raw(thread.tid());
+            unless_killed(ptrace::write_user(pid, offset, new[at] as i64))?;
+        }
+        Ok(())
+    }
+
     impl Registers {
+        fn words(&self) -> [u64; WORDS] {
+            // SAFETY: a record of so many words, and nothing else.
+            unsafe { std::mem::transmute(self.0) }
+        }
+
         /// The same where a thread stands before a call (see [`rewind`]), for another call with these
         /// arguments.
         pub fn for_call(&self, number: i64, args: [u64; 5]) -> Registers {

@@ -25,7 +25,7 @@ const LARGEST: u64 = 64 << 20;
 pub struct Code(usize);
 
 /// A part of a file that is mapped to be run.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Range {
     from: u64,
     to: u64,
@@ -47,6 +47,8 @@ pub(super) struct Binary {
     path: PathBuf,
     /// Its debug information and its sections, once they were asked for; none if they cannot be read.
     loader: Option<Option<Loader>>,
+    /// Has it debug information at all? Likewise.
+    lined: Option<bool>,
     /// Its tables of frames, likewise.
     tables: Option<Option<Tables>>,
     lines: HashMap<u64, Option<String>>,
@@ -71,9 +73,14 @@ impl Binary {
         found
     }
 
-    /// Has it debug information at all?
     fn has_lines(&mut self) -> bool {
-        self.loader().is_some_and(|loader| loader.get_section_range(b".debug_info").is_some())
+        if let Some(known) = self.lined {
+            return known;
+        }
+        let section = |loader: &Loader| loader.get_section_range(b".debug_info").is_some();
+        let lined = self.loader().is_some_and(section);
+        self.lined = Some(lined);
+        lined
     }
 
     /// Its tables, read from where they are mapped.
@@ -105,6 +112,8 @@ pub struct Sources {
     of: HashMap<PathBuf, usize>,
     codes: Vec<(usize, u64)>,
     numbers: HashMap<(usize, u64), Code>,
+    /// Of those, instructions of a program that stand for themselves, and for no call.
+    own: HashMap<(usize, u64), Code>,
 }
 
 impl Sources {
@@ -141,12 +150,24 @@ impl Sources {
         layout: &mut Option<usize>,
         behind: bool,
     ) -> Code {
+        let here = layout.and_then(|at| self.range(at, registers.program_counter()));
+        let here = here.map(|one| (one.file, registers.program_counter() - one.base));
+        if let Some(known) = here.filter(|_| !behind).and_then(|here| self.own.get(&here)) {
+            return *known;
+        }
         let mut first = None;
         let found = self.walk(tid, registers, layout, behind, |file, binary, at| {
             first = first.or(Some((file, at)));
             binary.line(at).map(|_| (file, at))
         });
-        self.number(found.or(first).unwrap_or((0, 0)))
+        let code = self.number(found.or(first).unwrap_or((0, 0)));
+        if let Some(here) = here.filter(|_| !behind) {
+            let only = !self.binaries[here.0].has_lines();
+            if found == Some(here) || first == Some(here) && only {
+                self.own.insert(here, code);
+            }
+        }
+        code
     }
 
     /// Goes through the frames of the program's own file, from the innermost, until something is found: asked
@@ -191,6 +212,7 @@ impl Sources {
         let one = |one: &Binary| Binary {
             path: one.path.clone(),
             loader: None,
+            lined: one.lined,
             tables: None,
             lines: one.lines.clone(),
         };
@@ -201,6 +223,7 @@ impl Sources {
             of: self.of.clone(),
             codes: self.codes.clone(),
             numbers: self.numbers.clone(),
+            own: self.own.clone(),
         }
     }
 
@@ -211,7 +234,7 @@ impl Sources {
 
     fn range(&self, layout: usize, at: u64) -> Option<Range> {
         let mut ranges = self.layouts[layout].ranges.iter();
-        ranges.find(|one| (one.from..one.to).contains(&at)).cloned()
+        ranges.find(|one| (one.from..one.to).contains(&at)).copied()
     }
 
     /// The layout of a process that runs the same program as another before it, if it fits.
@@ -255,8 +278,13 @@ impl Sources {
         if let Some(known) = self.by_path.get(path) {
             return *known;
         }
-        let new = Binary { path: path.into(), loader: None, tables: None, lines: HashMap::new() };
-        self.binaries.push(new);
+        self.binaries.push(Binary {
+            path: path.into(),
+            loader: None,
+            lined: None,
+            tables: None,
+            lines: HashMap::new(),
+        });
         self.by_path.insert(path.into(), self.binaries.len() - 1);
         self.binaries.len() - 1
     }

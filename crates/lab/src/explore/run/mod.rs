@@ -61,6 +61,7 @@ mod timers;
 mod touched;
 mod tracees;
 
+use crate::tracer::instruction::Instructions;
 use crate::tracer::source::Sources;
 use candidates::Candidate;
 pub use clock::Clock;
@@ -113,6 +114,7 @@ pub struct World {
     pub early: Early,
     pub learned: Learned,
     pub sources: Sources,
+    pub instructions: Instructions,
     /// Accesses to which a program comes round in a circle, with its registers.
     circles: HashSet<(u64, u64)>,
     /// Another one runs the same programs at the same time, and is asked first: see [`super::beside`].
@@ -146,6 +148,7 @@ impl World {
             early: Early::default(),
             learned: Learned::default(),
             sources: Sources::default(),
+            instructions: Instructions::default(),
             circles: HashSet::new(),
             is_beside: false,
             leaves_files: false,

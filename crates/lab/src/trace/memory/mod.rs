@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use super::signals;
 use crate::syscalls::{self, OURS, pointers};
 use crate::tracer::faults::{bit, others};
-use crate::tracer::instruction::{Next, Part};
+use crate::tracer::instruction::{Instructions, Part};
 use crate::tracer::registers::{self, Registers};
 use crate::tracer::{Entry, How, Stop, Stopped, Tid, Tracer, fault, memory};
 
@@ -87,6 +87,7 @@ struct Task {
 pub struct Memory {
     tasks: BTreeMap<Tid, Task>,
     spaces: Vec<Space>,
+    instructions: Instructions,
     /// Memory was left open for long.
     pub left_open: bool,
 }
@@ -313,7 +314,7 @@ impl Memory {
         tracer: &mut Tracer,
     ) -> Seen {
         let tid = thread.tid();
-        let Some(next) = Next::of(&thread) else {
+        let Some(next) = self.instructions.next(&thread) else {
             return Seen::Its(thread, Stop::Signal(info), None);
         };
         let mut parts = next.one_step();

@@ -107,7 +107,8 @@ impl Moves<'_> {
         let Some(at) = at.filter(|at| process.watched_at(*at).is_some()) else {
             return Ok(None);
         };
-        let Some(mut next) = Next::of(self.all.tracees.standing(i)?) else { return Ok(None) };
+        let thread = self.all.tracees.standing(i)?;
+        let Some(mut next) = self.all.world.instructions.next(thread) else { return Ok(None) };
         let covers = |part: &Part| (part.at..part.at.saturating_add(part.len)).contains(&at);
         if !next.parts.iter().any(covers) {
             // One that we do not read right: it may do anything there.

@@ -277,7 +277,7 @@ impl Moves<'_> {
         while !self.all.model.tasks[i].buffer.is_empty() {
             // What has come instead was put back.
             let Ok(thread) = self.all.tracees.standing(i) else { break };
-            let next = Next::of(thread);
+            let next = self.all.world.instructions.next(thread);
             let limit = self.all.model.tasks[i].buffer.steps == 0
                 || next.as_ref().is_none_or(|next| next.is_long());
             if limit || next.as_ref().is_some_and(|next| self.is_a_fence(i, next)) {

@@ -101,6 +101,9 @@ impl Programs<'_> {
         access: &Access,
         memory: &[Option<Vec<u8>>],
     ) -> Vec<Option<Vec<u8>>> {
+        if self.model.tasks[i].buffer.is_empty() {
+            return memory.to_vec();
+        }
         let one = |(part, memory): (&Watched, &Option<Vec<u8>>)| {
             let memory = memory.as_ref()?;
             let seen = self.seen(i, part.bytes)?;

@@ -4,7 +4,7 @@
 //! A segment is attached here as long as a program has it attached; a file is read and written, for one that is
 //! mapped may be cut short. shmat(2), pread(2)
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::FileExt;
@@ -26,7 +26,7 @@ enum Object {
 
 /// See the module. By the names that maps have.
 #[derive(Default)]
-pub struct Objects(HashMap<u64, Object>);
+pub struct Objects(BTreeMap<u64, Object>);
 
 impl Objects {
     /// A segment. False: it cannot be had.
@@ -67,11 +67,9 @@ impl Objects {
 
     /// A number that is the same when all of them hold the same bytes; `None`: there are too many to be read.
     pub fn state(&self) -> Option<u64> {
-        let mut all: Vec<u64> = self.0.keys().copied().collect();
-        all.sort_unstable();
         let (mut hasher, mut read) = (DefaultHasher::new(), 0);
-        for memory in all {
-            let len = match &self.0[&memory] {
+        for (memory, object) in &self.0 {
+            let len = match object {
                 Object::Segment(_, size) => *size as u64,
                 Object::File(file) => file.metadata().ok()?.len(),
             };
@@ -79,7 +77,7 @@ impl Objects {
             if read > MOST {
                 return None;
             }
-            self.read(Bytes { memory, from: 0, to: len })?.hash(&mut hasher);
+            self.read(Bytes { memory: *memory, from: 0, to: len })?.hash(&mut hasher);
         }
         Some(hasher.finish())
     }
