@@ -92,14 +92,20 @@ impl Footprint {
         self.everything || wrote || self.touched.iter().any(changes)
     }
 
-    /// May there be an object or a file now that was not there, or another one?
-    pub fn makes(&self) -> bool {
-        let made = |thing: Thing| {
-            use Thing::*;
-            matches!(thing, Shm(_) | Msg(_) | Sem(_) | Semaphore(..) | Files | Descriptors)
-        };
+    /// May there be an object of System V now that was not there, or another one?
+    pub fn makes_objects(&self) -> bool {
+        use Thing::*;
+        self.may_have_made(|thing| matches!(thing, Shm(_) | Msg(_) | Sem(_) | Semaphore(..)))
+    }
+
+    /// The same of files.
+    pub fn makes_files(&self) -> bool {
+        self.may_have_made(|thing| matches!(thing, Thing::Files | Thing::Descriptors))
+    }
+
+    fn may_have_made(&self, is_made: impl Fn(Thing) -> bool) -> bool {
         self.everything
-            || self.touched.iter().any(|(thing, how)| *how != Access::Looks && made(*thing))
+            || self.touched.iter().any(|(thing, how)| *how != Access::Looks && is_made(*thing))
     }
 
     /// Has it put the store into the buffer that another has taken out?

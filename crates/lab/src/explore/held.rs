@@ -49,7 +49,7 @@ impl Held {
             return Ok(None);
         }
         registers::skip(&thread).map_err(Trouble::of("ptrace"))?;
-        let (thread, _) = until_exit(room, thread)?;
+        let (thread, _) = until_exit(room, thread, How::Syscall)?;
         registers::rewind(&thread, entry.number, entry.args[0]).map_err(Trouble::of("ptrace"))?;
         let before = registers::all(&thread).map_err(Trouble::of("ptrace"))?;
         let robust = robust_list(tid).unwrap_or_default();
@@ -65,7 +65,8 @@ impl Held {
             | libc::SIGCHLD;
         let clone = [flags as u64, 0, 0, self.number_at, 0];
         let held = self.thread.take().ok_or_else(gone)?;
-        let (held, child) = self.call(room, held, libc::SYS_clone, clone)?;
+        // The filter stops it at this call, and not at the next one.
+        let (held, child) = self.call(room, held, libc::SYS_clone, clone, How::Cont)?;
         self.thread = Some(held);
         let tid = child.ok_or_else(gone)?;
         if record(tid, self.number_at) != Some(number) {
@@ -82,7 +83,7 @@ impl Held {
         if self.robust[0] != 0 {
             let [head, len] = self.robust;
             let list = [head, len, 0, 0, 0];
-            (thread, _) = self.call(room, thread, libc::SYS_set_robust_list, list)?;
+            (thread, _) = self.call(room, thread, libc::SYS_set_robust_list, list, How::Step)?;
         }
         registers::set_all(&thread, &self.before).map_err(Trouble::of("ptrace"))?;
         loop {
@@ -96,16 +97,18 @@ impl Held {
     }
 
     /// Lets the held one, or a copy that stands there, make another call than the one before which it is held.
+    /// `how`: with as few stops as its end can be seen.
     fn call(
         &self,
         room: &Room,
         thread: Stopped,
         number: i64,
         args: [u64; 5],
+        how: How,
     ) -> Result<(Stopped, Option<Tid>)> {
         let registers = self.before.for_call(number, args);
         registers::set_all(&thread, &registers).map_err(Trouble::of("ptrace"))?;
-        until_exit(room, thread)
+        until_exit(room, thread, how)
     }
 }
 
@@ -120,13 +123,18 @@ fn gone() -> Trouble {
 }
 
 /// Lets one go on to the end of the call that it makes next. Answers also the child that it has made there.
-fn until_exit(room: &Room, mut thread: Stopped) -> Result<(Stopped, Option<Tid>)> {
+fn until_exit(room: &Room, mut thread: Stopped, mut how: How) -> Result<(Stopped, Option<Tid>)> {
     let tid = thread.tid();
     let mut child = None;
     loop {
-        let _going = thread.resume(How::Syscall, 0).map_err(Trouble::of("ptrace"))?;
+        let _going = thread.resume(how, 0).map_err(Trouble::of("ptrace"))?;
         thread = match room.next_of(tid)? {
             Told::Stopped(thread, Stop::Exit(_)) => return Ok((thread, child)),
+            Told::Stopped(thread, stop) if stop.is_step() => return Ok((thread, child)),
+            Told::Stopped(thread, Stop::Entry(_)) => {
+                how = How::Syscall;
+                thread
+            }
             Told::Stopped(thread, Stop::Born(born)) => {
                 child = Some(born);
                 thread

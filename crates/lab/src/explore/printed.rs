@@ -77,6 +77,9 @@ impl Streams {
         STREAMS.into_iter().zip(&self.files).zip(&mut self.read).filter_map(
             |((stream, file), read)| {
                 let end = file.metadata().map_or(0, |data| data.len());
+                if end == *read {
+                    return None;
+                }
                 let len = end.saturating_sub(*read).min(MOST as u64 + 1) as usize;
                 let mut bytes = vec![0; len];
                 let got = file.read_at(&mut bytes, *read).unwrap_or(0);

@@ -51,8 +51,9 @@ pub struct Room {
     pub found_at: PathBuf,
     /// How many programs were started. The others were copies.
     pub starts: u64,
-    /// A run may have made something that the next one would find.
-    pub is_used: bool,
+    /// A run may have made something that the next one would find: objects of System V, or files.
+    pub has_objects: bool,
+    pub has_files: bool,
     /// What they print.
     pub streams: Streams,
 }
@@ -131,9 +132,19 @@ pub fn enter_within(
     let (tables, places) = (Tables::default(), Places::default());
     let keeper = Some((File::from(end), keeper));
     let found_at = beside.unwrap_or(&scratch).to_path_buf();
-    let (starts, is_used) = (0, true);
-    let mut room =
-        Room { starter, tables, places, keeper, told, scratch, found_at, starts, is_used, streams };
+    let mut room = Room {
+        starter,
+        tables,
+        places,
+        keeper,
+        told,
+        scratch,
+        found_at,
+        starts: 0,
+        has_objects: true,
+        has_files: true,
+        streams,
+    };
     join(room.starter.pid()).map_err(Trouble::of("setns()"))?;
     room.tables = Tables::found(room.starter.pid(), queues);
     room.places = Places::found(room.starter.pid(), [word(12), word(16)]);
@@ -359,8 +370,11 @@ impl Drop for Room {
 impl Room {
     /// A new run: empty tables, and ids from 0; nothing is printed yet.
     pub fn renew(&mut self) -> Result<(), Trouble> {
-        if mem::take(&mut self.is_used) {
+        if mem::take(&mut self.has_objects) {
             self.tables.empty();
+        }
+        if mem::take(&mut self.has_files) {
+            self.tables.put_right();
             self.places.empty();
             empty(&self.scratch);
         }

@@ -1,4 +1,4 @@
-//! The tables of the room's IPC namespace: emptied before each run, as if the namespace were new.
+//! The tables of the room's IPC namespace: emptied after each run, as if the namespace were new.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -70,12 +70,19 @@ impl Tables {
         self.next.iter().all(|one| one.file.is_some())
     }
 
-    /// Nothing is left in them, limits are what they were, and ids count from 0.
+    /// Nothing is left in them, and ids count from 0.
     pub fn empty(&mut self) {
         for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
-            remove_all(kind);
+            for id in ids(kind) {
+                // One that goes with its last detach cannot be removed again.
+                let _ = control(kind, id, libc::IPC_RMID);
+            }
             self.next[kind as usize].id = 0;
         }
+    }
+
+    /// Limits are what they were, and there is no message queue of POSIX: both are files.
+    pub fn put_right(&mut self) {
         for (file, before) in &self.limits {
             if read_at_once(file) != *before {
                 // One that cannot be written could not be changed either.
@@ -109,19 +116,14 @@ fn read_at_once(file: &File) -> Vec<u8> {
     text[..got].to_vec()
 }
 
-/// Removes every object of a kind in the namespace, which is our own.
-fn remove_all(kind: Kind) {
+/// The ids of all objects of a kind in the namespace, which is our own.
+pub fn ids(kind: Kind) -> impl Iterator<Item = c_int> {
     /// SHM_INFO and SHM_STAT_ANY, and so on: <linux/shm.h>, <linux/msg.h>, <linux/sem.h>
     const COMMANDS: [[c_int; 2]; 3] = [[14, 15], [12, 13], [19, 20]];
     let [info, stat_any] = COMMANDS[kind as usize];
     // The last index in use; 0 also for an empty table.
-    let Ok(last) = control(kind, 0, info) else { return };
-    for index in 0..=last {
-        if let Ok(id) = control(kind, index, stat_any) {
-            // One that goes with its last detach cannot be removed again.
-            let _ = control(kind, id, libc::IPC_RMID);
-        }
-    }
+    let last = control(kind, 0, info).unwrap_or(-1);
+    (0..=last).filter_map(move |index| control(kind, index, stat_any).ok())
 }
 
 /// shmctl, msgctl or semctl; what it fills in is not looked at.

@@ -174,6 +174,16 @@ mod this {
             self.0.rax as i64
         }
 
+        /// A number that is the same when every one is.
+        pub fn digest(&self) -> u64 {
+            use std::hash::{DefaultHasher, Hash, Hasher};
+            let (mut hasher, r) = (DefaultHasher::new(), &self.0);
+            let low = [r.rip, r.rsp, r.rbp, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.eflags];
+            let high = [r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15];
+            (low, high).hash(&mut hasher);
+            hasher.finish()
+        }
+
         /// Each by its name.
         pub fn raw(&self) -> &libc::user_regs_struct {
             &self.0
@@ -187,13 +197,7 @@ mod this {
 
     /// A number that is the same when every register is.
     pub fn digest(thread: &Stopped) -> nix::Result<u64> {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        let r = ptrace::getregs(Pid::from_raw(thread.tid()))?;
-        let low = [r.rip, r.rsp, r.rbp, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.eflags];
-        let high = [r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15];
-        (low, high).hash(&mut hasher);
-        Ok(hasher.finish())
+        all(thread).map(|registers| registers.digest())
     }
 
     /// Memory that the program does not use: below its stack, and what may be in use below that.

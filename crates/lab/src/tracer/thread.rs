@@ -1,6 +1,7 @@
 //! A thread that stands still and one that runs are two types: only the first can be looked into,
 //! changed and let go on, and it is let go on once.
 
+use std::cell::Cell;
 use std::os::raw::c_uint;
 use std::ptr;
 
@@ -13,7 +14,11 @@ use super::Tid;
 /// A thread that stands still.
 #[derive(Debug)]
 #[must_use = "it stands still until it is let go on"]
-pub struct Stopped(Tid);
+pub struct Stopped {
+    tid: Tid,
+    /// The signals that it blocks, once that was asked: it does not change them while it stands.
+    blocked: Cell<Option<u64>>,
+}
 
 /// One that runs, or sleeps in the kernel.
 #[derive(Debug)]
@@ -35,12 +40,12 @@ pub enum How {
 impl Stopped {
     /// One whose stop waitpid(2) has just reported.
     pub(super) fn told(tid: Tid) -> Stopped {
-        Stopped(tid)
+        Stopped { tid, blocked: Cell::new(None) }
     }
 
     /// Its number.
     pub fn tid(&self) -> Tid {
-        self.0
+        self.tid
     }
 
     /// Lets it go on. `signal` is delivered to it, if it is not 0; it counts only at a
@@ -52,17 +57,21 @@ impl Stopped {
             How::Step => libc::PTRACE_SINGLESTEP,
             How::Listen => libc::PTRACE_LISTEN,
         };
-        unless_killed(number(request, self.0, signal as usize))?;
-        Ok(Running(self.0))
+        unless_killed(number(request, self.tid, signal as usize))?;
+        Ok(Running(self.tid))
     }
 
     /// The signals that it blocks, bit n - 1 for signal n; all, if it was killed.
     pub fn blocked(&self) -> u64 {
+        if let Some(mask) = self.blocked.get() {
+            return mask;
+        }
         let mut mask = u64::MAX;
         let at = (&raw mut mask).cast::<c_void>();
         let size = ptr::without_provenance_mut::<c_void>(size_of::<u64>());
         // SAFETY: the kernel writes as many bytes as the size says.
-        unsafe { libc::ptrace(libc::PTRACE_GETSIGMASK, self.0, size, at) };
+        let done = unsafe { libc::ptrace(libc::PTRACE_GETSIGMASK, self.tid, size, at) };
+        self.blocked.set((done == 0).then_some(mask));
         mask
     }
 
@@ -70,14 +79,15 @@ impl Stopped {
     pub fn set_blocked(&self, mut mask: u64) -> nix::Result<()> {
         let at = (&raw mut mask).cast::<c_void>();
         let size = ptr::without_provenance_mut::<c_void>(size_of::<u64>());
+        self.blocked.set(None);
         // SAFETY: the kernel reads as many bytes as the size says.
-        let done = unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, self.0, size, at) };
+        let done = unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, self.tid, size, at) };
         unless_killed(Errno::result(done).map(drop))
     }
 
     /// Which of its events are reported from now on. ptrace(2), PTRACE_O_…
     pub(super) fn set_options(&self, options: Options) -> nix::Result<()> {
-        unless_killed(number(libc::PTRACE_SETOPTIONS, self.0, options.bits() as usize))
+        unless_killed(number(libc::PTRACE_SETOPTIONS, self.tid, options.bits() as usize))
     }
 }
 

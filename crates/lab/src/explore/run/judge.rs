@@ -1,11 +1,10 @@
 //! What is wrong with a run.
 
-use std::fs;
-
 use libc::c_int;
 
 use super::model::{Model, State};
 use crate::event::Command;
+use crate::explore::tables;
 use crate::explore::verdict::{Asleep, Finding, Kind, Sleeper};
 use crate::syscalls;
 use crate::syscalls::cells::Object;
@@ -69,11 +68,7 @@ impl Judge {
             return self.find(model, Finding::Deadlock { sleepers });
         }
         for kind in [Kind::Shm, Kind::Msg, Kind::Sem] {
-            // The tables are those of the room, which we share.
-            let path = format!("/proc/sysvipc/{}", kind.name());
-            let table = fs::read_to_string(path).unwrap_or_default();
-            let id = |row: &str| row.split_whitespace().nth(1)?.parse().ok();
-            for id in table.lines().skip(1).filter_map(id) {
+            for id in tables::ids(kind) {
                 self.find(model, Finding::Left { kind, id });
             }
         }

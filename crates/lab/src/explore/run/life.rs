@@ -90,7 +90,7 @@ impl Programs<'_> {
         let (how, moment) = match death {
             Death::Killed { signal, core } => {
                 // Its core is a file.
-                self.world.room.is_used |= core;
+                self.world.room.has_files |= core;
                 (names::signal(signal), Moment::Killed { signal })
             }
             Death::Exited(code) => (code.to_string(), Moment::Exit { code }),

@@ -204,7 +204,9 @@ impl<'a> Programs<'a> {
             self.touched.call(&self.model, i, &entry);
         }
         self.catch_up();
-        self.world.room.is_used |= self.touched.made.makes() || calls::opens_to_write(&entry);
+        let made = &self.touched.made;
+        self.world.room.has_objects |= made.makes_objects();
+        self.world.room.has_files |= made.makes_files() || calls::opens_to_write(&entry);
         if let Some(place) = calls::place(tid, &entry, &self.world.room.found_at) {
             self.world.room.places.is_used(place);
         }

@@ -8,14 +8,12 @@
 //! way: where all wait, it goes round once more, and others may move in the middle of it.
 
 use super::access::Access;
-use crate::explore::Trouble;
 use crate::explore::footprint::Bytes;
 use crate::explore::run::Result;
 use crate::explore::run::looks::{Again, LOOKS, is_compared};
 use crate::explore::run::model::{State, Task};
 use crate::explore::run::moves::Moves;
 use crate::tracer::memory::private_state;
-use crate::tracer::registers;
 
 /// So often in a run one that waits goes round once more.
 const ROUNDS_MORE: u32 = 100;
@@ -34,8 +32,7 @@ impl Moves<'_> {
     /// if it has not?
     pub fn is_a_move(&mut self, i: usize, access: &Access, new: bool) -> Result<bool> {
         let hash = access.hash();
-        let digest =
-            registers::digest(self.all.tracees.standing(i)?).map_err(Trouble::of("ptrace"))?;
+        let digest = access.next.registers.digest();
         if self.comes_back(i, hash, digest) {
             return Ok(true);
         }
