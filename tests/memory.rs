@@ -19,7 +19,8 @@ fn a_program_notices_nothing() {
     let program = foreign("memory/pitfalls");
     let path = program.display().to_string();
     let cases = "blocked ignored in-mask inherited after-exec own-handler nattch kernel pending strings \
-                 instructions own-code robust maps vfork short-file";
+                 instructions own-code robust robust-killed \
+                 robust-awaited maps vfork short-file";
     for case in cases.split_whitespace() {
         let alone = run(&program).args(&[case]).go();
         let explored_run = explore(&[], &path, case);

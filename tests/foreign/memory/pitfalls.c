@@ -349,23 +349,112 @@ struct lock {
     pthread_mutex_t mutex;
 };
 
-static void robust(void)
+/* A robust lock in the segment. */
+static struct lock *make_lock(void)
 {
     pthread_mutexattr_t attributes;
     make();
-    struct lock *lock = (void *)memory;
+    struct lock *lock = (void *)(memory + 64);
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(&lock->mutex, &attributes);
+    return lock;
+}
+
+static void takes_over(struct lock *lock, const char *from)
+{
+    int taken = pthread_mutex_lock(&lock->mutex);
+    printf("%s: %d", from, taken == EOWNERDEAD);
+    pthread_mutex_consistent(&lock->mutex);
+    printf(" %d\n", pthread_mutex_unlock(&lock->mutex));
+    fflush(stdout);
+}
+
+static void robust(void)
+{
+    struct lock *lock = make_lock();
     if (fork() == 0) {
         pthread_mutex_lock(&lock->mutex);
         _exit(0);
     }
     wait(NULL);
-    printf("%d\n", pthread_mutex_lock(&lock->mutex) == EOWNERDEAD);
-    pthread_mutex_consistent(&lock->mutex);
-    printf("%d\n", pthread_mutex_unlock(&lock->mutex));
+    takes_over(lock, "exit");
+    discard();
+}
+
+static void *ends_the_process(void *unused)
+{
+    (void)unused;
+    _exit(0);
+}
+
+/* The owner of a lock ends, and not by a call of its own. */
+static void robust_killed(void)
+{
+    static const char *const ends[] = { "SIGKILL", "SIGTERM", "exec", "another thread" };
+    for (int way = 0; way < 4; way++) {
+        struct lock *lock = make_lock();
+        int taken[2];
+        char byte;
+        if (pipe(taken) == -1)
+            perror("pipe");
+        pid_t owner = fork();
+        if (owner == 0) {
+            pthread_t thread;
+            pthread_mutex_lock(&lock->mutex);
+            if (way == 2)
+                execl("/bin/true", "true", (char *)NULL);
+            if (way == 3)
+                pthread_create(&thread, NULL, ends_the_process, NULL);
+            if (write(taken[1], "", 1) == -1)
+                _exit(1);
+            for (;;)
+                pause();
+        }
+        if (way < 2) {
+            if (read(taken[0], &byte, 1) == -1)
+                perror("read");
+            kill(owner, way == 0 ? SIGKILL : SIGTERM);
+        }
+        waitpid(owner, NULL, 0);
+        takes_over(lock, ends[way]);
+        close(taken[0]);
+        close(taken[1]);
+        shmdt(memory);
+        discard();
+    }
+}
+
+/* One sleeps already until the lock is free; two are locked, and the list leads through the segment. */
+static void robust_awaited(void)
+{
+    struct lock *first = make_lock(), *second = first + 1;
+    memcpy(second, first, sizeof *second);
+    int taken[2];
+    char byte;
+    if (pipe(taken) == -1)
+        perror("pipe");
+    pid_t owner = fork();
+    if (owner == 0) {
+        pthread_mutex_lock(&first->mutex);
+        pthread_mutex_lock(&second->mutex);
+        if (write(taken[1], "", 1) == -1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    if (read(taken[0], &byte, 1) == -1)
+        perror("read");
+    pid_t waiter = fork();
+    if (waiter == 0) {
+        takes_over(first, "first");
+        _exit(0);
+    }
+    kill(owner, SIGKILL);
+    waitpid(owner, NULL, 0);
+    waitpid(waiter, NULL, 0);
+    takes_over(second, "second");
     discard();
 }
 
@@ -452,7 +541,8 @@ int main(int argc, char **argv)
         { "blocked", blocked }, { "ignored", ignored }, { "in-mask", in_mask }, { "inherited", inherited },
         { "after-exec", after_exec }, { "own-handler", own_handler }, { "nattch", nattch },
         { "kernel", kernel }, { "pending", pending }, { "strings", strings },
-        { "instructions", instructions }, { "robust", robust }, { "maps", maps }, { "vfork", vforked },
+        { "instructions", instructions }, { "robust", robust }, { "robust-killed", robust_killed },
+        { "robust-awaited", robust_awaited }, { "maps", maps }, { "vfork", vforked },
         { "short-file", short_file }, { "own-code", own_code },
     };
     self = argv[0];

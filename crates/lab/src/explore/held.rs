@@ -12,10 +12,10 @@
 use std::fs;
 
 use libc::c_int;
-use nix::errno::Errno;
 
 use super::room::Room;
 use super::{Result, Trouble};
+use crate::syscalls::pointers::robust_list;
 use crate::tracer::memory::record;
 use crate::tracer::registers::{self, Registers};
 use crate::tracer::{Entry, How, Stop, Stopped, Tid, Told, starter};
@@ -143,16 +143,6 @@ fn until_exit(room: &Room, mut thread: Stopped, mut how: How) -> Result<(Stopped
             _ => return Err(gone()),
         };
     }
-}
-
-/// The head of a thread's robust list, and its size. get_robust_list(2)
-fn robust_list(tid: Tid) -> nix::Result<[u64; 2]> {
-    let mut list = [0_u64; 2];
-    let [head, len] = &mut list;
-    // SAFETY: the kernel writes two words.
-    let done =
-        unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut *head, &raw mut *len) };
-    Errno::result(done).map(|_| list)
 }
 
 /// Would a copy of it share nothing with another copy, but what all programs share here, and have all

@@ -346,6 +346,8 @@ pub enum Changes {
     Thread,
     /// The process ends.
     Process,
+    /// It runs another program, alone.
+    Program,
 }
 
 /// Which timer a call is about.

@@ -35,10 +35,18 @@ fn vectors(tid: Tid, entry: &Entry) -> Vec<libc::iovec> {
 
 /// May a thread hold locks that the kernel frees when it ends (pthread_mutexattr_setrobust(3))?
 pub fn holds_locks(tid: Tid) -> bool {
-    let (mut head, mut len) = (0_u64, 0_usize);
-    // SAFETY: fills a pointer and a size.
-    let got = unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut head, &raw mut len) };
+    let Some([head, _]) = robust_list(tid) else { return true };
     // The first, which is the list itself if it is empty; and the one that is being taken.
     let list = || record::<[u64; 3]>(tid, head);
-    got != 0 || head != 0 && !list().is_some_and(|list| list[0] == head && list[2] == 0)
+    head != 0 && !list().is_some_and(|list| list[0] == head && list[2] == 0)
+}
+
+/// The head of a thread's list of such locks, and its size; `None`: it cannot be had. get_robust_list(2)
+pub fn robust_list(tid: Tid) -> Option<[u64; 2]> {
+    let mut list = [0_u64; 2];
+    let [head, len] = &mut list;
+    // SAFETY: the kernel writes two words.
+    let got =
+        unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut *head, &raw mut *len) };
+    (got == 0).then_some(list)
 }

@@ -45,10 +45,12 @@ rows! {
 
     SYS_execve execve(pathname Path, argv Strings, envp Pointer) {
         shown: Shown::Always,
+        changes: Changes::Program,
         touches: &[Touch::Descriptors, Touch::Attached],
     }
     SYS_execveat execveat(dirfd Folder, pathname Path, argv Strings, envp Pointer, flags AtFlags) {
         shown: Shown::Always,
+        changes: Changes::Program,
         touches: &[Touch::Descriptors, Touch::Attached],
     }
 

@@ -57,6 +57,10 @@ impl Programs<'_> {
         if self.narrator.wanted {
             self.narrator.call(&mut self.model, i, Some(0));
         }
+        for sibling in self.model.siblings(i) {
+            self.has_gone(sibling);
+        }
+        self.mark_locks(i);
         self.model.exec(i);
         self.faults_after_exec(i)?;
         self.give_up_objects();
@@ -67,9 +71,8 @@ impl Programs<'_> {
     /// A thread has ended, or its whole process.
     pub fn ended(&mut self, i: usize, death: Death) -> Result<()> {
         let process = self.model.tasks[i].process;
-        self.drain_all(i);
-        let task = &mut self.model.tasks[i];
-        (task.state, task.in_call) = (State::Gone, false);
+        self.has_gone(i);
+        self.model.tasks[i].in_call = false;
         let siblings = self.model.siblings(i);
         if !siblings.is_empty() && self.ends_thread(i) && matches!(death, Death::Exited(_)) {
             self.touched.made.writes(Thing::Futexes);
@@ -80,8 +83,7 @@ impl Programs<'_> {
         let left = main != i && self.model.tasks[main].state == State::Gone;
         for sibling in siblings {
             self.tracees.await_end(sibling)?;
-            self.drain_all(sibling);
-            self.model.tasks[sibling].state = State::Gone;
+            self.has_gone(sibling);
         }
         // A main thread that left before the others has only ended now.
         if left {
@@ -116,6 +118,13 @@ impl Programs<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A thread is no more: its stores have reached the memory, and its locks are marked.
+    fn has_gone(&mut self, i: usize) {
+        self.drain_all(i);
+        self.mark_locks(i);
+        self.model.tasks[i].state = State::Gone;
     }
 
     /// What others may notice when a process has ended.
@@ -163,8 +172,7 @@ impl Programs<'_> {
     fn await_death(&mut self, main: usize) -> Result<()> {
         for sibling in self.model.siblings(main) {
             self.tracees.await_end(sibling)?;
-            self.drain_all(sibling);
-            self.model.tasks[sibling].state = State::Gone;
+            self.has_gone(sibling);
         }
         if self.model.tasks[main].state == State::Gone {
             return Ok(());

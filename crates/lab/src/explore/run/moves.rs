@@ -374,6 +374,9 @@ impl Moves<'_> {
             self.all.model.process_mut(i).handles(signal);
             self.all.model.tasks[i].mask.handles = true;
         }
+        if !ignored && !handler {
+            self.all.remember_locks();
+        }
         if fault(info).is_some() {
             self.all.model.tasks[i].source = self.all.made_by(i)?;
         }

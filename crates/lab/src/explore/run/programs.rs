@@ -7,6 +7,7 @@ use super::clock::Clock;
 use super::disturbed::Disturbed;
 use super::judge::Judge;
 use super::model::{Model, State, Wait};
+use super::shared::locks::Locks;
 use super::shared::objects::Objects;
 use super::shared::order::{Order, Race};
 use super::story::Narrator;
@@ -43,6 +44,7 @@ pub struct Programs<'a> {
     pub races: Vec<Race>,
     /// So often one that waits for memory to change has gone round in its circle once more.
     pub rounds: u32,
+    pub locks: Locks,
     /// What is done to them in this run.
     pub disturbed: Disturbed,
 }
@@ -68,6 +70,7 @@ impl<'a> Programs<'a> {
             order: Order::default(),
             races: vec![],
             rounds: 0,
+            locks: Locks::new(),
             disturbed: Disturbed::default(),
         }
     }
@@ -257,7 +260,9 @@ impl<'a> Programs<'a> {
                 self.sets_action(i, &entry)?;
                 self.model.process_mut(i).set_action(entry.args[0] as c_int, action, flags);
             }
+            Changes::Program => self.remember_locks(),
             Changes::Thread | Changes::Process => {
+                self.remember_locks_at_exit(i);
                 if self.narrator.wanted {
                     self.narrator.call(&mut self.model, i, None);
                 }
@@ -366,6 +371,9 @@ impl<'a> Programs<'a> {
         let reached = self.reaches(i, entry);
         if sent.signal != 0 {
             self.model.signal_comes(reached);
+        }
+        if sent.signal == libc::SIGKILL {
+            self.remember_locks();
         }
         let inside = reached.is_some()
             || sent.signal == 0

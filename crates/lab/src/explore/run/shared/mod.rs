@@ -7,6 +7,7 @@
 //! | [`attached`] | how often a segment is attached, without the tracer |
 //! | [`circles`] | threads that wait for memory to change |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
+//! | [`locks`] | robust locks of threads that end |
 //! | [`objects`] | the same memory, as the tracer has it |
 //! | [`learned`] | what stays from run to run |
 //!
@@ -23,6 +24,7 @@ pub mod buffer;
 pub mod circles;
 mod faults;
 pub mod learned;
+pub mod locks;
 mod made;
 pub mod objects;
 pub use crate::memory::order;

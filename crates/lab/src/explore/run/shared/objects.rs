@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::ptr;
 
@@ -94,6 +95,32 @@ impl Objects {
             Object::File(file) => file.read_exact_at(&mut found, bytes.from).ok()?,
         }
         Some(found)
+    }
+
+    /// Wakes one that sleeps until this word changes. futex(2), FUTEX_WAKE
+    pub fn wake(&self, word: Bytes) {
+        let page = word.from / PAGE * PAGE;
+        let wake = |at: *mut u8| {
+            // SAFETY: the kernel only looks up which memory is mapped at the address.
+            unsafe { libc::syscall(libc::SYS_futex, at, libc::FUTEX_WAKE, 1) };
+        };
+        match self.0.get(&word.memory) {
+            Some(Object::Segment(at, size)) if word.to as usize <= *size => {
+                // SAFETY: within the segment.
+                wake(unsafe { at.add(word.from as usize) });
+            }
+            // SAFETY: a new map of a whole page, which nobody else has, and which is given up at once.
+            Some(Object::File(file)) => unsafe {
+                let (len, fd) = (PAGE as usize, file.as_raw_fd());
+                let (reads, shared) = (libc::PROT_READ, libc::MAP_SHARED);
+                let at = libc::mmap(ptr::null_mut(), len, reads, shared, fd, page as i64);
+                if at != libc::MAP_FAILED {
+                    wake(at.cast::<u8>().add((word.from - page) as usize));
+                    libc::munmap(at, len);
+                }
+            },
+            _ => {}
+        }
     }
 
     /// False: not all of them are there, and none was written.
