@@ -18,7 +18,7 @@ fn a_program_notices_nothing() {
     }
     let program = foreign("memory/pitfalls");
     let path = program.display().to_string();
-    let cases = "blocked ignored in-mask inherited after-exec own-handler nattch kernel pending strings \
+    let cases = "blocked ignored in-mask inherited after-exec own-handler nattch ipcs kernel pending strings \
                  instructions own-code robust robust-killed \
                  robust-awaited maps vfork short-file";
     for case in cases.split_whitespace() {
@@ -96,6 +96,7 @@ fn a_store_waits_until_something_empties_the_buffer() {
     let ways = [
         ("plain", true, ""),
         ("near", true, ""),
+        ("calls", true, ""),
         ("increment", true, ""),
         ("wide", true, ""),
         ("string", true, ""),
@@ -126,6 +127,15 @@ fn a_store_waits_until_something_empties_the_buffer() {
         let some = explored(&explore(&["--tso", "--preemptions", "1"], &path, way));
         assert_eq!(outcomes(&all), outcomes(&some), "{way}");
     }
+    // A store that waits while functions are called waits for longer, and its schedule says so.
+    let calls = explored(&explore(&["--tso"], &path, "calls"));
+    let findings = calls["outcomes"].as_array().expect("a list");
+    let schedule =
+        findings.iter().find_map(|one| one["first"].as_str().filter(|it| it.contains('~')));
+    let schedule = schedule.expect("a schedule").to_string();
+    assert!(schedule.contains("@~~"), "{calls:#?}");
+    let again = explore(&["--replay", &schedule], &path, "calls");
+    assert_eq!(again.code, 1, "{again:#?}");
     let both = explore(&["--tso", "--calls-only"], &path, "plain");
     assert!(both.code == 2 && both.stderr.contains("--calls-only"), "{both:#?}");
 }

@@ -202,7 +202,7 @@ fn text_of(event: &Value) -> &str {
 #[cfg(target_arch = "x86_64")]
 fn a_program_notices_nothing() {
     let program = foreign("memory/pitfalls");
-    let cases = "blocked ignored in-mask inherited after-exec own-handler nattch kernel pending strings \
+    let cases = "blocked ignored in-mask inherited after-exec own-handler nattch ipcs kernel pending strings \
                  instructions robust maps vfork short-file";
     for case in cases.split_whitespace() {
         let alone = run(&program).args(&[case]).go();

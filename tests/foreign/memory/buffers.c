@@ -28,11 +28,20 @@ static int is(const char *name)
     return strcmp(way, name) == 0;
 }
 
+/* As it is without optimisation: each variable is in memory. 300 instructions for 20 turns. */
+__attribute__((noinline)) static int slow(int turns)
+{
+    volatile int sum = 0;
+    for (volatile int turn = 0; turn < turns; turn++)
+        sum += turn * 3;
+    return sum;
+}
+
 static void meet(int me)
 {
     volatile int *mine = shared->sides[me].word;
     /* Known before the store: what comes between it and the load is short. */
-    int part = is("part"), far = is("far"), near = is("near"), locked = is("locked"), cpuid = is("cpuid");
+    int part = is("part"), far = is("far"), near = is("near"), calls = is("calls"), locked = is("locked"), cpuid = is("cpuid");
     if (is("increment"))
         __asm__ volatile("incl %0" : "+m"(*mine));
     else if (is("wide"))
@@ -45,6 +54,8 @@ static void meet(int me)
         own += *(volatile long long *)(void *)mine != 0;
     for (int turn = 0; turn < (far ? 1000 : near ? 2 : 0); turn++)
         __asm__ volatile("");
+    if (calls)
+        own += slow(20);
     if (locked)
         __asm__ volatile("lock incl %0" : "+m"(own));
     if (cpuid)

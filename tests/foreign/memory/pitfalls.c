@@ -202,6 +202,34 @@ static void nattch(void)
     printf("gone: %d %ld\n", shmctl(id, IPC_STAT, &(struct shmid_ds){ 0 }), table(6));
 }
 
+/* What `ipcs` says of the segment, which another program has attached, too. */
+static void ipcs(void)
+{
+    int ends[2];
+    static char number[12], text[4096];
+    static size_t length;
+    ssize_t got;
+    make();
+    memory[0] = 1;
+    snprintf(number, sizeof number, "%d", id);
+    if (pipe(ends) == -1)
+        perror("pipe");
+    pid_t child = vfork();
+    if (child == 0) {
+        dup2(ends[1], 1);
+        execlp("ipcs", "ipcs", "-m", "-i", number, (char *)NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    while (length < sizeof text - 1 && (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0)
+        length += got;
+    text[length] = 0;
+    waitpid(child, NULL, 0);
+    char *found = strstr(text, "nattch="), *last = strstr(text, "lpid=");
+    printf("nattch %d, by us %d\n", found ? atoi(found + 7) : -1, last ? atoi(last + 5) == getpid() : -1);
+    discard();
+}
+
 static void kernel(void)
 {
     int ends[2], queue = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
@@ -495,6 +523,12 @@ static void maps(void)
     mprotect(shared, 4096, PROT_READ | PROT_WRITE);
     shared[0] = 'M';
     printf("%s\n", shared);
+    /* Without a key. */
+    printf("%ld\n", syscall(SYS_pkey_mprotect, shared, 4096, PROT_READ, -1));
+    code = sigsetjmp(back, 1);
+    if (code == 0)
+        *(volatile char *)shared = 'm';
+    printf("code %d %s\n", code, shared);
     shmctl(other, IPC_RMID, NULL);
     discard();
 }
@@ -540,6 +574,7 @@ int main(int argc, char **argv)
     } cases[] = {
         { "blocked", blocked }, { "ignored", ignored }, { "in-mask", in_mask }, { "inherited", inherited },
         { "after-exec", after_exec }, { "own-handler", own_handler }, { "nattch", nattch },
+        { "ipcs", ipcs },
         { "kernel", kernel }, { "pending", pending }, { "strings", strings },
         { "instructions", instructions }, { "robust", robust }, { "robust-killed", robust_killed },
         { "robust-awaited", robust_awaited }, { "maps", maps }, { "vfork", vforked },

@@ -14,16 +14,17 @@ anything, which were not stopped for.";
 
 const ORDERED: &str = "Ordered: visible calls, signals, the passing of time, and accesses to shared memory, \
 one process or thread at a time. Not ordered: memory of one process alone, also between its threads; what \
-happens inside one instruction; stores that another processor sees late (--tso orders these, too); calls of \
-which no other process can notice anything, which were not stopped for.";
+happens inside one instruction; stores that another processor sees late (--tso orders these, too, as on x86); what \
+only processors with a weaker order than x86 do; calls of which no other process can notice anything, which were not \
+stopped for.";
 
 const STORES_ORDERED: &str = "Ordered: visible calls, signals, the passing of time, accesses to shared memory, \
 and the moment at which each store leaves the store buffer of its thread, as on x86; one at a time. Not ordered: \
-memory of one process alone, also between its threads; what happens inside one instruction; what only other \
-processors reorder; calls of which no other process can notice anything, which were not stopped for.";
+memory of one process alone, also between its threads; what happens inside one instruction; what only \
+processors with a weaker order than x86 do; calls of which no other process can notice anything, which were not stopped for.";
 
 const EARLY: &str = " Some stores left the buffer before they had to: it was emptied where a thread went on for \
-48 instructions, or 48 stores, before its next load of what others store.";
+1,000 instructions, or 48 stores, before its next load of what others store.";
 
 const OVERLAP: &str =
     " A thread loaded bytes of which only a part was in its buffer: it was emptied first.";

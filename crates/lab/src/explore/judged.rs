@@ -87,7 +87,7 @@ impl Trial {
     /// Runs one order that is known, with its story.
     pub fn again(&mut self, schedule: &Schedule) -> Result<Outcome> {
         (self.world.sleepers_matter, self.world.disturbance) = (schedule.sleeps, None);
-        self.world.learned.makes_points(&schedule.points);
+        self.world.learned.makes_points(&schedule.points, schedule.patient);
         loop {
             let outcome = self.world.run(&mut Replay::new(schedule), true)?;
             if !std::mem::take(&mut self.world.starts_again) {

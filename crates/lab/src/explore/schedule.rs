@@ -7,7 +7,7 @@
 //! process that moved last goes on as long as it can. `+` at its beginning: sleepers matter
 //! (`run::blocked`), so to fall asleep is a move there. `@0:0-4,8-12` at its end: accesses to these bytes of
 //! memory 0 are moves, too (`run::shared`); `;` stands before another memory. `@~` instead of `@`: stores to
-//! these bytes wait in a buffer (`run::shared::buffer`).
+//! these bytes wait in a buffer (`run::shared::buffer`); `@~~`: for longer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -57,6 +57,8 @@ pub struct Schedule {
     pub sleeps: bool,
     /// Stores wait in a buffer.
     pub buffers: bool,
+    /// For longer.
+    pub patient: bool,
     /// Bytes of shared memory before whose accesses others can move.
     pub points: Vec<Bytes>,
 }
@@ -120,6 +122,7 @@ impl fmt::Display for Schedule {
         for (n, all) in self.points.chunk_by(|a, b| a.memory == b.memory).enumerate() {
             let mark = match (n, self.buffers) {
                 (0, false) => "@",
+                (0, true) if self.patient => "@~~",
                 (0, true) => "@~",
                 _ => ";",
             };
@@ -142,13 +145,15 @@ impl FromStr for Schedule {
             None => (text.trim(), None),
         };
         let buffered = points.and_then(|points| points.strip_prefix('~'));
-        let points = match buffered.or(points) {
+        let patient = buffered.and_then(|points| points.strip_prefix('~'));
+        let points = match patient.or(buffered).or(points) {
             Some(points) => bytes(points).ok_or_else(wrong)?,
             None => vec![],
         };
         let (mut rest, sleeps) = all.strip_prefix('+').map_or((all, false), |rest| (rest, true));
         if rest == "-" {
-            return Ok(Schedule { turns, sleeps, buffers: buffered.is_some(), points });
+            let (buffers, patient) = (buffered.is_some(), patient.is_some());
+            return Ok(Schedule { turns, sleeps, buffers, patient, points });
         }
         while !rest.is_empty() {
             let long = rest.strip_prefix('.');
@@ -174,7 +179,7 @@ impl FromStr for Schedule {
         if turns.is_empty() {
             Err(wrong())
         } else {
-            Ok(Schedule { turns, sleeps, buffers, points })
+            Ok(Schedule { turns, sleeps, buffers, patient: patient.is_some(), points })
         }
     }
 }
@@ -199,6 +204,7 @@ mod tests {
             "a3b@0:0-4,8-12;f:1-2",
             "a~2b~3.aa~1@~0:0-4",
             "-@~0:0-4;3:8-12",
+            "ab~@~~0:0-4;3:8-12",
         ] {
             assert_eq!(text.parse::<Schedule>().map(|s| s.to_string()), Ok(text.to_string()));
         }
@@ -219,6 +225,8 @@ mod tests {
             "a@0",
             "a@0:4-4",
             "a@~",
+            "a@~~",
+            "a@~~~0:0-4",
             "a!~",
             "~",
         ] {

@@ -64,7 +64,7 @@ pub fn explore(options: &Options) -> Result<u8> {
     let mut world = World::new(room, programs.len(), asked.clone());
     if let Some(schedule) = &options.replay {
         world.sleepers_matter = schedule.sleeps;
-        world.learned.makes_points(&schedule.points);
+        world.learned.makes_points(&schedule.points, schedule.patient);
         let mut replay = Replay::new(schedule);
         let outcome = loop {
             let outcome = world.run(&mut replay, true)?;

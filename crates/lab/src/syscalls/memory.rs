@@ -22,6 +22,11 @@ rows! {
         point: Point::Passes,
         changes: Changes::Protects,
     }
+    // Without a key, -1, it is the same.
+    SYS_pkey_mprotect pkey_mprotect() {
+        point: Point::Passes,
+        changes: Changes::Protects,
+    }
     SYS_futex futex(uaddr Pointer, futex_op FutexOp, val FutexValue, timeout FutexValue2, uaddr2 FutexPointer2, val3 FutexValue3) {
         shown: Shown::Futex,
         sleep: Sleep::Futex,

@@ -16,7 +16,7 @@ pub const HARMLESS: &[(i64, &str)] = &[
     (239, "get_mempolicy"), (253, "inotify_init"), (273, "set_robust_list"),
     (274, "get_robust_list"), (283, "timerfd_create"), (284, "eventfd"), (290, "eventfd2"),
     (291, "epoll_create1"), (292, "dup3"), (294, "inotify_init1"), (324, "membarrier"),
-    (329, "pkey_mprotect"), (330, "pkey_alloc"), (331, "pkey_free"), (334, "rseq"),
+    (330, "pkey_alloc"), (331, "pkey_free"), (334, "rseq"),
     (447, "memfd_secret"), (453, "map_shadow_stack"), (462, "mseal"),
 ];
 /// Likewise, but the kernel reads or writes memory where they point.

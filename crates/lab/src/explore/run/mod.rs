@@ -260,6 +260,7 @@ impl World {
         let world = &mut run.moves.all.world;
         world.starts_again |= world.learned.has_grown();
         run.outcome.schedule.points = world.learned.points();
+        run.outcome.schedule.patient = world.learned.patient;
         let Programs { judge, mut narrator, mut printed, world, races, disturbed, .. } =
             run.moves.all;
         let exploration = world.clock.day()..=Clock::start().day();

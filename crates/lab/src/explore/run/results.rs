@@ -105,6 +105,9 @@ impl Programs<'_> {
                 let is_gone = |map: &Map| map.is_segment() && map.base() == args[0];
                 let maps = &mut self.model.process_mut(i).maps;
                 let gone: Vec<Map> = maps.extract_if(.., |map| is_gone(map)).collect();
+                for map in &gone {
+                    self.model.process_mut(i).unmap(map.start, map.end());
+                }
                 self.model.attached_last(&gone, pid);
                 self.give_up_objects();
             }
@@ -119,7 +122,7 @@ impl Programs<'_> {
                 self.model.process_mut(i).unmap(args[0], end);
                 self.give_up_objects();
             }
-            (_, Changes::Moves) => self.moved(i, entry, result as u64),
+            (_, Changes::Moves) => self.moved(i, entry, result as u64)?,
             (_, Changes::Protects) => self.protected(i, entry)?,
             (_, Changes::Mapping) => {
                 let product = self.model.name_for_product(i);

@@ -154,8 +154,12 @@ impl Moves<'_> {
             return Ok(false);
         }
         let loads = access.parts.iter().any(|part| part.reads);
-        let early = self.all.model.tasks[i].buffer.counts_anew(loads);
-        self.all.world.early.limit |= early;
+        let patient = self.all.world.learned.patient;
+        let early = self.all.model.tasks[i].buffer.counts_anew(patient, loads);
+        if early && !patient {
+            self.all.world.learned.becomes_patient();
+        }
+        self.all.world.early.limit |= early && patient;
         let looks = !again || access.is_in_two();
         let put_off = self.all.is_put_off_whole(i, access);
         Ok(looks && self.is_a_move(i, access, !put_off)?)

@@ -14,7 +14,8 @@
 //!
 //! What empties the buffer: instructions that lock, fences and those that serialise, calls, signals, an end. Fences
 //! may stand in code that touches no shared memory, so a thread with a store in its buffer makes one instruction
-//! after the other; after [`STEPS`] of them the buffer is emptied, and the answer says so.
+//! after the other; after [`STEPS`] of them the buffer is emptied. Where a load follows that a store could have waited
+//! for, the search starts again with more patience; what is still emptied early then, the answer says.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -34,6 +35,8 @@ use crate::tracer::{How, registers};
 
 /// So many instructions a thread makes between two accesses to bytes that matter while a store waits.
 const STEPS: u32 = 48;
+/// So many, where fewer were not enough: some calls of functions that are not optimised, in 10 ms.
+const PATIENT: u32 = 1000;
 /// So many stores wait at most. Processors have room for 40 to 70.
 const ROOM: usize = 48;
 
@@ -83,8 +86,8 @@ impl Buffer {
 
     /// An access to bytes that matter: from now on, instructions are counted anew. Is it a load that a store could
     /// have waited for which has not?
-    pub fn counts_anew(&mut self, loads: bool) -> bool {
-        self.steps = STEPS;
+    pub fn counts_anew(&mut self, patient: bool, loads: bool) -> bool {
+        self.steps = if patient { PATIENT } else { STEPS };
         loads && self.early
     }
 
@@ -288,12 +291,12 @@ impl Moves<'_> {
             }
             let Some(()) = self.step(i)? else { break };
             // One that is repeated counts once.
-            let after =
-                self.all.tracees.standing(i).ok().and_then(|thread| registers::all(thread).ok());
-            let stays = next.as_ref().is_some_and(|next| {
-                next.is_repeated() && after.is_some_and(|after| after.program_counter() == next.at)
-            });
-            if !stays {
+            let stays = |next: &Next| {
+                let thread = self.all.tracees.standing(i).ok();
+                let after = thread.and_then(|thread| registers::all(thread).ok());
+                after.is_some_and(|after| after.program_counter() == next.at)
+            };
+            if !next.filter(Next::is_repeated).is_some_and(|next| stays(&next)) {
                 self.all.model.tasks[i].buffer.counts();
             }
         }

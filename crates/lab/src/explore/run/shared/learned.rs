@@ -28,6 +28,8 @@ pub struct Learned {
     pub races: BTreeSet<Race>,
     /// Accesses to which one comes again and again, and counts.
     counting: BTreeSet<u64>,
+    /// Stores have to wait longer for the next load.
+    pub patient: bool,
     /// Something was learned since that was asked last.
     grown: bool,
 }
@@ -76,6 +78,12 @@ impl Learned {
         self.ordering.meet(bytes)
     }
 
+    /// A store could have waited for a load, and has not.
+    pub fn becomes_patient(&mut self) {
+        self.grown |= !self.patient;
+        self.patient = true;
+    }
+
     /// One comes to this access again and again, and never in the same state. From now on it waits there.
     pub fn counts(&mut self, access: u64) {
         self.grown |= self.counting.insert(access);
@@ -106,7 +114,8 @@ impl Learned {
     }
 
     /// From now on others can move before accesses to these.
-    pub fn makes_points(&mut self, all: &[Bytes]) {
+    pub fn makes_points(&mut self, all: &[Bytes], patient: bool) {
+        self.patient = patient;
         for bytes in all {
             self.looks_closer_at(*bytes);
             self.raced.add(*bytes);

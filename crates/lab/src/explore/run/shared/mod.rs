@@ -32,6 +32,8 @@ pub use crate::memory::order;
 use std::fs::File;
 
 use libc::c_int;
+use nix::errno::Errno;
+use sysv::spell;
 
 use super::maps::Map;
 use super::programs::Programs;
@@ -40,6 +42,7 @@ use super::{Result, World};
 use crate::explore::Trouble;
 use crate::explore::calls;
 use crate::explore::footprint::Bytes;
+use crate::syscalls::cells::Changes;
 use crate::syscalls::{OURS, pointers};
 use crate::tracer::memory::{self, record};
 use crate::tracer::{Entry, How, Stop, registers};
@@ -117,7 +120,16 @@ impl Programs<'_> {
 
     fn protect(&mut self, i: usize, from: u64, to: u64, protection: c_int) -> Result<()> {
         let args = [from, to - from, protection as u64, OURS.into(), 0];
-        self.inject(i, libc::SYS_mprotect, args).map(drop)
+        match self.inject(i, libc::SYS_mprotect, args)? {
+            // The next access would stop there again, and for ever.
+            Some(answer) if answer < 0 => {
+                let errno = spell::errno(Errno::from_raw(-answer as i32));
+                Err(Trouble::because(format!(
+                    "mprotect() of its shared memory is refused: {errno}"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     // ---- maps
@@ -288,6 +300,11 @@ impl Programs<'_> {
     /// A call has ended: memory that was opened for it is closed, and what the kernel has told of our own part
     /// in it is put right.
     pub fn after_call(&mut self, i: usize, entry: &Entry, result: i64, opened: bool) -> Result<()> {
+        if result >= 0 && calls::known(entry).is_some_and(|row| row.changes == Changes::Moves) {
+            // What was opened for the call is somewhere else now.
+            let (from, to) = (entry.args[0], entry.args[0] + entry.args[1]);
+            self.model.process_mut(i).open.retain(|open| open.to <= from || to <= open.from);
+        }
         if opened && !calls::has_own_mask(entry) {
             self.close_all(i)?;
         }
@@ -314,14 +331,15 @@ impl Programs<'_> {
             && self.model.process(i).watches()
     }
 
-    /// It has moved a map.
-    pub fn moved(&mut self, i: usize, entry: &Entry, to: u64) {
+    /// It has moved a map, open or closed.
+    pub fn moved(&mut self, i: usize, entry: &Entry, to: u64) -> Result<()> {
         let [from, old, new, ..] = entry.args;
         let process = self.model.process_mut(i);
-        let Some(map) = process.map_at(from).copied() else { return };
+        let Some(map) = process.map_at(from).copied() else { return Ok(()) };
         process.unmap(from, from + old.next_multiple_of(PAGE));
-        let from = map.inside(from);
-        process.maps.push(Map { start: to, len: new as usize, from, ..map });
+        let map = Map { start: to, len: new as usize, from: map.inside(from), ..map };
+        process.maps.push(map);
+        if map.watched { self.protect(i, to, map.end(), libc::PROT_NONE) } else { Ok(()) }
     }
 
     /// It has changed what it may do with pages. Those that are watched stay closed.
