@@ -249,6 +249,28 @@ fn what_a_call_has_answered_is_not_cut_and_time_goes_forward() {
     assert!(row.contains("clone(") && row.ends_with("…) = -1 EAGAIN"), "{run:#?}");
 }
 
+/// It points at the call that has the wrong argument, or near the one that is missing.
+#[test]
+fn what_is_missing_is_named_and_where() {
+    if !can_explore("what a finding says of a call that is missing") {
+        return;
+    }
+    let book = Workbook::new("4.8");
+    let run = book.check("4.8", &[("shmget(IPC_PRIVATE,", "shmget(0x4808,")]);
+    assert!(run.stdout.contains("no process calls shmget with IPC_PRIVATE"), "{run:#?}");
+    assert!(run.stdout.lines().nth(2).expect("a line").contains("shmget(0x4808"), "{run:#?}");
+    let run = book.check("4.8", &[("\"child: %s\\n\"", "\"Child: %s\\n\"")]);
+    assert!(run.stdout.contains(", and \"child: "), "{run:#?}");
+    assert!(run.stdout.lines().nth(2).expect("a line").contains("fflush(stdout)"), "{run:#?}");
+    // What it says itself is shown, and a terminal does not obey it.
+    let says = [
+        ("longer than %d bytes\\n", "\\033[2Jlonger than %d\\n"),
+        (">= SIZE)", ">= SIZE || *argv[i] == 0)"),
+    ];
+    let run = book.check("4.8", &says);
+    assert!(run.stdout.contains("a says: exercise: message 1 is ?[2Jlonger than 127"), "{run:#?}");
+}
+
 #[test]
 fn two_places_with_the_same_fault_are_both_named() {
     if !can_explore("that all places of a fault are named") {

@@ -187,10 +187,21 @@ fn underlined(line: &str) -> std::ops::Range<usize> {
 
 /// Where to look: by the run, or by the words of the rule, or where the program begins.
 fn place(verdict: &Verdict, holds: &Holds) -> Option<(String, usize)> {
-    let source = holds.fact.as_ref().and_then(|fact| fact.source.as_ref());
-    // Of a call that is missing, nothing that was made says where it belongs.
-    let did = holds.did.as_ref().filter(|_| holds.rule.when.missing.is_empty());
-    let source = source.or(did.and_then(|did| did.source.as_ref()));
+    let word = |word: &String| {
+        verdict.files.iter().find_map(|(name, text)| {
+            let at = text.lines().position(|line| line.contains(word.as_str()))?;
+            Some((name.clone(), at + 1))
+        })
+    };
+    let near = &holds.rule.near;
+    let fact = holds.fact.as_ref().and_then(|fact| fact.source.as_ref());
+    // Of a call that is missing, the skeleton says where it belongs; else it is near one that was made.
+    let missing = !holds.rule.when.missing.is_empty();
+    let todo = near.iter().filter(|word| missing && word.starts_with("TODO")).find_map(word);
+    if fact.is_none() && todo.is_some() {
+        return todo;
+    }
+    let source = fact.or(holds.did.as_ref().and_then(|did| did.source.as_ref()));
     if let Some((file, line)) = source.and_then(|source| source.rsplit_once(':'))
         && let Ok(line) = line.parse()
     {
@@ -203,22 +214,20 @@ fn place(verdict: &Verdict, holds: &Holds) -> Option<(String, usize)> {
         return None;
     }
     let begin = ["int main(".to_string(), "fn main(".to_string()];
-    holds.rule.near.iter().chain(&begin).find_map(|word| {
-        verdict.files.iter().find_map(|(name, text)| {
-            let at = text.lines().position(|line| line.contains(word.as_str()))?;
-            Some((name.clone(), at + 1))
-        })
-    })
+    near.iter().chain(&begin).find_map(word)
 }
 
-/// `no process calls shmget`, `process a stores nothing`
+/// `no process calls shmget`, `process a never writes into the segment`, `no process calls shmget with IPC_EXCL`
 fn not_made(patterns: &[String]) -> Option<String> {
-    let first = patterns.first()?.split_whitespace().next().unwrap_or_default();
+    let mut words = patterns.first()?.split_whitespace();
+    let first = words.next().unwrap_or_default();
     let (who, name) = first.split_once(':').map_or((None, first), |(who, name)| (Some(who), name));
     let who = who.map_or("no process".to_string(), |who| format!("process {who} never"));
+    let with: Vec<&str> = words.collect();
+    let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" ")) };
     Some(match name {
         "store" => format!("{who} writes into the segment"),
         "load" => format!("{who} reads the segment"),
-        name => format!("{who} calls {name}"),
+        name => format!("{who} calls {name}{with}"),
     })
 }

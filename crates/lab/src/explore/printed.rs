@@ -158,6 +158,15 @@ impl Printed {
         self.pieces.iter().any(|one| one.letter == letter && one.stream == Stream::Err)
     }
 
+    /// The last line that it has written there; a `?` stands for what a terminal would obey.
+    pub fn complaint(&self, letter: usize) -> Option<String> {
+        let all = self.by_process();
+        let piece = all.iter().find(|one| one.letter == letter && one.stream == Stream::Err)?;
+        let text = String::from_utf8_lossy(&piece.bytes);
+        let shown = |letter: char| if letter.is_control() { '?' } else { letter };
+        text.lines().next_back().map(|line| line.chars().map(shown).collect())
+    }
+
     /// It is more than is kept.
     pub fn is_too_much(&self) -> bool {
         self.len > MOST

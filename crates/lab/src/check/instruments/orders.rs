@@ -23,7 +23,9 @@ fn ends_badly(how: &Trying, outcome: &Outcome) -> Option<Fact> {
         let mut fact = seen::fact_of(how, outcome, "exit");
         fact.add("who", crate::explore::judged::letter(n));
         fact.add("exit", end);
-        fact.happened = vec![format!("ends with {end}")];
+        let who = crate::explore::judged::letter(n);
+        let says = outcome.printed.complaint(n).map(|line| format!("{who} says: {line}"));
+        fact.happened = says.into_iter().chain([format!("{who} ends with {end}")]).collect();
         fact
     })
 }
@@ -66,8 +68,10 @@ pub fn input(how: &Trying) -> Result<Answer> {
     };
     if let Some(found) = found {
         let mut fact = seen::fact_of(how, &outcome, found);
-        let says = if complains { "a message" } else { "no message" };
-        fact.happened = vec![format!("a ends with {code}, and {says} on standard error")];
+        let says = outcome.printed.complaint(0).map(|line| format!("a says: {line}"));
+        let without = if complains { "" } else { ", and says nothing on standard error" };
+        let end = format!("a ends with {code}{without}");
+        fact.happened = says.into_iter().chain([end]).collect();
         facts.push(fact);
     }
     let not_judged = outcome.not_judged.map(String::from);

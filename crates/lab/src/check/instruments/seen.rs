@@ -4,7 +4,7 @@ use super::super::evidence::{Did, Fact, Trying};
 use super::super::tree::WORK;
 use crate::event::Call;
 use crate::explore::judged::{
-    Asleep, Bytes, Finding, Line, Moment, Outcome, decides, letter, name, place, spelled,
+    Asleep, Bytes, Finding, Line, Moment, Outcome, decides, letter, name, place, spelled, word,
 };
 use crate::syscalls;
 use crate::syscalls::cells::Changes;
@@ -95,6 +95,12 @@ pub fn facts(how: &Trying, outcome: &Outcome) -> Vec<Fact> {
             }
             Finding::Prints { difference } => {
                 to_blame = difference.letter;
+                let writes = |line: &&Line| {
+                    Some(line.letter) == difference.letter
+                        && matches!(&line.moment, Moment::Call { call, .. } if call.name.starts_with("write"))
+                };
+                let write = outcome.story.iter().rev().find(writes);
+                fact.source = write.and_then(|line| line.source.as_deref()).map(in_work);
                 fact.add("line", if difference.got.is_some() { "other" } else { "missing" });
             }
         }
@@ -179,12 +185,27 @@ fn happened(outcome: &Outcome, finding: &Finding, at: Option<usize>) -> Vec<Stri
     // That one has ended, or that a segment was made once, is no news.
     let says = |at: &usize| {
         let ends = matches!(&outcome.story[*at].moment, Moment::Exit { .. });
-        !ends && !matches!(finding, Finding::Left { .. })
+        let last = matches!(finding, Finding::Left { .. } | Finding::Prints { .. });
+        // A crash is more than the call before it, but for one that has attached the memory otherwise.
+        let before = matches!(finding, Finding::Crash { .. })
+            && !spelled(&outcome.story[*at]).contains("SHM_RDONLY");
+        !ends && !last && !before
     };
     let mut lines: Vec<String> = at.filter(says).map(line).into_iter().collect();
     let text = finding.to_string();
     let text = text.strip_prefix("deadlock: ").unwrap_or(&text);
-    lines.push(short(text));
+    let text = match finding {
+        Finding::Left { kind, id } => {
+            format!("{} {id} is still there when all have ended", word(*kind))
+        }
+        _ => text
+            .replace(", which is not a process of this program", ": it is none of the program's")
+            .replace(
+                ": the signal came before its handler was installed",
+                ": it has no handler yet",
+            ),
+    };
+    lines.push(text);
     lines
 }
 
