@@ -194,6 +194,8 @@ fn what_is_new_or_mended_is_named_and_hints_are_whole() {
         let title = "it crashes: a message of 4096 bytes";
         assert!(hint.code == 0 && hint.stdout.matches(title).count() == 1, "{level}: {hint:#?}");
         assert!(!hint.stdout.contains('{'), "{level}: {hint:#?}");
+        let command = hint.stdout.lines().last().expect("a line");
+        assert!(level < 3 || command.contains(" check 4.8 --replay 1 "), "{hint:#?}");
     }
     let run = book.check("4.8", &UNCHECKED[..1]);
     let text = run.stdout.replace("\n  ", " ");

@@ -210,8 +210,9 @@ fn place(verdict: &Verdict, holds: &Holds) -> Option<(String, usize)> {
             return Some((name.clone(), line));
         }
     }
+    // It is in a library; the words of the rule may know who has called that.
     if source.is_some() {
-        return None;
+        return near.iter().find_map(word);
     }
     let begin = ["int main(".to_string(), "fn main(".to_string()];
     near.iter().chain(&begin).find_map(word)

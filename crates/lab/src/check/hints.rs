@@ -67,17 +67,19 @@ fn hinted(options: &Hint) -> Result<u8, NoVerdict> {
         (2, Some(hint)) => format!("{} See {}.", hint.look, rules::where_in(&step, note)),
         (2, None) => format!("See {}.", rules::where_in(&step, note)),
         _ => match &first.again {
-            Some(_) => format!("Watch your own run: {}", lab.replay(name, 1)),
-            None => format!(
-                "Watch your own run: {} trace -- your program; and see {}.",
-                lab.lab,
-                rules::where_in(&step, note)
-            ),
+            Some(_) => "Watch your own run:".to_string(),
+            None => format!("See {}, and watch your own run:", rules::where_in(&step, note)),
         },
+    };
+    // On a row of its own: it is not wrapped, and works as it stands.
+    let command = match (level, &first.again) {
+        (3, Some(_)) => format!("  {}\n", lab.replay(name, 1)),
+        (3, None) => format!("  {} trace -- YOUR-PROGRAM ARGUMENTS\n", lab.lab),
+        _ => String::new(),
     };
     last.hints = level;
     last.keep(&root, name);
-    out(&paragraph(&format!("{}: {text}", first.title), 2))?;
+    out(&(paragraph(&format!("{}: {text}", first.title), 2) + &command))?;
     Ok(exit::PASSED)
 }
 

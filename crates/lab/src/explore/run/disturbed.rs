@@ -15,6 +15,7 @@ use crate::explore::calls;
 use crate::explore::verdict::Kind;
 use crate::syscalls::{self, cells::Changes, decode};
 use crate::tracer::functions::Functions;
+use crate::tracer::registers::Registers;
 use crate::tracer::{Entry, How, Stop, registers};
 
 /// So many instructions of a handler are followed.
@@ -74,8 +75,9 @@ struct Followed {
     signal: c_int,
     /// Where the stack was at its first instruction: when it is above that, the handler has returned.
     stack: Option<u64>,
-    /// The file of the instruction before.
+    /// The file of the instruction before, and the registers at the last one of the program itself.
     from: Option<usize>,
+    own: Option<Registers>,
     steps: usize,
 }
 
@@ -218,7 +220,7 @@ impl Moves<'_> {
 
     /// A handler begins: it is followed until it returns.
     pub fn audit(&mut self, i: usize, signal: c_int) -> Result<()> {
-        let followed = Followed { task: i, signal, stack: None, from: None, steps: 0 };
+        let followed = Followed { task: i, signal, stack: None, from: None, own: None, steps: 0 };
         self.all.disturbed.followed.push(followed);
         self.all.disturbed.handlers += 1;
         self.all.tracees.go_on(i, How::Step, signal)?;
@@ -263,15 +265,23 @@ impl Moves<'_> {
             // What a library calls in itself is its own affair; the loader only looks functions up.
             let from = followed.from;
             let called = file != from && from.is_some_and(|from| functions.is_own(from));
-            let signal = followed.signal;
+            let (signal, before) = (followed.signal, followed.own.clone());
             if !file.is_some_and(|file| functions.is_loader(file)) {
                 followed.from = file;
+            }
+            if file.is_some_and(|file| functions.is_own(file)) {
+                followed.own = Some(registers.clone());
             }
             if (called || file.is_some_and(|file| functions.is_own(file)))
                 && let Some(name) = functions.begins_at(here)
             {
                 let process = &mut all.model.processes[all.model.tasks[i].process];
-                let source = all.world.sources.own_line(thread, &registers, &mut process.file);
+                let sources = &mut all.world.sources;
+                let source = sources.own_line(thread, &registers, &mut process.file);
+                // The last call of a function may be a jump: then nothing on the stack says who has made it.
+                let source = source.or_else(|| {
+                    before.and_then(|before| sources.own_line(thread, &before, &mut process.file))
+                });
                 let inside = Inside { letter: i, signal, name, own: !called, source };
                 all.disturbed.inside.push(inside);
             }
