@@ -347,9 +347,10 @@ fn of_call(who: &str, call: &Call, asleep: bool, line: &Line) -> Did {
     let args: Vec<&str> = call.args.iter().map(|arg| &*arg.text).collect();
     // A wait that a handler has ended has done what it is for.
     let errno = call.errno.filter(|errno| *errno != nix::errno::Errno::EINTR && !asleep);
+    let thread = args.iter().any(|arg| arg.contains("CLONE_THREAD"));
     Did {
         who: who.into(),
-        name: name_of(call.number),
+        name: if thread { "thread".into() } else { name_of(call.number) },
         args: args.join(", "),
         errno: errno.map(|errno| format!("{errno:?}")),
         line: short(&format!("{who} │ {}", bare(line))),
