@@ -3,6 +3,8 @@
 #![cfg(target_arch = "x86_64")]
 
 mod common;
+#[path = "judge/operators.rs"]
+mod operators;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,7 @@ fn sections() -> Vec<String> {
     let folders = fs::read_dir(repo().join("tests/judge")).expect("tests/judge");
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     let mut all: Vec<String> = folders.map(|entry| name(entry.expect("a folder"))).collect();
+    all.retain(|name| name.starts_with("4."));
     all.sort();
     all
 }
@@ -130,6 +133,43 @@ fn each_mutant_draws_its_own_finding_first() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How many of the programs that the operators make are judged without SOAK.
+const SHARE: usize = 12;
+
+#[test]
+fn each_operator_draws_its_own_finding_first() {
+    let mut all = operators::all(repo(), &sections());
+    let wrong = all.iter().filter(|one| !one.first.is_empty()).count();
+    assert!(wrong >= 300, "{wrong} wrong programs");
+    if !can_explore("that changed programs do not pass lab check") {
+        return;
+    }
+    let soak = std::env::var_os("SOAK").is_some();
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: usize = seed.unwrap_or(std::process::id() as usize);
+    println!("SEED={seed}: {wrong} wrong programs of {}", all.len());
+    if !soak {
+        let (from, step) = (seed % all.len(), all.len() / SHARE);
+        all.rotate_left(from);
+        all = all.into_iter().step_by(step).collect();
+    }
+    let folder = common::scratch();
+    let mut wrong = vec![];
+    for one in all {
+        let source = written(folder.path(), &format!("changed.{}", one.extension), &one.text);
+        let run = check(&one.section, &source, &["--format", "json"]).go();
+        let first = found(&json(&run)).first().cloned();
+        let right = match &first {
+            Some(first) => one.first.contains(first),
+            None => one.first.is_empty(),
+        };
+        if !right || !run.left.is_empty() {
+            wrong.push(format!("{}: {first:?}, not {:?}", one.name, one.first));
+        }
+    }
+    assert!(wrong.is_empty(), "SEED={seed}\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-/* In a folder, with a Makefile and a header. */
+/* No handler: sigtimedwait in a loop. Built by a Makefile, of two files. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,20 +7,11 @@
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "size.h"
 
-
-static volatile sig_atomic_t told, ended;
-
-static void hear(int signal)
-{
-    if (signal == SIGUSR1)
-        told = 1;
-    else
-        ended = 1;                          /* SIGCHLD: nobody will tell us any more */
-}
 
 static int fail(const char *call)
 {
@@ -27,24 +19,25 @@ static int fail(const char *call)
     return 1;
 }
 
-/* No window between the check and the sleep: the signal is blocked everywhere else. */
-static int wait_until_told(const sigset_t *open)
+/* Both signals are blocked in both processes, and taken one by one; each tenth of a second it looks up in vain. */
+static int wait_until_told(const sigset_t *ours)
 {
-    while (!told && !ended)
-        sigsuspend(open);
-    int failed = !told;
-    told = 0;
-    return failed;
+    const struct timespec tenth = { .tv_nsec = 100 * 1000 * 1000 };
+    int got;
+    do
+        got = sigtimedwait(ours, NULL, &tenth);
+    while (got == -1 && (errno == EAGAIN || errno == EINTR));
+    return got != SIGUSR1;
 }
 
-static int the_child(const char *shm, int messages, pid_t parent, const sigset_t *open)
+static int the_child(const char *shm, int messages, pid_t parent, const sigset_t *ours)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
         return fail("child: prctl");
     if (getppid() != parent)                /* it died before we asked */
         return 1;
     while (messages-- > 0) {
-        if (wait_until_told(open) != 0)
+        if (wait_until_told(ours) != 0)
             return 1;
         printf("child: %s\n", shm);
         if (fflush(stdout) == EOF)
@@ -55,13 +48,13 @@ static int the_child(const char *shm, int messages, pid_t parent, const sigset_t
     return 0;
 }
 
-static int the_parent(char *shm, char **messages, pid_t child, const sigset_t *open)
+static int the_parent(char *shm, char **messages, pid_t child, const sigset_t *ours)
 {
     for (; *messages; messages++) {
         strcpy(shm, *messages);             /* it fits: main has checked */
         if (kill(child, SIGUSR1) == -1)
             return fail("parent: kill");
-        if (wait_until_told(open) != 0) {
+        if (wait_until_told(ours) != 0) {
             fprintf(stderr, "parent: the child has ended, and has not told us\n");
             return 1;
         }
@@ -81,19 +74,15 @@ int main(int argc, char **argv)
             return 1;
         }
     }
-    struct sigaction action = { .sa_handler = hear };
-    sigset_t ours, stops, open;
+    sigset_t ours, stops;
     sigemptyset(&ours);
     sigaddset(&ours, SIGUSR1);
     sigaddset(&ours, SIGCHLD);
     sigemptyset(&stops);
     sigaddset(&stops, SIGINT);
     sigaddset(&stops, SIGTERM);
-    if (sigaction(SIGUSR1, &action, NULL) == -1 || sigaction(SIGCHLD, &action, NULL) == -1)
-        return fail("sigaction");
     sigprocmask(SIG_BLOCK, &ours, NULL);
     sigprocmask(SIG_BLOCK, &stops, NULL);   /* until the segment is marked for removal */
-    sigemptyset(&open);
 
     int id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | 0600);
     if (id == -1)
@@ -106,12 +95,12 @@ int main(int argc, char **argv)
     else if ((child = fork()) == -1)
         failed = fail("fork");
     if (child == 0)
-        _exit(the_child(shm, argc - 1, parent, &open));
+        _exit(the_child(shm, argc - 1, parent, &ours));
     if (shmctl(id, IPC_RMID, NULL) == -1)   /* both have it: it goes with them */
         failed = fail("shmctl");
     sigprocmask(SIG_UNBLOCK, &stops, NULL);
     if (child > 0) {
-        if (failed || the_parent(shm, argv + 1, child, &open) != 0) {
+        if (failed || the_parent(shm, argv + 1, child, &ours) != 0) {
             failed = 1;
             kill(child, SIGKILL);           /* it would wait for ever */
         }
