@@ -12,8 +12,9 @@ use crate::tracer::source::Code;
 /// Of each thread, how much of what it did is known.
 pub type Clock = Vec<u32>;
 
-/// Accesses are kept by blocks of so many bytes.
+/// Accesses are kept by blocks of so many bytes; those of whole pages by pages.
 const BLOCK: u64 = 64;
+const PAGE: u64 = 4096;
 
 /// An access.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -53,7 +54,9 @@ pub struct Order {
     clocks: Vec<Clock>,
     things: HashMap<Thing, Clock>,
     words: HashMap<Bytes, Clock>,
+    /// By memory and block; and those of which only the page is known, by memory and page.
     seen: BTreeMap<(u64, u64), Vec<Seen>>,
+    coarse: BTreeMap<(u64, u64), Vec<Seen>>,
 }
 
 fn join(clock: &mut Clock, other: &Clock) {
@@ -149,16 +152,23 @@ impl Order {
         self.clock(side.who);
         let clock = &self.clocks[side.who];
         let mut races = vec![];
-        for block in side.bytes.from / BLOCK..side.bytes.to.div_ceil(BLOCK) {
-            let seen = self.seen.entry((side.bytes.memory, block)).or_default();
-            for one in seen.iter() {
-                let known = clock.get(one.side.who).is_some_and(|known| *known >= one.at);
-                let clash = one.side.who != side.who && (one.side.writes || side.writes);
-                let race = Race { sides: [one.side, side] };
-                if clash && !known && one.side.bytes.meets(&side.bytes) && !races.contains(&race) {
-                    races.push(race);
-                }
+        let within = |size: u64| {
+            let Bytes { memory, from, to } = side.bytes;
+            (memory, from / size)..(memory, to.div_ceil(size))
+        };
+        let near = self.seen.range(within(BLOCK)).chain(self.coarse.range(within(PAGE)));
+        for one in near.flat_map(|(_, seen)| seen) {
+            let known = clock.get(one.side.who).is_some_and(|known| *known >= one.at);
+            let clash = one.side.who != side.who && (one.side.writes || side.writes);
+            let race = Race { sides: [one.side, side] };
+            if clash && !known && one.side.bytes.meets(&side.bytes) && !races.contains(&race) {
+                races.push(race);
             }
+        }
+        let (all, size) =
+            if side.coarse { (&mut self.coarse, PAGE) } else { (&mut self.seen, BLOCK) };
+        for block in side.bytes.from / size..side.bytes.to.div_ceil(size) {
+            let seen = all.entry((side.bytes.memory, block)).or_default();
             let same = |one: &&mut Seen| Side { code: side.code, ..one.side } == side;
             match seen.iter_mut().find(same) {
                 Some(one) => (one.side, one.at) = (side, clock[side.who]),
@@ -194,6 +204,24 @@ mod tests {
         assert!(order.access(side(0, true)).is_empty());
         assert_eq!(order.access(side(1, false)).len(), 1);
         assert!(order.access(side(1, false)).len() == 1 && order.access(side(0, false)).is_empty());
+    }
+
+    #[test]
+    fn a_page_races_with_a_part_of_it() {
+        let page = |who| Side {
+            bytes: Bytes { memory: 0, from: 0, to: PAGE },
+            coarse: true,
+            ..side(who, true)
+        };
+        let next =
+            |who| Side { bytes: Bytes { memory: 0, from: PAGE, to: PAGE + 4 }, ..side(who, true) };
+        for [first, second] in [[page(0), side(1, false)], [side(0, false), page(1)]] {
+            let mut order = Order::default();
+            order.born(0, 1);
+            assert!(order.access(first).is_empty());
+            assert_eq!(order.access(second).len(), 1);
+            assert!(order.access(next(1)).is_empty());
+        }
     }
 
     #[test]

@@ -119,16 +119,19 @@ impl Moves<'_> {
         if next.locked {
             parts.iter().for_each(|part| self.all.world.learned.orders(part.bytes));
         }
-        let mut fine = false;
+        let (mut fine, mut coarse) = (false, vec![]);
         for part in &parts {
             for page in pages(part.bytes) {
                 let close = self.all.looks_closely()
                     || self.all.world.learned.is_fine(part.bytes.memory, page);
                 fine |= close;
                 if !close {
-                    self.all.open_page(i, part, page, code)?;
+                    coarse.extend(self.all.touches_page(i, part, page, code));
                 }
             }
+        }
+        for open in in_a_row(coarse) {
+            self.all.open(i, open)?;
         }
         if !fine {
             self.all.model.tasks[i].looks.does_not_spin();
@@ -213,15 +216,17 @@ impl Programs<'_> {
         call.at = self.world.sources.line_of_call(thread, file);
     }
 
-    /// A coarse page is opened until the move ends, which has touched all of it.
-    fn open_page(&mut self, i: usize, part: &Watched, page: u64, code: Code) -> Result<()> {
+    /// A coarse page is to be opened until the move ends, which has touched all of it. `None`: it is open.
+    fn touches_page(&mut self, i: usize, part: &Watched, page: u64, code: Code) -> Option<Open> {
         let Bytes { memory, from, .. } = part.bytes;
         // Where the page begins in the address space.
         let start = (part.at - from % PAGE) + (page - from / PAGE) * PAGE;
         let bytes = Bytes { memory, from: page * PAGE, to: (page + 1) * PAGE };
         let open = Open { from: start, to: start + PAGE, writes: part.writes };
-        if self.model.process(i).open.contains(&open) {
-            return Ok(());
+        let covers =
+            |one: &Open| one.from <= open.from && open.to <= one.to && (one.writes || !open.writes);
+        if self.model.process(i).open.iter().any(covers) {
+            return None;
         }
         self.touched.made.bytes(bytes, part.writes);
         self.touched.changed |= part.writes;
@@ -230,6 +235,18 @@ impl Programs<'_> {
         self.look_for_races(side);
         let page = Watched { bytes, ..*part };
         self.tell_touch(i, &page, (part.writes, false, Buffered::No), code, vec![]);
-        self.open(i, open)
+        Some(open)
     }
+}
+
+/// Pages that follow each other are opened at once.
+fn in_a_row(pages: Vec<Open>) -> Vec<Open> {
+    let mut all: Vec<Open> = vec![];
+    for one in pages {
+        match all.last_mut().filter(|last| last.to == one.from && last.writes == one.writes) {
+            Some(last) => last.to = one.to,
+            None => all.push(one),
+        }
+    }
+    all
 }
