@@ -3,11 +3,16 @@
 
 mod common;
 
+use std::fs;
+
 use common::{Run, bin, can_explore, compiled, repo, run};
+use serde_json::Value;
 
 fn stage(args: &[&str]) -> Run {
     let workbook = repo().display().to_string();
-    run(&bin("lab")).args(&[&["stage", "--workbook", &workbook], args].concat()).go()
+    // What cargo sets there makes the loader look into many folders.
+    let lab = run(&bin("lab")).env("LD_LIBRARY_PATH", "");
+    lab.args(&[&["stage", "--workbook", &workbook], args].concat()).go()
 }
 
 /// Plays these keys in section 4.8.
@@ -109,6 +114,81 @@ fn what_cannot_be_is_said() {
         let run = stage(args);
         assert_eq!((run.code, run.stderr.lines().count()), (2, 1), "{run:#?}");
         assert!(run.stderr.contains(said), "{run:#?}");
+    }
+}
+
+#[test]
+fn orders_are_counted_and_predictions_answered() {
+    if !can_explore("orders and predictions on the stage") {
+        return;
+    }
+    let transcript = played("oc2p1;2;3;4;5;AA");
+    for said in [
+        "Of 5 orders from here, 3 go wrong: 3 deadlock\nWho moves next?",
+        "Who sleeps after the next move?\n  1. nobody\n  2. a\n  3. b\n  4. a and b\n  5. something else",
+        "The answer: nobody. 1 of 15 said so.",
+        "Of 1 orders from here, 1 go wrong: 1 deadlock",
+    ] {
+        assert!(transcript.contains(said), "{said}: {transcript}");
+    }
+    // Both sleep in the end, and none does before.
+    let transcript = played("c2Accbp0;1;0;7;0; ");
+    assert!(transcript.contains("The answer: a and b. 7 of 8 said so."), "{transcript}");
+    let transcript = played("g4;p;;;p;1;;;c");
+    assert!(transcript.contains("nattch of segment 0 is 1. What is it"), "{transcript}");
+}
+
+#[test]
+fn a_run_is_recorded() {
+    if !can_explore("a recorded stage") {
+        return;
+    }
+    let run = stage(&["4.8", "--script", LOST, "--record", "{dir}/lesson.json"]);
+    let read = |name: &str| fs::read_to_string(run.dir.path().join(name)).expect(name);
+    let lines = |text: &str| -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let events = lines(&read("lesson.json"));
+    assert_eq!(events.last().expect("an end")["finding"], "deadlock", "{run:#?}");
+    let frames = lines(&read("lesson.cast"));
+    assert!(frames[0]["version"] == 2 && frames[0]["width"].is_u64(), "{}", frames[0]);
+    let shown = frames[1..].iter().map(|frame| frame[2].as_str().expect("text"));
+    assert_eq!(shown.collect::<String>().replace('\r', ""), run.stdout);
+    let run = stage(&["4.8", "--script", "", "--record", "/not/there.json"]);
+    assert!(run.code == 2 && run.stderr.starts_with("lab stage: /not/there.json: "), "{run:#?}");
+}
+
+/// Two programs; four threads, one of which reads too early.
+#[test]
+fn other_sections_have_a_stage() {
+    if !can_explore("stages of 4.9 and 4.10") {
+        return;
+    }
+    let run = stage(&["4.9", "--script", "g99;"]);
+    assert!(run.code == 0 && run.stdout.contains("b prints: client: hello, client"), "{run:#?}");
+    assert!(run.stdout.contains("shm 0 pid: 100 -> 101"), "{run:#?}");
+    let run = stage(&["4.10", "--script", "g99;"]);
+    assert!(run.code == 0 && run.stdout.contains("a prints: received 2"), "{run:#?}");
+    assert!(run.stdout.contains("d (thread of b): has ended"), "{run:#?}");
+    assert!(run.stdout.contains("shm 0 to_parent.full: 0 -> 1"), "{run:#?}");
+}
+
+#[test]
+fn each_sentence_stands_in_the_note() {
+    for section in ["4.8", "4.9", "4.10"] {
+        let path = repo().join(format!("labs/{section}/stage.toml"));
+        let text = fs::read_to_string(&path).expect("stage.toml");
+        let file: toml::Table = toml::from_str(&text).expect("TOML");
+        let notes = fs::read_dir(repo().join("notes")).expect("notes").filter_map(Result::ok);
+        let of_section = format!("{section}-");
+        let note = notes.map(|one| one.path()).find(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of_section))
+        });
+        let note = fs::read_to_string(note.expect("a note")).expect("text").replace('\n', " ");
+        for one in file.get("sentence").and_then(|all| all.as_array()).into_iter().flatten() {
+            let says = one["says"].as_str().expect("a sentence");
+            assert!(note.contains(says), "{section}: {says}");
+        }
     }
 }
 

@@ -358,7 +358,8 @@ pub fn line(told: &Line) -> String {
     }
 }
 
-fn json_story(outcome: &Outcome) -> String {
+/// A run as events, and what is wrong.
+pub fn json_story(outcome: &Outcome) -> String {
     let of = |finding: &Finding| cause::of(&outcome.story, finding);
     let decided = outcome.findings.first().and_then(|first| of(first).decides);
     let mut text = String::new();

@@ -1,7 +1,8 @@
 //! What somebody sees who chooses who moves: a run as it stands between two moves.
 
 use super::schedule::Who;
-use super::verdict::{Could, Line, Step};
+use super::verdict::{Could, Kind, Line, Step};
+use crate::event::Row;
 
 /// See the module.
 #[derive(Clone, Default)]
@@ -16,6 +17,8 @@ pub struct Scene {
     pub takes: Vec<bool>,
     pub story: Vec<Line>,
     pub steps: Vec<Step>,
+    /// The kernel's tables.
+    pub rows: Vec<(Kind, i32, Row)>,
     /// What shared memory holds, up to a page of each.
     pub memory: Vec<(u64, Vec<u8>)>,
 }

@@ -5,15 +5,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::footprint::Footprint;
+pub use super::orders::{Ahead, Orders};
+use super::orders::{Counter, Plan};
 pub use super::report::ends;
-use super::room::Scratch;
+use super::room::{self, Scratch};
 pub use super::run::Outcome;
 use super::run::{Asked, World};
 pub use super::scene::{Lane, Scene, Stands};
 pub use super::schedule::{Who, letter};
 use super::search::{Guide, Place};
 pub use super::verdict::{Could, Kind, Line, Moment};
-use super::{Bound, Options, Result, TICK, Trouble, cause, report, room, session};
+use super::{Result, TICK, Trouble, cause, report};
 use crate::asked;
 use crate::syscalls;
 use crate::tracer::cpu;
@@ -59,27 +61,31 @@ impl Guide for Asks<'_> {
 }
 
 impl Staged {
-    /// Makes the room for programs that run at the same time, and rehearses.
-    pub fn new(programs: Vec<Program>) -> Result<Staged> {
+    /// Makes the room for programs that run at the same time, and rehearses. Answers also what can count orders
+    /// meanwhile; `None`: two runs at a time would find each other's files.
+    pub fn new(programs: Vec<Program>) -> Result<(Staged, Option<Ahead>)> {
         let filter = Filter::letting_through(&syscalls::harmless());
         let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
         let scratch = Scratch::new()?;
         scratch.is_named();
         asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
-        cpu::pin();
+        let cpus = cpu::allowed();
+        let here = cpu::pin();
         let room = room::enter(&programs, &filter, scratch.0.clone(), None)?;
         asked::tick_every(TICK);
         let mut world = World::new(room, programs.len(), Asked::default());
         world.looks_at_ends = true;
-        let options = Options {
-            max: REHEARSALS,
-            workers: Some(1),
-            ..Options::of(programs[0].words.clone(), Bound::Preemptions(2))
-        };
-        session::explored(&options, &mut world)?;
+        let first = rehearse(&mut world)?;
+        let other = cpus.into_iter().find(|cpu| Some(*cpu) != here).or(here);
+        let possible = world.can_have_one_beside();
+        let ahead = first.zip(other).filter(|_| possible).map(|(first, cpu)| {
+            let (clock, known) = (world.clock(), world.known());
+            let found_at = scratch.0.clone();
+            Ahead::new(Plan { programs, filter, clock, found_at, cpu, first, known })
+        });
         let scene = Rc::new(RefCell::new(Scene::default()));
         world.scene = Some(scene.clone());
-        Ok(Staged { world, scene, _scratch: scratch })
+        Ok((Staged { world, scene, _scratch: scratch }, ahead))
     }
 
     /// Runs the programs once, as the chooser says. Answers how they stand in the end, and how it went.
@@ -96,13 +102,41 @@ impl Staged {
     }
 }
 
-/// What helps against a finding, and why.
+/// Runs the programs in many orders, and answers the first that went to its end. From now on they are copied.
+fn rehearse(world: &mut World) -> Result<Option<Outcome>> {
+    let mut counter = Counter::new(vec![]);
+    while counter.runs < REHEARSALS && counter.goes_on(world)? {
+        if std::mem::take(&mut world.starts_again) {
+            counter.begin_again();
+        }
+    }
+    let Some(first) = counter.first else { return Ok(None) };
+    Ok(world.copies_do_the_same_as(&first)?.then_some(first))
+}
+
+/// What helps against a finding.
 pub fn cure(outcome: &Outcome) -> Option<String> {
     let finding = outcome.findings.first()?;
     Some(cause::of(&outcome.story, finding).cure.to_string())
 }
 
+/// Who decided, and why.
+pub fn decides(outcome: &Outcome) -> Option<String> {
+    let finding = outcome.findings.first()?;
+    cause::of(&outcome.story, finding).decides.map(|(_, why)| why)
+}
+
 /// A moment in one line.
 pub fn spelled(line: &Line) -> String {
     report::line(line).replace(report::TIE, " ")
+}
+
+/// A run as `lab explore --replay --json` prints it. One that was left in the middle has no end.
+pub fn as_json(outcome: &Outcome) -> String {
+    let text = report::json_story(outcome);
+    if !outcome.dropped {
+        return text;
+    }
+    let end = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+    text[..end].into()
 }

@@ -111,6 +111,11 @@ impl Setting {
         of_call.map(|one| one.says.clone())
     }
 
+    /// What lies where, as far as it is known.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
     /// The parts of a memory in which something changed: whole fields, and what lies between them.
     pub fn parts(&self, fresh: &[bool]) -> Vec<(usize, usize)> {
         let mut parts: Vec<(usize, usize)> = vec![];

@@ -10,6 +10,8 @@ pub enum Key {
     Enter,
     Backspace,
     Escape,
+    /// The terminal has another size: nothing was typed.
+    Redraw,
 }
 
 /// Where keys come from, for who has no keyboard that is read key by key.

@@ -9,9 +9,13 @@
 //! | [`keys`] | what is typed, or played from a script |
 //! | [`front`] | what the audience sees, whatever it is drawn with |
 //! | [`plain`] | line by line |
+//! | [`predict`] | questions to the room |
+//! | [`record`] | `--record` |
+//! | [`terminal`] | lanes, rows and bytes on a terminal |
 //! | [`words`] | who and what, in words |
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -28,6 +32,9 @@ mod front;
 mod keys;
 mod plain;
 mod play;
+mod predict;
+mod record;
+mod terminal;
 mod words;
 
 use book::Setting;
@@ -35,6 +42,8 @@ use front::Front;
 use keys::Source;
 use plain::Plain;
 use play::Play;
+use record::Tape;
+use terminal::{Screen, guard};
 
 /// Stop a program between any two moves, and choose who moves next
 #[derive(Args)]
@@ -51,6 +60,9 @@ pub struct Options {
     /// Play these keys, print what happens line by line, and end; `;` is Enter
     #[arg(long, value_name = "KEYS")]
     script: Option<String>,
+    /// Write the last run there, and what was shown beside it, as FILE's name with .cast
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Print line by line, for screen readers and simple terminals
     #[arg(long)]
     plain: bool,
@@ -62,7 +74,7 @@ pub struct Options {
 /// Stages it. Exits with 0, with 2 for what cannot be staged, or as the signal says that ended it.
 pub fn run(options: &Options) -> ExitCode {
     ExitCode::from(match stage(options) {
-        Ok(()) => exit::NONE,
+        Ok(code) => code,
         Err(Trouble::Signal(signal)) => 128 + signal as u8,
         Err(Trouble::Taken) => {
             complain_as("lab stage", "the program could not be started: no number is free");
@@ -79,7 +91,7 @@ fn usage(why: String) -> Trouble {
     Trouble::Because(exit::USAGE, why)
 }
 
-fn stage(options: &Options) -> Result<(), Trouble> {
+fn stage(options: &Options) -> Result<u8, Trouble> {
     let setting = match &options.section {
         Some(section) => {
             Setting::of_section(options.workbook.as_deref(), section).map_err(usage)?
@@ -94,17 +106,41 @@ fn stage(options: &Options) -> Result<(), Trouble> {
         Program::find(words).map_err(|errno| usage(why(errno)))
     };
     let programs = setting.programs.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-    let mut front = front(options);
-    let mut staged = Staged::new(programs)?;
-    let mut play = Play::new(&setting);
-    play.all(&mut staged, &mut *front)
+    guard::ends_with_a_panic();
+    if !is_plain(options) {
+        let why = |error| usage(format!("a second process: {error}"));
+        if let Some(code) = guard::behind().map_err(why)? {
+            return Ok(code);
+        }
+    }
+    let (mut staged, ahead) = Staged::new(programs)?;
+    let tape = Tape::new(options.record.is_some());
+    let mut front = front(options, tape.clone())?;
+    let mut play = Play::new(&setting, ahead);
+    let done = play.all(&mut staged, &mut *front);
+    drop(front);
+    if let Some(path) = &options.record {
+        record::write(path, &play.last, &tape, terminal::size()).map_err(usage)?;
+    }
+    done.map(|()| exit::NONE)
+}
+
+/// Is it printed line by line?
+fn is_plain(options: &Options) -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    options.plain || options.script.is_some() || dumb || !terminal
 }
 
 /// What it is drawn with.
-fn front(options: &Options) -> Box<dyn Front> {
+fn front(options: &Options, tape: Tape) -> Result<Box<dyn Front>, Trouble> {
+    if !is_plain(options) {
+        let screen = Screen::new(tape);
+        return Ok(Box::new(screen.map_err(|error| usage(format!("the terminal: {error}")))?));
+    }
     let source = match &options.script {
         Some(script) => Source::script(script),
         None => Source::lines(),
     };
-    Box::new(Plain::new(source))
+    Ok(Box::new(Plain::new(source, tape)))
 }

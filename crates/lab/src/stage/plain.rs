@@ -5,12 +5,14 @@ use std::io::Write;
 use super::acts::{Act, moved};
 use super::front::{Front, View, question};
 use super::keys::{Key, Source};
+use super::record::Tape;
 use super::words::{about, lane, mover, stands, verdict};
 use crate::explore::staged::letter;
 
 /// See the module.
 pub struct Plain {
     source: Source,
+    tape: Tape,
     /// How many moves were printed.
     printed: usize,
     /// Nothing was printed yet.
@@ -20,9 +22,9 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Keys come from there.
-    pub fn new(source: Source) -> Plain {
-        Plain { source, printed: 0, begins: true, asked: String::new() }
+    /// Keys come from there; what is printed is taped.
+    pub fn new(source: Source, tape: Tape) -> Plain {
+        Plain { source, tape, printed: 0, begins: true, asked: String::new() }
     }
 }
 
@@ -50,11 +52,17 @@ impl Front for Plain {
             text += &asks;
             self.asked = asks;
         }
-        print(&text);
+        // If nobody reads it, the keys will end, too.
+        let _ = self.tape.write_all(text.as_bytes()).and_then(|()| self.tape.flush());
+        self.tape.frame(true);
     }
 
-    fn key(&mut self) -> Option<Key> {
+    fn key(&mut self, _: &mut dyn FnMut() -> bool) -> Option<Key> {
         self.source.next()
+    }
+
+    fn is_patient(&self) -> bool {
+        true
     }
 }
 
@@ -71,6 +79,10 @@ impl Plain {
             let (good, lines) = verdict(outcome);
             text += if good { "Nothing is wrong.\n" } else { "Something is wrong.\n" };
             lines.iter().for_each(|line| text += &format!("  {line}\n"));
+        }
+        if view.asks.is_none() {
+            view.predicts.iter().for_each(|line| text += &format!("{line}\n"));
+            view.orders.iter().for_each(|line| text += &format!("{line}\n"));
         }
         text += &format!("{}\n", question(view));
         if view.asks.is_none() && view.ended.is_none() {
@@ -108,10 +120,4 @@ fn act(n: usize, act: &Act) -> String {
         text += &format!("  {} prints: {printed}\n", letter(*lane));
     }
     text
-}
-
-fn print(text: &str) {
-    let mut out = std::io::stdout();
-    // If nobody reads it, the keys will end, too.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

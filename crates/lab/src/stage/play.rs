@@ -5,10 +5,11 @@ use super::acts::Acts;
 use super::book::Setting;
 use super::front::{Front, HELP, View};
 use super::keys::Key;
-use super::words::is_no_choice;
+use super::predict::Question;
+use super::words::{is_no_choice, orders};
 use crate::asked;
 use crate::explore::Trouble;
-use crate::explore::staged::{Chooser, Outcome, Scene, Staged, Who};
+use crate::explore::staged::{Ahead, Chooser, Outcome, Scene, Staged, Who, as_json};
 
 /// One that moves.
 type Mover = (usize, Who);
@@ -19,9 +20,19 @@ pub struct Play<'a> {
     acts: Acts,
     /// Who has moved, or is to move, from the beginning.
     path: Vec<Mover>,
+    /// This step was asked for: it stands still there, also where there is no choice.
+    wanted: usize,
     /// It runs on by itself.
     runs: Option<Runs>,
     says: Vec<String>,
+    /// How the orders from each place end is wanted.
+    counts: bool,
+    ahead: Option<Ahead>,
+    /// What the room was asked, and how many questions it was asked here.
+    question: Option<Question>,
+    asked: (usize, usize),
+    /// The last run.
+    pub last: String,
     /// It is over for all.
     quits: bool,
     /// What went wrong with the audience's terminal.
@@ -55,19 +66,26 @@ struct Asks<'p, 'a> {
 impl Chooser for Asks<'_, '_> {
     fn choose(&mut self, scene: &Scene) -> Option<usize> {
         self.play.acts.see(scene, self.play.setting);
+        self.play.reveal(scene);
         self.play.choose(scene, self.front)
     }
 }
 
 impl<'a> Play<'a> {
     /// Nothing has moved yet.
-    pub fn new(setting: &'a Setting) -> Play<'a> {
+    pub fn new(setting: &'a Setting, ahead: Option<Ahead>) -> Play<'a> {
         Play {
             setting,
             acts: Acts::default(),
             path: vec![],
+            wanted: 0,
             runs: None,
             says: vec![],
+            counts: false,
+            ahead,
+            question: None,
+            asked: (0, 0),
+            last: String::new(),
             quits: false,
             signal: None,
         }
@@ -78,6 +96,7 @@ impl<'a> Play<'a> {
         while !self.quits {
             let mut asks = Asks { play: self, front };
             let (scene, outcome) = staged.run(&mut asks)?;
+            self.last = as_json(&outcome);
             if let Some(signal) = self.signal {
                 return Err(Trouble::Signal(signal));
             }
@@ -97,7 +116,7 @@ impl<'a> Play<'a> {
             self.path.truncate(at);
             self.says.push("The program does not do here what it did before.".into());
         }
-        if self.goes_on(scene) || is_no_choice(scene) {
+        if self.goes_on(scene) || at != self.wanted && is_no_choice(scene) {
             return self.moves(scene, scene.first);
         }
         loop {
@@ -117,6 +136,7 @@ impl<'a> Play<'a> {
         front: &mut dyn Front,
     ) -> Result<(), Trouble> {
         self.acts.see(scene, self.setting);
+        self.reveal(scene);
         self.runs = None;
         while !matches!(self.key(scene, Some(outcome), front), Done::Leaves) {}
         self.signal.map_or(Ok(()), |signal| Err(Trouble::Signal(signal)))
@@ -147,16 +167,40 @@ impl<'a> Play<'a> {
         &mut self,
         scene: &Scene,
         ended: Option<&Outcome>,
-        asks: Option<&str>,
+        asks: Option<(&str, &str)>,
         front: &mut dyn Front,
     ) -> Option<Key> {
         let says = std::mem::take(&mut self.says);
-        let view =
-            View { setting: self.setting, scene, acts: &self.acts, ended, asks, says: &says };
+        let here = &self.path[..self.path.len().min(scene.steps.len())];
+        let wanted = self.counts && ended.is_none();
+        let ahead = self.ahead.as_mut().filter(|_| wanted);
+        let counted = ahead.and_then(|ahead| {
+            ahead.ask(here.to_vec());
+            if front.is_patient() {
+                ahead.wait();
+            }
+            ahead.last.as_ref().map(orders)
+        });
+        let predicts = self.question.as_ref().map_or(vec![], Question::lines);
+        let view = View {
+            setting: self.setting,
+            scene,
+            acts: &self.acts,
+            ended,
+            asks: asks.map(|(asks, _)| asks),
+            typed: asks.map_or("", |(_, typed)| typed),
+            orders: counted,
+            predicts: &predicts,
+            says: &says,
+        };
         front.show(&view);
-        let key = front.key();
+        let ahead = &mut self.ahead;
+        let key = front.key(&mut || ahead.as_mut().is_some_and(Ahead::has_news));
         self.signal = asked::to_stop();
         self.quits |= self.signal.is_some();
+        if key == Some(Key::Redraw) {
+            self.says = says;
+        }
         key.filter(|_| self.signal.is_none())
     }
 
@@ -182,8 +226,18 @@ impl<'a> Play<'a> {
                 self.says.extend(all);
                 Done::Stays
             }
-            Key::Backspace => Done::Stays,
+            Key::Redraw | Key::Backspace => Done::Stays,
             _ if ended.is_some() => Done::Stays,
+            Key::Char('o') => {
+                self.counts = !self.counts;
+                match (&self.ahead, self.counts) {
+                    (None, true) => self.stays(
+                        "This program leaves files: its orders cannot be counted meanwhile.",
+                    ),
+                    _ => Done::Stays,
+                }
+            }
+            Key::Char('p') => self.predicts(scene, front),
             Key::Char('c') => {
                 self.runs = Some(Runs::While(can_move(scene)));
                 Done::Moves(scene.first)
@@ -208,6 +262,38 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Asks the room, and takes its votes.
+    fn predicts(&mut self, scene: &Scene, front: &mut dyn Front) -> Done {
+        let at = scene.steps.len();
+        let n = if self.asked.0 == at { self.asked.1 } else { 0 };
+        self.asked = (at, (n + 1) % Question::kinds(scene));
+        let question = Question::new(scene, n);
+        if front.is_patient() {
+            self.says = question.lines();
+        }
+        self.question = Some(question);
+        while let Some(asks) = self.question.as_ref().and_then(Question::next) {
+            let typed = self.number(scene, None, &asks, front);
+            self.says.clear();
+            if typed.is_none() {
+                self.question = None;
+            }
+            let Some(question) = self.question.as_mut() else { break };
+            question.votes.push(typed.and_then(|typed| typed.parse().ok()).unwrap_or(0));
+        }
+        Done::Stays
+    }
+
+    /// Something has moved: what the room was asked is answered.
+    fn reveal(&mut self, scene: &Scene) {
+        let at = scene.steps.len();
+        if let Some(question) = self.question.take_if(|question| question.at != at)
+            && question.at < at
+        {
+            self.says = question.revealed(scene);
+        }
+    }
+
     fn stays(&mut self, why: &str) -> Done {
         self.says.push(why.into());
         Done::Stays
@@ -223,26 +309,45 @@ impl<'a> Play<'a> {
     /// To a step that was before.
     fn leaves_for(&mut self, step: usize) -> Done {
         self.path.truncate(step);
+        self.wanted = step;
         Done::Leaves
+    }
+
+    /// What is typed up to Enter; `None`: it was left.
+    fn number(
+        &mut self,
+        scene: &Scene,
+        ended: Option<&Outcome>,
+        asks: &str,
+        front: &mut dyn Front,
+    ) -> Option<String> {
+        let mut typed = String::new();
+        let said = self.says.clone();
+        loop {
+            self.says.clone_from(&said);
+            match self.hear(scene, ended, Some((asks, &typed)), front) {
+                Some(Key::Char(digit @ '0'..='9')) if typed.len() < 5 => typed.push(digit),
+                Some(Key::Char(' ')) if typed.is_empty() => {}
+                Some(Key::Backspace) => drop(typed.pop()),
+                Some(Key::Redraw) => {}
+                Some(Key::Enter) => {
+                    self.says.clear();
+                    return Some(typed);
+                }
+                _ => return None,
+            }
+        }
     }
 
     /// Asks for a step, and goes there.
     fn goes_to(&mut self, scene: &Scene, ended: Option<&Outcome>, front: &mut dyn Front) -> Done {
-        let (at, mut typed) = (scene.steps.len(), String::new());
-        loop {
-            let asks = "To which step? Its number, and Enter.";
-            match self.hear(scene, ended, Some(asks), front) {
-                Some(Key::Char(digit @ '0'..='9')) if typed.len() < 5 => typed.push(digit),
-                Some(Key::Char(' ')) if typed.is_empty() => {}
-                Some(Key::Backspace) => drop(typed.pop()),
-                Some(Key::Enter) => break,
-                _ => return Done::Stays,
-            }
-        }
+        let at = scene.steps.len();
+        let asks = "To which step? Its number, and Enter.";
+        let Some(typed) = self.number(scene, ended, asks, front) else { return Done::Stays };
         match typed.parse::<usize>() {
             Ok(step) if step < at => self.leaves_for(step),
             Ok(step) if step > at && ended.is_none() => {
-                self.runs = Some(Runs::To(step));
+                (self.runs, self.wanted) = (Some(Runs::To(step)), step);
                 Done::Moves(scene.first)
             }
             Ok(step) if step > at => self.stays("It is over: there is no later step."),

@@ -1,7 +1,7 @@
 //! Who and what, in words.
 
 use crate::explore::staged::{
-    Could, Lane, Line, Moment, Outcome, Scene, Stands, Who, cure, ends, letter,
+    Could, Lane, Line, Moment, Orders, Outcome, Scene, Stands, Who, cure, decides, ends, letter,
 };
 use crate::syscalls::spoken;
 
@@ -101,6 +101,17 @@ pub fn verdict(outcome: &Outcome) -> (bool, Vec<String>) {
         return (true, vec![format!("All have ended: {}", ends(&outcome.ends))]);
     }
     let mut all: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
+    all.extend(decides(outcome).map(|why| format!("▶ {why}")));
     all.extend(cure(outcome).map(|cure| format!("cure: {cure}")));
     (false, all)
+}
+
+/// `Of 20 orders from here, 5 go wrong: deadlock 5. Complete, with at most 2 turns taken.`
+pub fn orders(orders: &Orders) -> String {
+    let (all, bad) = orders.both();
+    let so_far = if orders.complete { "" } else { " so far (still counting)" };
+    let wrong = orders.ends.iter().filter(|end| end.1);
+    let wrong: Vec<String> = wrong.map(|(name, _, count)| format!("{count} {name}")).collect();
+    let which = if wrong.is_empty() { String::new() } else { format!(": {}", wrong.join(", ")) };
+    format!("Of {all} orders from here, {bad} go wrong{so_far}{which}")
 }

@@ -32,6 +32,7 @@ impl Run<'_> {
             takes: (0..candidates.len()).map(|i| cost(place, i) > 0).collect(),
             story: all.narrator.story.clone(),
             steps: all.narrator.steps.clone(),
+            rows: all.narrator.rows(),
             memory: self.memory(),
         };
     }

@@ -108,6 +108,11 @@ impl Narrator {
         all.map(one).collect()
     }
 
+    /// The kernel's tables after the last move.
+    pub fn rows(&self) -> Vec<(Kind, i32, Row)> {
+        self.rows.iter().map(|((kind, id), row)| (*kind, *id, row.clone())).collect()
+    }
+
     /// This was printed in the move.
     pub fn prints(&mut self, new: Vec<Piece>) {
         if let Some(step) = self.steps.last_mut() {

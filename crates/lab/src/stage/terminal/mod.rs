@@ -1,0 +1,213 @@
+//! The stage on a terminal: lanes, the kernel's rows, the bytes, and at the bottom the question.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`text`] | what fits, and its colours |
+//! | [`lanes`] | what happened, a lane for each process and thread |
+//! | [`kernel`] | the kernel's rows, and what memory holds |
+//! | [`guard`] | the terminal as it was, however we end |
+
+use std::io;
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+pub mod guard;
+mod kernel;
+mod lanes;
+mod text;
+
+use super::front::{Front, View, question};
+use super::keys::Key;
+use super::record::Tape;
+use super::words::{about, mover, verdict};
+use crate::asked;
+use crate::explore::staged::Who;
+use text::{Palette, cut, pad, row, rule, width, wrap};
+
+/// So often we look whether a signal has come.
+const LOOK: Duration = Duration::from_millis(100);
+/// Smaller than this, and there is no room for a stage.
+const LEAST: (usize, usize) = (40, 12);
+/// The lanes have at least so many rows.
+const LANES: usize = 6;
+
+/// See the module.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<Tape>>,
+    palette: Palette,
+    tape: Tape,
+}
+
+impl Screen {
+    /// Takes the terminal; what is drawn is taped.
+    pub fn new(tape: Tape) -> io::Result<Screen> {
+        guard::take()?;
+        let terminal = Terminal::new(CrosstermBackend::new(tape.clone()))?;
+        Ok(Screen { terminal, palette: Palette::of_environment(), tape })
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        guard::give_back();
+    }
+}
+
+impl Front for Screen {
+    fn show(&mut self, view: &View) {
+        let palette = self.palette;
+        // If the terminal is gone, no key will come either.
+        let _ = self.terminal.draw(|frame| {
+            let area = frame.area();
+            let (columns, rows) = (area.width.into(), area.height.into());
+            frame.render_widget(Paragraph::new(composed(view, palette, columns, rows)), area);
+        });
+        self.tape.frame(false);
+    }
+
+    fn is_patient(&self) -> bool {
+        false
+    }
+
+    fn key(&mut self, news: &mut dyn FnMut() -> bool) -> Option<Key> {
+        loop {
+            if news() {
+                return Some(Key::Redraw);
+            }
+            asked::to_stop().is_none().then_some(())?;
+            guard::wait_for_input(LOOK).then_some(())?;
+            if !poll(Duration::ZERO).ok()? {
+                continue;
+            }
+            match read().ok()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => {
+                    if let Some(key) = pressed(key) {
+                        return Some(key);
+                    }
+                }
+                Event::Resize(..) => return Some(Key::Redraw),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn pressed(key: KeyEvent) -> Option<Key> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('c') if control => Some(Key::Char('q')),
+        KeyCode::Char('l') if control => Some(Key::Redraw),
+        KeyCode::Char(_) if control => None,
+        KeyCode::Char(one) => Some(Key::Char(one)),
+        KeyCode::Enter => Some(Key::Enter),
+        KeyCode::Backspace => Some(Key::Backspace),
+        KeyCode::Left => Some(Key::Char('b')),
+        KeyCode::Right => Some(Key::Char(' ')),
+        KeyCode::Esc => Some(Key::Escape),
+        _ => None,
+    }
+}
+
+/// The terminal's columns and rows; of what is none, those of a small one.
+pub fn size() -> (u16, u16) {
+    ratatui::crossterm::terminal::size().unwrap_or((80, 24))
+}
+
+/// All rows of the screen.
+fn composed(view: &View, palette: Palette, columns: usize, rows: usize) -> Vec<Line<'static>> {
+    if (columns, rows) < LEAST || rows < LEAST.1 {
+        return vec![row(cut("too small: 40 columns and 12 rows", columns), palette.bold())];
+    }
+    let moves = view.acts.moves();
+    let step = format!(" step {moves} ");
+    let title = pad(&format!(" {}", view.setting.title), columns.saturating_sub(width(&step)));
+    let title =
+        Line::from(vec![Span::styled(title, palette.bold()), Span::styled(step, palette.aside())]);
+    let bottom = asks(view, palette, columns);
+    let sentence = sentence(view, palette, columns);
+    let mut kernel = kernel::rows(view, palette, columns);
+    let fixed = 1 + bottom.len() + sentence.len();
+    let room = rows.saturating_sub(fixed + LANES);
+    kernel.truncate(room.max(2));
+    let left = room.saturating_sub(kernel.len());
+    let memory = kernel::memory(view, palette, columns, left.min(rows / 3));
+    let used = fixed + kernel.len() + memory.len();
+    let mut all = vec![title];
+    let lanes = rows.saturating_sub(used);
+    // A list that was asked for lies over the lanes.
+    match view.says.len() > 2 {
+        true => {
+            let mut said: Vec<Line> =
+                view.says.iter().map(|one| row(cut(one, columns), palette.bold())).collect();
+            said.resize(lanes, Line::default());
+            all.extend(said);
+        }
+        false => all.extend(lanes::lanes(view, palette, columns, lanes)),
+    }
+    all.extend(kernel);
+    all.extend(memory);
+    all.extend(sentence);
+    all.extend(bottom);
+    all
+}
+
+/// What the note says of what happened last.
+fn sentence(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>> {
+    let last = view.acts.all.last().map_or(&[][..], |act| &act.lines);
+    let Some(says) = last.iter().rev().find_map(|told| told.says.as_ref()) else { return vec![] };
+    let mut all = vec![rule("the note says", columns, palette.aside())];
+    let rows = wrap(says, columns - 2, 0);
+    all.extend(rows.into_iter().take(2).map(|text| row(format!(" {text}"), palette.bold())));
+    all
+}
+
+/// The question at the bottom, and its answers.
+fn asks(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>> {
+    let mut all = vec![rule("", columns, palette.aside())];
+    if view.says.len() <= 2 {
+        all.extend(
+            view.says.iter().map(|one| row(cut(&format!(" {one}"), columns), palette.bold())),
+        );
+    }
+    if let Some(outcome) = view.ended.filter(|_| view.asks.is_none()) {
+        let (good, lines) = verdict(outcome);
+        for line in lines {
+            let rows = wrap(&line, columns - 2, 2);
+            all.extend(rows.into_iter().map(|text| row(format!(" {text}"), palette.verdict(good))));
+        }
+    }
+    let orders = view.orders.iter().filter(|_| view.asks.is_none());
+    for line in view.predicts.iter().chain(orders) {
+        all.push(row(cut(&format!(" {line}"), columns), palette.bold()));
+    }
+    let question = question(view);
+    all.push(row(cut(&format!(" {question} {}", view.typed), columns), palette.bold()));
+    if view.asks.is_some() || view.ended.is_some() {
+        return all;
+    }
+    let count = view.scene.could.len();
+    for (at, could) in view.scene.could.iter().enumerate() {
+        let space = if at == view.scene.first { "space" } else { "" };
+        let letter = if could.who == Who::Time { "t" } else { "" };
+        let keys = format!("{space:>6} {} {letter:1} ", at + 1);
+        let takes = if view.scene.takes[at] && count > 1 { "  (takes the turn)" } else { "" };
+        let name = format!("{}  ", mover(could));
+        let room = columns.saturating_sub(width(&keys) + width(&name) + width(takes));
+        all.push(Line::from(vec![
+            Span::styled(keys, palette.aside()),
+            Span::styled(name, palette.bold().patch(palette.lane(could.letter))),
+            Span::raw(cut(&about(view.scene, could), room)),
+            Span::styled(takes, palette.aside()),
+        ]));
+    }
+    all.push(row(
+        cut(" q quit  ? help  b back  c run on  g go to  r restart  o orders  p predict", columns),
+        palette.aside(),
+    ));
+    all
+}

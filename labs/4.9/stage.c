@@ -1,0 +1,82 @@
+/* What `make stage-4.9` stages: part A of the lab, as two programs, with one message. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+enum { KEY = 0x4909 };
+
+struct st_shmbuf {
+    volatile pid_t pid;
+    char buf[124];
+};
+
+static volatile sig_atomic_t told;
+
+static void hear(int signal)
+{
+    (void)signal;
+    told = 1;
+}
+
+static int fail(const char *call)
+{
+    perror(call);
+    return 1;
+}
+
+static void wait_until_told(void)
+{
+    while (!told)
+        pause();
+    told = 0;
+}
+
+static int server(void)
+{
+    int id = shmget(KEY, sizeof(struct st_shmbuf), IPC_CREAT | 0600);
+    struct st_shmbuf *shm = id == -1 ? (void *)-1 : shmat(id, NULL, 0);
+    if (shm == (void *)-1)
+        return fail("server: shmget, shmat");
+    shm->pid = getpid();
+    wait_until_told();
+    pid_t client = shm->pid;
+    strcpy(shm->buf, "hello, client");
+    if (kill(client, SIGUSR1) == -1)
+        return fail("server: kill");
+    wait_until_told();
+    return shmdt(shm) == -1 || shmctl(id, IPC_RMID, NULL) == -1 ? fail("server: shmctl") : 0;
+}
+
+static int client(void)
+{
+    int id = shmget(KEY, sizeof(struct st_shmbuf), 0600);
+    while (id == -1) {
+        usleep(1000);
+        id = shmget(KEY, sizeof(struct st_shmbuf), 0600);
+    }
+    struct st_shmbuf *shm = shmat(id, NULL, 0);
+    if (shm == (void *)-1)
+        return fail("client: shmat");
+    while (shm->pid == 0)
+        usleep(1000);
+    pid_t server = shm->pid;
+    shm->pid = getpid();
+    if (kill(server, SIGUSR2) == -1)
+        return fail("client: kill");
+    wait_until_told();
+    printf("client: %s\n", shm->buf);
+    fflush(stdout);
+    return kill(server, SIGUSR2) == -1 || shmdt(shm) == -1 ? fail("client: kill, shmdt") : 0;
+}
+
+int main(int argc, char **argv)
+{
+    int serves = argc > 1 && strcmp(argv[1], "server") == 0;
+    struct sigaction action = { .sa_handler = hear };
+    if (sigaction(serves ? SIGUSR2 : SIGUSR1, &action, NULL) == -1)
+        return fail("sigaction");
+    return serves ? server() : client();
+}

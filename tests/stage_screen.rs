@@ -1,0 +1,278 @@
+//! `lab stage` on a terminal: what stands on its screen, at several sizes, and that the terminal, the processes and
+//! the kernel's tables are as they were, however it ends.
+#![cfg(target_arch = "x86_64")]
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::num::NonZero;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::{assert_same, bin, can_explore, left, repo, run};
+use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
+use expectrl::{Expect, Session};
+use tempfile::TempDir;
+use vt100::Parser;
+
+/// A terminal in which a stage runs, behind a shell that says how the terminal is afterwards.
+struct Stage {
+    session: Session<UnixProcess, PtyStream>,
+    screen: Parser,
+    dir: TempDir,
+}
+
+impl Stage {
+    fn new(section: &str, columns: u16, rows: u16, env: &[(&str, &str)]) -> Stage {
+        let workbook = repo().display().to_string();
+        let lab = bin("lab").display().to_string();
+        let script = "stty -echo; stty -g > \"$XDG_RUNTIME_DIR/modes-before\"; read line; \"$@\"; \
+                      echo \"code $?\"; stty -g > \"$XDG_RUNTIME_DIR/modes-after\"; echo \"the end\"";
+        let words = ["-c", script, "sh", &lab, "stage", "--workbook", &workbook, section];
+        let mut runner = run(Path::new("sh")).args(&words).env("TERM", "xterm-256color");
+        // What cargo sets there makes the loader look into many folders.
+        runner = runner.env("LD_LIBRARY_PATH", "");
+        for (name, value) in env {
+            runner = runner.env(name, value);
+        }
+        let (command, dir) = runner.command(true);
+        let mut session = Session::spawn(command).expect("a terminal");
+        session.get_process_mut().set_window_size(columns, rows).expect("a size");
+        common::scene::keep_terminals();
+        session.set_expect_timeout(Some(Duration::from_secs(60)));
+        session.send_line("").expect("Enter");
+        let [rows, columns] = [rows, columns].map(|n| NonZero::new(n).expect("a size"));
+        Stage { session, screen: Parser::new(rows, columns, 0), dir }
+    }
+
+    fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Reads until this stands on the screen.
+    fn until(&mut self, wanted: &str) -> String {
+        self.until_it(wanted, |text| text.contains(wanted))
+    }
+
+    fn until_it(&mut self, what: &str, is: impl Fn(&str) -> bool) -> String {
+        let begin = Instant::now();
+        let mut bytes = [0; 4096];
+        while !is(&self.text()) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "no {what}: {}", self.text());
+            match self.session.try_read(&mut bytes) {
+                Ok(0) => panic!("it has ended without {what}: {}", self.text()),
+                Ok(n) => self.screen.process(&bytes[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{error}, without {what}: {}", self.text()),
+            }
+        }
+        self.text()
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.session.write_all(keys.as_bytes()).and_then(|()| self.session.flush()).expect("keys");
+    }
+
+    /// Types a key, and waits for the step that it leads to.
+    fn step(&mut self, key: &str, step: usize) -> String {
+        self.keys(key);
+        let wanted = format!("step {step} ");
+        let shown = format!("step {step}\n");
+        self.until_it(&wanted, |text| text.contains(&wanted) || text.contains(&shown))
+    }
+
+    /// The process that draws: the child of the one that was started.
+    fn pids(&self) -> [i32; 2] {
+        let of = |parent: i32| -> Option<i32> {
+            let path = format!("/proc/{parent}/task/{parent}/children");
+            fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+        };
+        let shell = self.session.get_process().pid().as_raw();
+        // Between the shell and us may be what the test's environment puts there.
+        let mut at = shell;
+        loop {
+            let name = fs::read_to_string(format!("/proc/{at}/comm")).unwrap_or_default();
+            if name.trim() == "lab" {
+                return [at, of(at).expect("the one that draws")];
+            }
+            at = of(at).expect("lab below the shell");
+        }
+    }
+
+    /// It is over: the terminal is as it was, and nothing is left. Answers its exit code.
+    fn ends(mut self) -> i32 {
+        let text = self.until("the end");
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{text}");
+        let modes = |name: &str| fs::read_to_string(self.dir.path().join(name)).expect("modes");
+        assert_same(
+            &format!("the terminal: {text}"),
+            &modes("modes-before"),
+            &modes("modes-after"),
+        );
+        for name in ["modes-before", "modes-after"] {
+            fs::remove_file(self.dir.path().join(name)).expect("removed");
+        }
+        let code = text.lines().rev().find_map(|line| line.strip_prefix("code "));
+        let code = code.and_then(|code| code.trim().parse().ok()).expect("a code");
+        match self.session.get_process().wait().expect("wait") {
+            WaitStatus::Exited(_, 0) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(left(&self.dir).is_empty(), "{:?}", left(&self.dir));
+        code
+    }
+}
+
+/// What stands there when the wake-up is lost, in 80 columns and 24 rows.
+const LOST: &str = include_str!("golden/stage-4.8.txt");
+
+#[test]
+fn the_screen_is_what_it_was() {
+    if !can_explore("the screen of the stage") {
+        return;
+    }
+    let mut stage = Stage::new("4.8", 80, 24, &[]);
+    stage.until("Who moves next?");
+    for (key, step) in [("c", 6), ("2", 7), ("A", 8), ("c", 10), ("c", 12)] {
+        stage.step(key, step);
+    }
+    let text = stage.until("It is over.");
+    let path = repo().join("tests/golden/stage-4.8.txt");
+    if std::env::var_os("GOLDEN").is_some() {
+        fs::write(path, format!("{text}\n")).expect("golden");
+    } else {
+        assert_same("the screen", LOST.trim_end(), text.trim_end());
+    }
+    let formatted = stage.screen.screen().contents_formatted();
+    assert!(formatted.contains("38;5;"), "no colours: {formatted:?}");
+    stage.keys("q");
+    assert_eq!(stage.ends(), 0);
+}
+
+#[test]
+fn every_size_shows_what_matters() {
+    if !can_explore("sizes of the stage") {
+        return;
+    }
+    for (columns, rows) in [(80, 24), (120, 40), (60, 16)] {
+        let mut stage = Stage::new("4.8", columns, rows, &[("NO_COLOR", "1")]);
+        stage.until("Who moves next?");
+        stage.step("c", 6);
+        stage.step("2", 7);
+        stage.step("A", 8);
+        for wanted in [
+            "4.8  A signal comes",
+            "a 100: can move",
+            "b 101: can move",
+            "nattch",
+            "q quit",
+            "space 1   a  kill(101, SIGUSR1)",
+            "2   b  pause()",
+            "hello, child",
+        ] {
+            stage.until(wanted);
+        }
+        let formatted = stage.screen.screen().contents_formatted();
+        assert!(!formatted.contains("38;5;"), "NO_COLOR: {formatted:?}");
+        // It is drawn anew for another size.
+        stage.session.get_process_mut().set_window_size(100, 30).expect("a size");
+        let [rows, columns] = [30, 100].map(|n| NonZero::new(n).expect("a size"));
+        stage.screen.screen_mut().set_size(rows, columns);
+        stage.until_it("the last row", |text| {
+            text.lines()
+                .nth(29)
+                .is_some_and(|row| row.contains("q quit") && row.contains("p predict"))
+        });
+        stage.keys("q");
+        assert_eq!(stage.ends(), 0);
+    }
+    let mut stage = Stage::new("4.8", 30, 8, &[]);
+    stage.until("too small");
+    stage.keys("q");
+    assert_eq!(stage.ends(), 0);
+}
+
+#[test]
+fn every_key_does_what_the_list_says() {
+    if !can_explore("keys of the stage") {
+        return;
+    }
+    let mut stage = Stage::new("4.8", 80, 24, &[]);
+    stage.until("Who moves next?");
+    stage.keys("?");
+    stage.until("run on, until other processes can move than now");
+    stage.step(" ", 1);
+    stage.step("c", 6);
+    stage.step("1", 7);
+    stage.step("b", 6);
+    stage.step("B", 7);
+    stage.step("g2\r", 2);
+    stage.step("g9x", 2);
+    stage.step("g99\x7f\x7f6\r", 6);
+    stage.keys("t");
+    stage.until("No time can pass here");
+    stage.keys("o");
+    stage.until("Of 5 orders from here, 3 go wrong: 3 deadlock");
+    stage.keys("o");
+    stage.keys("p");
+    stage.until("How many are for \"nobody\"?");
+    stage.keys("1\r2\r3\r4\r5\r");
+    stage.until("5. something else  (5)");
+    stage.keys("1");
+    stage.until("The answer: nobody. 1 of 15 said so.");
+    stage.step("r", 0);
+    stage.keys("\x03");
+    assert_eq!(stage.ends(), 0);
+}
+
+/// At so many keys it is killed; with SOAK, at each.
+#[test]
+fn however_it_ends_nothing_is_left() {
+    if !can_explore("a stage that is killed") {
+        return;
+    }
+    let keys = ["", "c", "2", "A", "c", "c", "b", "o", "p", "1\r", "g", "3\r"];
+    let soak = std::env::var_os("SOAK").is_some();
+    for n in (0..keys.len()).filter(|n| soak || n % 3 == 0) {
+        for (one, signal) in [(1, libc::SIGKILL), (0, libc::SIGTERM)] {
+            let mut stage = Stage::new("4.8", 80, 24, &[]);
+            stage.until("Who moves next?");
+            keys[..=n].iter().for_each(|key| stage.keys(key));
+            let pid = stage.pids()[one];
+            // SAFETY: a process that this test has started, and that has not ended.
+            unsafe { libc::kill(pid, signal) };
+            assert_eq!(stage.ends(), 128 + signal, "{n}, {signal}");
+        }
+    }
+}
+
+/// A window that is closed: a read of such a terminal ends at once with nothing, again and again.
+#[test]
+fn a_terminal_that_is_gone_ends_it() {
+    if !can_explore("a stage whose terminal is gone") {
+        return;
+    }
+    let mut stage = Stage::new("4.8", 80, 24, &[]);
+    stage.until("Who moves next?");
+    let ends = stage.pids().map(|pid| {
+        // SAFETY: a number; a process of this test that has not ended.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        libc::pollfd { fd: fd as i32, events: libc::POLLIN, revents: 0 }
+    });
+    let Stage { session, dir, .. } = stage;
+    drop(session);
+    for mut end in ends {
+        // SAFETY: poll writes one pollfd.
+        let ready = unsafe { libc::poll(&mut end, 1, 60_000) };
+        let ended = ready == 1 && end.revents & libc::POLLIN != 0;
+        assert!(ended, "it goes on without a terminal: {ready} {}", end.revents);
+        // SAFETY: closes what was opened above.
+        unsafe { libc::close(end.fd) };
+    }
+    fs::remove_file(dir.path().join("modes-before")).expect("removed");
+    assert!(left(&dir).is_empty(), "{:?}", left(&dir));
+}
