@@ -98,8 +98,14 @@ fn kill_and_wait(child: Child) -> Result<()> {
 
 fn killed_server() -> Result<()> {
     let key_file = Some(leftovers::key_file("lab-4.10-killed.key")?);
-    let options =
-        Options { key_file, proj_id: 10, patience: Some(Duration::from_secs(2)), panic: None };
+    let options = Options {
+        key_file,
+        proj_id: 10,
+        patience: Some(Duration::from_secs(2)),
+        panic: None,
+        messages: None,
+        unwatched: false,
+    };
     let (from, ready) = pipe()?;
     let ((from_other, _one), (_two, to_other)) = (pipe()?, pipe()?);
     let nobody = Input::Script(Script { lines: &[], first: true, to_other, from_other });

@@ -1,10 +1,13 @@
 //! Where the lines come from that a side says: a script, a pipe, or somebody who types.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::mem::forget;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError};
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use lablib::print::{self, note, text};
 use lablib::{Failure, Result, signals};
+use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -45,6 +49,14 @@ pub struct Script {
 /// A line that ends the conversation, typed or at the end of a script.
 const QUIT: &str = "/quit";
 const HELP: &str = "/quit ends; everything else is sent";
+
+/// The lines of a file instead of standard input, whose place it takes.
+pub fn read_from(path: &Path) -> Result<()> {
+    let trouble = |error: io::Error| Failure::because(format!("{}: {error}", path.display()));
+    // A pipe that nobody writes to yet would keep open() waiting, deaf to signals.
+    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path).map_err(trouble)?;
+    dup2_stdin(file).map_err(Failure::of("dup2"))
+}
 
 /// Somebody types: the editor, and how other threads reach it.
 pub struct Typing {

@@ -11,6 +11,7 @@
 //! comes. What may wake it is the question of this section, and `wakeups` answers it by experiment.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 
 use lablib::{print, section};
 
@@ -31,6 +32,7 @@ mod talk;
 mod turns;
 mod wakeups;
 
+use input::Input::User;
 use options::{Options, command};
 
 fn main() -> ExitCode {
@@ -39,15 +41,17 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let options = Options::of(&words);
+    print::ALONE.store(options.unwatched, Relaxed);
     let wakeups = words.subcommand_matches("wakeups").map(wakeups::Options::of);
     if let Some(Err(failure)) = wakeups.as_ref().map(wakeups::Options::keep_quiet) {
         print::tell(&failure);
         return ExitCode::from(failure.code());
     }
+    let user = || options.messages.as_deref().map_or(Ok(()), input::read_from);
     let story = || match (words.subcommand_name(), wakeups) {
         (_, Some(wanted)) => wakeups::put_to_the_test(&wanted),
-        (Some("server"), _) => server::serve(&options, &input::Input::User, None),
-        (Some("client"), _) => client::call(&options, &input::Input::User),
+        (Some("server"), _) => user().and_then(|()| server::serve(&options, &User, None)),
+        (Some("client"), _) => user().and_then(|()| client::call(&options, &User)),
         _ => one::not_enough()
             .and_then(|()| handshake::of_the_source_notes(&options))
             .and_then(|()| demo::both(&options)),

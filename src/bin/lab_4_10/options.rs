@@ -1,6 +1,8 @@
 //! What the two sides can be told.
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use lablib::{Patience, Result, leftovers, value};
 
 use crate::wakeups;
@@ -19,6 +21,8 @@ pub struct Options {
     pub proj_id: u8,
     pub patience: Patience,
     pub panic: Option<Thread>,
+    pub messages: Option<PathBuf>,
+    pub unwatched: bool,
 }
 
 /// The command line: which side this process is, or the experiment, and what both sides can be told.
@@ -30,6 +34,9 @@ pub fn command() -> Command {
     let patience = "Seconds for which an answer may be owed, and for which a client looks for a \
                     server; 0: no limit";
     let panic = long("panic", "For tests: this thread panics at its first message").hide(true);
+    let messages = "A file whose lines are the messages, instead of standard input";
+    let alone = "Nobody looks on: no line waits for another process's, and nothing is compared with ipcs; for \
+                 lab explore";
     let role = |name, about| Command::new(name).about(about);
     let demo = "One segment and why it is not enough; then two, and a conversation";
     let server = "Make the segments, and talk to a client: type lines, /quit ends";
@@ -53,6 +60,8 @@ pub fn command() -> Command {
                 .value_parser(lablib::patience)
                 .default_value("2"),
         )
+        .arg(long("messages", messages).value_name("FILE").value_parser(value_parser!(PathBuf)))
+        .arg(long("unwatched", alone).action(ArgAction::SetTrue))
         .arg(panic.value_name("PANIC").value_parser(["reader", "writer"]))
 }
 
@@ -68,6 +77,8 @@ impl Options {
             proj_id: value(words, "proj-id"),
             patience: value(words, "patience"),
             panic,
+            messages: words.get_one("messages").cloned(),
+            unwatched: words.get_flag("unwatched"),
         }
     }
 

@@ -11,10 +11,11 @@
 //! and let in by `ppoll`, and a pid is checked and held by a pidfd before it gets a signal.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use duplex::peers::in_company;
-use lablib::print::{note, part};
+use lablib::print::{self, note, part};
 use lablib::{Failure, Result, exit, section};
 
 mod client;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let options = Options::of(&words);
+    print::ALONE.store(options.unwatched, Relaxed);
     let story = || match (words.subcommand_name(), options.part.as_deref()) {
         (Some("server" | "client" | "demo"), Some("b")) => {
             Err(Failure::Because(exit::USAGE, "part b has no sides; run it alone".into()))

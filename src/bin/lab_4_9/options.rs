@@ -14,6 +14,7 @@ pub struct Options {
     pub mode: i32,
     pub patience: Patience,
     pub count: bool,
+    pub unwatched: bool,
     pub part: Option<String>,
 }
 
@@ -24,6 +25,8 @@ pub fn command() -> Command {
     let patience = "Seconds for which an answer may be owed, and for which a client looks for a \
                     server; 0: no limit";
     let count = "Count the calls of the conversation instead of printing them";
+    let alone = "Nobody looks on: no line waits for another process's, and nothing is compared with ipcs; for \
+                 lab explore";
     let messages = "A file whose lines are the messages, instead of standard input";
     let part = "Which protocol: that of the source notes, with pause and kill (a), what is wrong with it \
                 (b), ours (c) [default: all; of server, client and demo: c]";
@@ -44,6 +47,7 @@ pub fn command() -> Command {
         .arg(mode.default_value("0600").value_parser(octal))
         .arg(patience.default_value("2").value_parser(lablib::patience))
         .arg(long("count", count).action(ArgAction::SetTrue))
+        .arg(long("unwatched", alone).action(ArgAction::SetTrue))
         .arg(long("part", part).value_name("PART").value_parser(["a", "b", "c"]))
 }
 
@@ -57,6 +61,7 @@ impl Options {
             mode: value(words, "mode"),
             patience: value(words, "patience"),
             count: words.get_flag("count"),
+            unwatched: words.get_flag("unwatched"),
             part: words.get_one("part").cloned(),
         }
     }
