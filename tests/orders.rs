@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::foreign::explored;
-use common::{bin, can_explore, listings, run, scratch};
+use common::{bin, can_explore, lab, listings, run, scratch};
 
 /// Explores, holds that nothing is found and nothing was left out, and answers how many orders there were; also
 /// where stores wait in buffers.
@@ -60,6 +60,43 @@ fn both_rings_are_right_in_every_order() {
     }
     // Several times around the ring.
     assert!(every_order(&channel, &preemptions(1), &["poll", "5"]) > 3);
+}
+
+/// A server and a client of a section, two messages from each that speaks, and nobody who looks on: what `explore`
+/// found, whether it tried all, and how many orders.
+fn two_programs(section: &str, options: &[&str]) -> (i32, bool, u64) {
+    let dir = scratch();
+    let [key, lines] = ["key", "lines"].map(|name| dir.path().join(name));
+    std::fs::write(&key, "").expect("a key file");
+    std::fs::write(&lines, "one\ntwo\n").expect("messages");
+    let (key, lines) = (key.display(), lines.display());
+    let path = lab(section).display().to_string();
+    let words =
+        |side| format!("{side} --key-file {key} --messages {lines} --patience 0 --unwatched");
+    let (server, client) = (words("server"), format!("{path} {}", words("client")));
+    let all = [&["explore", "--json"], options, &["--and", &client, "--", &path]].concat();
+    let all: Vec<&str> = all.into_iter().chain(server.split(' ')).collect();
+    let run = run(&bin("lab")).args(&all).go();
+    assert!(run.left.is_empty(), "{section}: {run:#?}");
+    let told = explored(&run);
+    let found = told["outcomes"].as_array().expect("a list").iter();
+    let well =
+        found.clone().all(|one| one["outcome"].as_str().is_some_and(|it| it.starts_with("ended")));
+    assert!(well && run.code != 1, "{section}: {told:#}");
+    (run.code, told["complete"] == true, told["schedules"].as_u64().expect("a number"))
+}
+
+/// With SOAK, 4.9 in every order with one preemption: 700 to 900. 4.10 has six threads, too many for every order.
+#[test]
+fn our_servers_and_clients_meet_and_part() {
+    if !can_explore("the orders of 4.9 and 4.10") {
+        return;
+    }
+    let (code, complete, orders) = two_programs("4.9", &preemptions(0));
+    assert!(code == 0 && complete && orders > 1, "{code} {orders}");
+    let most = if more() > 0 { "2000" } else { "20" };
+    let (code, complete, orders) = two_programs("4.10", &["--preemptions", "0", "--max", most]);
+    assert!(code == 3 && !complete && orders > 10, "{code} {orders}");
 }
 
 #[test]

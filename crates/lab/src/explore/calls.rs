@@ -12,7 +12,7 @@ use libc::{c_int, timespec};
 use sysv::process;
 use sysv::tables::Kind;
 
-use super::descriptors::{descriptor, field, of_pidfd};
+use super::descriptors::{descriptor, field, has_locked_files, of_pidfd};
 use super::places::Place;
 use super::printed::is_printed;
 use crate::event::Action;
@@ -206,7 +206,8 @@ pub fn visible(tid: Tid, entry: &Entry, locks: bool) -> Visible {
             None => false,
         },
         Point::Read => is_others_business(tid, args[0], true),
-        Point::Close => is_others_business(tid, args[0], locks),
+        // A file that is closed may take a lock with it that was set through another descriptor.
+        Point::Close => is_others_business(tid, args[0], locks && has_locked_files(tid)),
         // One of its own that takes the place of another is nobody's business, either.
         Point::Mapping => return Visible::Mapping,
         Point::Clock(question) => return Visible::Question(question),

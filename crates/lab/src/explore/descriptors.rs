@@ -49,6 +49,26 @@ pub fn descriptors(tid: Tid) -> Option<Vec<String>> {
     fs::read_dir(format!("/proc/{tid}/fd")).ok()?.map(link).collect()
 }
 
+/// What is known of a process's end before it ends.
+#[derive(Clone, Copy, Default)]
+pub struct Leaves {
+    /// What it does to its descriptors and its robust locks.
+    pub known: bool,
+    /// It has no file locked.
+    pub unlocked: bool,
+    /// A thread that ends then holds robust locks.
+    pub locks: bool,
+}
+
+/// Does one of its descriptors stand for a file that it has locked? Also if that cannot be known.
+pub fn has_locked_files(tid: Tid) -> bool {
+    let locked = |entry: std::io::Result<fs::DirEntry>| {
+        let text = entry.and_then(|entry| fs::read_to_string(entry.path()));
+        text.is_ok_and(|text| text.lines().any(|line| line.starts_with("lock:")))
+    };
+    fs::read_dir(format!("/proc/{tid}/fdinfo")).map_or(true, |mut all| all.any(locked))
+}
+
 /// Of a poll with more descriptors than this, none is looked at.
 const POLLED: usize = 64;
 

@@ -7,6 +7,9 @@ use std::ops::Range;
 
 pub use crate::memory::{Bytes, Thing, is_segment};
 
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
 /// What a move does with a thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Access {
@@ -85,8 +88,8 @@ impl Footprint {
     pub fn changes(&self) -> bool {
         let wrote = self.bytes.iter().any(|(_, writes)| *writes);
         // One that might have noticed what is pending has done nothing to it.
-        let notices =
-            |thing: Thing| matches!(thing, Thing::Pending(..) | Thing::Heeds(_) | Thing::Resident);
+        use Thing::{Heeds, Page, Pending, Resident};
+        let notices = |thing: Thing| matches!(thing, Pending(..) | Heeds(_) | Page(..) | Resident);
         let changes =
             |(thing, access): &(Thing, Access)| *access != Access::Looks && !notices(*thing);
         self.everything || wrote || self.touched.iter().any(changes)
@@ -143,10 +146,22 @@ impl Footprint {
             || other.counts_pages_of(self)
     }
 
-    /// Does it look at how much of the segments is in memory, and has the other one touched some of that?
+    /// Does it look at how much of the segments is in memory, and is there more since the other one?
     fn counts_pages_of(&self, other: &Footprint) -> bool {
+        let brings = |(thing, access): &(Thing, Access)| {
+            matches!(thing, Thing::Page(..)) && *access == Access::Changes
+        };
         let counts = self.touched.iter().any(|(thing, _)| *thing == Thing::Resident);
-        counts && other.bytes.iter().any(|(bytes, _)| is_segment(bytes.memory))
+        counts && other.touched.iter().any(brings)
+    }
+
+    /// The pages of segments in which its bytes lie.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, u64)> {
+        let of = |(bytes, _): &(Bytes, bool)| {
+            let Bytes { memory, from, to } = *bytes;
+            (from / PAGE..to.div_ceil(PAGE)).map(move |page| (memory, page))
+        };
+        self.bytes.iter().filter(|(bytes, _)| is_segment(bytes.memory)).flat_map(of)
     }
 }
 
@@ -194,8 +209,9 @@ mod tests {
         assert!(!table.conflicts(&table));
         let mut attached = Footprint::default();
         attached.counts(Thing::Shm(3));
-        let mut touched = Footprint::default();
-        touched.bytes(Bytes { memory: 3, from: 0, to: 4 }, false);
+        let touched = of(&[(Thing::Page(3, 0), true)]);
+        assert!(!table.conflicts(&of(&[(Thing::Page(3, 0), false)])));
+        assert!(touched.conflicts(&of(&[(Thing::Page(3, 0), false)])));
         for other in [attached, touched, of(&[(Thing::Shm(-1), true), (Thing::Memory(3), false)])] {
             assert!(table.conflicts(&other) && other.conflicts(&table), "{other:?}");
         }

@@ -66,6 +66,8 @@ pub enum Thing {
     /// All segments, as the kernel's table in /proc shows them, and how much of them is in memory.
     Segments,
     Resident,
+    /// A page of a segment, by its number: the first who touches it brings it into memory.
+    Page(u64, u64),
     Msg(i32),
     Sem(i32),
     /// One semaphore of a set, which is `Sem`.

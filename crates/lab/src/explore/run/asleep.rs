@@ -7,7 +7,7 @@ use super::blocked;
 use super::model::State;
 use super::moves::Moves;
 use super::tracees::Heard;
-use crate::explore::footprint::Footprint;
+use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::verdict::Moment;
 use crate::tracer::{How, Stop};
 
@@ -104,6 +104,8 @@ impl Moves<'_> {
     }
 
     fn woken(&mut self, i: usize, heard: Heard) -> Result<()> {
+        // Who looks into /proc sees that it sleeps no more.
+        self.all.touched.made.reads(Thing::Process(self.all.model.tasks[i].process as u32));
         let stop = match heard {
             Heard::Stop(stop) => stop,
             Heard::End(death) => return self.all.ended(i, death),

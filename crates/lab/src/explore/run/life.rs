@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use libc::c_int;
 
 use super::Result;
+use super::maps::Map;
 use super::model::{State, Task};
 use super::programs::Programs;
 use super::tracees::Heard;
@@ -14,6 +15,7 @@ use crate::explore::calls::{self, FAULTS};
 use crate::explore::footprint::Thing;
 use crate::explore::verdict::Moment;
 use crate::syscalls;
+use crate::tracer::memory::record;
 use crate::tracer::{Death, Entry, How, Stop, Tid, names};
 
 /// So often is looked whether a number is free, which takes a second of our own time; then another has it already.
@@ -25,6 +27,9 @@ impl Programs<'_> {
         let task = &self.model.tasks[i];
         let flags = task.entry.map_or(0, |entry| syscalls::clone_flags(task.tid, &entry));
         let has = |flag: c_int| flags & flag as u64 != 0;
+        if has(libc::CLONE_VM) && !has(libc::CLONE_THREAD) || self.ends_are_seen_elsewhere(i) {
+            self.touched.wakes_any = true;
+        }
         let ids = &mut self.world.ids;
         let new = if has(libc::CLONE_THREAD) {
             self.tracees.expect(child, self.model.process(i).tgid);
@@ -52,6 +57,20 @@ impl Programs<'_> {
         }
     }
 
+    /// Does the thread that is born have its word, which the kernel clears when it ends, in memory that other
+    /// processes see? clone(2), CLONE_CHILD_CLEARTID
+    fn ends_are_seen_elsewhere(&self, i: usize) -> bool {
+        let task = &self.model.tasks[i];
+        let word = task.entry.map_or(0, |entry| match entry.number {
+            libc::SYS_clone3 => {
+                record::<[u64; 3]>(task.tid, entry.args[0]).map_or(0, |clone| clone[2])
+            }
+            _ => entry.args[3],
+        });
+        let holds = |map: &Map| (map.start..map.end()).contains(&word);
+        self.model.process(i).maps.iter().any(holds)
+    }
+
     /// It runs another program.
     pub fn exec(&mut self, i: usize) -> Result<()> {
         if self.narrator.wanted {
@@ -75,7 +94,10 @@ impl Programs<'_> {
         self.model.tasks[i].in_call = false;
         let siblings = self.model.siblings(i);
         if !siblings.is_empty() && self.ends_thread(i) && matches!(death, Death::Exited(_)) {
-            self.touched.made.writes(Thing::Futexes);
+            // Who waits for it is in its own process, all of whose moves count as one memory's.
+            if self.touched.wakes_any || self.model.processes[process].leaves.locks {
+                self.touched.made.writes(Thing::Futexes);
+            }
             self.order.call(i, self.touched.made.things());
             return Ok(());
         }
@@ -136,12 +158,12 @@ impl Programs<'_> {
         let made = &mut self.touched.made;
         made.writes(Thing::Process(process as u32));
         made.writes(Thing::Child(process as u32));
-        if !one.leaves {
+        if !one.leaves.known {
             made.writes(Thing::Descriptors);
             made.writes(Thing::Futexes);
         }
         one.undone.iter().for_each(|id| made.writes(Thing::Sem(*id)));
-        if self.model.locks {
+        if self.model.locks && !one.leaves.unlocked {
             made.writes(Thing::Files);
         }
         let Some(parent) = one.parent else { return };

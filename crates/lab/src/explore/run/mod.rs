@@ -16,6 +16,7 @@
 //! | [`timers`] | alarms and other timers, and the limits of sockets |
 //! | [`looks`] | processes that only check again what they have checked already |
 //! | [`touched`] | what a move touches |
+//! | [`proc`] | what a look into /proc touches |
 //! | [`shared`] | memory that they share: each access to it |
 //! | [`disturbed`] | what is done to them, to see how they take it |
 //! | [`judge`] | what is wrong |
@@ -51,6 +52,7 @@ mod maps;
 mod model;
 mod moves;
 mod outcome;
+mod proc;
 mod programs;
 mod results;
 mod shared;
@@ -343,6 +345,7 @@ impl Run<'_> {
             let could = candidates.iter().map(|one| (one.task, one.mover.who));
             narrator.moves(model, could, chosen, cost(&place, chosen) > 0);
             self.move_one(candidates[chosen], cost(&place, chosen) > 0)?;
+            self.moves.all.touched.resident();
             guide.moved(std::mem::take(&mut self.moves.all.touched.made));
             self.look_at_progress(candidates[chosen], candidates.len(), idle);
         }

@@ -15,6 +15,7 @@ use super::shared::circles::Circle;
 use super::timers::Timer;
 use crate::event::{Action, Call};
 use crate::explore::calls::{self, Limit, Named, SocketLimits};
+use crate::explore::descriptors::Leaves;
 use crate::explore::footprint::Footprint;
 use crate::syscalls::cells::Touch;
 use crate::tracer::source::Code;
@@ -137,8 +138,8 @@ pub struct Process {
     pub threads: u32,
     /// Sets of semaphores of which something is undone when it ends.
     pub undone: Vec<i32>,
-    /// What its end means for its descriptors and locks is known.
-    pub leaves: bool,
+    /// What its end means for its descriptors and locks, once that is known.
+    pub leaves: Leaves,
     /// Its parent knows that it has ended.
     pub reaped: bool,
     /// `0`, `1`, `SIGTERM`; `None`: it lives.
@@ -217,7 +218,7 @@ impl Model {
             own_group: false,
             threads: 1,
             undone: vec![],
-            leaves: false,
+            leaves: Leaves::default(),
             reaped: false,
             end: None,
         });
@@ -254,7 +255,7 @@ impl Model {
             own_group: one.own_group,
             threads: 1 + u32::from(borrows.is_some()),
             undone: vec![],
-            leaves: false,
+            leaves: Leaves::default(),
             reaped: false,
             end: None,
         };

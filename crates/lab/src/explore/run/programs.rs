@@ -267,7 +267,8 @@ impl<'a> Programs<'a> {
                     self.narrator.call(&mut self.model, i, None);
                 }
                 self.model.tasks[i].in_call = false;
-                self.model.process_mut(i).leaves = self.touched.leaves(&self.model, i);
+                self.model.process_mut(i).leaves =
+                    self.touched.leaves(&self.model, i, self.ends_thread(i));
                 return self.tracees.go_on(i, How::Cont, 0);
             }
             _ => {}

@@ -1,15 +1,17 @@
 //! What a move touches: the footprint of its calls, and the memory that others see.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use libc::{GETALL, GETNCNT, GETPID, GETVAL, GETZCNT, SETALL, SETVAL, c_int};
+use libc::{GETALL, GETNCNT, GETPID, GETVAL, GETZCNT, SETALL, SETVAL};
+use libc::{IPC_CREAT, IPC_PRIVATE, c_int};
 
 use super::maps::Map;
 use super::model::{Model, State};
+use super::proc::{self, Proc, in_proc};
 use crate::event::{Command, Futex};
 use crate::explore::calls::{self, FileId, known};
-use crate::explore::descriptors::{self, PIDFD, descriptor};
+use crate::explore::descriptors::{self, Leaves, PIDFD, descriptor};
 use crate::explore::footprint::{Footprint, Thing};
 use crate::explore::printed::is_printed;
 use crate::explore::verdict::Kind;
@@ -39,10 +41,14 @@ pub struct Touched {
     pub interleaving: bool,
     /// Somebody does: which process attached it last makes a difference.
     pub rows_matter: bool,
+    /// The end of a thread may wake one of another process.
+    pub wakes_any: bool,
     /// What shared memory held after the last move.
     contents: HashMap<Part, u64>,
     /// Pipes by what their descriptors are links to.
     pipes: HashMap<String, u64>,
+    /// Pages of segments that were touched.
+    pages: HashSet<(u64, u64)>,
     /// Files that are mapped.
     files: HashMap<FileId, u64>,
 }
@@ -152,12 +158,12 @@ impl Touched {
             Touch::Opened(path) => self.opened(model, i, entry, path),
             Touch::Files => self.made.writes(Thing::Files),
             Touch::FilesLooked => self.made.reads(Thing::Files),
-            Touch::Parent => self.parent(model, i),
+            Touch::Parent => proc::parent(model, model.tasks[i].process, &mut self.made),
             Touch::Proc(path) => {
                 let path = string(tid, entry.args[path], 256).unwrap_or_default();
-                if path.starts_with(b"/proc/") {
-                    self.looks_at_rows = true;
-                    self.made.add_everything();
+                if let Some(proc) = in_proc(&path, model.pid(i)) {
+                    self.looks_at_rows |= matches!(proc, Proc::Segments | Proc::Anything);
+                    proc.read(model, i, &mut self.made);
                 }
             }
             Touch::Futexes => self.made.writes(word(model, i, entry)),
@@ -169,13 +175,6 @@ impl Touched {
                     self.made.reads(Thing::Time);
                 }
             }
-        }
-    }
-
-    /// It asks who its parent is.
-    fn parent(&mut self, model: &Model, i: usize) {
-        if let Some(parent) = model.process(i).parent {
-            self.made.reads(Thing::Process(parent as u32));
         }
     }
 
@@ -197,7 +196,9 @@ impl Touched {
         // What stands there is made when it is read.
         match in_proc(&name, model.pid(i)) {
             Some(Proc::Segments) => return self.looks_at_rows = true,
-            Some(Proc::Itself) => return,
+            Some(Proc::Pending | Proc::Own) => return,
+            // There may be no such process any more.
+            Some(proc @ Proc::Other(_)) => return proc.read(model, i, &mut self.made),
             Some(Proc::Anything) => {
                 self.looks_at_rows = true;
                 return self.made.add_everything();
@@ -222,7 +223,15 @@ impl Touched {
         let id = entry.args[0] as i32;
         match row.object {
             Object::None => {}
-            Object::Get { kind, .. } => self.made.writes(thing(kind, -1)),
+            // One that makes none looks whether there is one.
+            Object::Get { kind, flags } => match entry.args[flags] as c_int & IPC_CREAT {
+                0 if id != IPC_PRIVATE => self.made.reads(thing(kind, -1)),
+                _ => {
+                    // A new segment may have the id of one that was.
+                    self.pages.clear();
+                    self.made.writes(thing(kind, -1));
+                }
+            },
             Object::Attach => self.attached(id),
             Object::Use(Kind::Sem) => match calls::operations(tid, entry) {
                 operations if operations.is_empty() => self.made.writes(Thing::Sem(id)),
@@ -287,19 +296,28 @@ impl Touched {
         }
     }
 
-    /// A process is about to end, by itself: what that means for its descriptors and its locks.
-    /// False: it is not known.
-    pub fn leaves(&mut self, model: &Model, i: usize) -> bool {
+    /// A process is about to end, by itself, or a thread of it alone: what that means for its descriptors and its
+    /// locks.
+    pub fn leaves(&mut self, model: &Model, i: usize, thread: bool) -> Leaves {
         let (tid, process) = (model.tasks[i].tid, model.process(i));
-        let holds = process.threads > 1 || process.shares() && holds_locks(tid);
-        let Some(links) = descriptors::descriptors(tid).filter(|_| !holds) else { return false };
+        let holds = |one: &usize| holds_locks(model.tasks[*one].tid);
+        let mut siblings = model.siblings(i);
+        if thread && !siblings.is_empty() {
+            return Leaves { locks: holds(&i), ..Leaves::default() };
+        }
+        siblings.push(i);
+        let locks = process.shares() && siblings.iter().any(holds);
+        let unlocked = model.locks && !descriptors::has_locked_files(tid);
+        let Some(links) = descriptors::descriptors(tid).filter(|_| !locks) else {
+            return Leaves { known: false, unlocked, locks };
+        };
         // A file that is closed matters to others only where it may hold a lock: all may, then.
         let no_file = |link: &&String| {
             !link.starts_with("/proc/") && self.at_descriptor(link) != Some(Thing::Files)
         };
         let links: Vec<&String> = links.iter().filter(no_file).collect();
         links.into_iter().for_each(|link| self.closed(link));
-        true
+        Leaves { known: true, unlocked, locks }
     }
 
     /// A descriptor is closed: one less.
@@ -318,19 +336,8 @@ impl Touched {
     fn descriptor(&mut self, model: &Model, i: usize, fd: u64, write: bool) {
         let tid = model.tasks[i].tid;
         let Some(link) = descriptor(tid, fd) else { return };
-        match in_proc(link.as_bytes(), model.pid(i)) {
-            Some(Proc::Segments) => {
-                self.made.reads(Thing::Segments);
-                // The order of two that look at this makes no difference.
-                return self.made.counts(Thing::Resident);
-            }
-            Some(Proc::Itself) => {
-                self.made.reads(Thing::Queued);
-                self.parent(model, i);
-                return self.made.writes(Thing::Pending(model.tasks[i].process as u32, 0));
-            }
-            Some(Proc::Anything) => return self.made.add_everything(),
-            None => {}
+        if let Some(proc) = in_proc(link.as_bytes(), model.pid(i)) {
+            return proc.read(model, i, &mut self.made);
         }
         if link == PIDFD {
             if let Some(child) = descriptors::of_pidfd(tid, fd).and_then(|it| model.with_tgid(it)) {
@@ -390,6 +397,19 @@ impl Touched {
         self.pipes.insert(link, name);
     }
 
+    /// After a move: of the segments, how much is in memory now that was not? Somebody has looked at that.
+    pub fn resident(&mut self) {
+        if !self.rows_matter {
+            return;
+        }
+        for (memory, page) in self.made.pages().collect::<Vec<_>>() {
+            match self.pages.insert((memory, page)) {
+                true => self.made.writes(Thing::Page(memory, page)),
+                false => self.made.reads(Thing::Page(memory, page)),
+            }
+        }
+    }
+
     /// What a process that moves may look at, whatever it does.
     pub fn sees(&mut self, model: &Model, i: usize) {
         let (index, process) = (model.tasks[i].process, model.process(i));
@@ -423,25 +443,6 @@ impl Touched {
             }
         }
     }
-}
-
-/// A file in /proc, by its path or by what a descriptor of it is a link to; `None`: it is none there. `pid`: the
-/// number of the process that looks.
-fn in_proc(path: &[u8], pid: i32) -> Option<Proc> {
-    let file = std::str::from_utf8(path.strip_prefix(b"/proc/")?).unwrap_or_default();
-    Some(match file.split_once('/') {
-        Some(("sysvipc", "shm")) => Proc::Segments,
-        Some((who, "status")) if who.parse() == Ok(pid) => Proc::Itself,
-        _ => Proc::Anything,
-    })
-}
-
-/// What a file in /proc tells of.
-enum Proc {
-    Segments,
-    /// Of the process that looks: what is pending for it, and for how many signals that is so of anybody's.
-    Itself,
-    Anything,
 }
 
 /// May a call do or tell something else if a signal is pending that its process blocks?
