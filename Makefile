@@ -61,7 +61,8 @@ help:
 # |
 # |   make trace-4.8    print every call of a lab, seen from outside
 # |   make explore-4.8  try every order in which its calls can happen
-# |   make stage-4.8    choose yourself who moves next (notes/stage.md)
+# |   make stage-4.8    choose yourself who moves next (notes/stage.md); KEYS=c2Acc
+# |                     plays these keys
 # |   make doctor       check what this machine allows, and how to mend it
 # |
 # | More:
@@ -122,10 +123,12 @@ explore-%:
 lab-%:
 	@echo "make: no lab $*; there are: lab-4.1 to lab-4.$(words $(labs))" >&2; exit 2
 
-# ARGS='…': options of lab stage.
+# KEYS='…': keys that are played. ARGS='…': options of lab stage.
+export KEYS
+played = $(if $(KEYS),--script "$$KEYS")
 $(stages): stage-%:
 	@$(call build,--bin lab)
-	@$(BIN)/lab stage $(ARGS) $*
+	@$(BIN)/lab stage $(played) $(ARGS) $*
 
 # TRACE='…': options of lab trace. EXPLORE='…': of lab explore.
 trace-%:

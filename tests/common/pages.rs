@@ -24,7 +24,7 @@ pub fn blocks(text: &str, language: &str) -> Vec<String> {
 }
 
 /// Undoes what depends on the width of the page and on the length of numbers.
-fn normal(text: &str) -> Vec<String> {
+pub fn normal(text: &str) -> Vec<String> {
     let more = Regex::new(r"^([\w ]+ \d+ │)?      +(\S.*)$").expect("continuation");
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
