@@ -185,4 +185,4 @@ kernels:
 
 bench:
 	@$(call build,--release --manifest-path benches/peers/Cargo.toml)
-	@benches/peers/target/release/peers --write notes/performance.md $(ARGS)
+	@benches/peers/target/release/peers --write notes/performance.md --svg images/4.10-limits.svg $(ARGS)

@@ -152,5 +152,5 @@ pub fn rtrb<const LEN: usize>(slots: usize, n: usize, batch: usize) -> Measured 
     });
     let began = writer.join().expect("no panic");
     reader.join().expect("no panic");
-    Measured { number: began.elapsed().as_nanos() as f64 / n as f64, cpu: 0.0 }
+    Measured::of(began.elapsed().as_nanos() as f64 / n as f64)
 }

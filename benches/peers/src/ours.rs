@@ -82,6 +82,8 @@ pub enum Mode {
     Copied(usize),
     /// All bytes stored where they will be read, and all loaded there; so many published at once.
     InPlace(usize),
+    /// So many messages of one length, as one record: each copied into its slot, and out of it.
+    Slots(usize),
 }
 
 /// Nanoseconds a message, one way.
@@ -117,8 +119,11 @@ pub fn stream(way: Way, ring: usize, n: usize, len: usize, mode: Mode) -> Measur
 }
 
 fn write(sender: &mut Sender, message: &[u8], n: usize, mode: Mode) {
-    let (Mode::Copied(batch) | Mode::InPlace(batch)) = mode;
+    let (Mode::Copied(batch) | Mode::InPlace(batch) | Mode::Slots(batch)) = mode;
     let len = message.len();
+    if let Mode::Slots(slots) = mode {
+        return write_slots(sender, message, n, slots);
+    }
     let mut gathered = 0;
     for i in 0..n {
         match mode {
@@ -135,6 +140,7 @@ fn write(sender: &mut Sender, message: &[u8], n: usize, mode: Mode) {
                 }
                 sender.commit_later();
             }
+            Mode::Slots(_) => unreachable!("see above"),
         }
         gathered += 1;
         if gathered == batch {
@@ -148,6 +154,9 @@ fn write(sender: &mut Sender, message: &[u8], n: usize, mode: Mode) {
 fn read(receiver: &mut Receiver, n: usize, len: usize, mode: Mode) {
     let mut got = vec![];
     let mut sum = 0_u64;
+    if let Mode::Slots(slots) = mode {
+        return read_slots(receiver, n, slots);
+    }
     for _ in 0..n {
         match mode {
             Mode::Copied(_) => {
@@ -163,9 +172,40 @@ fn read(receiver: &mut Receiver, n: usize, len: usize, mode: Mode) {
                 }
                 receiver.release();
             }
+            Mode::Slots(_) => unreachable!("see above"),
         }
     }
     black_box((sum, got));
+}
+
+/// A slot: the length of each is known when the program is compiled, as rtrb's are.
+type Slot = [u8; 64];
+
+fn write_slots(sender: &mut Sender, message: &[u8], n: usize, slots: usize) {
+    let message: Slot = black_box(message.try_into().expect("64 bytes"));
+    let mut sent = 0;
+    while sent < n {
+        let some = slots.min(n - sent);
+        let place = sender.reserve(some * size_of::<Slot>()).expect("reserve");
+        let at = place.as_ptr().cast::<Slot>();
+        // SAFETY: `some` slots that are ours until the commit.
+        (0..some).for_each(|i| unsafe { at.add(i).write(message) });
+        sender.commit();
+        sent += some;
+    }
+}
+
+fn read_slots(receiver: &mut Receiver, n: usize, slots: usize) {
+    let mut got = 0;
+    while got < n {
+        let place = receiver.peek().expect("peek").expect("a message");
+        let (at, some) = (place.as_ptr().cast::<Slot>(), place.len() / size_of::<Slot>());
+        assert!(some <= slots && some > 0, "{some} slots");
+        // SAFETY: within the message. The writer leaves it alone until `release`.
+        (0..some).for_each(|i| _ = black_box(&unsafe { at.add(i).read() }));
+        receiver.release();
+        got += some;
+    }
 }
 
 /// Nanoseconds a message when both send `n` at once, with a thread for each direction.

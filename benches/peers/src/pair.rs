@@ -3,10 +3,14 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
-use std::{mem, ptr, thread};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+use std::{ptr, thread};
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
 /// Where the two run.
@@ -20,6 +24,8 @@ pub enum Pin {
     One,
     /// Wherever the kernel likes.
     Free,
+    /// The same, and beside other work: never before all others.
+    Beside,
 }
 
 /// Pins this thread.
@@ -58,29 +64,71 @@ pub fn unshare(at: *mut u8, bytes: usize) {
     unsafe { libc::munmap(at.cast(), bytes) };
 }
 
-static MEETING: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+/// A place for `meet`, of the two children that are made next.
+pub fn new_meeting() -> *mut Meeting {
+    let meeting = shared(4096).cast();
+    MEETING.store(meeting, SeqCst);
+    meeting
+}
+
+/// Gives it back, and answers the CPU time of the two.
+pub fn end_meeting(meeting: *mut Meeting) -> f64 {
+    // SAFETY: made by `new_meeting`; both have ended.
+    let cpu = unsafe { (*meeting).cpu.load(SeqCst) };
+    unshare(meeting.cast(), 4096);
+    cpu as f64
+}
+
+static MEETING: AtomicPtr<Meeting> = AtomicPtr::new(ptr::null_mut());
+
+/// Where two children meet.
+pub struct Meeting {
+    count: AtomicU32,
+    /// The CPU time of both since they met first, in nanoseconds.
+    pub cpu: AtomicU64,
+}
+
+/// The CPU time of this process when it met the other first.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+fn cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("a clock");
+    Duration::from(time).as_nanos() as u64
+}
 
 /// Waits until the other process is here, too.
 pub fn meet() {
-    // SAFETY: `pair` has made it before the fork, and gives it back after both have ended.
-    let count = unsafe { &*MEETING.load(SeqCst) };
+    // SAFETY: `new_meeting` has made it before the fork, and it is given back after both have ended.
+    let count = unsafe { &(*MEETING.load(SeqCst)).count };
     let mine = count.fetch_add(1, SeqCst);
     while count.load(SeqCst) < (mine | 1) + 1 {
         thread::yield_now();
     }
+    if STARTED.load(SeqCst) == 0 {
+        STARTED.store(cpu_time(), SeqCst);
+    }
 }
 
 /// What `first` has measured, and the CPU time that the two have used, in nanoseconds.
+#[derive(Clone, Copy)]
 pub struct Measured {
     pub number: f64,
     pub cpu: f64,
+    /// Of the rows under load: what 99 % and 99.9 % of the round trips do not exceed.
+    pub tail: [f64; 2],
+}
+
+impl Measured {
+    /// A number without a CPU time.
+    pub fn of(number: f64) -> Measured {
+        Measured { number, cpu: 0.0, tail: [0.0; 2] }
+    }
 }
 
 /// Runs both in processes of their own. None of them may fail: a benchmark without one of its rows
 /// is no benchmark.
 pub fn pair(place: Pin, first: impl FnOnce() -> f64, second: impl FnOnce()) -> Measured {
-    let meeting = shared(4096);
-    MEETING.store(meeting.cast(), SeqCst);
+    let meeting = new_meeting();
     let (from, to) = pipe().expect("pipe");
     let a = child(place, 0, move || {
         let number: f64 = first();
@@ -89,31 +137,27 @@ pub fn pair(place: Pin, first: impl FnOnce() -> f64, second: impl FnOnce()) -> M
     let b = child(place, 1, second);
     let mut bytes = [0; 8];
     let measured = File::from(from).read_exact(&mut bytes);
-    let cpu = [a, b].map(reap).iter().sum();
+    [a, b].into_iter().for_each(reap);
     measured.expect("a number");
-    unshare(meeting, 4096);
-    Measured { number: f64::from_ne_bytes(bytes), cpu }
+    let cpu = end_meeting(meeting);
+    Measured { cpu, ..Measured::of(f64::from_ne_bytes(bytes)) }
 }
 
 /// No row takes so many seconds, unless one of its two waits for what will not come.
-const LIMIT: u32 = 120;
+const LIMIT: u32 = 30;
 
-/// Waits for a child and answers its CPU time.
-fn reap(child: Pid) -> f64 {
-    let mut status = 0;
-    // SAFETY: plain numbers.
-    let mut usage: libc::rusage = unsafe { mem::zeroed() };
-    // SAFETY: the kernel writes a status and a rusage.
-    let pid = unsafe { libc::wait4(child.as_raw(), &mut status, 0, &mut usage) };
-    assert_ne!(status, libc::SIGALRM, "a row hangs: nothing for {LIMIT} seconds");
-    assert_eq!((pid, status), (child.as_raw(), 0), "a child failed");
-    [usage.ru_utime, usage.ru_stime]
-        .iter()
-        .map(|t| t.tv_sec as f64 * 1e9 + t.tv_usec as f64 * 1e3)
-        .sum()
+/// Waits for a child.
+pub fn reap(child: Pid) {
+    match waitpid(child, None).expect("our own child") {
+        WaitStatus::Exited(_, 0) => {}
+        WaitStatus::Signaled(_, Signal::SIGALRM, _) => {
+            panic!("a row hangs: nothing for {LIMIT} seconds")
+        }
+        other => panic!("a child failed: {other:?}"),
+    }
 }
 
-fn child(place: Pin, n: usize, body: impl FnOnce()) -> Pid {
+pub fn child(place: Pin, n: usize, body: impl FnOnce()) -> Pid {
     // SAFETY: the harness has one thread when it forks.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Parent { child } => child,
@@ -123,12 +167,16 @@ fn child(place: Pin, n: usize, body: impl FnOnce()) -> Pid {
             match place {
                 Pin::Two | Pin::Spinning => pin(n),
                 Pin::One => pin(0),
-                Pin::Free => {}
+                Pin::Free | Pin::Beside => {}
             }
-            if place != Pin::Free {
+            if place != Pin::Beside {
                 alone();
             }
+            STARTED.store(0, SeqCst);
             let code = i32::from(catch_unwind(AssertUnwindSafe(body)).is_err());
+            // SAFETY: as in `meet`.
+            let cpu = unsafe { &(*MEETING.load(SeqCst)).cpu };
+            cpu.fetch_add(cpu_time() - STARTED.load(SeqCst), SeqCst);
             // SAFETY: ends the child at once; what the parent owns stays its own.
             unsafe { libc::_exit(code) }
         }

@@ -1,9 +1,8 @@
 //! Is this pid our peer?
 //!
-//! A pid in shared memory is only a claim. It may be 0 or very old, it may belong to another
-//! process by now, or an attacker may have written it. So no signal is sent to it before the kernel
-//! confirms it: the process exists (a pidfd means it alone from then on), belongs to our user, and
-//! has this very segment attached.
+//! A pid in shared memory is only a claim. It may be 0 or very old, it may belong to another process by now, or an
+//! attacker may have written it. So no signal is sent to it before the kernel confirms it: the process exists (a
+//! pidfd means it alone from then on), belongs to our user, and has this very segment attached.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::thread;

@@ -43,8 +43,7 @@ impl<'a> Receiver<'a> {
         Ok(Receiver { end, tail: 0, told: 0, waited: 0, last: 0, seen: false, ended: false })
     }
 
-    /// Waits for a message and copies it out; false: the writer has said goodbye. PEER_DIED,
-    /// PEER_SILENT, HOSTILE.
+    /// Waits for a message and copies it out; false: the writer has said goodbye. PEER_DIED, PEER_SILENT, HOSTILE.
     #[inline(always)]
     pub fn recv(&mut self, to: &mut Vec<u8>) -> Result<bool> {
         let Some(place) = self.peek()? else { return Ok(false) };
@@ -54,8 +53,7 @@ impl<'a> Receiver<'a> {
         Ok(true)
     }
 
-    /// Waits for a message and shows it where it is, until [`Receiver::release`]; `None`: the
-    /// writer has said goodbye.
+    /// Waits for a message and shows it where it is, until [`Receiver::release`]; `None`: the writer has said goodbye.
     #[inline(always)]
     pub fn peek(&mut self) -> Result<Option<Place<'_>>> {
         if !self.is_usual() {

@@ -1,25 +1,21 @@
-//! The duplex channel of 4.10: one segment per direction, and in each a ring of messages that one
-//! process writes and the other reads.
+//! The duplex channel of 4.10: a segment per direction, each with a ring that one process writes and the other reads.
 //!
-//! A segment is a header and a ring. In the ring stand records, one behind the other, each a word
-//! and the bytes of a message, padded to 8:
+//! A segment is a header and a ring. In the ring stand records: a word and the bytes of a message, padded to 8:
 //!
 //! ```text
 //!     │ word │ bytes … │ word │ bytes … │ 0 │   free   │ word │ bytes … │ word │ bytes … │ SKIP │
 //!                                         head         tail                  too little at the end
 //! ```
 //!
-//! A word says how long its message is and on which CPU it was written; it is 0 where no message is
-//! yet. The reader needs nothing but the word at its place, which lies beside the bytes: one cache
-//! line to wait for, not two. The writer's invariant: **the word at `head` is 0.** It fills a
-//! record, puts a 0 behind it, and stores the record's word last, with Release. A reader that loads
-//! the word with Acquire therefore sees the bytes, and the 0. Of several records made in a row, the
-//! first one's word is stored last, and publishes all.
+//! A word says how long its message is and on which CPU it was written; it is 0 where no message is yet. The reader
+//! needs nothing but the word at its place, which lies beside the bytes: one cache line to wait for, not two. The
+//! writer's invariant: **the word at `head` is 0.** It fills a record, puts a 0 behind it, and stores the record's
+//! word last, with Release. A reader that loads the word with Acquire therefore sees the bytes, and the 0. Of several
+//! records made in a row, the first one's word is stored last, and publishes all.
 //!
-//! The reader's position, `tail`, goes back through the header, and seldom: when an eighth of the
-//! ring was read. It is stored with Release and loaded with Acquire, so the reader's loads are over
-//! before the writer stores to the same bytes again. Where a side may sleep, both stores are
-//! sequentially consistent: see `waiters.rs`.
+//! The reader's position, `tail`, goes back through the header, and seldom: when an eighth of the ring was read. It
+//! is stored with Release and loaded with Acquire, so the reader's loads are over before the writer stores to the
+//! same bytes again. Where a side may sleep, both stores are sequentially consistent: see `waiters.rs`.
 //!
 //! How the two sides come to it (the server has made both segments, of [`crate::layout::segment_size`]):
 //!
@@ -91,9 +87,19 @@ impl End<'_> {
     /// The word of the record at a position.
     #[inline]
     pub(crate) fn word(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: positions are multiples of 8, and `offset` is below the ring's size, so that these
-        // 8 bytes lie in it, aligned.
+        // SAFETY: positions are multiples of 8, and `offset` is below the ring's size: 8 aligned bytes in it.
         unsafe { AtomicU64::from_ptr(self.start.add(self.offset(position)).cast()) }
+    }
+
+    /// Asks for the cache line at a position, to write it soon. A hint: nothing depends on it.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn fetch(&self, position: u64) {
+        let at = self.word(position).as_ptr();
+        // SAFETY: the instruction changes no byte and no register.
+        unsafe {
+            std::arch::asm!("prefetchw [{0}]", in(reg) at, options(nostack, preserves_flags, readonly))
+        };
     }
 
     /// The bytes of the record at a position; the caller has checked that they end within the ring.
@@ -119,15 +125,14 @@ impl End<'_> {
     /// Bytes of a record.
     #[inline]
     pub(crate) fn record(len: usize) -> usize {
-        WORD + len.next_multiple_of(WORD)
+        (WORD + len + WORD - 1) & !(WORD - 1)
     }
 
     /// Stores a number for the other side, and wakes it if it sleeps for want of it.
     #[inline]
     pub(crate) fn show(&self, number: &AtomicU64, value: u64, bell: &Line) {
         if self.sleeps {
-            // Sequentially consistent, and a swap: with the look at the bell it makes the protocol
-            // of `wakeup.rs`. It is also a Release.
+            // Sequentially consistent, and a swap: with the look at the bell, the protocol of `waiters.rs`.
             number.swap(value, SeqCst);
             bell.ring();
         } else {

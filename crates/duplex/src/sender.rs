@@ -32,8 +32,7 @@ pub struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    /// The writing end of a segment, which has one. `way`: how both sides wait; `patience`: for how long
-    /// the writer waits for room.
+    /// The writing end of a segment, which has one. `way`: how both sides wait; `patience`: how long for room.
     pub fn new(
         segment: &'a mut Segment,
         way: Way,
@@ -137,6 +136,8 @@ impl<'a> Sender<'a> {
             // The invariant, for the next record. `plan` has kept room for it.
             self.end.word(self.head).store(0, Relaxed);
             self.end.show(self.end.word(at), word, &self.end.messages);
+            #[cfg(target_arch = "x86_64")]
+            self.end.fetch(self.head + 64);
             self.cpu = cpu();
         }
     }

@@ -10,8 +10,7 @@ use nix::unistd::geteuid;
 use sysv::process::started_at;
 use sysv::tables::{self, Kind, Row};
 
-/// Time between two looks at a segment that is in use, and how many there are: a client may just be
-/// looking into a leftover.
+/// Time between two looks at a segment in use, and how many there are: a client may just be looking into a leftover.
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 20;
 

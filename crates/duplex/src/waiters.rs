@@ -1,5 +1,4 @@
-//! Every way to wake the other side: the ladder of 4.10, from a signal to a wait that knows where
-//! the other side runs.
+//! Every way to wake the other side: the ladder of 4.10, from a signal to a wait that knows where the other runs.
 //!
 //! All ways share one protocol. The waiter checks the ring, sets `asleep`, checks the ring
 //! **again**, and sleeps. The ringer writes the ring first, then checks `asleep`, and makes a call
@@ -9,10 +8,9 @@
 //!   waiter   asleep = 1;   look at the ring        ringer   write the ring;   look at asleep
 //! ```
 //!
-//! so at least one of the two sees what the other has stored, and no wake-up is lost. A wait also
-//! ends without a wake-up: every [`LOOK`] it checks for a signal that stops the lab, for the death
-//! of the peer and for the end of the patience. A hostile or half-dead peer can make a wait late,
-//! never endless.
+//! so at least one of the two sees what the other has stored, and no wake-up is lost. A wait also ends without a
+//! wake-up: every [`LOOK`] it checks for a signal that stops the lab, for the death of the peer and for the end of
+//! the patience. A hostile or half-dead peer can make a wait late, never endless.
 
 use std::cell::Cell;
 use std::hint::spin_loop;
@@ -51,8 +49,7 @@ pub enum Way {
     /// A System V semaphore: the set, and its first number of four. Without SEM_UNDO, which would
     /// take the post back when the poster exits, and with it the wake-up.
     SemOp(c_int, u16),
-    /// A mutex in the segment, taken for each look. It excludes and does not signal: the waiter
-    /// must take it again and again.
+    /// A mutex in the segment, taken for each look, again and again: it excludes and does not signal.
     Mutex,
     /// A condition variable in the segment, with its mutex. The only way that trusts the peer: a
     /// robust mutex is part of a list, and the pointers of this list are in the segment.
@@ -65,8 +62,7 @@ pub enum Way {
     Yield,
     /// Look for [`AWAKE`], then sleep on a futex.
     Adaptive,
-    /// Like `Adaptive`; but to look is pointless while the peer waits for this very CPU: then it
-    /// is let run at once. The default.
+    /// Like `Adaptive`, but a peer that waits for this very CPU is let run at once. The default.
     CpuAware,
 }
 
@@ -76,9 +72,8 @@ impl Way {
         !matches!(self, Way::Mutex | Way::Spin | Way::Yield)
     }
 
-    /// Call it before any thread is made and before the peer knows our pid. It installs handlers
-    /// and blocks the signals in every later thread. `HandlerPost` needs them unblocked: one thread
-    /// must take them.
+    /// Call it before any thread is made and before the peer knows our pid. It installs handlers and blocks the
+    /// signals in every later thread. `HandlerPost` needs them unblocked: one thread must take them.
     pub fn prepare(self) -> Result<()> {
         let signals: SigSet = SIGNALS.into_iter().collect();
         let handler = match self {
@@ -89,8 +84,7 @@ impl Way {
         };
         let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
         for signal in SIGNALS {
-            // SAFETY: one handler does nothing, the other posts a semaphore: both are
-            // async-signal-safe.
+            // SAFETY: one handler does nothing, the other posts a semaphore: both are async-signal-safe.
             unsafe { sigaction(signal, &action) }.map_err(Failure::of("sigaction"))?;
         }
         let set =
@@ -148,8 +142,7 @@ impl<'a> Line<'a> {
     ) -> Line<'a> {
         let posted = &POSTED[usize::from(number)];
         if way == Way::HandlerPost && posted.load(SeqCst).is_null() {
-            // SAFETY: sem_t is plain numbers, and is initialised before a handler can find it.
-            // Leaked: a handler may run at any time.
+            // SAFETY: plain numbers, initialised before a handler can find them; leaked, as it may run at any time.
             unsafe {
                 let semaphore = Box::leak(Box::new(mem::zeroed()));
                 libc::sem_init(semaphore, 0, 0);
@@ -165,9 +158,8 @@ impl<'a> Line<'a> {
         self.late.get()
     }
 
-    /// Waits until `ready` says so. `cpu` is where the peer was last. Fails when a signal asks the
-    /// lab to stop, when the peer has died (PEER_DIED) and when it has been silent for longer than the
-    /// patience (PEER_SILENT).
+    /// Waits until `ready` says so. `cpu` is where the peer was last. Fails when a signal asks the lab to stop, when
+    /// the peer has died (PEER_DIED) and when it has been silent for longer than the patience (PEER_SILENT).
     #[inline]
     pub fn wait(&self, cpu: u16, ready: impl Fn() -> bool) -> Result<()> {
         let spins = match self.way {
@@ -186,9 +178,16 @@ impl<'a> Line<'a> {
 
     #[cold]
     fn wait_long(&self, ready: &dyn Fn() -> bool) -> Result<()> {
+        let adaptive = matches!(self.way, Way::Adaptive | Way::CpuAware);
+        // Once before the clock is read: mostly, that is enough.
+        if self.way == Way::CpuAware {
+            thread::yield_now();
+            if ready() {
+                return Ok(());
+            }
+        }
         let began = Instant::now();
         let mut looked = began;
-        let adaptive = matches!(self.way, Way::Adaptive | Way::CpuAware);
         loop {
             while adaptive && began.elapsed() < AWAKE {
                 if self.way == Way::CpuAware {
@@ -265,8 +264,7 @@ impl<'a> Line<'a> {
                 unsafe { libc::sem_timedwait(semaphore, &deadline(LOOK)) };
             }
             Way::Semaphore => {
-                // SAFETY: initialised by `init`. It is a counter and a futex: whatever a peer writes
-                // there ends the wait early or late.
+                // SAFETY: initialised by `init`: a counter and a futex. Whatever a peer writes, the wait ends.
                 unsafe { libc::sem_timedwait(self.bell.semaphore.get(), &deadline(LOOK)) };
             }
             Way::SemOp(..) => drop(self.semop(-1)),
