@@ -17,10 +17,10 @@ sections := $(patsubst src/bin/lab_%,%,$(basename $(wildcard src/bin/lab_*)))
 labs := $(addprefix lab-,$(subst _,.,$(sections)))
 sides := $(labs:=-server) $(labs:=-client)
 
-stages := $(patsubst labs/%/stage.toml,stage-%,$(wildcard labs/*/stage.toml))
+stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) ipcs sweep lint test soak golden kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images kernels \
 	bench bench-trace
 
 help:
@@ -62,7 +62,8 @@ help:
 # |   make trace-4.8    print every call of a lab, seen from outside
 # |   make explore-4.8  try every order in which its calls can happen
 # |   make stage-4.8    choose yourself who moves next (notes/stage.md); KEYS=c2Acc
-# |                     plays these keys
+# |                     plays these keys, EXPERIMENT=NAME stages one of the lab
+# |   make exam SEED=7  an exam from real runs, and its answers (notes/teaching.md)
 # |   make doctor       check what this machine allows, and how to mend it
 # |
 # | More:
@@ -74,7 +75,7 @@ help:
 # |                   beside strace
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
-# |   make golden     write labs/*/expected.txt
+# |   make golden     write labs/*/expected.txt; images: the pictures of the README
 # |   make kernels    the labs and lab explore on another kernel, in an emulator
 # |
 # | The README walks through the sections; notes/ has a note for each, labs/ a
@@ -123,12 +124,19 @@ explore-%:
 lab-%:
 	@echo "make: no lab $*; there are: lab-4.1 to lab-4.$(words $(labs))" >&2; exit 2
 
-# KEYS='…': keys that are played. ARGS='…': options of lab stage.
+# KEYS='…': keys that are played. ARGS='…': options of lab stage. EXPERIMENT=NAME: one of the lab's.
 export KEYS
 played = $(if $(KEYS),--script "$$KEYS")
+what = $(if $(EXPERIMENT),-- $(BIN)/lab_$(subst .,_,$*) --experiment $(EXPERIMENT),$*)
 $(stages): stage-%:
-	@$(call build,--bin lab)
-	@$(BIN)/lab stage $(played) $(ARGS) $*
+	@$(call build,--bin lab$(if $(EXPERIMENT), --bin lab_$(subst .,_,$*)))
+	@$(BIN)/lab stage $(played) $(ARGS) $(what)
+
+# The seed chooses the runs and the questions. ARGS='4.8 4.9': these sections alone.
+SEED ?= 1
+exam:
+	@$(call build,)
+	@$(BIN)/lab exam --seed $(SEED) $(ARGS)
 
 # TRACE='…': options of lab trace. EXPLORE='…': of lab explore.
 trace-%:
@@ -179,6 +187,9 @@ golden:
 bench-trace:
 	@$(call build,--release -p lab)
 	@benches/trace/run target/release/lab
+
+images:
+	@IMAGES=write tests/run --test stage_screen picture
 
 kernels:
 	@tests/kernels/run

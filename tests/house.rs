@@ -36,7 +36,7 @@ fn everybody_imports_what_lies_below() {
 }
 
 /// A folder or file of the tool, and what it may import of the others.
-const TOOL: [(&str, &[&str]); 12] = [
+const TOOL: [(&str, &[&str]); 13] = [
     ("asked.rs", &[]),
     ("event.rs", &[]),
     ("tracer", &["asked", "tracer"]),
@@ -48,6 +48,7 @@ const TOOL: [(&str, &[&str]); 12] = [
     ("explore", &["asked", "event", "memory", "tracer", "syscalls", "view", "tree", "explore"]),
     ("check", &["asked", "event", "explore", "tracer", "syscalls", "view", "check"]),
     ("stage", &["asked", "event", "explore", "memory", "syscalls", "tracer", "view", "stage"]),
+    ("exam", &["event", "explore", "stage", "syscalls", "tracer", "view", "exam"]),
     ("doctor.rs", &["asked", "check", "syscalls", "tracer", "view"]),
 ];
 

@@ -138,6 +138,20 @@ fn orders_are_counted_and_predictions_answered() {
     assert!(transcript.contains("nattch of segment 0 is 1. What is it"), "{transcript}");
 }
 
+/// Sleepers, the rows, and then what the search of all orders from here knows.
+#[test]
+fn the_tree_answers_a_question() {
+    if !can_explore("a question that the tree answers") {
+        return;
+    }
+    let transcript = played("c2p;;;;;p;;;;p0;1;5;2;0;A");
+    for said in
+        ["How many of the orders from here go wrong?", "The answer: 2 of 3. 5 of 8 said so."]
+    {
+        assert!(transcript.contains(said), "{said}: {transcript}");
+    }
+}
+
 #[test]
 fn a_run_is_recorded() {
     if !can_explore("a recorded stage") {

@@ -24,12 +24,16 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(section: &str, columns: u16, rows: u16, env: &[(&str, &str)]) -> Stage {
+    /// `what`: a section, or `-- PROGRAM`.
+    fn new(what: &str, columns: u16, rows: u16, env: &[(&str, &str)]) -> Stage {
         let workbook = repo().display().to_string();
         let lab = bin("lab").display().to_string();
         let script = "stty -echo; stty -g > \"$XDG_RUNTIME_DIR/modes-before\"; read line; \"$@\"; \
-                      echo \"code $?\"; stty -g > \"$XDG_RUNTIME_DIR/modes-after\"; echo \"the end\"";
-        let words = ["-c", script, "sh", &lab, "stage", "--workbook", &workbook, section];
+                      echo \"code $?\"; read line; stty -g > \"$XDG_RUNTIME_DIR/modes-after\"; \
+                      echo \"the end\"";
+        let words = ["-c", script, "sh", &lab, "stage", "--workbook", &workbook];
+        let staged: Vec<&str> = what.split(' ').collect();
+        let words = [&words[..], &staged].concat();
         let mut runner = run(Path::new("sh")).args(&words).env("TERM", "xterm-256color");
         // What cargo sets there makes the loader look into many folders.
         runner = runner.env("LD_LIBRARY_PATH", "");
@@ -104,6 +108,15 @@ impl Stage {
 
     /// It is over: the terminal is as it was, and nothing is left. Answers its exit code.
     fn ends(mut self) -> i32 {
+        self.until("code ");
+        let text = self.over();
+        let code = text.lines().rev().find_map(|line| line.strip_prefix("code "));
+        code.and_then(|code| code.trim().parse().ok()).expect("a code")
+    }
+
+    /// The terminal is as it was, and nothing is left. Answers what stands there.
+    fn over(&mut self) -> String {
+        self.keys("\n");
         let text = self.until("the end");
         let screen = self.screen.screen();
         assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{text}");
@@ -116,14 +129,12 @@ impl Stage {
         for name in ["modes-before", "modes-after"] {
             fs::remove_file(self.dir.path().join(name)).expect("removed");
         }
-        let code = text.lines().rev().find_map(|line| line.strip_prefix("code "));
-        let code = code.and_then(|code| code.trim().parse().ok()).expect("a code");
         match self.session.get_process().wait().expect("wait") {
             WaitStatus::Exited(_, 0) => {}
             other => panic!("{other:?}"),
         }
         assert!(left(&self.dir).is_empty(), "{:?}", left(&self.dir));
-        code
+        text
     }
 }
 
@@ -250,6 +261,149 @@ fn however_it_ends_nothing_is_left() {
     }
 }
 
+/// The one that waits is killed: the other notices it, and gives the terminal back.
+#[test]
+fn killed_is_the_one_that_waits() {
+    if !can_explore("a stage whose second process is killed") {
+        return;
+    }
+    for (keys, shown) in [("", "Who moves next?"), ("c2A", "step 8"), ("p1\r", "for \"a\"")] {
+        let mut stage = Stage::new("4.8", 80, 24, &[]);
+        stage.until("Who moves next?");
+        stage.keys(keys);
+        stage.until(shown);
+        let [waits, draws] = stage.pids();
+        let draws = pidfd(draws);
+        // SAFETY: a process that this test has started, and that has not ended.
+        unsafe { libc::kill(waits, libc::SIGKILL) };
+        assert!(ends_soon(draws), "{keys:?}: it goes on");
+        // The shell has said its code while the other still had the screen.
+        stage.over();
+    }
+}
+
+/// A defect of the stage itself.
+#[test]
+fn a_panic_leaves_nothing() {
+    if !can_explore("a stage that panics") {
+        return;
+    }
+    for keys in ["", "c2A", "op1\r"] {
+        let mut stage = Stage::new("4.8", 80, 24, &[("LAB_STAGE_PANICS", "1")]);
+        stage.until("Who moves next?");
+        stage.keys(keys);
+        stage.keys("!");
+        assert_eq!(stage.ends(), 101, "{keys:?}");
+    }
+}
+
+/// Threads have lanes of their own in 80 columns, and a sentence of the note.
+#[test]
+fn four_lanes_stand_side_by_side() {
+    if !can_explore("four lanes") {
+        return;
+    }
+    let mut stage = Stage::new("4.10", 80, 24, &[]);
+    stage.until("Who moves next?");
+    stage.keys("g11\rBcDc");
+    let text = stage.until("prints: received");
+    let lanes = text.lines().filter(|line| line.matches('│').count() == 4).count();
+    assert!(lanes >= 5, "{text}");
+    stage.keys("A");
+    stage.until("store the data, then the flag");
+    stage.keys("q");
+    assert_eq!(stage.ends(), 0);
+}
+
+/// The picture of the README: `make images` writes it, of a real run.
+#[test]
+fn the_picture_is_what_the_screen_shows() {
+    if !can_explore("the picture of the stage") {
+        return;
+    }
+    let mut stage = Stage::new("4.8", 80, 24, &[]);
+    stage.until("Who moves next?");
+    for (key, step) in [("c", 6), ("2", 7), ("A", 8)] {
+        stage.step(key, step);
+    }
+    stage.keys("o");
+    stage.until("orders from here, ");
+    stage.until_it("all orders", |text| !text.contains("so far"));
+    let svg = common::picture::of(
+        stage.screen.screen(),
+        "lab stage: the message is written, and the child does not sleep yet",
+    );
+    stage.keys("q");
+    assert_eq!(stage.ends(), 0);
+    let path = repo().join("images/stage.svg");
+    if std::env::var_os("IMAGES").is_some() {
+        fs::write(&path, &svg).expect("the picture");
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    assert_same("images/stage.svg; `make images` writes it", &there, &svg);
+}
+
+/// A Chinese letter is two columns wide: no lane moves.
+#[test]
+fn chinese_text_keeps_the_lanes() {
+    if !can_explore("Chinese text in lanes") {
+        return;
+    }
+    let program = common::compiled("c/chinese.c", &[]).display().to_string();
+    let mut stage = Stage::new(&format!("-- {program}"), 80, 24, &[]);
+    stage.until("Who moves next?");
+    stage.keys("g99\r");
+    stage.until("It is over.");
+    let screen = stage.screen.screen();
+    let text = screen.contents();
+    assert!(text.contains("共享内存"), "{text}");
+    let column = |row: u16| -> Vec<u16> {
+        (0..80)
+            .filter(|at| screen.cell(row, *at).is_some_and(|cell| cell.contents() == "│"))
+            .collect()
+    };
+    let rows: Vec<Vec<u16>> = (0..24).map(column).filter(|row| row.len() > 1).collect();
+    assert!(rows.len() >= 3 && rows.iter().all(|row| *row == rows[0]), "{rows:?}\n{text}");
+    let chinese = (0..24).filter(|row| {
+        (0..80).any(|at| screen.cell(*row, at).is_some_and(|cell| cell.contents() == "共"))
+    });
+    assert!(chinese.clone().any(|row| column(row).len() > 1), "{text}");
+    stage.keys("q");
+    assert_eq!(stage.ends(), 0);
+}
+
+/// A terminal that does not know 256 colours gets none; one over ssh has the TERM of the other end.
+#[test]
+fn old_terminals_get_no_colours() {
+    if !can_explore("terminals") {
+        return;
+    }
+    for (term, colours) in [("vt100", false), ("ansi", false), ("xterm", true), ("screen", true)] {
+        let mut stage = Stage::new("4.8", 80, 24, &[("TERM", term), ("SSH_TTY", "/dev/pts/9")]);
+        stage.until("Who moves next?");
+        stage.step("c", 6);
+        let formatted = stage.screen.screen().contents_formatted();
+        assert_eq!(formatted.contains("38;5;"), colours, "{term}: {formatted:?}");
+        stage.keys("q");
+        assert_eq!(stage.ends(), 0);
+    }
+}
+
+fn pidfd(pid: i32) -> libc::pollfd {
+    // SAFETY: a number; a process of this test that has not ended.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    libc::pollfd { fd: fd as i32, events: libc::POLLIN, revents: 0 }
+}
+
+/// Waits for the end of a process, a minute at most.
+fn ends_soon(mut end: libc::pollfd) -> bool {
+    // SAFETY: poll writes one pollfd; what is closed is ours.
+    let ready = unsafe { libc::poll(&mut end, 1, 60_000) };
+    // SAFETY: as above.
+    unsafe { libc::close(end.fd) };
+    ready == 1 && end.revents & libc::POLLIN != 0
+}
+
 /// A window that is closed: a read of such a terminal ends at once with nothing, again and again.
 #[test]
 fn a_terminal_that_is_gone_ends_it() {
@@ -258,20 +412,11 @@ fn a_terminal_that_is_gone_ends_it() {
     }
     let mut stage = Stage::new("4.8", 80, 24, &[]);
     stage.until("Who moves next?");
-    let ends = stage.pids().map(|pid| {
-        // SAFETY: a number; a process of this test that has not ended.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-        libc::pollfd { fd: fd as i32, events: libc::POLLIN, revents: 0 }
-    });
+    let ends = stage.pids().map(pidfd);
     let Stage { session, dir, .. } = stage;
     drop(session);
-    for mut end in ends {
-        // SAFETY: poll writes one pollfd.
-        let ready = unsafe { libc::poll(&mut end, 1, 60_000) };
-        let ended = ready == 1 && end.revents & libc::POLLIN != 0;
-        assert!(ended, "it goes on without a terminal: {ready} {}", end.revents);
-        // SAFETY: closes what was opened above.
-        unsafe { libc::close(end.fd) };
+    for end in ends {
+        assert!(ends_soon(end), "it goes on without a terminal");
     }
     fs::remove_file(dir.path().join("modes-before")).expect("removed");
     assert!(left(&dir).is_empty(), "{:?}", left(&dir));

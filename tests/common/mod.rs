@@ -5,6 +5,7 @@
 pub mod foreign;
 pub mod inject;
 pub mod pages;
+pub mod picture;
 pub mod scene;
 
 use std::collections::BTreeSet;

@@ -26,6 +26,8 @@ mod asked;
 mod check;
 mod doctor;
 mod event;
+#[cfg(target_arch = "x86_64")]
+mod exam;
 mod explore;
 mod memory;
 #[cfg(target_arch = "x86_64")]
@@ -53,6 +55,8 @@ enum Verb {
     #[cfg(target_arch = "x86_64")]
     Stage(stage::Options),
     #[cfg(target_arch = "x86_64")]
+    Exam(exam::Options),
+    #[cfg(target_arch = "x86_64")]
     Check(check::Options),
     #[cfg(target_arch = "x86_64")]
     Hint(check::hints::Hint),
@@ -69,6 +73,8 @@ fn main() -> ExitCode {
         Ok(Verb::Tree(options)) => tree::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Stage(options)) => stage::run(&options),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Verb::Exam(options)) => exam::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Check(options)) => check::run(&options),
         #[cfg(target_arch = "x86_64")]

@@ -199,9 +199,13 @@ impl Ahead {
         news
     }
 
-    /// Waits until all orders from that place are counted, or a signal comes.
-    pub fn wait(&mut self) {
-        while self.last.as_ref().is_some_and(|last| !last.complete) && asked::to_stop().is_none() {
+    /// Waits until all orders from that place are counted, a signal comes, or so much time has passed.
+    pub fn wait(&mut self, most: Duration) {
+        let begin = Instant::now();
+        while self.last.as_ref().is_some_and(|last| !last.complete)
+            && asked::to_stop().is_none()
+            && begin.elapsed() < most
+        {
             match self.said.as_ref().map(|said| said.recv_timeout(SAID)) {
                 Some(Ok(said)) => drop(self.take(said)),
                 Some(Err(std::sync::mpsc::RecvTimeoutError::Timeout)) => {}

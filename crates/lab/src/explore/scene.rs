@@ -21,6 +21,8 @@ pub struct Scene {
     pub rows: Vec<(Kind, i32, Row)>,
     /// What shared memory holds, up to a page of each.
     pub memory: Vec<(u64, Vec<u8>)>,
+    /// Before this step nobody looks: the scene is not made there.
+    pub from: usize,
 }
 
 /// A process or a thread.

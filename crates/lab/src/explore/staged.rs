@@ -22,13 +22,25 @@ use crate::tracer::cpu;
 use crate::tracer::filter::Filter;
 use crate::tracer::program::Program;
 
-/// So many runs are made before the curtain rises: which accesses to memory matter is known then.
+/// So many runs are made at most before the curtain rises: which accesses to memory matter is known then.
 const REHEARSALS: u64 = 300;
+/// After so many in which no access was new, it is enough.
+const NO_NEWS: u64 = 20;
 
 /// Decides who moves.
 pub trait Chooser {
     /// Which of those that could move does so; `None`: this run is to end.
     fn choose(&mut self, scene: &Scene) -> Option<usize>;
+    /// Before this step it needs no scene: it knows who moves, as [`Chooser::known`] says.
+    fn looks_from(&self) -> usize {
+        0
+    }
+    /// Who moves at a step before that.
+    fn known(&self, _step: usize) -> Option<(usize, Who)> {
+        None
+    }
+    /// The programs do not do what they did before: nothing is known.
+    fn lost(&mut self) {}
 }
 
 /// See the module.
@@ -43,12 +55,24 @@ pub struct Staged {
 struct Asks<'a> {
     chooser: &'a mut dyn Chooser,
     scene: Rc<RefCell<Scene>>,
+    at: usize,
 }
 
 impl Guide for Asks<'_> {
     fn choose(&mut self, place: &Place) -> Option<usize> {
         if place.movers.is_empty() {
             return None;
+        }
+        let at = self.at;
+        self.at += 1;
+        if at < self.scene.borrow().from {
+            let known = self.chooser.known(at);
+            let meant = |i: &usize| Some((place.letters[*i], place.movers[*i].who)) == known;
+            let found = (0..place.movers.len()).find(meant);
+            if found.is_none() {
+                self.chooser.lost();
+            }
+            return found;
         }
         let scene = self.scene.borrow();
         asked::tick_every(0);
@@ -88,16 +112,33 @@ impl Staged {
         Ok((Staged { world, scene, _scratch: scratch }, ahead))
     }
 
+    /// The same without a rehearsal: for one that runs the programs once.
+    pub fn once(programs: Vec<Program>) -> Result<Staged> {
+        let filter = Filter::letting_through(&syscalls::harmless());
+        let filter = filter.map_err(|error| Trouble::because(error.to_string()))?;
+        let scratch = Scratch::new()?;
+        asked::listen(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP]);
+        let _ = cpu::pin();
+        let room = room::enter(&programs, &filter, scratch.0.clone(), None)?;
+        asked::tick_every(TICK);
+        let mut world = World::new(room, programs.len(), Asked::default());
+        let scene = Rc::new(RefCell::new(Scene::default()));
+        world.scene = Some(scene.clone());
+        Ok(Staged { world, scene, _scratch: scratch })
+    }
+
     /// Runs the programs once, as the chooser says. Answers how they stand in the end, and how it went.
     pub fn run(&mut self, chooser: &mut dyn Chooser) -> Result<(Scene, Outcome)> {
         loop {
+            *self.scene.borrow_mut() = Scene { from: chooser.looks_from(), ..Scene::default() };
             let scene = self.scene.clone();
-            let mut guide = Asks { chooser: &mut *chooser, scene };
+            let mut guide = Asks { chooser: &mut *chooser, scene, at: 0 };
             let outcome = self.world.run_by(&mut guide, true, true)?;
             // An access that was not known to matter is a move of its own from now on.
             if !std::mem::take(&mut self.world.starts_again) {
                 return Ok((self.scene.borrow().clone(), outcome));
             }
+            chooser.lost();
         }
     }
 }
@@ -105,9 +146,11 @@ impl Staged {
 /// Runs the programs in many orders, and answers the first that went to its end. From now on they are copied.
 fn rehearse(world: &mut World) -> Result<Option<Outcome>> {
     let mut counter = Counter::new(vec![]);
-    while counter.runs < REHEARSALS && counter.goes_on(world)? {
+    let mut news = 0;
+    while counter.runs < REHEARSALS && counter.runs - news < NO_NEWS && counter.goes_on(world)? {
         if std::mem::take(&mut world.starts_again) {
             counter.begin_again();
+            news = counter.runs;
         }
     }
     let Some(first) = counter.first else { return Ok(None) };

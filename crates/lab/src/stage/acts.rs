@@ -23,6 +23,8 @@ pub struct Act {
     pub bytes: Vec<String>,
     /// What was printed, and by whom.
     pub printed: Vec<(usize, String)>,
+    /// What the memories held afterwards.
+    after: BTreeMap<u64, Held>,
 }
 
 /// Something that happened to one of them.
@@ -58,12 +60,10 @@ impl Acts {
 
     /// The run stands there now.
     pub fn see(&mut self, scene: &Scene, setting: &Setting) {
-        if scene.steps.is_empty() {
-            *self = Acts::default();
-        }
-        // A run that ends shows its last move once more, whole.
+        // A run that ends shows its last move once more, whole; one that is replayed is known up to here.
         self.all.truncate(scene.steps.len());
         let n = self.all.len();
+        self.memory = self.all.last().map_or_else(BTreeMap::new, |act| act.after.clone());
         let step = n.checked_sub(1).map(|n| &scene.steps[n]);
         let begin = step.map_or(0, |step| step.at);
         let mover = step.map(|step| &step.could[step.chosen]);
@@ -86,13 +86,15 @@ impl Acts {
             let pid = scene.lanes[mover.letter].pid;
             lines.push(Told { lane: mover.letter, pid, text, says: None });
         }
+        let bytes = self.look(scene, mover.map(|mover| mover.letter), setting);
         let act = Act {
             mover: mover.map(|mover| (mover.letter, mover.who)),
             taken: step.is_some_and(|step| step.taken),
             lines,
             rows: rows.iter().map(|(kind, id, both)| (*kind, *id, row_change(both))).collect(),
-            bytes: self.look(scene, mover.map(|mover| mover.letter), setting),
+            bytes,
             printed: printed.collect(),
+            after: self.memory.clone(),
         };
         self.all.push(act);
     }

@@ -18,6 +18,8 @@ pub struct Setting {
     /// What the audience reads at the top.
     pub title: String,
     pub programs: Vec<Vec<OsString>>,
+    /// What a section's programs are made of.
+    pub source: Option<PathBuf>,
     fields: Vec<Field>,
     sentences: Vec<Sentence>,
     /// What was compiled; gone with us.
@@ -37,7 +39,8 @@ pub struct Field {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sentence {
-    /// As C has it: `pause`; or as the stage spells its beginning: `shmctl(0, IPC_RMID`.
+    /// As C has it: `pause`; or as the stage spells its beginning: `shmctl(0, IPC_RMID`; also `handler`, `store`
+    /// and `load`.
     of: String,
     says: String,
 }
@@ -70,13 +73,13 @@ impl Setting {
 
     /// A section's, compiled. The error is one line.
     pub fn of_section(workbook: Option<&Path>, section: &str) -> Result<Setting, String> {
-        let root = root(workbook)?;
-        let all = sections(&root);
+        let root = root(workbook, STAGE)?;
+        let all = sections(&root, STAGE);
         if !all.iter().any(|one| one == section) {
             return Err(format!("no stage for section {section}; there are: {}", all.join(", ")));
         }
         let folder = root.join("labs").join(section);
-        let path = folder.join("stage.toml");
+        let path = folder.join(STAGE);
         let text = fs::read_to_string(&path).map_err(|error| said(&path, &error))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             let first = error.message().lines().next().unwrap_or_default().to_string();
@@ -93,6 +96,7 @@ impl Setting {
         Ok(Setting {
             title: format!("{section}  {}", file.title),
             programs: file.programs.into_iter().map(words).collect(),
+            source: Some(folder.join(&file.source)),
             fields: file.field,
             sentences: file.sentence,
             _built: Some(built),
@@ -104,6 +108,8 @@ impl Setting {
         let (name, spelled) = match &line.moment {
             Moment::Call { call, .. } => (spoken(&call.name, false), call.line()),
             Moment::Signal { handler: true, .. } => ("handler", String::new()),
+            Moment::Touched(touched) if touched.writes => ("store", touched.line()),
+            Moment::Touched(touched) => ("load", touched.line()),
             _ => return None,
         };
         let fits = |one: &&Sentence| one.of == name || spelled.starts_with(&one.of);
@@ -143,22 +149,25 @@ fn said(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// The workbook: the folder that was named, or the first one above that has a section with a stage.
-fn root(named: Option<&Path>) -> Result<PathBuf, String> {
+/// A section with this file in its folder can be staged.
+const STAGE: &str = "stage.toml";
+
+/// The workbook: the folder that was named, or the first one above that has a section with such a file.
+pub fn root(named: Option<&Path>, file: &str) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.to_path_buf());
     }
     let here = std::env::current_dir().map_err(|error| format!("the current folder: {error}"))?;
-    let found = here.ancestors().find(|one| !sections(one).is_empty());
+    let found = here.ancestors().find(|one| !sections(one, file).is_empty());
     let none = "no workbook here or above: name its folder with --workbook";
     found.map(Path::to_path_buf).ok_or_else(|| none.into())
 }
 
-/// The sections that have a stage, in their order.
-fn sections(root: &Path) -> Vec<String> {
+/// The sections that have such a file, in their order.
+pub fn sections(root: &Path, file: &str) -> Vec<String> {
     let entries = fs::read_dir(root.join("labs")).into_iter().flatten().flatten();
     let names = entries.map(|one| one.file_name().to_string_lossy().into_owned());
-    let has = |name: &String| root.join("labs").join(name).join("stage.toml").is_file();
+    let has = |name: &String| root.join("labs").join(name).join(file).is_file();
     let mut all: Vec<String> = names.filter(has).collect();
     all.sort_by_key(|name| name.split('.').flat_map(str::parse).collect::<Vec<u32>>());
     all

@@ -26,8 +26,8 @@ use crate::explore::{Trouble, Words, exit, words};
 use crate::tracer::program::Program;
 use crate::view::complain_as;
 
-mod acts;
-mod book;
+pub mod acts;
+pub mod book;
 mod front;
 mod keys;
 mod plain;
@@ -35,7 +35,7 @@ mod play;
 mod predict;
 mod record;
 mod terminal;
-mod words;
+pub mod words;
 
 use book::Setting;
 use front::Front;

@@ -1,6 +1,8 @@
 //! The commands, and where the run stands. A run cannot be turned back: to go back is to run the programs again, as
 //! far as wanted.
 
+use std::time::Duration;
+
 use super::acts::Acts;
 use super::book::Setting;
 use super::front::{Front, HELP, View};
@@ -9,7 +11,10 @@ use super::predict::Question;
 use super::words::{is_no_choice, orders};
 use crate::asked;
 use crate::explore::Trouble;
-use crate::explore::staged::{Ahead, Chooser, Outcome, Scene, Staged, Who, as_json};
+use crate::explore::staged::{Ahead, Chooser, Orders, Outcome, Scene, Staged, Who, as_json};
+
+/// So long a question to the room waits for the orders from here to be counted.
+const SOON: Duration = Duration::from_secs(2);
 
 /// One that moves.
 type Mover = (usize, Who);
@@ -68,6 +73,18 @@ impl Chooser for Asks<'_, '_> {
         self.play.acts.see(scene, self.play.setting);
         self.play.reveal(scene);
         self.play.choose(scene, self.front)
+    }
+
+    fn looks_from(&self) -> usize {
+        self.play.path.len().min(self.play.acts.all.len())
+    }
+
+    fn known(&self, step: usize) -> Option<(usize, Who)> {
+        self.play.path.get(step).copied()
+    }
+
+    fn lost(&mut self) {
+        self.play.acts = Acts::default();
     }
 }
 
@@ -177,7 +194,7 @@ impl<'a> Play<'a> {
         let counted = ahead.and_then(|ahead| {
             ahead.ask(here.to_vec());
             if front.is_patient() {
-                ahead.wait();
+                ahead.wait(Duration::MAX);
             }
             ahead.last.as_ref().map(orders)
         });
@@ -262,12 +279,22 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// How the orders from here end, if that can be known soon.
+    fn counted(&mut self, scene: &Scene) -> Option<Orders> {
+        let here = self.path[..self.path.len().min(scene.steps.len())].to_vec();
+        let ahead = self.ahead.as_mut()?;
+        ahead.ask(here);
+        ahead.wait(SOON);
+        ahead.last.clone().filter(|orders| orders.complete)
+    }
+
     /// Asks the room, and takes its votes.
     fn predicts(&mut self, scene: &Scene, front: &mut dyn Front) -> Done {
         let at = scene.steps.len();
         let n = if self.asked.0 == at { self.asked.1 } else { 0 };
-        self.asked = (at, (n + 1) % Question::kinds(scene));
-        let question = Question::new(scene, n);
+        let counted = self.counted(scene);
+        self.asked = (at, (n + 1) % Question::kinds(scene, counted.as_ref()));
+        let question = Question::new(scene, counted.as_ref(), n);
         if front.is_patient() {
             self.says = question.lines();
         }

@@ -2,7 +2,7 @@
 //! move answers it.
 
 use crate::event::Row;
-use crate::explore::staged::{Kind, Lane, Scene, Stands, letter};
+use crate::explore::staged::{Kind, Lane, Orders, Scene, Stands, letter};
 
 /// See the module.
 pub struct Question {
@@ -17,12 +17,17 @@ pub struct Question {
 enum About {
     Sleepers,
     Attached(i32),
+    /// How many of the orders go wrong, and which answer that is.
+    Orders(String, usize),
 }
 
 impl Question {
-    /// The n-th that can be asked here; they come round.
-    pub fn new(scene: &Scene, n: usize) -> Question {
+    /// The n-th that can be asked here; they come round. `orders`: how those from here end, if that is known.
+    pub fn new(scene: &Scene, orders: Option<&Orders>, n: usize) -> Question {
         let at = scene.steps.len();
+        if let Some(orders) = orders.filter(|_| n + 1 == Question::kinds(scene, orders)) {
+            return Question::of_orders(at, orders);
+        }
         let segments = scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm);
         let segments: Vec<_> = segments.map(|(_, id, row)| (*id, nattch(row))).collect();
         let (question, answers, about) = match n.checked_sub(1).and_then(|n| segments.get(n)) {
@@ -46,9 +51,29 @@ impl Question {
         Question { at, text: question, answers, votes, about }
     }
 
+    /// The one that the tree answers: how the orders from here end.
+    fn of_orders(at: usize, orders: &Orders) -> Question {
+        let (all, bad) = orders.both();
+        let right = match bad {
+            0 => 0,
+            bad if bad == all => 3,
+            bad if bad * 2 < all => 1,
+            _ => 2,
+        };
+        let truth = format!("{bad} of {all}");
+        Question {
+            at,
+            text: "How many of the orders from here go wrong?".into(),
+            answers: ["none", "less than half", "half or more", "all"].map(String::from).into(),
+            votes: vec![],
+            about: About::Orders(truth, right),
+        }
+    }
+
     /// How many there are here.
-    pub fn kinds(scene: &Scene) -> usize {
-        1 + scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm).count()
+    pub fn kinds(scene: &Scene, orders: Option<&Orders>) -> usize {
+        let segments = scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm).count();
+        1 + segments + usize::from(orders.is_some())
     }
 
     /// The question, with its answers.
@@ -67,15 +92,19 @@ impl Question {
 
     /// What was true, and how many had said so.
     pub fn revealed(&self, scene: &Scene) -> Vec<String> {
-        let truth = match self.about {
-            About::Sleepers => sleepers(scene),
-            About::Attached(id) => {
-                let row = scene.rows.iter().find(|one| (one.0, one.1) == (Kind::Shm, id));
-                row.map_or("it is gone".into(), |(.., row)| nattch(row).to_string())
-            }
-        };
         let last = self.answers.len() - 1;
-        let right = self.answers.iter().position(|one| *one == truth).unwrap_or(last);
+        let found = |truth: String| {
+            let right = self.answers.iter().position(|one| *one == truth).unwrap_or(last);
+            (truth, right)
+        };
+        let (truth, right) = match &self.about {
+            About::Sleepers => found(sleepers(scene)),
+            About::Attached(id) => {
+                let row = scene.rows.iter().find(|one| (one.0, one.1) == (Kind::Shm, *id));
+                found(row.map_or("it is gone".into(), |(.., row)| nattch(row).to_string()))
+            }
+            About::Orders(truth, right) => (truth.clone(), *right),
+        };
         let votes = self.votes.get(right).copied().unwrap_or(0);
         let all: u64 = self.votes.iter().sum();
         let voted = if all == 0 { String::new() } else { format!(" {votes} of {all} said so.") };

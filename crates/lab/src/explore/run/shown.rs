@@ -18,6 +18,10 @@ impl Run<'_> {
     pub fn show(&self, place: &Place, candidates: &[Candidate]) {
         let all = &self.moves.all;
         let Some(scene) = &all.world.scene else { return };
+        let from = scene.borrow().from;
+        if !candidates.is_empty() && all.narrator.steps.len() < from {
+            return;
+        }
         let could = candidates.iter().map(|one| (one.task, one.mover.who));
         let model = &all.model;
         let lane = |i: usize| {
@@ -34,6 +38,7 @@ impl Run<'_> {
             steps: all.narrator.steps.clone(),
             rows: all.narrator.rows(),
             memory: self.memory(),
+            from,
         };
     }
 

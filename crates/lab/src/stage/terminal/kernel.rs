@@ -63,10 +63,12 @@ pub fn memory(view: &View, palette: Palette, columns: usize, rows: usize) -> Vec
         let what =
             format!("{}: {} bytes, and who has changed them last", name(*memory), held.bytes.len());
         all.push(rule(&what, columns, palette.aside()));
+        let names = view.setting.fields().iter().map(|field| width(&field.name));
+        let wide = names.max().unwrap_or(0).clamp(12, 20);
         for field in view.setting.fields() {
             let to = (field.at + field.len).min(held.bytes.len());
             if field.at < to {
-                all.push(field_row(&field.name, field.at, to, held, palette, columns));
+                all.push(field_row(&pad(&field.name, wide), field.at, to, held, palette, columns));
             }
         }
         let end = held.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
@@ -100,7 +102,7 @@ fn field_row(
     let value = cut(&(content(&held.bytes[from..to]) + mark), columns.saturating_sub(30));
     let style = by.map_or(style, |by| style.patch(palette.lane(*by)));
     Line::from(vec![
-        Span::styled(format!(" {} ", pad(name, 12)), palette.bold()),
+        Span::styled(format!(" {name} "), palette.bold()),
         Span::styled(value, style),
         Span::styled(who, by.map_or(Style::new(), |by| palette.lane(*by))),
     ])

@@ -12,7 +12,7 @@ use crate::stage::words::{lane, stands};
 /// The number of the step stands there.
 const GUTTER: usize = 5;
 /// A lane is not narrower than this: else all share one column.
-const NARROW: usize = 22;
+const NARROW: usize = 18;
 /// So many rows of one event are shown.
 const ROWS: usize = 3;
 
@@ -94,8 +94,9 @@ fn rows_of(act: &Act, palette: Palette, fresh: bool, room: usize) -> Vec<Row> {
     }
     for (lane, printed) in &act.printed {
         let printed = printed.trim_end_matches('\n').replace('\n', "\\n");
-        let text = cut(&format!("prints: {printed}"), room);
-        rows.push(Row { lane: *lane, text, style });
+        let mut all = wrap(&format!("prints: {printed}"), room, 2);
+        all.truncate(ROWS);
+        rows.extend(all.into_iter().map(|text| Row { lane: *lane, text, style }));
     }
     if let (true, Some((lane, _))) = (rows.is_empty(), act.mover) {
         rows.push(Row { lane, text: format!("({})", moved(act)), style: palette.aside() });

@@ -20,7 +20,10 @@ impl Palette {
     /// What the environment asks for. no-color.org
     pub fn of_environment() -> Palette {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        Palette { colors: !set("NO_COLOR") }
+        // Of a terminal that knows few colours, such numbers make text blink.
+        let term = std::env::var("TERM").unwrap_or_default();
+        let old = ["vt", "ansi", "cons25", "sun"].iter().any(|kind| term.starts_with(kind));
+        Palette { colors: !set("NO_COLOR") && !old }
     }
 
     fn color(self, number: u8) -> Style {

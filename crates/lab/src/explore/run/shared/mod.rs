@@ -136,7 +136,8 @@ impl Programs<'_> {
 
     /// A thread that stands at the end of a call has mapped this: from now on it is watched, if it can be.
     pub fn watch(&mut self, i: usize, mut map: Map, shared: Shared) -> Result<()> {
-        let end = map.start + (map.len as u64).next_multiple_of(PAGE);
+        let pages = (map.len as u64).checked_next_multiple_of(PAGE).unwrap_or(u64::MAX);
+        let end = map.start.saturating_add(pages);
         self.model.process_mut(i).unmap(map.start, end);
         if self.world.watches() {
             let thread = self.tracees.standing(i)?;
