@@ -22,7 +22,7 @@ pub fn all(root: &std::path::Path, sections: &[String]) -> Vec<Changed> {
     let table: Table = fs::read_to_string(file).expect("operators").parse().expect("TOML");
     let mut all = vec![];
     for section in sections {
-        for program in programs(root, section) {
+        for program in programs(root, section, &table) {
             for operator in table["operator"].as_array().expect("operators") {
                 all.extend(changed(section, &program, operator));
             }
@@ -31,12 +31,15 @@ pub fn all(root: &std::path::Path, sections: &[String]) -> Vec<Changed> {
     all
 }
 
-fn programs(root: &std::path::Path, section: &str) -> Vec<PathBuf> {
-    let right = fs::read_dir(root.join("tests/judge").join(section).join("right")).expect("right");
-    let mut all: Vec<PathBuf> = right.map(|one| one.expect("one").path()).collect();
-    all.retain(|path| path.extension().is_some_and(|end| end == "c" || end == "cpp"));
-    all.sort();
-    all.insert(0, root.join("labs").join(section).join("exercise/solution/main.c"));
+/// The solution of a section, and what `operators.toml` names beside it.
+fn programs(root: &std::path::Path, section: &str, table: &Table) -> Vec<PathBuf> {
+    let mut all = vec![root.join("labs").join(section).join("exercise/solution/main.c")];
+    for name in table["programs"].as_array().expect("programs") {
+        let (of, file) = name.as_str().and_then(|name| name.split_once(' ')).expect("a program");
+        if of == section {
+            all.push(root.join("tests/judge").join(section).join("right").join(file));
+        }
+    }
     all
 }
 
