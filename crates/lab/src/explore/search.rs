@@ -297,11 +297,32 @@ impl Search {
         let first = self.trace.begins(race);
         self.want(race.at, &first);
         self.turns_taken(race.at).into_iter().for_each(|at| self.want(at, &first));
+        // Who takes the turn later is paid for; where he takes it now, the second move may come first for nothing.
+        if let Some(taker) = self.taker(race.at) {
+            self.want(race.at, &[taker]);
+        }
         // A store can wait until its thread has gone on, and that costs nothing.
         let node = &self.stack[race.at];
         let mover = node.place.movers[node.chosen];
         if mover.who == Who::Buffer {
             self.want(race.at, &[Mover::itself(mover.id)]);
+        }
+    }
+
+    /// Who takes the turn, and pays for it, from the process that moves at a place.
+    fn taker(&self, at: usize) -> Option<Mover> {
+        let mover = |at: usize| self.stack[at].place.movers[self.stack[at].chosen];
+        let next = (at + 1..self.stack.len()).find(|next| mover(*next).id != mover(at).id)?;
+        let node = &self.stack[next];
+        (self.bound.cost(&node.place, node.chosen) > 0).then(|| mover(next))
+    }
+
+    /// A run is let go of, and races that it would have had are not seen: where the turn was last free, nobody is
+    /// left out.
+    fn let_go(&mut self) {
+        let free = self.stack.iter_mut().rev().find(|node| node.place.current.is_none());
+        if let Some(node) = free.filter(|_| self.limit != u32::MAX) {
+            node.all = true;
         }
     }
 
@@ -428,6 +449,7 @@ impl Guide for Search {
         }
         let Some(chosen) = self.pick() else {
             self.stack.pop();
+            self.let_go();
             return None;
         };
         let at = self.stack.len() - 1;

@@ -181,6 +181,30 @@ fn what_needs_the_fewest_preemptions_comes_first() {
     assert!(prices.is_sorted() && prices.contains(&0) && prices.contains(&2), "{prices:?}");
 }
 
+/// In each, one end needs a preemption that another order has, too, but later or after a place where that order was
+/// let go of.
+#[test]
+fn a_preemption_that_is_paid_for_also_comes_earlier() {
+    use Op::*;
+    for programs in [
+        [
+            vec![Sleep(1), Load(0), Put(1)],
+            vec![Put(1), Put(1), Load(0)],
+            vec![Put(0), Sleep(1), Join(2)],
+        ],
+        [
+            vec![Store(0), Put(0), Put(1)],
+            vec![Put(1), TimedWait(1), Load(1)],
+            vec![Load(0), Load(1)],
+        ],
+        [vec![Store(1), Put(0)], vec![TimedWait(0), Join(2)], vec![Put(1), Store(0), Post(0)]],
+    ] {
+        let [reduced, all] =
+            [true, false].map(|reduce| ends(&programs, Bound::Preemptions(1), reduce).0);
+        assert_eq!(reduced, all, "{programs:?}");
+    }
+}
+
 #[test]
 fn a_lost_post_is_found_at_zero_preemptions() {
     // Two waits for one post.
