@@ -127,7 +127,7 @@ fn orders_are_counted_and_predictions_answered() {
         "Of 5 orders from here, 3 go wrong: 3 deadlock\nWho moves next?",
         "Who sleeps after the next move?\n  1. nobody\n  2. a\n  3. b\n  4. a and b\n  5. something else",
         "The answer: nobody. 1 of 15 said so.",
-        "Of 1 orders from here, 1 go wrong: 1 deadlock",
+        "Of 1 order from here, 1 goes wrong: 1 deadlock",
     ] {
         assert!(transcript.contains(said), "{said}: {transcript}");
     }
@@ -185,6 +185,44 @@ fn other_sections_have_a_stage() {
     assert!(run.code == 0 && run.stdout.contains("a prints: received 2"), "{run:#?}");
     assert!(run.stdout.contains("d (thread of b): has ended"), "{run:#?}");
     assert!(run.stdout.contains("shm 0 to_parent.full: 0 -> 1"), "{run:#?}");
+}
+
+/// Experiments of the labs that fork, with as many processes as they have; all of these with SOAK.
+const EXPERIMENTS: [(&str, &str, usize); 18] = [
+    ("4.5", "minus-one", 2),
+    ("4.5", "fork", 3),
+    ("4.5", "exit-exec-kill", 3),
+    ("4.5", "past-the-end", 2),
+    ("4.5", "read-only", 3),
+    ("4.5", "execute", 3),
+    ("4.5", "mode-forbids", 2),
+    ("4.6", "last-detach", 2),
+    ("4.6", "dead-address", 3),
+    ("4.6", "by-a-thread", 3),
+    ("4.8", "handler-late", 2),
+    ("4.8", "mask-inherited", 2),
+    ("4.10", "coalesce", 2),
+    ("4.10", "sem-undo", 3),
+    ("4.10", "dead-holder", 3),
+    ("4.10", "robust", 4),
+    ("4.10", "condition", 3),
+    ("4.10", "futex-private", 3),
+];
+
+#[test]
+fn experiments_have_a_stage() {
+    if !can_explore("experiments on the stage") {
+        return;
+    }
+    let soak = std::env::var_os("SOAK").is_some();
+    let some = EXPERIMENTS.iter().take(if soak { EXPERIMENTS.len() } else { 1 });
+    for (section, name, processes) in some {
+        let lab = common::lab(section).display().to_string();
+        let run = stage(&["--script", "g9999;", "--", &lab, "--experiment", name]);
+        let all = run.stdout.lines().filter(|line| line.ends_with(": has ended")).count();
+        assert!(run.code == 0 && all >= *processes, "{section} {name}: {run:#?}");
+        assert!(run.stdout.contains("It is over."), "{section} {name}: {run:#?}");
+    }
 }
 
 #[test]

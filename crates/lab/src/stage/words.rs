@@ -113,5 +113,7 @@ pub fn orders(orders: &Orders) -> String {
     let wrong = orders.ends.iter().filter(|end| end.1);
     let wrong: Vec<String> = wrong.map(|(name, _, count)| format!("{count} {name}")).collect();
     let which = if wrong.is_empty() { String::new() } else { format!(": {}", wrong.join(", ")) };
-    format!("Of {all} orders from here, {bad} go wrong{so_far}{which}")
+    let orders = if all == 1 { "order" } else { "orders" };
+    let go = if bad == 1 { "goes" } else { "go" };
+    format!("Of {all} {orders} from here, {bad} {go} wrong{so_far}{which}")
 }
