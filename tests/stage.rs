@@ -216,12 +216,12 @@ fn experiments_have_a_stage() {
         return;
     }
     let soak = std::env::var_os("SOAK").is_some();
+    // The last lines say how each of them stands.
+    let stands = Regex::new(r"(?m)^  [a-z] (\d+|\(thread of [a-z]\)): ").expect("a lane");
     let some = EXPERIMENTS.iter().take(if soak { EXPERIMENTS.len() } else { 1 });
     for (section, name, processes) in some {
         let lab = common::lab(section).display().to_string();
         let run = stage(&["--script", "g9999;", "--", &lab, "--experiment", name]);
-        // The last lines say how each of them stands.
-        let stands = Regex::new(r"(?m)^  [a-z] (\d+|\(thread of [a-z]\)): ").expect("a lane");
         let last = run.stdout.rsplit("\n\n").next().unwrap_or_default();
         assert_eq!(
             (run.code, stands.find_iter(last).count()),
