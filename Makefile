@@ -20,7 +20,7 @@ sides := $(labs:=-server) $(labs:=-client)
 stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images kernels \
 	bench bench-trace
 
 help:
@@ -56,6 +56,7 @@ help:
 # |   make check-4.8 SRC=my.rs   judge another source, program or folder
 # |   make check                 judge all sections that have an exercise
 # |   make watch-4.8             judge again each time the file is saved
+# |   make grade-4.8 DIR=…       judge a class, a folder each (notes/grading.md)
 # |
 # | The tool, for any program (target/debug/lab --help):
 # |
@@ -157,7 +158,14 @@ $(exercises:%=watch-%): watch-%:
 	@$(call build,-p lab)
 	@$(BIN)/lab check $* $(SRC) --watch $(ARGS)
 
-check-% watch-%:
+# DIR=… has a folder for each submission; the report is written to OUT=…
+OUT ?= report
+$(exercises:%=grade-%): grade-%:
+	@test -n "$(DIR)" || { echo "make: DIR=… is missing: the folder with the submissions" >&2; exit 2; }
+	@$(call build,-p lab)
+	@$(BIN)/lab grade "$(DIR)" -o "$(OUT)" --section $* $(ARGS)
+
+check-% watch-% grade-%:
 	@echo "make: no exercise $*; there are: $(exercises)" >&2; exit 2
 
 doctor:

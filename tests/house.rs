@@ -47,6 +47,7 @@ const TOOL: [(&str, &[&str]); 13] = [
     ("tree", &["view", "tree"]),
     ("explore", &["asked", "event", "memory", "tracer", "syscalls", "view", "tree", "explore"]),
     ("check", &["asked", "event", "explore", "tracer", "syscalls", "view", "check"]),
+    ("grade", &["asked", "check", "grade", "view"]),
     ("stage", &["asked", "event", "explore", "memory", "syscalls", "tracer", "view", "stage"]),
     ("exam", &["event", "explore", "stage", "syscalls", "tracer", "view", "exam"]),
     ("doctor.rs", &["asked", "check", "syscalls", "tracer", "view"]),

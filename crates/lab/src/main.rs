@@ -12,6 +12,7 @@
 //! | [`view`] | events as text and as JSON |
 //! | [`explore`] | `lab explore`: one process moves at a time, and every order is tried |
 //! | [`check`] | `lab check`: judges what a student has written, by what it does |
+//! | [`grade`] | `lab grade`: judges the submissions of a class, each in a process of its own |
 //! | [`stage`] | `lab stage`: somebody chooses who moves |
 //! | [`tree`] | every place of a program, as a file: written by the one, read by others |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
@@ -29,6 +30,8 @@ mod event;
 #[cfg(target_arch = "x86_64")]
 mod exam;
 mod explore;
+#[cfg(target_arch = "x86_64")]
+mod grade;
 mod memory;
 #[cfg(target_arch = "x86_64")]
 mod stage;
@@ -59,6 +62,8 @@ enum Verb {
     #[cfg(target_arch = "x86_64")]
     Check(check::Options),
     #[cfg(target_arch = "x86_64")]
+    Grade(grade::Options),
+    #[cfg(target_arch = "x86_64")]
     Hint(check::hints::Hint),
     #[cfg(target_arch = "x86_64")]
     Solution(check::hints::Solution),
@@ -77,6 +82,8 @@ fn main() -> ExitCode {
         Ok(Verb::Exam(options)) => exam::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Check(options)) => check::run(&options),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Verb::Grade(options)) => grade::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Hint(options)) => check::hints::hint(&options),
         #[cfg(target_arch = "x86_64")]
