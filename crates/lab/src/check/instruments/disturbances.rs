@@ -30,8 +30,8 @@ pub fn failures(how: &Trying) -> Result<Answer> {
             Some("prints") => false,
             _ => true,
         });
-        let end = outcome.ends.get(struck.letter).map_or("", |end| end.as_str());
-        let says = outcome.printed.complains(struck.letter);
+        let end = outcome.ends.get(struck.process).map_or("", |end| end.as_str());
+        let says = outcome.printed.complains(struck.main);
         let found = match (facts.is_empty() && outcome.not_judged.is_none(), says) {
             (true, false) => Some("silent"),
             (true, true) if end == "0" => Some("succeeds"),
@@ -40,7 +40,7 @@ pub fn failures(how: &Trying) -> Result<Answer> {
         if let Some(found) = found {
             let mut fact = seen::fact_of(how, outcome, found);
             let says = if says { "a message" } else { "no message" };
-            fact.happened = vec![format!("{} ends with {end}, and {says}", letter(struck.letter))];
+            fact.happened = vec![format!("{} ends with {end}, and {says}", letter(struck.main))];
             facts.push(fact);
         }
         let errno = struck.errno.map_or(String::new(), |errno| format!("{errno:?}"));

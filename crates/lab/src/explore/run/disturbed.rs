@@ -85,6 +85,10 @@ struct Followed {
 #[derive(Clone, Debug)]
 pub struct Struck {
     pub letter: usize,
+    /// The first thread of its process: what any of its threads prints is told of this one.
+    pub main: usize,
+    /// Its process, by birth, as `ends` has it.
+    pub process: usize,
     /// `shmget`, `fork`
     pub name: String,
     /// The call, spelled.
@@ -149,8 +153,10 @@ impl Programs<'_> {
         }
         let task = &self.model.tasks[i];
         let call = decode::enter(task.tid, entry).line();
-        let source = task.source.clone();
-        self.disturbed.at = Some(Struck { letter: i, name, call, errno: Some(errno), source });
+        let (process, source) = (task.process, task.source.clone());
+        let main = self.model.process(i).main;
+        self.disturbed.at =
+            Some(Struck { letter: i, main, process, name, call, errno: Some(errno), source });
         self.fails(i, errno).map(|()| true)
     }
 
@@ -207,8 +213,10 @@ impl Moves<'_> {
         }
         let call = decode::enter(task.tid, &entry).line();
         let name = listed(&entry);
+        let (main, process) = (all.model.process(i).main, all.model.tasks[i].process);
         let source = all.made_by(i).ok().flatten();
-        all.disturbed.at = Some(Struck { letter: i, name, call, errno: None, source });
+        all.disturbed.at =
+            Some(Struck { letter: i, main, process, name, call, errno: None, source });
         for (n, one) in all.model.processes.iter().enumerate() {
             if one.end.is_none() && (to_all || n == 0) {
                 // SAFETY: a tracee that we have not reaped: the number is its own.
