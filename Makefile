@@ -47,6 +47,7 @@ help:
 # |   make lab-4.4 ARGS='--experiment NAME'  run one; ARGS=--experiments runs all
 # |   make lab-4.4 STEP=1                    wait for Enter at each step
 # |   make lab-4.4 STEP=call                 wait for Enter at each call, too
+# |   LAB_LANG=zh make lab-4.4               the same in Chinese
 # |   make lab-4.4 ARGS='--from 3'           show the story from step 3 on
 # |   make lab-4.4 ARGS='--only 3'           show step 3 alone
 # |

@@ -7,10 +7,11 @@ use common::{repo, sources};
 use regex::Regex;
 
 /// A room: its folder, and the packages that it may import.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("src/bin", &["lablib", "touch", "sysv", "duplex"]),
     ("crates/lab", &["sysv"]),
     ("src/lablib", &["screen", "sysv"]),
+    ("crates/say", &["lablib"]),
     ("crates/touch", &["lablib", "sysv"]),
     ("crates/duplex", &["lablib", "sysv"]),
     ("crates/screen", &[]),

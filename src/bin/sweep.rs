@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, Command};
 use lablib::leftovers::Line;
-use lablib::{Result, leftovers, looked, print};
+use lablib::print::translated;
+use lablib::{Result, leftovers, looked, print, say};
 use sysv::process;
 use sysv::tables::Row;
 
@@ -35,8 +36,8 @@ fn sweep(yes: bool) -> Result<()> {
         let Some(row) = line.row() else { continue };
         let reason = in_use(&line, &row);
         let (what, id, key) = (line.kind.id_name(), row.id(), line.key);
-        let stays = reason.as_deref().unwrap_or("left behind");
-        print::text(&format!("{what} {id:<10} key {key:#010x}  made by {:<8} {stays}", line.cpid));
+        let stays = reason.as_deref().unwrap_or(translated("left behind"));
+        print::text(say!("{what} {id:<10} key {key:#010x}  made by {:<8} {stays}", line.cpid));
         if reason.is_none() {
             left.push(line);
         }
@@ -61,14 +62,14 @@ fn sweep(yes: bool) -> Result<()> {
 /// Why an object must stay, if it must.
 fn in_use(line: &Line, row: &Row) -> Option<String> {
     match row.get("nattch") {
-        0 if process::runs(line.cpid) => Some(format!("stays: {} is still running", line.cpid)),
+        0 if process::runs(line.cpid) => Some(say!("stays: {} is still running", line.cpid)),
         0 => None,
-        n => Some(format!("stays: attached {n} times")),
+        n => Some(say!("stays: attached {n} times")),
     }
 }
 
 fn agreed(how_many: usize) -> Result<bool> {
-    print::out(&format!("  Remove {how_many}? [y/N] "));
+    print::out(&format!("  {} ", say!("Remove {how_many}? [y/N]")));
     let mut answer = String::new();
     // No answer is no.
     let _ = stdin().lock().read_line(&mut answer);

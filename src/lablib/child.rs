@@ -176,7 +176,7 @@ impl Child {
                 return Ok(());
             }
         }
-        Err(Failure::because(format!("{} ({}) did not get to its wait", self.name, self.pid)))
+        Err(Failure::because(say!("{} ({}) did not get to its wait", self.name, self.pid)))
     }
 }
 

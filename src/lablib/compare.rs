@@ -7,7 +7,7 @@ use sysv::spell;
 use sysv::tables::{self, Kind, Row};
 
 use crate::backstage::failure::{Failure, Result};
-use crate::print::{brief, note, text};
+use crate::print::{brief, claim, note, text};
 use crate::shm;
 
 /// Runs a program of this machine; `None` if it has none of that name.
@@ -33,7 +33,7 @@ pub fn segment(shmid: c_int) -> Result<()> {
         }
         stat => ("IPC_STAT", Some(Row::of(shmid, &stat?))),
     };
-    let ours = ours.ok_or_else(|| Failure::because(format!("/proc has no segment {shmid}")))?;
+    let ours = ours.ok_or_else(|| Failure::because(say!("/proc has no segment {shmid}")))?;
     match object(Kind::Shm, SEGMENT, source, &ours) {
         Err(_) if row() != before => {
             note("another process attached or detached meanwhile: compared again");
@@ -60,7 +60,7 @@ pub fn object(kind: Kind, names: &'static str, source: &str, ours: &Row) -> Resu
         Some(theirs) => (format!("ipcs {}", kind.option()), theirs),
         None => {
             let table = kind.name();
-            note(&format!("this machine has no ipcs; /proc/sysvipc/{table} is what it reads"));
+            note(say!("this machine has no ipcs; /proc/sysvipc/{table} is what it reads"));
             let row = tables::row(kind, id as c_int);
             ("/proc".into(), row.map_or(vec![], |row| fields(names, &row)))
         }
@@ -78,14 +78,17 @@ pub fn object(kind: Kind, names: &'static str, source: &str, ours: &Row) -> Resu
         line(source, |field| &field.1, &ours),
         line(&reader, |field| &field.1, &theirs),
     ];
-    text(&rows.join("\n"));
-    if let Some(((name, ours), (_, theirs))) = ours.iter().zip(&theirs).find(|(o, t)| o != t) {
-        let why = format!("{name} is {theirs} for {reader}, {ours} for {source}");
+    text(rows.join("\n"));
+    let differing = ours.iter().zip(&theirs).find(|(o, t)| o != t);
+    if let Some(((name, ours), (_, theirs))) = differing {
+        let why = say!("{name} is {theirs} for {reader}, {ours} for {source}");
         return Err(Failure::because(format!("{} {id}: {why}", kind.noun())));
     }
-    let more = if reader == "/proc" { "" } else { &format!(", and those of {reader} -i {id}") };
-    note(&format!("✓ all fields are equal{more}"));
-    Ok(())
+    let equal = differing.is_none();
+    match &*reader {
+        "/proc" => claim(equal, "all fields are equal"),
+        _ => claim(equal, say!("all fields are equal, and those of {reader} -i {id}")),
+    }
 }
 
 /// A row in the words of `ipcs`, without what this row does not have.

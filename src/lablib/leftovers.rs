@@ -36,14 +36,14 @@ pub(crate) fn net(last_word: bool) -> bool {
         let _ = looked();
         let left = match sweep(mine).and_then(|left| Ok((left.join(", "), orphans()?))) {
             Ok((left, orphans)) if left.is_empty() => {
-                last_word.then(|| out(&format!("\nleft behind: {orphans}\n")));
+                last_word.then(|| out(&format!("\n{}\n", say!("left behind: {orphans}"))));
                 return false;
             }
             Ok((left, _)) => left,
-            Err(why) => format!("cannot tell: {why}"),
+            Err(why) => say!("cannot tell: {why}"),
         };
         if last_word {
-            complain(&format!("left behind: {left}; try make sweep"));
+            complain(&say!("left behind: {left}; try make sweep"));
         }
         true
     })
@@ -75,9 +75,10 @@ fn orphans() -> Result<String> {
             && row.get("nattch") == 0
             && !runs(row.get("cpid") as i32)
     };
-    let name = |row: &Row| format!("shmid {}, of {}, which is gone", row.id(), row.get("cpid"));
+    let name = |row: &Row| say!("shmid {}, of {}, which is gone", row.id(), row.get("cpid"));
     let names: Vec<String> = rows.iter().filter(alone).map(name).collect();
-    looked().map(|()| if names.is_empty() { "none".into() } else { names.join(", ") })
+    let none = print::translated("none").to_string();
+    looked().map(|()| if names.is_empty() { none } else { names.join(", ") })
 }
 
 /// Removes what a run that was killed left under `key`, and nobody uses: only what is provably
@@ -87,7 +88,7 @@ pub fn inherit(key: key_t) -> Result<()> {
     for line in lines()?.iter().filter(|line| line.key == key).filter(gone) {
         if let Some(row) = line.row().filter(|row| row.get("nattch") == 0) {
             let what = format!("{} {}", line.kind.id_name(), row.id());
-            print::note(&format!("{what} was left by {}, which is gone", line.cpid));
+            print::note(say!("{what} was left by {}, which is gone", line.cpid));
             print::dim(|| remove(line, &row))?;
         }
     }

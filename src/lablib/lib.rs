@@ -14,6 +14,11 @@
 //! A lab calls, the call prints its line, `?` ends the lab when something fails that should not,
 //! and [`expect_errno`] asserts a failure that should. What lies in `backstage/` need not be read.
 
+// For say!, which says `lablib` here, too.
+extern crate self as lablib;
+#[macro_use]
+extern crate say;
+
 mod backstage;
 pub mod child;
 pub mod compare;
@@ -27,4 +32,6 @@ pub mod signals;
 
 pub use backstage::failure::{Failure, Result, exit, looked};
 pub use print::expect_errno;
-pub use run::{Experiment, Patience, arguments, command, lab, patience, run, section, value};
+pub use run::{Experiment, arguments, command, lab, run, section, value};
+pub use say::say;
+pub use screen::pages::{Patience, patience};

@@ -9,9 +9,10 @@ use std::fmt::Debug;
 use std::thread::LocalKey;
 
 use nix::errno::{Errno, ErrnoSentinel};
-pub use screen::has_room;
 use screen::out::complain;
 use screen::pages::stepping;
+pub use screen::words::{Sentence, filled, translated};
+pub use screen::{cell, has_room, width};
 use sysv::spell;
 
 use crate::backstage::failure::{Failure, Result};
@@ -32,40 +33,38 @@ thread_local! {
 }
 
 /// The section's title.
-pub fn title(title: &str) {
-    out(&screen::title(title));
+pub fn title(title: impl Sentence) {
+    out(&screen::title(&title.said()));
 }
 
 /// A numbered step of the section: heading, comment and printed line at once. With `STEP=1` it
 /// waits for Enter. `Err` when a signal has asked the lab to stop.
-pub fn step(number: u32, heading: &str) -> Result<()> {
-    lane::heading(number, format!("{number}  {heading}"))
+pub fn step(number: u32, heading: impl Sentence) -> Result<()> {
+    lane::heading(number, format!("{number}  {}", heading.said()))
 }
 
 /// The heading of a part, above its steps: `A  The protocol`.
-pub fn part(name: &str, heading: &str) -> Result<()> {
-    lane::heading(0, format!("{name}  {heading}"))
+pub fn part(name: &str, heading: impl Sentence) -> Result<()> {
+    lane::heading(0, format!("{name}  {}", heading.said()))
 }
 
 /// The heading of an experiment, and its question.
-pub(crate) fn experiment(name: &str, question: &str, rows: &str) -> Result<()> {
+pub(crate) fn experiment(name: &str, question: &'static str, rows: &str) -> Result<()> {
     lane::heading(0, format!("{name} ({rows})"))?;
     note(question);
     Ok(())
 }
 
 /// What the line above means here.
-pub fn note(text: &str) {
-    lane::show(&lane::mine(|lane| lane.note(text, DIM.get())), false);
+pub fn note(text: impl Sentence) {
+    lane::show(&lane::mine(|lane| lane.note(&text.said(), DIM.get())), false);
 }
 
 /// A note that is asserted: what it says holds, or the lab fails saying that it does not.
-pub fn claim(holds: bool, text: &str) -> Result<()> {
-    if holds {
-        note(&format!("✓ {text}"));
-        return Ok(());
-    }
-    Err(Failure::because(format!("not so: {text}")).cause())
+pub fn claim(holds: bool, text: impl Sentence) -> Result<()> {
+    let text = text.said();
+    let not_so = || Failure::because(say!("not so: {text}")).cause();
+    holds.then(|| note(format!("✓ {text}"))).ok_or_else(not_so)
 }
 
 /// Asserts that a call failed with `errno`: the error that is being taught.
@@ -73,10 +72,10 @@ pub fn expect_errno<T>(result: Result<T>, errno: Errno) -> Result<()> {
     match result {
         Err(Failure::Call(_, got)) if got == errno => Ok(()),
         Err(Failure::Call(call, got)) => {
-            Err(Failure::because(format!("{call} must fail with {errno:?}, but did with {got:?}")))
+            Err(Failure::because(say!("{call} must fail with {errno:?}, but did with {got:?}")))
         }
         Err(other) => Err(other),
-        Ok(_) => Err(Failure::because(format!("a call that must fail with {errno:?} succeeded"))),
+        Ok(_) => Err(Failure::because(say!("a call that must fail with {errno:?} succeeded"))),
     }
 }
 
@@ -85,19 +84,19 @@ pub fn expect_errno<T>(result: Result<T>, errno: Errno) -> Result<()> {
 pub fn tell(failure: &Failure) -> u8 {
     let code = failure.code();
     match failure {
-        Failure::Needs(..) => note(&format!("not shown here: {failure}")),
+        Failure::Needs(..) => note(say!("not shown here: {failure}")),
         Failure::Told(_) | Failure::Signal(libc::SIGPIPE) => {}
         _ => match (failed(code), failure.to_string()) {
             (None, why) => complain(&why),
-            (Some(first), why) => return (dim(|| note(&why)), first).1,
+            (Some(first), why) => return (dim(|| note(why)), first).1,
         },
     }
     code
 }
 
 /// Rows that are neither call nor note: of a table, what was read from memory.
-pub fn text(rows: &str) {
-    lane::show(&lane::mine(|lane| lane.rows(rows)), true);
+pub fn text(rows: impl Sentence) {
+    lane::show(&lane::mine(|lane| lane.rows(&rows.said())), true);
 }
 
 /// In a child, whose fork may have been dim: its calls are not.
@@ -130,7 +129,7 @@ pub fn bulk<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
         let total: usize = outcomes.values().sum();
         let list: Vec<String> =
             outcomes.iter().rev().map(|(what, n)| format!("{n} {what}")).collect();
-        text(&format!("{call} x {total}: {}", list.join(", ")));
+        text(format!("{call} x {total}: {}", list.join(", ")));
     }
     result
 }
@@ -151,7 +150,7 @@ pub fn before(line: &str) -> Result<Turn> {
     BEGUN.set(false);
     let turn = turn();
     if stepping() == Some("call") && !DIM.get() && !counting() && !lane::hidden() {
-        lane::wait_for_enter(&format!("next: {line}"))?;
+        lane::wait_for_enter(&say!("next: {line}"))?;
     }
     Ok(turn)
 }

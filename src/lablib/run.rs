@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use screen::out::complain;
-use screen::pages::{Pages, stepping};
+use screen::pages::Pages;
+use screen::words::{self, translated};
 
 use crate::backstage::failure::{ASKED, Failure, Result, exit};
 use crate::backstage::turn::{lost_output, out, pages, share_turn};
@@ -28,7 +28,7 @@ pub struct Experiment {
 }
 
 /// A lab without arguments of its own: its story as its note tells it, or experiments.
-pub fn lab(title: &str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
+pub fn lab(title: &'static str, story: fn() -> Result<()>, experiments: &[Experiment]) -> ExitCode {
     match arguments(command("What every section's lab can be asked for")) {
         Ok(words) => section(&words, title, story, experiments),
         Err(code) => code,
@@ -56,7 +56,7 @@ pub fn command(about: &'static str) -> Command {
 /// Reads a program's arguments. `Err`: help was asked for, or one is wrong, and one line says so;
 /// what to exit with.
 pub fn arguments(command: Command) -> std::result::Result<ArgMatches, ExitCode> {
-    command.term_width(0).try_get_matches().map_err(|error| {
+    words::of_command(command).term_width(0).try_get_matches().map_err(|error| {
         let text = error.render().to_string();
         if !error.use_stderr() {
             out(&screen::help(&text));
@@ -75,19 +75,19 @@ pub fn value<T: Clone + Send + Sync + 'static>(words: &ArgMatches, name: &str) -
 /// Runs a section's lab as its arguments say.
 pub fn section(
     words: &ArgMatches,
-    title: &str,
+    title: &'static str,
     story: impl FnOnce() -> Result<()>,
     experiments: &[Experiment],
 ) -> ExitCode {
     run(|| {
         if words.get_flag("list") {
-            let row = |one: &Experiment| (one.name, format!("{} ({})", one.question, one.rows));
+            let row = |one: &Experiment| [one.name, one.question, one.rows];
             out(&screen::list(experiments.iter().map(row)));
             return Ok(());
         }
         let chosen = words.get_one::<String>("experiment").map(|name| {
             let known = experiments.iter().find(|one| one.name == name);
-            let why = || format!("no experiment '{name}' here; --list shows all names");
+            let why = || say!("no experiment '{name}' here; --list shows all names");
             known.ok_or_else(|| Failure::Because(exit::USAGE, why()))
         });
         ledger::start()?;
@@ -99,11 +99,12 @@ pub fn section(
                 let [from, only] = ["from", "only"].map(|name| words.get_one(name).copied());
                 let pages = pages().inspect(|pages| pages.choose(from, only));
                 if from.or(only).is_some() {
-                    out("  (the other steps are made, too, and not shown)\n");
+                    let others = "(the other steps are made, too, and not shown)";
+                    out(&format!("  {}\n", translated(others)));
                 }
                 story()?;
                 let missed = pages.and_then(Pages::missed);
-                let why = |number| format!("this story has no step {number}");
+                let why = |number| say!("this story has no step {number}");
                 missed.map_or(Ok(()), |number| Err(Failure::Because(exit::USAGE, why(number))))
             }
         }
@@ -115,27 +116,16 @@ fn ask(experiment: &Experiment) -> Result<()> {
     print::experiment(experiment.name, experiment.question, experiment.rows)?;
     let outcome = (experiment.run)().map_err(Failure::or_needs);
     let Err(needs @ Failure::Needs(..)) = outcome else { return outcome };
-    print::note(&format!("not shown here: {needs}"));
+    print::note(say!("not shown here: {needs}"));
     leftovers::net(false);
     Ok(())
-}
-
-/// A limit on the wait for an answer of the peer; `None`: no limit.
-pub type Patience = Option<Duration>;
-
-/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP there
-/// is no limit.
-pub fn patience(text: &str) -> std::result::Result<Patience, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
-    let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;
-    Ok((seconds > 0.0 && stepping().is_none()).then(|| Duration::from_secs_f64(seconds)))
 }
 
 /// Runs a program's body: signals end it cleanly, a panic is one line, what it left in the kernel
 /// is removed, and the exit code says how it went.
 pub fn run(body: impl FnOnce() -> Result<()>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        complain(&format!("a defect: {}", panic.to_string().replace('\n', " ")));
+        complain(&say!("a defect: {}", panic.to_string().replace('\n', " ")));
     }));
     share_turn();
     ExitCode::from(conclude(|| stop::watch().and_then(|()| body()), true))

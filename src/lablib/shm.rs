@@ -168,9 +168,9 @@ pub fn pages<F: FnOnce() -> Result<()>>(
 pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
     let mut list = attached();
     list.find(addr as usize, bytes.len(), true).map_err(Failure::because)?;
-    let line = format!("memory at {addr:p} <- {}", show(bytes));
+    let line = say!("memory at {addr:p} <- {}", show(bytes));
     let _turn = before(&line)?;
-    print::text(&line);
+    print::text(line);
     // SAFETY: the range is attached and writable, and stays so while we hold the list. Another
     // process may read or write it meanwhile: a race on bytes, which no reference here observes.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr.cast(), bytes.len()) };
@@ -182,11 +182,11 @@ pub fn write(addr: Addr, bytes: &[u8]) -> Result<()> {
 pub fn read(addr: Addr, len: usize) -> Result<Vec<u8>> {
     let mut list = attached();
     list.find(addr as usize, len, false).map_err(Failure::because)?;
-    let _turn = before(&format!("memory at {addr:p} -> {len} bytes"))?;
+    let _turn = before(&say!("memory at {addr:p} -> {len} bytes"))?;
     let mut bytes = vec![0; len];
     // SAFETY: as in `write`; the bytes are copied out before they are used.
     unsafe { ptr::copy_nonoverlapping(addr.cast(), bytes.as_mut_ptr(), len) };
-    print::text(&format!("memory at {addr:p} -> {}", show(&bytes)));
+    print::text(say!("memory at {addr:p} -> {}", show(&bytes)));
     Ok(bytes)
 }
 
@@ -218,7 +218,7 @@ pub fn view<T: Shared>(addr: Addr) -> Result<View<T>> {
     let mut list = attached();
     let one = list.find(addr as usize, size_of::<T>(), true).map_err(Failure::because)?;
     if !addr.cast::<T>().is_aligned() {
-        return Err(Failure::because(format!("{addr:p} is no address for such a record")));
+        return Err(Failure::because(say!("{addr:p} is no address for such a record")));
     }
     one.views += 1;
     Ok(View(addr.cast()))

@@ -63,7 +63,7 @@ pub fn print_handlers() {
     for signal in [Signal::SIGUSR1, Signal::SIGUSR2] {
         let (count, from) = (count(signal), sender(signal));
         if PRINTED[signal as usize].swap(count, SeqCst) < count && !counting() {
-            dim(|| note(&format!("hear({signal}) has run: sent by {from}")));
+            dim(|| note(say!("hear({signal}) has run: sent by {from}")));
         }
     }
 }

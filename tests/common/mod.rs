@@ -31,8 +31,9 @@ fn limit() -> &'static str {
     if std::env::var_os("SOAK").is_some() { "3600" } else { "120" }
 }
 /// What whoever starts the tests may have set, and no test means. MAKE…: `make test` has.
-const UNSET: [&str; 8] = [
+const UNSET: [&str; 9] = [
     "COLUMNS",
+    "LAB_LANG",
     "STEP",
     "NO_COLOR",
     "CLICOLOR_FORCE",

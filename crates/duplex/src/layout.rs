@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Instant;
 
 use lablib::shm::{self, Addr, NULL, Shared, View};
-use lablib::{Failure, Patience, Result, exit, looked, signals};
+use lablib::{Failure, Patience, Result, exit, looked, say, signals};
 use libc::c_int;
 use sysv::{process, tables};
 
@@ -119,15 +119,15 @@ impl Segment {
             match header.magic.load(Acquire) {
                 MAGIC => {}
                 0 => {
-                    let why = format!("segment {shmid} is not laid out yet");
+                    let why = say!("segment {shmid} is not laid out yet");
                     return Err(Failure::Because(exit::NO_PEER, why));
                 }
                 _ => return refused(shmid, "is not one of ours: the magic number is another"),
             }
             match (header.version.load(Relaxed), header.ring.load(Relaxed) as usize) {
                 (VERSION, ring) if ring == segment.ring => Ok(()),
-                (VERSION, ring) => refused(shmid, &format!("claims a ring of {ring} bytes")),
-                (other, _) => refused(shmid, &format!("has layout {other}, not {VERSION}")),
+                (VERSION, ring) => refused(shmid, &say!("claims a ring of {ring} bytes")),
+                (other, _) => refused(shmid, &say!("has layout {other}, not {VERSION}")),
             }
         })
     }
@@ -141,7 +141,7 @@ impl Segment {
         looked()?;
         let ring = size.saturating_sub(RING);
         if !ring.is_power_of_two() || !SIZES.contains(&ring) {
-            return refused(shmid, &format!("has {size} bytes: no power of two and a header"));
+            return refused(shmid, &say!("has {size} bytes: no power of two and a header"));
         }
         let addr = shm::at(shmid, NULL, 0)?;
         // The id may have come to mean another segment since its size was looked up.
@@ -173,7 +173,7 @@ impl Segment {
     pub fn take_place(&self) -> Result<()> {
         let (me, place) = (std::process::id(), &self.header.parties[self.role as usize]);
         if let Err(other) = place.pid.compare_exchange(0, me, SeqCst, SeqCst) {
-            let why = format!("busy: {other} is the {:?} of segment {}", self.role, self.shmid);
+            let why = say!("busy: {other} is the {:?} of segment {}", self.role, self.shmid);
             return Err(Failure::Because(exit::BUSY, why.to_lowercase()));
         }
         place.start.store(process::start(me as i32).unwrap_or(0), SeqCst);
@@ -193,7 +193,7 @@ impl Segment {
             0 => Ok(None),
             start if process::start(pid as i32) == Some(start) => Ok(Some(peer)),
             _ => {
-                let why = format!("the pid in the segment, {pid}, was started at another time");
+                let why = say!("the pid in the segment, {pid}, was started at another time");
                 Err(Failure::Because(exit::NOT_A_PEER, why))
             }
         }
@@ -208,7 +208,7 @@ impl Segment {
                 return Ok(peer);
             }
             if patience.is_some_and(|limit| began.elapsed() >= limit) {
-                let why = format!("nobody has come to segment {}", self.shmid);
+                let why = say!("nobody has come to segment {}", self.shmid);
                 return Err(Failure::Because(exit::NO_PEER, why));
             }
             // Whatever ended it: look again.
@@ -225,7 +225,7 @@ impl Segment {
         patience: Patience,
     ) -> Result<End<'a>> {
         if self.role != role || mem::replace(&mut self.used, true) {
-            let why = format!("segment {} has one {role:?}, and that is not this", self.shmid);
+            let why = say!("segment {} has one {role:?}, and that is not this", self.shmid);
             return Err(Failure::because(why));
         }
         let (header, ring) = (&*self.header, self.ring);
@@ -238,5 +238,5 @@ impl Segment {
 }
 
 fn refused<T>(shmid: c_int, why: &str) -> Result<T> {
-    Err(Failure::Because(exit::REFUSED, format!("refused: segment {shmid} {why}")))
+    Err(Failure::Because(exit::REFUSED, say!("refused: segment {shmid} {why}")))
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::print::{after, dim, note, traced};
-use lablib::{Failure, Result, exit, looked, signals};
+use lablib::{Failure, Result, exit, looked, say, signals};
 use libc::c_int;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,11 +32,11 @@ impl Peer {
         let other = |why: String| Err(Failure::Because(exit::NOT_A_PEER, why));
         match pid {
             0 => return nobody("the pid in the segment is 0: nobody has written one yet"),
-            1 | i32::MIN..0 => return other(format!("the pid in the segment is {pid}: no peer's")),
+            1 | i32::MIN..0 => return other(say!("the pid in the segment is {pid}: no peer's")),
             _ if pid == std::process::id() as i32 => return nobody("the pid in it is our own"),
             _ => {}
         }
-        let dead = format!("the pid in the segment, {pid}, is dead");
+        let dead = say!("the pid in the segment, {pid}, is dead");
         let says = |file: &str, what: &str| {
             let line = format!("read(\"/proc/{pid}/{file}\")");
             dim(|| after(Ok(format_args!("{what}")), |_| line).map(drop))
@@ -51,13 +51,13 @@ impl Peer {
         let Some(status) = found else { return nobody(&dead) };
         says("status", &format!("uid {}, alive", status.uid))?;
         if status.uid != geteuid().as_raw() {
-            return other(format!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
+            return other(say!("the pid in it, {pid}, belongs to uid {}: not ours", status.uid));
         }
         let there = has_attached(pid, shmid);
         looked()?;
         says("maps", &format!("segment {shmid} is {}there", if there { "" } else { "not " }))?;
         if !there {
-            let why = format!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
+            let why = say!("the pid in it, {pid}, has not attached segment {shmid}: not a peer");
             return other(why);
         }
         Ok(Peer { pid: Pid::from_raw(pid), pidfd })
@@ -75,7 +75,7 @@ impl Peer {
         });
         match sent {
             Err(Failure::Call(_, Errno::ESRCH)) => {
-                Err(Failure::Because(exit::PEER_DIED, format!("{} has died", self.pid)))
+                Err(Failure::Because(exit::PEER_DIED, say!("{} has died", self.pid)))
             }
             sent => sent.map(drop),
         }
@@ -146,7 +146,7 @@ const WAITS: [(libc::c_long, &str); 6] = [
 pub fn in_company(ended: Result<()>) -> Result<()> {
     match ended.map_err(Failure::cause) {
         Err(Failure::Because(code @ (exit::PEER_DIED | exit::NO_PEER), why)) => {
-            note(&why);
+            note(why);
             Err(Failure::Told(code))
         }
         ended => ended,

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
-use lablib::{Patience, Result};
+use lablib::{Patience, Result, say};
 
 use crate::layout::{Role, Segment};
 use crate::peers::Peer;
@@ -150,7 +150,7 @@ impl<'a> Receiver<'a> {
                     self.ended = true;
                     return Ok(false);
                 }
-                _ => return hostile(format!("the record at {offset} of the ring says {word:#x}")),
+                _ => return hostile(say!("the record at {offset} of the ring says {word:#x}")),
             }
         }
     }

@@ -37,7 +37,7 @@ use std::ptr::copy_nonoverlapping;
 use std::sync::atomic::Ordering::{Release, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use lablib::{Failure, Result, exit};
+use lablib::{Failure, Result, exit, say};
 
 use crate::waiters::Line;
 
@@ -190,5 +190,5 @@ impl Place<'_> {
 /// What stands in the segment is not what a peer writes.
 #[cold]
 pub(crate) fn hostile<T>(why: String) -> Result<T> {
-    Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")))
+    Err(Failure::Because(exit::HOSTILE, say!("hostile: {why}")))
 }

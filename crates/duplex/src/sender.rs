@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
-use lablib::{Failure, Patience, Result, exit};
+use lablib::{Failure, Patience, Result, exit, say};
 
 use crate::layout::{Role, Segment};
 use crate::peers::Peer;
@@ -151,7 +151,7 @@ impl<'a> Sender<'a> {
     #[inline(always)]
     fn plan(&self, len: usize) -> Result<(u64, usize)> {
         if len > self.most() {
-            let why = format!("a message of {len} bytes; this ring takes {}", self.most());
+            let why = say!("a message of {len} bytes; this ring takes {}", self.most());
             return Err(Failure::because(why));
         }
         let (record, rest) = (End::record(len), self.end.ring - self.end.offset(self.head));
@@ -174,7 +174,7 @@ impl<'a> Sender<'a> {
         // Acquire: the reader is through with what lies before its position.
         let tail = self.end.progress.tail.load(Acquire);
         if !self.is_possible(tail) {
-            return hostile(format!("{tail} bytes read, between {} and {}", self.tail, self.head));
+            return hostile(say!("{tail} bytes read, between {} and {}", self.tail, self.head));
         }
         self.tail = tail;
         Ok(self.fits(need, tail))

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use lablib::{Failure, Result, exit, looked, print, shm, signals};
+use lablib::{Failure, Result, exit, looked, print, say, shm, signals};
 use libc::{c_int, key_t};
 use nix::errno::Errno;
 use nix::unistd::geteuid;
@@ -30,20 +30,20 @@ pub fn create(key: key_t, size: usize, mode: c_int) -> Result<c_int> {
             Leftover::Absent => {}
             Leftover::Ours(row) => {
                 let maker = row.get("cpid");
-                let what = format!("ours, {size} bytes, not attached, and {maker} is gone");
-                print::note(&format!("a leftover: {what}"));
+                let what = say!("ours, {size} bytes, not attached, and {maker} is gone");
+                print::note(say!("a leftover: {what}"));
                 print::dim(|| remove(row.id() as c_int))?;
                 print::note("taken over: the old one is removed, and a new one made");
             }
             Leftover::Foreign(why) => {
-                return refuse(exit::REFUSED, format!("refused: {why}; use another key"));
+                return refuse(exit::REFUSED, say!("refused: {why}; use another key"));
             }
             Leftover::InUse(why) if look == LOOKS => {
-                return refuse(exit::BUSY, format!("busy: {why}"));
+                return refuse(exit::BUSY, say!("busy: {why}"));
             }
             Leftover::InUse(why) => {
                 if look == 1 {
-                    print::note(&format!("{why}: looking again"));
+                    print::note(say!("{why}: looking again"));
                 }
                 signals::wait(&[], Some(LOOK), || false)?;
             }
@@ -84,18 +84,18 @@ fn leftover(key: key_t, size: usize) -> Leftover {
     };
     let (id, cpid, bytes) = (row.id(), row.get("cpid") as i32, row.get("size"));
     if row.get("cuid") != geteuid().as_raw().into() {
-        return Leftover::Foreign(format!("segment {id} was made by uid {}", row.get("cuid")));
+        return Leftover::Foreign(say!("segment {id} was made by uid {}", row.get("cuid")));
     }
     if bytes != size as i64 {
-        return Leftover::Foreign(format!("segment {id} has {bytes} bytes, not {size}"));
+        return Leftover::Foreign(say!("segment {id} has {bytes} bytes, not {size}"));
     }
     match (row.get("nattch"), started_at(cpid)) {
         // A process that was started later only has the number of the one that made it.
         (0, Some(start)) if start <= row.get("ctime") + 1 => {
-            Leftover::InUse(format!("segment {id}: {cpid}, which made it, is alive"))
+            Leftover::InUse(say!("segment {id}: {cpid}, which made it, is alive"))
         }
         (0, _) => Leftover::Ours(row),
-        (n, _) => Leftover::InUse(format!("segment {id} is attached by {n}")),
+        (n, _) => Leftover::InUse(say!("segment {id} is attached by {n}")),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn lock(path: &str) -> Result<File> {
     file.try_lock().map_err(|error| match error {
         TryLockError::Error(error) => Failure::of(&line)(error),
         TryLockError::WouldBlock => {
-            let why = format!("busy: another server is running, it has {path} locked");
+            let why = say!("busy: another server is running, it has {path} locked");
             Failure::Because(exit::BUSY, why)
         }
     })?;

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use std::{mem, ptr, thread};
 
-use lablib::{Failure, Patience, Result, exit, signals};
+use lablib::{Failure, Patience, Result, exit, say, signals};
 use libc::{c_int, sem_t, timespec};
 use nix::errno::Errno;
 use nix::poll::ppoll;
@@ -219,12 +219,12 @@ impl<'a> Line<'a> {
                 looked = Instant::now();
                 if self.peer.is_some_and(Peer::has_ended) && !ready() {
                     let pid = self.peer.map_or(0, |peer| peer.pid.as_raw());
-                    return Err(Failure::Because(exit::PEER_DIED, format!("{pid} has died")));
+                    return Err(Failure::Because(exit::PEER_DIED, say!("{pid} has died")));
                 }
                 if self.patience.is_some_and(|limit| began.elapsed() >= limit) {
                     let stopped = self.peer.is_some_and(Peer::is_stopped);
                     let why = if stopped { "it is stopped (state T)" } else { "nothing came" };
-                    let why = format!("the other side is silent: {why}");
+                    let why = say!("the other side is silent: {why}");
                     return Err(Failure::Because(exit::PEER_SILENT, why));
                 }
             }

@@ -5,15 +5,20 @@
 //! |---|---|
 //! | [`out`] | writing, whole and without a buffer |
 //! | [`palette`] | the colours |
+//! | [`words`] | what a sentence is in the reader's language |
 //! | [`pages`] | STEP, `--from` and `--only`: what is shown, and after how many rows a lab waits |
 
 pub mod out;
 pub mod pages;
 pub mod palette;
+pub mod words;
 
 use std::sync::OnceLock;
 
 use colored::Colorize;
+use unicode_width::UnicodeWidthStr;
+
+use words::translated;
 
 /// Where `= result` starts.
 const RESULT_COLUMN: usize = 52;
@@ -48,48 +53,78 @@ pub fn columns_of(fd: i32) -> usize {
     terminal.or(set).map_or(usize::MAX, |columns| columns.max(40))
 }
 
-/// Breaks `text` at spaces so that no row is wider than `width`; later rows are indented.
-fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
-    if text.chars().count() <= width {
+/// How many columns a text takes: a Chinese character takes two.
+pub fn width(text: &str) -> usize {
+    // Ambiguous ones, such as · and ─, are narrow in every terminal that is not set otherwise.
+    UnicodeWidthStr::width(text)
+}
+
+/// A cell of a table: the text, and spaces up to `columns`.
+pub fn cell(text: &str, columns: usize) -> String {
+    format!("{text}{:1$}", "", columns.saturating_sub(width(text)))
+}
+
+/// Breaks `text` so that no row is wider than `room`; later rows are indented. English breaks at spaces,
+/// Chinese between characters, as Unicode allows (UAX #14).
+fn wrap(text: &str, room: usize, indent: usize) -> Vec<String> {
+    if width(text) <= room {
         return vec![text.trim_start_matches(' ').into()];
     }
     let (mut rows, mut row) = (vec![], String::new());
     for word in text.split(' ') {
-        let used = row.chars().count();
-        if used > indent && used + 1 + word.chars().count() > width {
-            rows.push(std::mem::replace(&mut row, " ".repeat(indent) + word));
-        } else {
-            row = if row.is_empty() { word.into() } else { format!("{row} {word}") };
+        for (i, piece) in pieces(word).into_iter().enumerate() {
+            let gap = usize::from(i == 0 && !row.is_empty());
+            if width(&row) > indent && width(&row) + gap + width(piece) > room {
+                rows.push(std::mem::replace(&mut row, " ".repeat(indent) + piece));
+            } else {
+                row += &" ".repeat(gap);
+                row += piece;
+            }
         }
     }
     rows.push(row);
     rows
 }
 
+/// What of a word may stand on a row of its own: all of it, if there is no Chinese in it.
+fn pieces(word: &str) -> Vec<&str> {
+    let chinese = |at: &usize| {
+        let mut around = word[..*at].chars().rev().take(1).chain(word[*at..].chars().take(1));
+        around.any(|c| c >= '\u{2e80}')
+    };
+    let breaks = unicode_linebreak::linebreaks(word).map(|(at, _)| at);
+    let ends = breaks.filter(|at| *at == word.len() || chinese(at));
+    let mut start = 0;
+    let piece = |end| &word[std::mem::replace(&mut start, end)..end];
+    if word.is_empty() { vec![""] } else { ends.map(piece).collect() }
+}
+
 /// What is asked at a terminal, `fd`.
 pub fn prompt(what: &str, fd: i32) -> String {
-    let rows = wrap(&format!("[{what}]"), columns_of(fd).saturating_sub(3), 8);
+    let rows = wrap(&format!("[{}]", translated(what)), columns_of(fd).saturating_sub(3), 8);
     format!("  {} ", rows.join("\n"))
 }
 
 /// What every lab's help says in the end.
-pub const STEP: &str = "With STEP=1 in the environment it waits for Enter at each step, with STEP=call at each \
-                        call, too.";
+pub const STEP: &str = "With STEP=1 in the environment it waits for Enter at each step, with STEP=call at each call, too.";
 
-/// Names, and beside each what it is; below it where there is no room beside it.
-pub fn list<'a>(rows: impl Iterator<Item = (&'a str, String)>) -> String {
-    let row = |(name, text): (&str, String)| hanging(&format!("  {name:<22} "), &text, columns());
-    let all: String = rows.map(row).collect();
-    let none = "none here: this section's story shows everything";
+/// Experiments: a name, and beside it the question and its rows of `notes/behaviours.md`; below it where there is no room beside it.
+pub fn list<'a>(experiments: impl Iterator<Item = [&'a str; 3]>) -> String {
+    let row = |[name, question, rows]: [&str; 3]| {
+        let text = format!("{} ({rows})", translated(question));
+        hanging(&format!("  {} ", cell(name, 22)), &text, columns())
+    };
+    let all: String = experiments.map(row).collect();
+    let none = translated("none here: this section's story shows everything");
     if all.is_empty() { hanging("  ", none, columns()) } else { all }
 }
 
 /// A text with a margin. `start`: what stands in the margin of its first row.
-fn hanging(start: &str, text: &str, width: usize) -> String {
-    let margin = start.chars().count();
-    let beside = width.saturating_sub(margin) >= PAGE / 4 * 2 || margin < PAGE / 4;
+fn hanging(start: &str, text: &str, room: usize) -> String {
+    let margin = width(start);
+    let beside = room.saturating_sub(margin) >= PAGE / 4 * 2 || margin < PAGE / 4;
     let margin = if beside { margin } else { 10 };
-    let rows = wrap(text, width.saturating_sub(margin), 0);
+    let rows = wrap(text, room.saturating_sub(margin), 0);
     let first = if beside { start.into() } else { format!("{}\n{:10}", start.trim_end(), "") };
     format!("{first}{}\n", rows.join(&format!("\n{:margin$}", "")))
 }
@@ -124,9 +159,9 @@ pub struct Lane {
 impl Lane {
     /// The lane of the process that was made as number `process`.
     pub fn new(name: &str, tid: i32, process: usize) -> Lane {
-        let label = format!("{name} {tid} │");
+        let label = format!("{} {tid} │", translated(name));
         let color = palette::LANES[process % palette::LANES.len()];
-        Lane { colored: label.color(color).to_string(), width: label.chars().count(), label }
+        Lane { colored: label.color(color).to_string(), width: width(&label), label }
     }
 
     /// A call in as many rows as it takes, and behind it what it answered, and whether well. `aside`: it is
@@ -142,8 +177,8 @@ impl Lane {
         let mut text: String = rows.iter().map(|row| self.row("  ", &paint(row))).collect();
         let Some((answer, good)) = answer else { return text + &self.row("  ", &paint(&last)) };
         let tail = format!(" = {answer}");
-        let used = last.chars().count();
-        let fits = |column: &usize| column + tail.chars().count() <= room;
+        let used = width(&last);
+        let fits = |column: &usize| column + width(&tail) <= room;
         let wanted = RESULT_COLUMN.saturating_sub(self.width + 2).max(used);
         let Some(column) = [wanted, used].into_iter().find(fits) else {
             text += &self.row("  ", &paint(&last));
@@ -173,9 +208,11 @@ impl Lane {
 
     /// A heading, with a rule to the page's edge; `again`: it was printed before.
     pub fn heading(&self, text: &str, again: bool) -> String {
-        let text = format!("── {text}{} ", if again { " (again)" } else { "" });
-        let rule =
-            "─".repeat(columns().min(PAGE).saturating_sub(self.width + text.chars().count()));
+        let text = format!(
+            "── {text}{} ",
+            if again { format!(" {}", translated("(again)")) } else { String::new() }
+        );
+        let rule = "─".repeat(columns().min(PAGE).saturating_sub(self.width + width(&text)));
         let rule = format!("{text}{rule}");
         let rule = if again { rule.color(palette::ASIDE) } else { rule.bold() };
         format!("{}{}\n", self.colored, rule)
@@ -193,5 +230,5 @@ impl Lane {
 
 /// A section's title.
 pub fn title(title: &str) -> String {
-    format!("{}\n{}\n", title.bold(), "═".repeat(title.chars().count()))
+    format!("{}\n{}\n", title.bold(), "═".repeat(width(title)))
 }

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
+use crate::words::translated;
 use crate::{columns_of, wrap};
 
 /// Writes the whole text, with one `write(2)` where that is possible.
@@ -23,7 +24,8 @@ pub fn write_all(to: &impl AsFd, text: &str) -> nix::Result<()> {
 pub fn complain(text: &str) {
     let program = std::env::args().next().unwrap_or_default();
     let program = program.rsplit('/').next().unwrap_or_default();
-    let rows = wrap(&format!("{program}: {text}"), columns_of(libc::STDERR_FILENO), 8);
+    let rows =
+        wrap(&format!("{program}: {}", translated(text)), columns_of(libc::STDERR_FILENO), 8);
     // Nobody is left to be told when this fails too.
     let _ = write_all(&std::io::stderr(), &(rows.join("\n") + "\n"));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 /// So many rows at most between two pauses, and a heading, its prompt, and the rows of a clean-up, which waits
 /// for nobody: nine where two processes detach and remove. A table that begins when fewer are left than
@@ -19,6 +20,17 @@ pub fn stepping() -> Option<&'static str> {
         Ok("call") => Some("call"),
         Ok(_) => Some("step"),
     })
+}
+
+/// A limit on the wait for an answer of the peer; `None`: no limit.
+pub type Patience = Option<Duration>;
+
+/// Reads a [`Patience`] from the command line: seconds, with a fraction; 0 is none. With STEP there
+/// is no limit.
+pub fn patience(text: &str) -> std::result::Result<Patience, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..1e6).contains(seconds));
+    let seconds = seconds.ok_or("not a number of seconds, such as 2 or 0.5")?;
+    Ok((seconds > 0.0 && stepping().is_none()).then(|| Duration::from_secs_f64(seconds)))
 }
 
 /// What the processes of a lab share of their screen. It lies in memory that they share, zero at first.

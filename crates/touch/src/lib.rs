@@ -7,7 +7,7 @@ use std::{mem, ptr};
 use lablib::child::{child, pipe};
 use lablib::print::{note, text};
 use lablib::shm::Addr;
-use lablib::{Failure, Result, looked};
+use lablib::{Failure, Result, looked, say};
 use libc::{c_int, c_void};
 use nix::errno::Errno;
 use nix::sys::wait::WaitStatus;
@@ -71,11 +71,15 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
     let mappings = process::mappings("self");
     looked()?;
     if mappings.iter().any(|one| there(one) && one.shmid().is_none()) {
-        return Err(Failure::because(format!("at {addr:#x} is something else than a segment")));
+        return Err(Failure::because(say!("at {addr:#x} is something else than a segment")));
     }
     let child = child("child", || {
         REPORT.store(to.as_raw_fd(), Relaxed);
-        text(&format!("{touch:?} the byte at {addr:#x}"));
+        text(match touch {
+            Touch::Read => say!("Read the byte at {addr:#x}"),
+            Touch::Write => say!("Write the byte at {addr:#x}"),
+            Touch::Call => say!("Call the byte at {addr:#x}"),
+        });
         // SAFETY: the access is the experiment: nothing is there, or a segment, which may change at any
         // time; if it is not allowed, the process dies of it, and of nothing worse. What is called is
         // CODE. The handler is async-signal-safe.
@@ -115,7 +119,7 @@ pub fn touch_in_child(addr: Addr, touch: Touch) -> Result<Fate> {
         (24, WaitStatus::Signaled(_, by, _)) if by as usize == word(0) => {
             let (signal, code, at) = (word(0) as c_int, word(1) as c_int, word(2));
             let why = if code == SEGV_MAPERR { "SEGV_MAPERR" } else { "SEGV_ACCERR" };
-            note(&format!("{} at {at:#x}, {why}", spell::signal(signal)));
+            note(say!("{} at {at:#x}, {why}", spell::signal(signal)));
             Ok(Fate::Killed(signal, code, at))
         }
         (_, WaitStatus::Exited(_, code)) if code > FAILED => {

@@ -5,7 +5,7 @@ use std::fs;
 use lablib::child::{self, child};
 use lablib::print::{after, begin, bulk, claim, note};
 use lablib::signals::{count, kill, sigaction};
-use lablib::{Experiment, Failure, Result, expect_errno, msg};
+use lablib::{Experiment, Failure, Result, expect_errno, msg, say};
 use libc::{IPC_NOWAIT, IPC_PRIVATE, MSG_NOERROR, SYS_msgrcv, SYS_msgsnd, c_long};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::SIGUSR1;
@@ -176,7 +176,7 @@ fn limits() -> Result<()> {
         let set = |name: &str, value: &str| {
             let file = format!("/proc/sys/kernel/{name}");
             let grant = "use Linux 5.19 or later, or root";
-            fs::write(&file, value).map_err(|_| Failure::Needs(format!("to write {file}"), grant))
+            fs::write(&file, value).map_err(|_| Failure::Needs(say!("to write {file}"), grant))
         };
         set("msgmni", "1")?;
         let id = msg::get(IPC_PRIVATE, 0o600)?;

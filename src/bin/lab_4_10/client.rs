@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use duplex::layout::{Role, Segment};
 use duplex::peers::Peer;
 use lablib::print::{self, note, step, text};
-use lablib::{Failure, Result, compare, exit, looked, shm, signals};
+use lablib::{Failure, Result, compare, exit, looked, say, shm, signals};
 use libc::key_t;
 use nix::errno::Errno;
 use sysv::tables;
@@ -62,7 +62,7 @@ fn find(options: &Options, input: &Input) -> Result<Found> {
         Err(reason) if rest(&reason) => reason,
         decided => return decided,
     };
-    note(&format!("{reason}; looking again"));
+    note(say!("{reason}; looking again"));
     print::bulk(|| {
         loop {
             signals::wait(&[], Some(TICK), || false)?;
@@ -84,7 +84,7 @@ fn attempt(options: &Options, first: Option<&Input>) -> Result<Found> {
     }
     let file = options.key_file()?;
     let absent = |failure: &Failure| matches!(failure, Failure::Call(_, Errno::ENOENT));
-    let nobody = || Failure::Because(exit::NO_PEER, format!("no server at {file}: start it first"));
+    let nobody = || Failure::Because(exit::NO_PEER, say!("no server at {file}: start it first"));
     let mut segments =
         [options.proj_id, options.proj_id + 1].into_iter().zip([Role::Reader, Role::Writer]);
     let mut next = || -> Result<Option<Segment>> {
@@ -104,10 +104,10 @@ fn attempt(options: &Options, first: Option<&Input>) -> Result<Found> {
     // Only now, when both are there: a server that finds our pid must find us attached, too.
     match back.take_place().and_then(|()| out.take_place()).and_then(|()| both(&back, &out)) {
         Ok(server) => {
-            text(&format!("memory: pid <- {}, in both", std::process::id()));
+            text(say!("memory: pid <- {}, in both", std::process::id()));
             back.announce();
             out.announce();
-            note(&format!("server {}: alive, and at the other end of both", server.pid));
+            note(say!("server {}: alive, and at the other end of both", server.pid));
             Ok(Found { back, out, server })
         }
         Err(failure) => {
@@ -121,7 +121,7 @@ fn attempt(options: &Options, first: Option<&Input>) -> Result<Found> {
 /// Opens one segment, unless nobody has it attached: a starting server might take us for its user.
 fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
     let because = |code, why: String| Err(Failure::Because(code, why));
-    let nobody = format!("no server at key {key:#x}, made from {file}: start it first");
+    let nobody = say!("no server at key {key:#x}, made from {file}: start it first");
     let shmid = match shm::get(key, 0, 0) {
         Err(Failure::Call(_, Errno::ENOENT)) => return because(exit::NO_PEER, nobody),
         found => found?,
@@ -131,8 +131,9 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
     match attached {
         None => return because(exit::NO_PEER, nobody),
         Some(0) => {
-            let why = format!("segment {shmid} is there, but nobody has attached it");
-            return because(exit::NO_PEER, format!("{why}: its server is gone"));
+            let why =
+                say!("segment {shmid} is there, but nobody has attached it: its server is gone");
+            return because(exit::NO_PEER, why);
         }
         Some(_) => {}
     }
@@ -140,7 +141,7 @@ fn open(key: key_t, role: Role, file: &str) -> Result<Segment> {
         Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM)))
             if call.starts_with("shm") =>
         {
-            because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)))
+            because(exit::REFUSED, say!("refused: {}", Failure::Call(call, errno)))
         }
         Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => because(exit::NO_PEER, nobody),
         opened => opened,
@@ -154,7 +155,7 @@ fn both(back: &Segment, out: &Segment) -> Result<Peer> {
     match out.peer()?.ok_or_else(missing)? {
         other if other.pid == server.pid => Ok(server),
         other => {
-            let why = format!("hostile: {} and {} at the two ends", server.pid, other.pid);
+            let why = say!("hostile: {} and {} at the two ends", server.pid, other.pid);
             Err(Failure::Because(exit::HOSTILE, why))
         }
     }
@@ -171,7 +172,7 @@ fn show_what_is_left(ids: [i32; 2]) {
         ids.into_iter().zip(DIRECTIONS).filter_map(|(id, way)| Some((row(id)?, way))).collect();
     if !rows.is_empty() {
         note("a server that is killed cleans up nothing; ipcs -m still shows:");
-        rows.iter().for_each(|(row, way)| text(&format!("{} {way}", row.trim_end())));
+        rows.iter().for_each(|(row, way)| text(format!("{} {way}", row.trim_end())));
         note(
             "the next server finds them by their keys, and takes over: nothing else may remove them",
         );

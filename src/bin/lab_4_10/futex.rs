@@ -1,6 +1,7 @@
 //! The futex calls of a thread, printed: the first of each kind when it begins, each answer that is new,
 //! and of all others how many there were.
 
+use lablib::say;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ pub fn count() {
         let total: u32 = again.iter().map(|one| one.1).sum();
         let list: Vec<String> = again.iter().map(|(answer, n)| format!("{n} {answer}")).collect();
         if total > 0 {
-            text(&format!("futex {kind} x {total}: {}", list.join(", ")));
+            text(say!("futex {kind} x {total}: {}", list.join(", ")));
         }
     }
 }

@@ -11,7 +11,7 @@ use lablib::child::{child, pipe};
 use lablib::print::{after, claim, note, step, text};
 use lablib::shm::{NULL, View};
 use lablib::signals::{kill, pause, sender, sigaction};
-use lablib::{Failure, Result, expect_errno, leftovers, shm};
+use lablib::{Failure, Result, expect_errno, leftovers, say, shm};
 use libc::{IPC_CREAT, IPC_EXCL, key_t};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::SIGUSR2;
@@ -63,13 +63,13 @@ fn serve(file: &str, ready: OwnedFd) -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     let pids: Pids = shm::view(addr)?;
     pids[SERVER].store(process::id(), SeqCst);
-    text(&format!("memory: pid <- {}, the server's", process::id()));
+    text(say!("memory: pid <- {}, the server's", process::id()));
     tell(&ready)?;
     while pids[CLIENT].load(SeqCst) == 0 {
         pause()?;
     }
     let client = pids[CLIENT].load(SeqCst);
-    text(&format!("memory: pid -> {client}, the client's"));
+    text(say!("memory: pid -> {client}, the client's"));
     claim(sender(SIGUSR2) == client as i32, "the signal came from that process")?;
     note("checking the pid and calling pause are two steps: a signal between them is lost");
     note("and the client signals a number from memory: another process may have it by now");
@@ -95,13 +95,13 @@ fn call(file: &str) -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     let pids: Pids = shm::view(addr)?;
     let server = Pid::from_raw(pids[SERVER].load(SeqCst) as i32);
-    text(&format!("memory: pid -> {server}, the server's"));
+    text(say!("memory: pid -> {server}, the server's"));
     // Its parent is ours, and waits for it: nobody else can have that number.
     if nix::unistd::getppid() != parent_of(server)? {
-        return Err(Failure::because(format!("{server} is no process of this lab")));
+        return Err(Failure::because(say!("{server} is no process of this lab")));
     }
     pids[CLIENT].store(process::id(), SeqCst);
-    text(&format!("memory: pid <- {}, the client's", process::id()));
+    text(say!("memory: pid <- {}, the client's", process::id()));
     kill(server, SIGUSR2)?;
     drop(pids);
     shm::dt(addr)
@@ -109,6 +109,6 @@ fn call(file: &str) -> Result<()> {
 
 fn parent_of(pid: Pid) -> Result<Pid> {
     let status = sysv::process::status(pid.as_raw());
-    let status = status.ok_or_else(|| Failure::because(format!("{pid} is no process")))?;
+    let status = status.ok_or_else(|| Failure::because(say!("{pid} is no process")))?;
     Ok(Pid::from_raw(status.parent))
 }

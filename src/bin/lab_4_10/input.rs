@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use lablib::print::{self, note, text};
-use lablib::{Failure, Result, signals};
+use lablib::{Failure, Result, say, signals};
 use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -175,7 +175,7 @@ impl reedline::Prompt for Prompt {
         "  ".into()
     }
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
-        format!("(said before: {}) ", search.term).into()
+        say!("(said before: {}) ", search.term).into()
     }
 }
 
@@ -285,7 +285,7 @@ fn typed(typing: Typing, to: &Sender<Vec<u8>>) -> Result<()> {
                 print::out("\n");
                 return Ok(());
             }
-            Err(error) => return Err(Failure::because(format!("the terminal: {error}"))),
+            Err(error) => return Err(Failure::because(say!("the terminal: {error}"))),
         };
         for line in lines.lines() {
             if line.trim() == QUIT {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use lablib::child::{Child, child, pipe};
 use lablib::print::{before, begin, call_line, claim, note, text, traced};
 use lablib::shm::{NULL, Shared, View};
-use lablib::{Experiment, Result, expect_errno, leftovers, sem, shm};
+use lablib::{Experiment, Result, expect_errno, leftovers, say, sem, shm};
 use libc::{IPC_PRIVATE, SEM_UNDO, c_int, c_long, pthread_cond_t, pthread_mutex_t, sem_t};
 use nix::errno::Errno;
 use sysv::process::asleep_at;
@@ -261,10 +261,10 @@ fn mend(name: &str, locks: &Locks) -> Result<()> {
     let answer = lock(name, &locks.robust)?;
     claim(answer == libc::EOWNERDEAD, "asleep when the holder died: woken, EOWNERDEAD")?;
     let (here, there) = (locks.here.load(SeqCst), locks.there.load(SeqCst));
-    let half = format!("{here} and {there} are not {SUM}: the work is half done");
+    let half = say!("{here} and {there} are not {SUM}: the work is half done");
     claim(here + there != SUM, &half)?;
     locks.there.store(SUM - here, SeqCst);
-    text(&format!("memory: the second number <- {}", SUM - here));
+    text(say!("memory: the second number <- {}", SUM - here));
     let mended = consistent(name, &locks.robust)?;
     claim(mended == 0, "we say that the data is right again")?;
     unlock(name, &locks.robust).map(drop)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lablib::child::child;
 use lablib::print::{claim, note, text};
 use lablib::shm::{NULL, Shared};
-use lablib::{Experiment, Failure, Result, shm};
+use lablib::{Experiment, Failure, Result, say, shm};
 use libc::IPC_PRIVATE;
 
 use crate::memory::on;
@@ -68,9 +68,9 @@ fn peterson() -> Result<()> {
     }
     let [plain, fenced] = met;
     let all = 2 * ROUNDS;
-    text(&format!("stores and loads alone: {plain} of {all} times two were inside"));
+    text(say!("stores and loads alone: {plain} of {all} times two were inside"));
     note("a store may be seen after the next load; if it is not seen so here, that proves nothing");
-    text(&format!("with a fence between them: {fenced} of {all} times"));
+    text(say!("with a fence between them: {fenced} of {all} times"));
     claim(fenced == 0, "with a fence: never two inside")?;
     note("every order is tried by: lab explore --tso (tests/zoo/bad/peterson-unfenced.c)");
     drop(lock);

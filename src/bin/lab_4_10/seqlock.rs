@@ -8,7 +8,7 @@ use std::time::Duration;
 use lablib::child::child;
 use lablib::print::{claim, note, text};
 use lablib::shm::{Addr, NULL, Shared};
-use lablib::{Experiment, Result, shm};
+use lablib::{Experiment, Result, say, shm};
 use libc::{IPC_PRIVATE, SHM_RDONLY};
 
 use crate::memory::on;
@@ -137,7 +137,7 @@ fn many(id: i32, board: &Board, processors: [usize; 2]) -> Result<()> {
         Ok(())
     });
     finish(writer, ended)?;
-    text(&format!("{CHANGES} changes at full speed: {torn} of {all} looks are torn"));
+    text(say!("{CHANGES} changes at full speed: {torn} of {all} looks are torn"));
     claim(wrong == 0, "where the sequence was even and the same, the record was whole")?;
     note("the count of halves differs, and is near 0 on one processor");
     Ok(())

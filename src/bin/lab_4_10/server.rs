@@ -13,7 +13,7 @@ use duplex::peers::Peer;
 use duplex::takeover;
 use duplex::takeover::{is_removed, remove};
 use lablib::print::{self, note, step, text};
-use lablib::{Failure, Result, compare, exit, shm, signals};
+use lablib::{Failure, Result, compare, exit, say, shm, signals};
 
 /// Bytes of a ring; a message has at most a quarter of it. Enough for lines of text.
 pub const RING: usize = 1 << 16;
@@ -47,7 +47,7 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
             ids.iter().try_for_each(|&id| compare::segment(id))?;
         }
         step(5, "Server: its pid is in both; it waits for a client")?;
-        text(&format!("memory: pid <- {}, in both", std::process::id()));
+        text(say!("memory: pid <- {}, in both", std::process::id()));
         if ready.is_none() {
             note("make lab-4.10-client, in a second terminal, is one");
         }
@@ -59,11 +59,11 @@ pub fn serve(options: &Options, input: &Input, mut ready: Option<OwnedFd>) -> Re
         let again = matches!(met, Err(Failure::Because(exit::NO_PEER, _)));
         let ended = match met {
             Ok(peer) => {
-                note(&format!("client {}: alive, and has taken its place in both", peer.pid));
+                note(say!("client {}: alive, and has taken its place in both", peer.pid));
                 talk(&Talk::of("server", "client", &peer, options), &mut out, &mut back, input)
             }
             Err(Failure::Because(exit::NO_PEER, why)) => {
-                note(&format!("a client came, and died before it spoke: {why}"));
+                note(say!("a client came, and died before it spoke: {why}"));
                 note("its pid stands in a place of ours, so we begin anew");
                 Ok(())
             }
@@ -119,11 +119,11 @@ fn meet(out: &Segment, back: &Segment) -> Result<Peer> {
         match peer_of(back)? {
             Some(other) if other.pid == peer.pid => return Ok(peer),
             Some(other) => {
-                let why = format!("hostile: {} and {} in one conversation", peer.pid, other.pid);
+                let why = say!("hostile: {} and {} in one conversation", peer.pid, other.pid);
                 return Err(Failure::Because(exit::HOSTILE, why));
             }
             None if peer.has_ended() => {
-                let why = format!("{} took one place and died", peer.pid);
+                let why = say!("{} took one place and died", peer.pid);
                 return Err(Failure::Because(exit::NO_PEER, why));
             }
             None => drop(signals::wait(&[peer.fd()], Some(TICK), || false)?),

@@ -17,8 +17,8 @@ use duplex::sender::Sender;
 use duplex::speech::{pieces, printable};
 use duplex::takeover::is_removed;
 use duplex::waiters::Way;
-use lablib::print::{self, note, step, text, traced};
-use lablib::{Failure, Patience, Result, exit, signals};
+use lablib::print::{self, note, step, text, traced, translated};
+use lablib::{Failure, Patience, Result, exit, say, signals};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{gettid, pipe};
@@ -158,7 +158,7 @@ fn pthread_create<T>(name: &str, spawn: impl FnOnce() -> io::Result<T>) -> Resul
             -1
         }
     })?;
-    made.ok_or_else(|| Failure::because(format!("no {name} thread")))
+    made.ok_or_else(|| Failure::because(say!("no {name} thread")))
 }
 
 /// Runs a thread, with its futex calls printed if they are a part of the demonstration.
@@ -178,9 +178,7 @@ fn until_asleep(tid: &AtomicI32, word: usize) -> Result<()> {
         match tid.load(SeqCst) {
             0 => {}
             tid if process::asleep_at(tid) == Some((libc::SYS_futex, word)) => {
-                note(&format!(
-                    "✓ the reader thread is asleep, in futex(2), on the word at {word:#x}"
-                ));
+                note(say!("✓ the reader thread is asleep, in futex(2), on the word at {word:#x}"));
                 return Ok(());
             }
             tid if process::status(tid).is_none() => break,
@@ -201,8 +199,8 @@ fn read_all(
     typing: &Option<Reach>,
     [said_goodbye, other_left]: [&AtomicBool; 2],
 ) -> Result<()> {
-    let Talk { who, other, .. } = talk;
-    print::name(&format!("{who} reader"));
+    let [who, other] = [talk.who, talk.other].map(translated);
+    print::name(&say!("{who} reader"));
     step(7, "A reader thread: it sleeps until data is there")?;
     let (mut message, mut looks) = (vec![], Looks::default());
     let print = |line: String| match typing {
@@ -217,7 +215,7 @@ fn read_all(
                 print(format!("{other}: {}", printable(&message)));
             }
             Ok(false) => {
-                print(format!("{other} has said goodbye"));
+                print(say!("{other} has said goodbye"));
                 other_left.store(true, SeqCst);
                 return Ok(());
             }
@@ -258,13 +256,16 @@ impl Looks {
         }
         let stopped = talk.peer.is_stopped();
         if stopped != self.stopped {
-            let what = if stopped { "is stopped (state T); waiting" } else { "goes on" };
-            print(format!("{} {what}", talk.peer.pid));
+            let pid = talk.peer.pid;
+            print(match stopped {
+                true => say!("{pid} is stopped (state T); waiting"),
+                false => say!("{pid} goes on"),
+            });
         }
         self.stopped = stopped;
         if !self.removed && ids.into_iter().any(is_removed) {
             self.removed = true;
-            print("a segment was removed: we go on, but nobody else will find it".into());
+            print(say!("a segment was removed: we go on, but nobody else will find it"));
         }
         Ok(())
     }
@@ -278,7 +279,7 @@ fn write_all(
     up: mpsc::Sender<()>,
     aloud: bool,
 ) -> Result<()> {
-    print::name(&format!("{} writer", talk.who));
+    print::name(&say!("{} writer", translated(talk.who)));
     step(8, "A writer thread: it never waits for an answer")?;
     drop(up);
     let mut sent = 0;
@@ -286,13 +287,13 @@ fn write_all(
         assert!(talk.panic != Some(Thread::Writer), "a writer that was told to panic");
         for piece in pieces(&line, sender.most()) {
             if aloud {
-                text(&format!("says: {}", printable(piece)));
+                text(say!("says: {}", printable(piece)));
             }
             sender.send(piece)?;
             sent += 1;
         }
         signals::check()?;
     }
-    text(&format!("messages sent: {sent}, and not one answer waited for"));
+    text(say!("messages sent: {sent}, and not one answer waited for"));
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use lablib::child::child;
 use lablib::print::{claim, note, text};
-use lablib::{Experiment, Failure, Result, expect_errno};
+use lablib::{Experiment, Failure, Result, expect_errno, say};
 use libc::{FD_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, POLLIN, c_int, c_void};
 use nix::errno::Errno;
 use nix::sys::mman::{self, MapFlags, ProtFlags};
@@ -139,7 +139,7 @@ impl Mapping {
 
     /// Copies bytes into it, without a system call.
     pub fn write(&self, bytes: &[u8]) {
-        text(&format!("memory at {:p} <- {}", self.0, spell::bytes(bytes)));
+        text(say!("memory at {:p} <- {}", self.0, spell::bytes(bytes)));
         let len = bytes.len().min(SIZE);
         // SAFETY: SIZE bytes are mapped and writable until `unmap`, which takes us. Another
         // process may touch them meanwhile: a race on bytes, which no reference here observes.
@@ -152,7 +152,7 @@ impl Mapping {
         let to = bytes.as_mut_ptr();
         // SAFETY: as in `write`; the bytes are copied out before they are used.
         unsafe { ptr::copy_nonoverlapping(self.0.as_ptr().cast(), to, bytes.len()) };
-        text(&format!("memory at {:p} -> {}", self.0, spell::bytes(&bytes)));
+        text(say!("memory at {:p} -> {}", self.0, spell::bytes(&bytes)));
         bytes
     }
 

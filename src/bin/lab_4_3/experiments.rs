@@ -3,7 +3,7 @@
 use lablib::child::pipe;
 use lablib::print::{after, call_line, claim, dim, note, text, traced};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, expect_errno, msg, shm};
+use lablib::{Experiment, Failure, Result, expect_errno, msg, say, shm};
 use libc::{IPC_NOWAIT, IPC_PRIVATE};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -43,7 +43,7 @@ fn copy_or_same() -> Result<()> {
     let mut message = *b"first";
     written(&to, &message)?;
     message.copy_from_slice(b"later");
-    text(&format!("A changes its message to {}", spell::bytes(&message)));
+    text(say!("A changes its message to {}", spell::bytes(&message)));
     let mut got = [0; 5];
     let n = read(&from, &mut got).map(|n| n as isize);
     after(n, |_| format!("read({}, {}, 5)", from.as_raw_fd(), spell::bytes(&got)))?;
@@ -81,14 +81,14 @@ fn frames() -> Result<()> {
     shm::ctl_rmid(other)?;
     shm::ctl_rmid(id)?;
     let [Some(one), Some(two), Some(three)] = found[..] else { return Err(pages::needs()) };
-    text(&format!("frames {one:#x}, {two:#x}; of another segment {three:#x}"));
+    text(say!("frames {one:#x}, {two:#x}; of another segment {three:#x}"));
     claim(one == two && one != three, "two addresses, one page; another segment, another page")
 }
 
 fn limits() -> Result<()> {
     let queue = msg::get(IPC_PRIVATE, 0o600)?;
     let (most, room) = (tables::limit("msgmax") as usize, msg::ctl_stat(queue)?.msg_qbytes);
-    text(&format!("a message of a queue: at most {most} bytes (msgmax), {room} in all (msgmnb)"));
+    text(say!("a message of a queue: at most {most} bytes (msgmax), {room} in all (msgmnb)"));
     let message = vec![b'x'; most.min(msg::MAX)];
     let mut waiting = 0;
     let full = loop {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use lablib::child::{Child, child, pipe};
 use lablib::print::{self, claim, note, step};
 use lablib::shm::{Addr, NULL};
-use lablib::{Failure, Result, compare, expect_errno, section, shm, signals};
+use lablib::{Failure, Result, compare, expect_errno, say, section, shm, signals};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use nix::unistd::{read, write};
@@ -89,7 +89,7 @@ fn side_a(id: i32, b: &Child, to_b: &OwnedFd, from_b: &OwnedFd) -> Result<()> {
     let addr = shm::at(id, NULL, 0)?;
     tell(to_b, 0)?;
     let address = told(from_b)?;
-    claim(address != addr as u64, &format!("{addr:p} in A, {address:#x} in B"))?;
+    claim(address != addr as u64, say!("{addr:p} in A, {address:#x} in B"))?;
     compare::segment(id)?;
     tell(to_b, 0)?;
     told(from_b)?;
@@ -149,12 +149,11 @@ fn until(progress: &AtomicU64, there: u64, ended: impl Fn() -> Result<bool>) -> 
 /// Two addresses, one physical page: the kernel's word for it, where we may ask.
 fn same_frame(addr: Addr, of_b: u64) -> Result<()> {
     match pages::frame(addr)? {
-        Some(frame) => claim(
-            frame == of_b,
-            &format!("page frame {frame:#x} of this machine's memory, in both"),
-        ),
+        Some(frame) => {
+            claim(frame == of_b, say!("page frame {frame:#x} of this machine's memory, in both"))
+        }
         None => {
-            note(&format!("not shown here: {}", pages::needs()));
+            note(say!("not shown here: {}", pages::needs()));
             Ok(())
         }
     }

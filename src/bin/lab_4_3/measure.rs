@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lablib::child::{child, pipe};
-use lablib::print::{note, step, text};
+use lablib::print::{cell, note, step, text, translated};
 use lablib::shm::NULL;
-use lablib::{Failure, Result, msg, shm};
+use lablib::{Failure, Result, msg, say, shm};
 use libc::IPC_PRIVATE;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -52,7 +52,7 @@ pub fn measure(options: &Options) -> Result<()> {
     ];
     match ways::posix_queues(posix_limit()) {
         Ok(ends) => ways.push(("POSIX message queue", ends)),
-        Err(failure) => note(&format!("no POSIX message queue here: {failure}")),
+        Err(failure) => note(say!("no POSIX message queue here: {failure}")),
     }
     ways.extend([
         ("shared, call each", shared(Wake::Each, false)?),
@@ -62,17 +62,12 @@ pub fn measure(options: &Options) -> Result<()> {
         ("in place, spinning", shared(Wake::Never, true)?),
     ]);
     let places = places(options.two_cpus)?;
-    note(&format!(
+    note(say!(
         "the best of {} rounds; the sender makes each byte of a message, the receiver looks at each",
         options.rounds
     ));
-    note(&format!(
-        "a message above {most} bytes goes through a queue in pieces: msgmax, msgsize_max"
-    ));
-    note(&format!(
-        "pipe: 65536 bytes wait in the kernel; shared: a ring of {} bytes",
-        options.ring
-    ));
+    note(say!("a message above {most} bytes goes through a queue in pieces: msgmax, msgsize_max"));
+    note(say!("pipe: 65536 bytes wait in the kernel; shared: a ring of {} bytes", options.ring));
     note("call each: a futex call with every piece; blocking: one when the other sleeps");
     let rows = run(ways, options, places)?;
     shm::dt(addr)?;
@@ -82,7 +77,7 @@ pub fn measure(options: &Options) -> Result<()> {
     conclusions(&rows, options)?;
     if let Some(file) = &options.svg {
         picture::write(file, &rows)?;
-        note(&format!("the picture: {}", file.display()));
+        note(say!("the picture: {}", file.display()));
     }
     Ok(())
 }
@@ -101,11 +96,11 @@ fn places(two_cpus: bool) -> Result<[usize; 2]> {
     let first = known.first().copied().unwrap_or(0);
     match known.get(1) {
         Some(&second) if two_cpus => {
-            note(&format!("A runs on processor {first}, B on processor {second}"));
+            note(say!("A runs on processor {first}, B on processor {second}"));
             Ok([first, second])
         }
         _ => {
-            note(&format!("A and B run on processor {first}: one works while the other waits"));
+            note(say!("A and B run on processor {first}: one works while the other waits"));
             Ok([first, first])
         }
     }
@@ -244,15 +239,15 @@ impl Drop for Ticks {
 
 fn tables(rows: &[Row]) -> Result<()> {
     let table = |of: &dyn Fn(&Row) -> Vec<f64>| {
-        text(&line("", SIZES.iter().map(|&bytes| size(bytes))));
-        rows.iter().for_each(|row| text(&line(row.name, of(row).into_iter().map(short))));
+        text(line("", SIZES.iter().map(|&bytes| size(bytes))));
+        rows.iter().for_each(|row| text(line(row.name, of(row).into_iter().map(short))));
     };
     let micros = |figures: &[Figure]| figures.iter().map(|f| f.nanos / 1e3).collect();
     step(2, "A message and its answer, in microseconds")?;
     table(&|row| micros(&row.answered));
     step(3, "Many in a row, microseconds for each")?;
     table(&|row| micros(&row.in_a_row));
-    text(&line("one copy, alone", SIZES.iter().map(|&bytes| short(copy(bytes) / 1e3))));
+    text(line("one copy, alone", SIZES.iter().map(|&bytes| short(copy(bytes) / 1e3))));
     step(4, "The same, in megabytes a second")?;
     let rate = |(figure, bytes): (&Figure, usize)| bytes as f64 * 1e3 / figure.nanos;
     table(&|row| row.in_a_row.iter().zip(SIZES).map(rate).collect());
@@ -262,7 +257,11 @@ fn tables(rows: &[Row]) -> Result<()> {
 }
 
 fn line(name: &str, cells: impl Iterator<Item = String>) -> String {
-    format!("{name:<20}{}", cells.map(|cell| format!("{cell:>7}")).collect::<String>())
+    format!(
+        "{}{}",
+        cell(translated(name), 20),
+        cells.map(|cell| format!("{cell:>7}")).collect::<String>()
+    )
 }
 
 /// Three digits that mean something.
@@ -293,13 +292,13 @@ fn conclusions(rows: &[Row], options: &Options) -> Result<()> {
     step(6, "What the figures say")?;
     let row = |name: &str| {
         let found = rows.iter().find(|row| row.name == name);
-        found.ok_or_else(|| Failure::because(format!("no figures of {name}")))
+        found.ok_or_else(|| Failure::because(say!("no figures of {name}")))
     };
     let (pipe, each, spin) = (row("pipe")?, row("shared, call each")?, row("shared, spinning")?);
     let (place, last) = (row("in place, spinning")?, SIZES.len() - 1);
     let (asleep, awake) = (pipe.answered[0].nanos, spin.answered[0].nanos);
     let one_copy = copy(SIZES[0]);
-    text(&format!(
+    text(say!(
         "64 B, answered: {} us by pipe, {} us by spinning; the copies: {} us",
         short(asleep / 1e3),
         short(awake / 1e3),
@@ -308,12 +307,12 @@ fn conclusions(rows: &[Row], options: &Options) -> Result<()> {
     note("at small sizes the wake-up is what one pays for, not the copy");
     let ratio = |of: fn(&Row) -> &[Figure]| short(of(each)[0].nanos / of(pipe)[0].nanos);
     let (answered, in_a_row) = (ratio(|row| &row.answered), ratio(|row| &row.in_a_row));
-    text(&format!(
+    text(say!(
         "64 B, a futex call each: {answered} times the pipe's time answered, {in_a_row} in a row"
     ));
     note("the call is what costs; that it moves no bytes saves nothing at this size");
     let ratio = |row: &Row| short(pipe.in_a_row[last].nanos / row.in_a_row[last].nanos);
-    text(&format!(
+    text(say!(
         "1 MiB: copied {} times as fast as the pipe, in place {}",
         ratio(spin),
         ratio(place)
@@ -323,6 +322,6 @@ fn conclusions(rows: &[Row], options: &Options) -> Result<()> {
         "a ring that is copied into and out of has two copies as well; only the kernel is not asked",
     );
     note("'no copies' is true of messages that are made and read where they lie");
-    note(&format!("a ring of {} bytes; try --ring 256, and --ring 1048576", options.ring));
+    note(say!("a ring of {} bytes; try --ring 256, and --ring 1048576", options.ring));
     Ok(())
 }

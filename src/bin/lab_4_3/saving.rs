@@ -3,7 +3,7 @@
 use lablib::child::{child, pipe};
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Result, msg, shm};
+use lablib::{Result, msg, say, shm};
 use libc::IPC_PRIVATE;
 
 use crate::calls::Side;
@@ -17,7 +17,7 @@ const BYTES: usize = 64;
 
 /// Sends them by each way in turn.
 pub fn count_calls() -> Result<()> {
-    text(&format!("a pipe, {BYTES} bytes a message"));
+    text(say!("a pipe, {BYTES} bytes a message"));
     claim(
         send_all(ways::pipes()?)? == 2 * MESSAGES,
         "two calls for each message: in by write, out by read",

@@ -249,7 +249,7 @@ pub fn posix_queues(most: usize) -> Result<Ends> {
 pub fn print_calls(side: &mut Side) {
     let calls = side.take();
     for (name, n) in &calls {
-        print::text(&format!("{name} x {n}: {n} ok"));
+        print::text(format!("{name} x {n}: {n} ok"));
     }
     if calls.is_empty() {
         print::text("no system call at all");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use lablib::print::{claim, note};
-use lablib::{Experiment, Failure, Result, child, compare, expect_errno, leftovers, shm};
+use lablib::{Experiment, Failure, Result, child, compare, expect_errno, leftovers, say, shm};
 use libc::{IPC_CREAT, IPC_EXCL};
 use nix::errno::Errno;
 use sysv::tables;
@@ -84,7 +84,7 @@ impl Drop for Folder {
 }
 
 fn trouble(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
-    Failure::of(format!("a file of the lab's, {},", path.display()))
+    Failure::of(say!("a file of the lab's, {},", path.display()))
 }
 
 fn same_file() -> Result<()> {

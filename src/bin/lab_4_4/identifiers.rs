@@ -3,7 +3,7 @@
 use std::fs;
 
 use lablib::print::{bulk, claim, note};
-use lablib::{Experiment, Failure, Result, child, expect_errno, shm};
+use lablib::{Experiment, Failure, Result, child, expect_errno, say, shm};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use sysv::tables::{self, Kind};
@@ -75,9 +75,9 @@ fn again() -> Result<()> {
         shm::ctl_rmid(old)?;
         let next = "/proc/sys/kernel/shm_next_id";
         fs::write(next, old.to_string()).map_err(|_| {
-            Failure::Needs(format!("to write {next}"), "use a kernel with CHECKPOINT_RESTORE")
+            Failure::Needs(say!("to write {next}"), "use a kernel with CHECKPOINT_RESTORE")
         })?;
-        note(&format!("{next} asks for the old id, as chance would after some million segments"));
+        note(say!("{next} asks for the old id, as chance would after some million segments"));
         let new = shm::get(0x2222, 1, libc::IPC_CREAT | 0o600)?;
         claim(new == old, "another segment, with the number of the removed one")?;
         let reset = || fs::read_to_string(next).is_ok_and(|text| text.trim() == "-1");

@@ -11,7 +11,7 @@
 
 use std::process::ExitCode;
 
-use lablib::print::{after, claim, note, step, text};
+use lablib::print::{after, cell, claim, note, step, text, translated};
 use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, key_t};
 use nix::errno::Errno;
@@ -65,9 +65,12 @@ fn story() -> Result<()> {
     note("IPC_EXCL is how a program knows that it is the one who made it");
 
     step(4, "The eight answers")?;
-    text(&format!("{:<28} {:<22} {}", "flags", "no such segment", "it exists"));
+    let row = |way: &str, absent: &str, present: &str| {
+        text(format!("{} {} {present}", cell(way, 28), cell(absent, 22)));
+    };
+    row(translated("flags"), translated("no such segment"), translated("it exists"));
     for ((way, absent), present) in WAYS.iter().zip(&absent).zip(&present) {
-        text(&format!("{:<28} {absent:<22} {present}", spell::get(*way)));
+        row(&spell::get(*way), translated(absent), translated(present));
     }
     let made = "makes one";
     claim(absent == ["ENOENT", made, made, made], "an absent segment: ENOENT without IPC_CREAT")?;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lablib::child::{self, child, pipe};
 use lablib::print::{claim, note};
 use lablib::shm::{Addr, NULL, page};
-use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, shm};
+use lablib::{Experiment, Failure, Result, compare, expect_errno, leftovers, say, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_HUGETLB, SHM_NORESERVE, SHM_R, SHM_W};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
@@ -171,7 +171,7 @@ fn sizes() -> Result<()> {
 
 fn size_limit() -> Result<()> {
     let most = tables::limit("shmmax") as usize;
-    note(&format!("shmmax is {most} bytes here"));
+    note(say!("shmmax is {most} bytes here"));
     expect_errno(shm::get(IPC_PRIVATE, usize::MAX, 0o600), Errno::EINVAL)?;
     child("limits", || {
         child::enter_own_ipc()?;
@@ -409,9 +409,8 @@ fn free_key() -> Result<libc::key_t> {
 /// Sets a limit of the IPC namespace that this process is root of.
 fn set(name: &str, value: &str) -> Result<()> {
     let file = format!("/proc/sys/kernel/{name}");
-    fs::write(&file, value).map_err(|_| {
-        Failure::Needs(format!("to write {file}"), "use Linux 5.19 or later, or root")
-    })?;
-    note(&format!("{file} is now {value}"));
+    fs::write(&file, value)
+        .map_err(|_| Failure::Needs(say!("to write {file}"), "use Linux 5.19 or later, or root"))?;
+    note(say!("{file} is now {value}"));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use lablib::child::{self, child};
 use lablib::print::{bulk, claim, note, text};
 use lablib::shm::{Addr, NULL, page};
-use lablib::{Experiment, Failure, Result, expect_errno, shm};
+use lablib::{Experiment, Failure, Result, expect_errno, say, shm};
 use libc::{IPC_PRIVATE, SHM_RDONLY, SHM_REMAP, SHM_RND, SIGSEGV};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
@@ -230,7 +230,7 @@ fn maps() -> Result<()> {
         text(&line);
         let end = format!("{:x}", addr as usize + 2 * page());
         let fits = line.contains(&format!("-{end} {access} ")) && line.contains(&format!(" {id} "));
-        claim(fits, &format!("two pages, {access}, and the inode is the id"))?;
+        claim(fits, say!("two pages, {access}, and the inode is the id"))?;
     }
     note("who finds such a line in /proc/PID/maps knows that PID has this segment attached");
     shm::dt(both)?;

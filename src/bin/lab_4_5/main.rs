@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use lablib::print::{claim, note, step, text};
 use lablib::shm::{Addr, NULL, page};
-use lablib::{Failure, Result, compare, expect_errno, leftovers, shm};
+use lablib::{Failure, Result, compare, expect_errno, leftovers, say, shm};
 use libc::{IPC_CREAT, IPC_EXCL, SHM_RDONLY, SIGSEGV};
 use nix::errno::Errno;
 use sysv::{process, tables};
@@ -89,6 +89,6 @@ fn story() -> Result<()> {
 /// The line of /proc/self/maps that starts at `addr`, its words one space apart.
 fn mapping(addr: Addr) -> Result<String> {
     let found = process::mappings("self").into_iter().find(|one| one.start == addr as usize);
-    let missing = || Failure::because(format!("/proc/self/maps has nothing at {addr:p}"));
+    let missing = || Failure::because(say!("/proc/self/maps has nothing at {addr:p}"));
     found.map(|one| one.line).ok_or_else(missing)
 }

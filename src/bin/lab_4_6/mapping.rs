@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use lablib::print::{after, before, traced};
 use lablib::shm::Addr;
-use lablib::{Failure, Result, shm};
+use lablib::{Failure, Result, say, shm};
 use libc::{MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ, PROT_WRITE, c_int, c_void, mremap};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 use sysv::spell;
@@ -85,7 +85,7 @@ fn there(addr: Addr) -> Result<NonNull<c_void>> {
 /// Moves pages of a segment to where something was reserved for them: mremap(2).
 pub fn move_to(addr: Addr, len: usize, Reserved { addr: to, len: room }: Reserved) -> Result<()> {
     if len > room {
-        return Err(Failure::because(format!("{len} bytes do not fit into {room}")));
+        return Err(Failure::because(say!("{len} bytes do not fit into {room}")));
     }
     let how = "MREMAP_MAYMOVE|MREMAP_FIXED";
     let line = format!("mremap({addr:p}, {len}, {len}, {how}, {to:p})");

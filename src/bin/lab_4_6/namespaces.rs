@@ -2,7 +2,7 @@
 
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, compare, shm};
+use lablib::{Experiment, Failure, Result, compare, say, shm};
 use libc::IPC_PRIVATE;
 
 pub const ALL: &[Experiment] = &[
@@ -30,7 +30,7 @@ fn apart(options: &str, program: &[&str]) -> Result<String> {
         let grant = "allow user namespaces (sysctl user.max_user_namespaces); install util-linux";
         return Err(Failure::Needs("a PID namespace of its own".into(), grant));
     }
-    run(program)?.ok_or_else(|| Failure::because(format!("{} failed there", program[0])))
+    run(program)?.ok_or_else(|| Failure::because(say!("{} failed there", program[0])))
 }
 
 /// The last two columns of `ipcs -m -p`, cpid and lpid, in the row of a segment.
@@ -47,7 +47,7 @@ fn pid_namespace() -> Result<()> {
     let us = std::process::id() as i32;
     claim((ds.shm_cpid, ds.shm_lpid) == (us, us), "here shm_cpid and shm_lpid are our pid")?;
     let options = "--user --map-current-user --pid --fork --mount-proc";
-    text(&format!("$ unshare {options} ipcs -m -p"));
+    text(format!("$ unshare {options} ipcs -m -p"));
     let screen = apart(options, &["ipcs", "-m", "-p"])?;
     let seen = pids(&screen, &id.to_string());
     claim(seen == Some((0, 0)), "there both are 0, for the same id")?;
@@ -73,10 +73,10 @@ fn pid_again() -> Result<()> {
         }
         other => other,
     })?;
-    text(&format!("$ unshare {options} sh"));
-    REUSE.lines().for_each(|line| text(&format!("> {}", line.trim())));
+    text(format!("$ unshare {options} sh"));
+    REUSE.lines().for_each(|line| text(format!("> {}", line.trim())));
     let said = apart(options, &["sh", "-ec", REUSE])?;
-    said.lines().filter(|line| !line.is_empty()).for_each(|line| text(line.trim_end()));
+    said.lines().filter(|line| !line.is_empty()).for_each(|line| text(line.trim_end().to_string()));
     let us = said.lines().find_map(|line| line.strip_prefix("my pid is ")?.parse::<i32>().ok());
     let maker = pids(&said, "0").map(|(cpid, _)| cpid);
     claim(us.is_some() && maker == us, "shm_cpid is the pid of ipcs, which has made no segment")?;

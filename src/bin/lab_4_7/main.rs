@@ -11,7 +11,7 @@
 
 use std::process::ExitCode;
 
-use lablib::print::{claim, note, step, text};
+use lablib::print::{claim, note, step, text, translated};
 use lablib::shm::NULL;
 use lablib::{Result, compare, expect_errno, leftovers, shm};
 use libc::{IPC_CREAT, IPC_EXCL, shmid_ds};
@@ -106,6 +106,6 @@ fn explain(ds: &shmid_ds) {
         ("shm_dtime", ds.shm_dtime.to_string(), "last detach; 0: there was none"),
         ("shm_ctime", ds.shm_ctime.to_string(), "made, or last changed by IPC_SET"),
     ] {
-        text(&format!("{field:<20} {value:<12} {meaning}"));
+        text(format!("{field:<20} {value:<12} {}", translated(meaning)));
     }
 }

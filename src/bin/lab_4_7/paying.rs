@@ -6,7 +6,7 @@ use lablib::child::{self, child};
 use lablib::print::{claim, note, traced};
 use lablib::shm::{Addr, NULL, page};
 use lablib::signals::pause;
-use lablib::{Experiment, Failure, Result, shm};
+use lablib::{Experiment, Failure, Result, say, shm};
 use libc::{IPC_PRIVATE, MADV_DODUMP, MADV_DONTDUMP, c_int};
 use sysv::look::needed;
 use sysv::process::SYS_PAUSE;
@@ -102,7 +102,7 @@ fn core_dump() -> Result<()> {
         let grant = "use a kernel with CONFIG_ELF_CORE";
         let set = |bits: u32| {
             let written = fs::write(file, format!("{bits:#x}"));
-            written.map_err(|_| Failure::Needs(format!("to write {file}"), grant))
+            written.map_err(|_| Failure::Needs(say!("to write {file}"), grant))
         };
         set(0x33)?;
         claim(

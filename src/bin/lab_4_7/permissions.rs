@@ -1,8 +1,8 @@
 //! What owner, group and others may do, and the capabilities that overrule the mode.
 
-use lablib::print::{bulk, claim, note, text};
+use lablib::print::{bulk, cell, claim, note, text, translated};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, shm};
+use lablib::{Experiment, Failure, Result, child, expect_errno, leftovers, say, shm};
 use libc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE, SHM_EXEC, SHM_LOCK, SHM_RDONLY, SHM_UNLOCK};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
@@ -83,21 +83,21 @@ fn ask(key: i32, id: i32, label: &str, bits: i32) -> Result<bool> {
     }
     let (mut row, mut all) = (String::new(), true);
     for (i, answer) in answers.into_iter().enumerate() {
-        let cell = match &answer {
+        let said = match &answer {
             Ok(()) => "ok".to_string(),
             Err(Failure::Call(_, errno)) => format!("{errno:?}"),
             Err(_) => return answer.map(|()| false),
         };
-        all &= cell == if rule(bits)[i] { "ok" } else { "EACCES" };
-        row += &format!("{cell:<7}");
+        all &= said == if rule(bits)[i] { "ok" } else { "EACCES" };
+        row += &format!("{said:<7}");
     }
-    text(format!("{label:<11} {row}").trim_end());
+    text(format!("{} {row}", cell(label, 11)).trim_end().to_string());
     Ok(all)
 }
 
 fn head() {
     let titles = ASKED.map(|title| format!("{title:<7}")).concat();
-    text(&format!("{:<11} {}", "mode", titles.trim_end()));
+    text(format!("{} {}", cell(translated("mode"), 11), titles.trim_end()));
 }
 
 fn matrix() -> Result<()> {
@@ -110,7 +110,7 @@ fn matrix() -> Result<()> {
         bulk(|| {
             (0..8).try_for_each(|bits| {
                 let id = shm::get(key, 1, IPC_CREAT | IPC_EXCL | bits << 6)?;
-                all &= ask(key, id, &format!("{:04o} owner", bits << 6), bits)?;
+                all &= ask(key, id, &say!("{:04o} owner", bits << 6), bits)?;
                 shm::ctl_rmid(id)
             })
         })?;
@@ -153,8 +153,8 @@ fn matrix_others() -> Result<()> {
         child::child("other", || {
             child::become_user(OTHER)?;
             let bits = if class == "group" { mode >> 3 & 7 } else { mode & 7 };
-            let all = bulk(|| ask(key, id, &format!("{mode:04o} {class}"), bits))?;
-            claim(all, &format!("each answer as the {class}'s bits say"))?;
+            let all = bulk(|| ask(key, id, &format!("{mode:04o} {}", translated(class)), bits))?;
+            claim(all, say!("each answer as the {}'s bits say", translated(class)))?;
             expect_errno(shm::ctl_rmid(id), Errno::EPERM)?;
             expect_errno(shm::ctl(id, SHM_LOCK), Errno::EPERM)
         })?
@@ -257,6 +257,6 @@ fn become_user_with(capability: u32) -> Result<()> {
         && setresuid(uid, uid, uid).is_ok()
         // SAFETY: as above.
         && unsafe { libc::syscall(libc::SYS_capset, &header, &sets) } == 0;
-    let missing = || Failure::Needs(format!("capability {capability}"), "run it as full root");
+    let missing = || Failure::Needs(say!("capability {capability}"), "run it as full root");
     if kept { Ok(()) } else { Err(missing()) }
 }

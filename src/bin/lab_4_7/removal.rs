@@ -4,7 +4,9 @@ use std::fs;
 
 use lablib::print::{claim, note, text};
 use lablib::shm::NULL;
-use lablib::{Experiment, Failure, Result, child, compare, expect_errno, leftovers, shm, signals};
+use lablib::{
+    Experiment, Failure, Result, child, compare, expect_errno, leftovers, say, shm, signals,
+};
 use libc::IPC_PRIVATE;
 use nix::errno::Errno;
 use sysv::process::SYS_PAUSE;
@@ -116,7 +118,7 @@ fn ipcrm() -> Result<()> {
     leftovers::inherit(key)?;
     let (one, two) = (shm::get(IPC_PRIVATE, 1, 0o600)?, shm::get(key, 1, NEW)?);
     for (option, what) in [("-m", one.to_string()), ("-M", format!("{key:#x}"))] {
-        text(&format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
+        text(format!("$ ipcrm {option} {}", if option == "-m" { "ID" } else { "KEY" }));
         let ran = compare::program("ipcrm", &[option, &what])?;
         let ran = ran.ok_or_else(|| Failure::Needs("ipcrm".into(), "install util-linux"))?;
         claim(ran.well, "it ended with 0")?;
@@ -137,7 +139,7 @@ fn rmid_forced() -> Result<()> {
         orphan()?;
         claim(left() == 1, "its maker is dead, nobody is attached: it stays")?;
         fs::write(switch, "1").map_err(|_| {
-            Failure::Needs(format!("to write {switch}"), "use Linux 5.19 or later, or root")
+            Failure::Needs(say!("to write {switch}"), "use Linux 5.19 or later, or root")
         })?;
         claim(left() == 0, "shm_rmid_forced = 1: the orphan is destroyed at once")?;
         orphan()?;

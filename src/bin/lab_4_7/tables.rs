@@ -4,7 +4,7 @@ use std::{fs, mem};
 
 use lablib::print::{after, before, claim, note, text};
 use lablib::shm::{NULL, page};
-use lablib::{Experiment, Failure, Result, child, compare, expect_errno, shm};
+use lablib::{Experiment, Failure, Result, child, compare, expect_errno, say, shm};
 use libc::{IPC_INFO, IPC_PRIVATE, SHM_LOCK, SHM_UNLOCK, c_int};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -82,7 +82,7 @@ fn limits() -> Result<()> {
     let (_, info) = ipc_info()?;
     let limits = [("shmmax", info.shmmax), ("shmmni", info.shmmni), ("shmall", info.shmall)];
     for (name, value) in limits {
-        claim(tables::limit(name) == value, &format!("/proc/sys/kernel/{name} says the same"))?;
+        claim(tables::limit(name) == value, say!("/proc/sys/kernel/{name} says the same"))?;
     }
     claim(info.shmmin == 1, "the smallest segment has 1 byte")
 }
@@ -92,7 +92,7 @@ fn shmseg() -> Result<()> {
         child::enter_own_ipc()?;
         let file = "/proc/sys/kernel/shmmni";
         let grant = "use Linux 5.19 or later, or root";
-        fs::write(file, "1").map_err(|_| Failure::Needs(format!("to write {file}"), grant))?;
+        fs::write(file, "1").map_err(|_| Failure::Needs(say!("to write {file}"), grant))?;
         let (_, info) = ipc_info()?;
         claim(info.shmseg == 1, "shmmni is 1, and so shmseg: segments for one process")?;
         let id = shm::get(IPC_PRIVATE, 1, 0o600)?;
@@ -173,11 +173,11 @@ fn screens() -> Result<()> {
         let id = shm::get(IPC_PRIVATE, 5000, 0o600)?;
         let ds = shm::ctl_stat(id)?;
         let (_, info) = ipc_info()?;
-        let show = |option: &str, line: &str, what: &str| {
+        let show = |option: &str, line: &str, what: &'static str| {
             let missing = || Failure::Needs("ipcs".into(), "install util-linux");
             let screen = compare::ipcs(&["-m", option])?.ok_or_else(missing)?;
             let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-            text(&format!("$ ipcs -m {option}"));
+            text(format!("$ ipcs -m {option}"));
             claim(screen.lines().map(words).any(|row| row == line), what)
         };
         let pids = format!("{id} root {} {}", ds.shm_cpid, ds.shm_lpid);
@@ -222,6 +222,6 @@ fn lock() -> Result<()> {
 
 fn limit_locked_memory(bytes: u64) -> Result<()> {
     setrlimit(Resource::RLIMIT_MEMLOCK, bytes, bytes).map_err(Failure::of("setrlimit"))?;
-    note(&format!("setrlimit: RLIMIT_MEMLOCK is now {bytes}"));
+    note(say!("setrlimit: RLIMIT_MEMLOCK is now {bytes}"));
     Ok(())
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 use lablib::child::{self, Child};
-use lablib::print::{claim, note, text};
-use lablib::{Failure, Patience, Result, exit, leftovers, print, signals, value};
+use lablib::print::{claim, note, text, translated};
+use lablib::{Failure, Patience, Result, exit, leftovers, print, say, signals, value};
 use libc::{IPC_PRIVATE, c_long};
 use nix::fcntl::OFlag;
 use nix::poll::poll;
@@ -45,13 +45,13 @@ impl Ending {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(translated(match self {
             Ending::Well => "both have ended",
             Ending::Lost => "both are asleep, no signal is pending, and nobody will send another",
             Ending::Blocked => {
                 "both are asleep, and a signal is pending that is blocked: no wait lets it in"
             }
-        })
+        }))
     }
 }
 
@@ -153,8 +153,7 @@ pub fn watched(the_parent: impl FnOnce() -> Result<()>) -> Result<Ending> {
         let stopped = now.iter().find(|one| one.status.state == 'T');
         silent = if stopped.is_some() { silent + LOOK } else { Duration::ZERO };
         if let Some(one) = stopped.filter(|_| patience.is_some_and(|limit| silent >= limit)) {
-            let why =
-                format!("{} is silent: it was stopped (state T), and owes an answer", one.pid);
+            let why = say!("{} is silent: it was stopped (state T), and owes an answer", one.pid);
             return Err(Failure::Because(exit::PEER_SILENT, why));
         }
         // Nothing has moved between two looks, and nothing is on its way. Where the kernel does not tell
@@ -189,14 +188,14 @@ fn judge(pair: &[Look]) -> Result<Option<Ending>> {
             }
             let Some(status) = ended_with(child.pid.as_raw()) else { return Ok(None) };
             let ended = WaitStatus::from_raw(child.pid, status).map_err(Failure::of("waitpid"))?;
-            told_of(&format!("the child, {},", child.pid), ended)?;
+            told_of(&say!("the child, {},", child.pid), ended)?;
             let why = "the child has ended well, and the parent still sleeps: the child's signal came \
                        before the parent's pause, or never";
             Err(Failure::Because(exit::PEER_SILENT, why.into()))
         }
         [parent, child] if sleeps(parent) && sleeps(child) => {
-            text(&format!("parent {parent}"));
-            text(&format!("child {child}"));
+            text(say!("parent {parent}"));
+            text(say!("child {child}"));
             let pending = pair.iter().any(|one| one.status.pending != 0);
             let ending = if pending { Ending::Blocked } else { Ending::Lost };
             note(&ending.to_string());
@@ -231,6 +230,7 @@ impl Look {
 /// Part A alone: one of the two waits until the other is asleep in pause, as the kernel says in /proc. So
 /// no signal comes before its pause. Nobody in a real program can wait like that.
 pub fn until_asleep_in_pause(pid: Pid, who: &str) -> Result<()> {
+    let who = translated(who);
     let Some(patience) = LOOKS_ON.get().copied().flatten() else { return Ok(()) };
     let (mut before, mut since) = (None, Instant::now());
     // One that has ended is told of by its parent; one that is stopped, by the onlooker.
@@ -242,14 +242,14 @@ pub fn until_asleep_in_pause(pid: Pid, who: &str) -> Result<()> {
         }
         match now.asleep_in {
             Some(call) if there => {
-                return claim(call == SYS_PAUSE, &format!("{who} is asleep in pause"));
+                return claim(call == SYS_PAUSE, say!("{who} is asleep in pause"));
             }
             None if there && since.elapsed() > BLIND => {
-                note(&format!("{who} is asleep; this machine does not tell in which call"));
+                note(say!("{who} is asleep; this machine does not tell in which call"));
                 return Ok(());
             }
             Some(_) if patience.is_some_and(|limit| since.elapsed() > limit) => {
-                note(&format!("{who} does not come to its pause: this signal may be lost"));
+                note(say!("{who} does not come to its pause: this signal may be lost"));
                 return Ok(());
             }
             _ => {}
@@ -263,11 +263,12 @@ pub fn until_asleep_in_pause(pid: Pid, who: &str) -> Result<()> {
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let call = match self.asleep_in {
-            Some(SYS_PAUSE) => " in pause",
-            Some(libc::SYS_rt_sigsuspend) => " in sigsuspend",
-            _ => "",
+            Some(SYS_PAUSE) => "asleep in pause",
+            Some(libc::SYS_rt_sigsuspend) => "asleep in sigsuspend",
+            _ => "asleep",
         };
-        write!(f, "{}: asleep{call}; signals pending: {:#x}", self.pid, self.status.pending)
+        let (asleep, pending) = (translated(call), self.status.pending);
+        f.write_str(&say!("{}: {asleep}; signals pending: {pending:#x}", self.pid))
     }
 }
 
@@ -283,8 +284,8 @@ fn told_of(who: &str, ended: WaitStatus) -> Result<()> {
         WaitStatus::Exited(_, 0) => Ok(()),
         WaitStatus::Exited(_, code) => Err(Failure::Told(code as u8)),
         WaitStatus::Signaled(_, signal, _) => {
-            Err(Failure::Because(exit::PEER_DIED, format!("{who} died: killed by {signal}")))
+            Err(Failure::Because(exit::PEER_DIED, say!("{who} died: killed by {signal}")))
         }
-        other => Err(Failure::Because(exit::PEER_DIED, format!("{who} died: {other:?}"))),
+        other => Err(Failure::Because(exit::PEER_DIED, say!("{who} died: {other:?}"))),
     }
 }

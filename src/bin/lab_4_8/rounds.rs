@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lablib::print::{bulk, claim, out, step};
 use lablib::shm::NULL;
 use lablib::signals::{self, kill, sigaction, sigprocmask, sigsuspend};
-use lablib::{Failure, Result, shm};
+use lablib::{Failure, Result, say, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::SIGUSR1;
@@ -74,6 +74,6 @@ pub fn many(rounds: u64) -> Result<()> {
 }
 
 fn check(got: u64, round: u64) -> Result<()> {
-    let why = || format!("round {round} read {got}: a message was lost");
+    let why = || say!("round {round} read {got}: a message was lost");
     if got == round { Ok(()) } else { Err(Failure::because(why())) }
 }

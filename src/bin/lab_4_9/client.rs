@@ -7,7 +7,7 @@ use duplex::peers::Peer;
 use duplex::takeover::is_removed;
 use lablib::print::{self, note, step, text};
 use lablib::shm::{Addr, NULL};
-use lablib::{Failure, Result, exit, looked, shm, signals};
+use lablib::{Failure, Result, exit, looked, say, shm, signals};
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use sysv::tables;
@@ -52,7 +52,7 @@ fn find(options: &Options) -> Result<(Talk, Addr)> {
             Err(reason) if may_change(&reason) && !(look == Look::Found && late()) => reason,
             decided => return decided,
         };
-        note(&format!("{reason}; looking again"));
+        note(say!("{reason}; looking again"));
         print::bulk(|| {
             let mut busy = 0;
             while !late() {
@@ -96,7 +96,7 @@ fn attempt(options: &Options, look: Look) -> Result<(Talk, Addr)> {
 }
 
 /// A heading, where the look is told. Of a second one the first step has its heading already.
-fn step_of(look: Look, number: u32, heading: &str) -> Result<()> {
+fn step_of(look: Look, number: u32, heading: &'static str) -> Result<()> {
     let told = look == Look::First || look == Look::Found && number > 1;
     if told { step(number, heading) } else { Ok(()) }
 }
@@ -109,10 +109,10 @@ fn attach(options: &Options, look: Look) -> Result<(i32, i64, Addr)> {
     step_of(look, 2, "Client: attach it")?;
     match shm::at(shmid, NULL, 0) {
         Err(Failure::Call(call, errno @ (Errno::EACCES | Errno::EPERM))) => {
-            because(exit::REFUSED, format!("refused: {}", Failure::Call(call, errno)))
+            because(exit::REFUSED, say!("refused: {}", Failure::Call(call, errno)))
         }
         Err(Failure::Call(_, Errno::EINVAL | Errno::EIDRM)) => {
-            because(exit::NO_PEER, format!("segment {shmid} has just gone"))
+            because(exit::NO_PEER, say!("segment {shmid} has just gone"))
         }
         attached => Ok((shmid, before, attached?)),
     }
@@ -127,17 +127,17 @@ pub fn open(options: &Options) -> Result<i32> {
     let file = options.key_file()?;
     let key = match shm::ftok(&file, options.proj_id.into()) {
         Err(failure) if absent(&failure) => {
-            return because(exit::NO_PEER, format!("no server at {file}: start it first"));
+            return because(exit::NO_PEER, say!("no server at {file}: start it first"));
         }
         key => key?,
     };
     match shm::get(key, SIZE, 0) {
         Err(failure) if absent(&failure) => {
-            let why = format!("no server at key {key:#x}, made from {file}: start it first");
+            let why = say!("no server at key {key:#x}, made from {file}: start it first");
             because(exit::NO_PEER, why)
         }
         Err(Failure::Call(_, Errno::EINVAL)) => {
-            let why = format!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes");
+            let why = say!("refused: the segment of key {key:#x} is smaller than {SIZE} bytes");
             because(exit::REFUSED, why)
         }
         opened => opened,
@@ -149,24 +149,25 @@ pub fn count(shmid: i32, look: Look) -> Result<i64> {
     let row = tables::segment(shmid);
     looked()?;
     let Some(row) = row else {
-        return because(exit::NO_PEER, format!("segment {shmid} has just gone"));
+        return because(exit::NO_PEER, say!("segment {shmid} has just gone"));
     };
     let (size, attached) = (row.get("size"), row.get("nattch"));
     if size != SIZE as i64 {
-        let why = format!("refused: segment {shmid} has {size} bytes, not {SIZE}");
+        let why = say!("refused: segment {shmid} has {size} bytes, not {SIZE}");
         return because(exit::REFUSED, why);
     }
     if row.get("cpid") == 0 {
-        let why = format!("segment {shmid} was made in another pid namespace");
-        return because(exit::NOT_A_PEER, why + ": its pids mean nothing here");
+        let why =
+            say!("segment {shmid} was made in another pid namespace: its pids mean nothing here");
+        return because(exit::NOT_A_PEER, why);
     }
     match attached {
         0 if look != Look::Last => {
-            because(exit::NO_PEER, format!("nobody has attached segment {shmid}"))
+            because(exit::NO_PEER, say!("nobody has attached segment {shmid}"))
         }
         0 | 1 => Ok(attached),
         n => {
-            let why = format!("busy: segment {shmid} is attached {n} times: another client");
+            let why = say!("busy: segment {shmid} is attached {n} times: another client");
             because(exit::BUSY, why)
         }
     }
@@ -184,7 +185,7 @@ pub fn the_server(written: i32, shmid: i32) -> Result<Peer> {
     if maker == i64::from(written) {
         return Ok(peer);
     }
-    let why = format!("{written} has it attached, but {maker} made it: another client, left alone");
+    let why = say!("{written} has it attached, but {maker} made it: another client, left alone");
     because(exit::NOT_A_PEER, why)
 }
 
@@ -193,7 +194,7 @@ fn the_only_one(shared: &StShmbuf, shmid: i32, before: i64, look: Look) -> Resul
     step_of(look, 3, "Client: read the server's pid")?;
     let written = shared.pid.load(SeqCst);
     if matches!(look, Look::First | Look::Found) {
-        text(&format!("memory: pid -> {written}"));
+        text(say!("memory: pid -> {written}"));
     }
     let peer = the_server(written, shmid)?;
     let after = tables::segment(shmid).map_or(0, |row| row.get("nattch"));
@@ -201,7 +202,7 @@ fn the_only_one(shared: &StShmbuf, shmid: i32, before: i64, look: Look) -> Resul
     if (before, after) != (1, 2) {
         return because(
             exit::NO_PEER,
-            format!("nattch was {before} and is {after}: somebody comes or goes"),
+            say!("nattch was {before} and is {after}: somebody comes or goes"),
         );
     }
     Ok(peer)
@@ -211,13 +212,13 @@ fn the_only_one(shared: &StShmbuf, shmid: i32, before: i64, look: Look) -> Resul
 fn meet(shmid: i32, addr: Addr, before: i64, options: &Options, look: Look) -> Result<Talk> {
     let shared = shm::view::<StShmbuf>(addr)?;
     let peer = the_only_one(&shared, shmid, before, look)?;
-    note(&format!("server {}: alive, ours to signal, and the only one attached", peer.pid));
+    note(say!("server {}: alive, ours to signal, and the only one attached", peer.pid));
     step_of(look, 4, "Client: write our own pid in its place")?;
     let (me, written) = (std::process::id() as i32, peer.pid.as_raw());
     if let Err(other) = shared.pid.compare_exchange(written, me, SeqCst, SeqCst) {
-        return because(exit::BUSY, format!("busy: {other} was faster"));
+        return because(exit::BUSY, say!("busy: {other} was faster"));
     }
-    text(&format!("memory: pid <- {me}, where {written} was"));
+    text(say!("memory: pid <- {me}, where {written} was"));
     Ok(Talk { peer, agreed: me, shared, shmid, patience: options.patience })
 }
 
@@ -254,13 +255,13 @@ fn listen(talk: &Talk, bulk: bool) -> Result<()> {
 /// Step 7: reads buf, once. False: it is empty, and the server says goodbye.
 pub fn read_message(talk: &Talk) -> Result<bool> {
     match decide(&talk.shared.copy(), std::process::id() as i32) {
-        Decision::Message(message) => text(&format!("message: {message}")),
+        Decision::Message(message) => text(say!("message: {message}")),
         Decision::End => {
             note("an empty message: the server says goodbye");
             return Ok(false);
         }
         Decision::Hostile(why) => {
-            return Err(Failure::Because(exit::HOSTILE, format!("hostile: {why}")));
+            return Err(Failure::Because(exit::HOSTILE, say!("hostile: {why}")));
         }
     }
     Ok(true)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lablib::print::{dim, note};
 use lablib::shm::{self, Addr};
 use lablib::signals::{self, heard, pause, sigaction, was_heard};
-use lablib::{Failure, Result, exit};
+use lablib::{Failure, Result, exit, say};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal::{self, SIGALRM};
 use nix::sys::signal::{SigSet, SigmaskHow, kill};
@@ -113,8 +113,10 @@ impl Onlooker {
             }
             talk.check_pid()?;
             if hopeless && asleep_for_good(talk.peer.pid) {
-                let why = format!("{} is asleep in pause, as we are", talk.peer.pid);
-                let why = why + ": a signal came before pause, and was lost";
+                let why = say!(
+                    "{} is asleep in pause, as we are: a signal came before pause, and was lost",
+                    talk.peer.pid
+                );
                 return Err(Failure::Because(exit::PEER_SILENT, why));
             }
             if hopeless {

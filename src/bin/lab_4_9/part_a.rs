@@ -10,10 +10,10 @@ use std::time::Duration;
 use duplex::peers::Peer;
 use duplex::speech::printable;
 use duplex::takeover::{self, is_removed, remove};
-use lablib::print::{self, note, step, text};
+use lablib::print::{self, note, step, text, translated};
 use lablib::shm::{Addr, NULL, View};
 use lablib::signals::{self, kill, sigaction};
-use lablib::{Result, shm};
+use lablib::{Result, say, shm};
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
 
 use crate::client::{Look, count, open, read_message, the_server};
@@ -66,13 +66,13 @@ fn exchange(
     step(3, "A, server: write its pid into the segment")?;
     let me = std::process::id() as i32;
     shared.pid.store(me, SeqCst);
-    text(&format!("memory: pid <- {me}"));
+    text(say!("memory: pid <- {me}"));
     step(4, "A, server: pause, until a client signals")?;
     say_ready(ready, "make lab-4.9-client ARGS='--part a' is one; or a program of yours, in C")?;
     onlooker.pause_until(SIGUSR2, None, false)?;
     step(5, "A, server: take the client's pid")?;
     let written = shared.pid.load(SeqCst);
-    text(&format!("memory: pid -> {written}"));
+    text(say!("memory: pid -> {written}"));
     let peer = Peer::of(written, shmid)?;
     Ok(Talk { peer, agreed: written, shared, shmid, patience: options.patience })
 }
@@ -110,7 +110,7 @@ fn say(talk: &Talk, message: &[u8], onlooker: &Onlooker, first: bool, bulk: bool
     step(6, "A, server: write buf")?;
     talk.shared.write(message);
     if !bulk {
-        text(&format!("memory: buf <- \"{}\"", printable(message)));
+        text(say!("memory: buf <- \"{}\"", printable(message)));
     }
     step(7, "A, server: kill, SIGUSR1: there is something to read")?;
     tell(talk, "client", SIGUSR1, first)?;
@@ -149,12 +149,12 @@ fn meet(options: &Options, shmid: i32, addr: Addr) -> Result<Talk> {
     let shared = shm::view::<StShmbuf>(addr)?;
     step(3, "A, client: take the server's pid")?;
     let written = shared.pid.load(SeqCst);
-    text(&format!("memory: pid -> {written}"));
+    text(say!("memory: pid -> {written}"));
     let peer = the_server(written, shmid)?;
     step(4, "A, client: write its pid into the segment")?;
     let me = std::process::id() as i32;
     shared.pid.store(me, SeqCst);
-    text(&format!("memory: pid <- {me}"));
+    text(say!("memory: pid <- {me}"));
     Ok(Talk { peer, agreed: me, shared, shmid, patience: options.patience })
 }
 
@@ -184,9 +184,10 @@ fn tell(talk: &Talk, who: &str, signal: Signal, show: bool) -> Result<()> {
     if talk.peer.has_ended() {
         return Err(talk.death());
     }
-    match there {
-        Some(how) if show => note(&format!("✓ the {who} {how}")),
-        None => note(&format!("the {who} does not wait yet: this signal may be lost")),
+    let who = translated(who);
+    match there.map(translated) {
+        Some(how) if show => note(say!("✓ the {who} {how}")),
+        None => note(say!("the {who} does not wait yet: this signal may be lost")),
         _ => {}
     }
     kill(talk.peer.pid, signal)

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use duplex::peers::Peer;
 use lablib::child::{Child, child};
-use lablib::print::{claim, dim, note, step, text};
+use lablib::print::{claim, dim, note, step, text, translated};
 use lablib::shm::{NULL, View};
 use lablib::signals::{heard, kill, pause, sigaction, was_heard};
-use lablib::{Failure, Result, exit, shm};
+use lablib::{Failure, Result, exit, say, shm};
 use libc::IPC_PRIVATE;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
 use nix::sys::wait::WaitStatus;
@@ -53,7 +53,7 @@ pub fn before_pause() -> Result<()> {
     let client = the_labs("client", || {
         dim(|| sigaction(SIGUSR1))?;
         let written = shared.pid.load(SeqCst);
-        text(&format!("memory: pid -> {written}"));
+        text(say!("memory: pid -> {written}"));
         let peer = Peer::of(written, id)?;
         write_pid(&shared);
         kill(peer.pid, SIGUSR2)?;
@@ -69,7 +69,8 @@ pub fn before_pause() -> Result<()> {
     for (name, side) in [("server", &server), ("client", &client)] {
         let pending = status(side.pid.as_raw()).map_or(0, |status| status.pending);
         let state = if asleep_for_good(side.pid) { "asleep in pause" } else { "not asleep" };
-        text(&format!("{name} {}: {state}; signals pending: {pending:#x}", side.pid));
+        let (name, state) = (translated(name), translated(state));
+        text(say!("{name} {}: {state}; signals pending: {pending:#x}", side.pid));
     }
     let for_good = asleep_for_good(server.pid) && asleep_for_good(client.pid);
     claim(for_good, "both are asleep in pause, and nothing is on its way to either")?;
@@ -89,10 +90,10 @@ pub fn anybodys_pid() -> Result<()> {
     })?;
     let (id, shared) = segment()?;
     shared.pid.store(stranger.pid.as_raw(), SeqCst);
-    text(&format!("memory: pid <- {}", stranger.pid));
+    text(say!("memory: pid <- {}", stranger.pid));
     note("as after a crash: the server's number was given to a new process");
     match Peer::of(stranger.pid.as_raw(), id).err() {
-        Some(Failure::Because(exit::NOT_A_PEER, why)) => note(&format!("✓ refused: {why}")),
+        Some(Failure::Because(exit::NOT_A_PEER, why)) => note(say!("✓ refused: {why}")),
         Some(_) if stranger.has_ended(Duration::ZERO)? => return stranger.finish(),
         Some(failure) => return Err(failure),
         None => return Err(Failure::because("a stranger was taken for a peer")),
@@ -110,7 +111,7 @@ pub fn anybodys_pid() -> Result<()> {
 
 /// A process that the lab makes to show something.
 pub fn the_labs(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result<Child> {
-    note(&format!("a fork of the lab's own: the {name}"));
+    note(say!("a fork of the lab's own: the {}", translated(name)));
     dim(|| child(name, body))
 }
 
@@ -118,7 +119,7 @@ pub fn the_labs(name: &'static str, body: impl FnOnce() -> Result<()>) -> Result
 fn in_pause(side: Child) -> Result<Child> {
     side.until_asleep_in(SYS_PAUSE)?;
     if side.has_ended(Duration::ZERO)? {
-        let why = Failure::because(format!("{} ended, and was to sleep in pause", side.pid));
+        let why = Failure::because(say!("{} ended, and was to sleep in pause", side.pid));
         return side.finish().and(Err(why));
     }
     Ok(side)
@@ -127,7 +128,7 @@ fn in_pause(side: Child) -> Result<Child> {
 fn write_pid(shared: &StShmbuf) {
     let me = std::process::id() as i32;
     shared.pid.store(me, SeqCst);
-    text(&format!("memory: pid <- {me}"));
+    text(say!("memory: pid <- {me}"));
 }
 
 /// It sleeps for good: it is killed, and reaped.

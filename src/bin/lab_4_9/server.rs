@@ -13,7 +13,7 @@ use duplex::takeover::{is_removed, remove};
 use lablib::print::{self, note, step, text};
 use lablib::shm::NULL;
 use lablib::signals::{self, sender, was_heard};
-use lablib::{Failure, Result, compare, exit, shm};
+use lablib::{Failure, Result, compare, exit, say, shm};
 use libc::O_NONBLOCK;
 use nix::errno::Errno;
 use nix::sys::signal::Signal::{SIGUSR1, SIGUSR2};
@@ -70,7 +70,7 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&Opener>) -> Result<Peer> {
     let me = std::process::id() as i32;
     step(3, "Server: write our pid into it")?;
     shared.pid.store(me, SeqCst);
-    text(&format!("memory: pid <- {me}"));
+    text(say!("memory: pid <- {me}"));
     step(4, "Server: wait until a client rings")?;
     say_ready(ready, "make lab-4.9-client is one; or a program of yours, in C")?;
     let mut strange = 0;
@@ -79,7 +79,7 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&Opener>) -> Result<Peer> {
         let _ = sleep(&[], SIGUSR2, None, || look_around(shmid, shared, me, &mut strange))?;
         let from = sender(SIGUSR2);
         let written = shared.pid.load(SeqCst);
-        note(&format!("SIGUSR2 from {from}; the pid in the segment is {written}"));
+        note(say!("SIGUSR2 from {from}; the pid in the segment is {written}"));
         if from != written || from == me {
             note("they differ, or it is our own: not a client; ignored");
             continue;
@@ -89,13 +89,13 @@ fn meet(shmid: i32, shared: &StShmbuf, ready: Option<&Opener>) -> Result<Peer> {
             Failure::Because(exit::NO_PEER, why) => Failure::Because(exit::PEER_DIED, why),
             failure => failure,
         })?;
-        note(&format!("client {}: alive, ours to signal, and attached to this segment", peer.pid));
+        note(say!("client {}: alive, ours to signal, and attached to this segment", peer.pid));
         return Ok(peer);
     }
 }
 
 /// In the demonstration, lets the client come; otherwise names one.
-pub fn say_ready(ready: Option<&Opener>, client: &str) -> Result<()> {
+pub fn say_ready(ready: Option<&Opener>, client: &'static str) -> Result<()> {
     match ready {
         Some(ready) => ready.open(),
         None => {
@@ -117,14 +117,14 @@ fn look_around(shmid: i32, shared: &StShmbuf, me: i32, strange: &mut i32) -> Res
     if written != me && died && !was_heard(SIGUSR2) {
         // By compare-exchange: another client may be just there.
         if shared.pid.compare_exchange(written, me, SeqCst, SeqCst).is_ok() {
-            note(&format!("client {written} came, and died before it rang; our pid is back"));
+            note(say!("client {written} came, and died before it rang; our pid is back"));
         }
     }
     let attached = written == me || written > 0 && has_attached(written, shmid);
     // One that is just ending has detached, and runs: twice the same pid, it is no client's.
     let before = std::mem::replace(strange, if attached || died { 0 } else { written });
     if before == written && *strange == written {
-        let why = format!("hostile: the pid in the segment became {written}, which is no client's");
+        let why = say!("hostile: the pid in the segment became {written}, which is no client's");
         return Err(Failure::Because(exit::HOSTILE, why));
     }
     Ok(())
@@ -146,14 +146,14 @@ fn say(talk: &Talk, message: &[u8], first: bool, bulk: bool) -> Result<()> {
     step(6, "Server: write a message into buf")?;
     talk.shared.write(message);
     if !bulk {
-        text(&format!("memory: buf <- \"{}\"", printable(message)));
+        text(say!("memory: buf <- \"{}\"", printable(message)));
     }
     step(7, "Server: tell the client")?;
     talk.ring(SIGUSR1)?;
     step(8, "Server: wait until it has read")?;
     match talk.wait_for(SIGUSR2, true)? {
         Came::Signal => talk.check_pid(),
-        Came::Death => Err(talk.gone(format!("{} died", talk.peer.pid))),
+        Came::Death => Err(talk.gone(say!("{} died", talk.peer.pid))),
     }
 }
 
@@ -211,7 +211,7 @@ impl Lines {
             };
             let ready = signals::wait(&[talk.peer.fd(), from.as_fd()], Some(LOOK), || false)?;
             if ready.contains(&0) {
-                let why = format!("{} died, or left without a word", talk.peer.pid);
+                let why = say!("{} died, or left without a word", talk.peer.pid);
                 return Err(talk.gone(why));
             }
             if ready.contains(&1) {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use duplex::peers::Peer;
 use duplex::takeover::is_removed;
-use lablib::print::{self, note, step};
+use lablib::print::{self, note, step, translated};
 use lablib::shm::View;
 use lablib::signals::{self, heard, sender, sigaction, sigprocmask, was_heard};
-use lablib::{Failure, Patience, Result, exit};
+use lablib::{Failure, Patience, Result, exit, say};
 use nix::errno::Errno;
 use nix::sys::signal::SigmaskHow::SIG_BLOCK;
 use nix::sys::signal::Signal::{self, SIGUSR1, SIGUSR2};
@@ -28,7 +28,8 @@ pub const WHY_9: &str = "the source notes number this last; it has to be done fi
 
 /// Both signals: handled, and let in only while we wait, so that none is lost.
 pub fn handlers(who: &str) -> Result<()> {
-    step(9, &format!("{who}: handlers, before anybody knows our pid"))?;
+    let who = translated(who);
+    step(9, say!("{who}: handlers, before anybody knows our pid"))?;
     note(WHY_9);
     for signal in [SIGUSR1, SIGUSR2] {
         sigaction(signal)?;
@@ -41,8 +42,8 @@ pub fn handlers(who: &str) -> Result<()> {
 /// Who sent a signal, for a note.
 pub fn whom(signal: Signal) -> String {
     match sender(signal) {
-        0 => "nobody who can be known (its si_code is not SI_USER)".into(),
-        pid => format!("{pid}, who is not our peer"),
+        0 => say!("nobody who can be known (its si_code is not SI_USER)"),
+        pid => say!("{pid}, who is not our peer"),
     }
 }
 
@@ -119,7 +120,7 @@ impl Talk {
                 Err(Errno::EINTR) if sender(signal) == self.peer.pid.as_raw() => {
                     return Ok(Came::Signal);
                 }
-                Err(_) => note(&format!("{signal} from {}: ignored", whom(signal))),
+                Err(_) => note(say!("{signal} from {}: ignored", whom(signal))),
                 Ok(0) => return Err(self.silence()),
                 Ok(_) => {
                     let last = heard(signal) > 0 && sender(signal) == self.peer.pid.as_raw();
@@ -132,20 +133,20 @@ impl Talk {
     /// The peer lives and does not answer.
     pub fn silence(&self) -> Failure {
         let why = if self.peer.is_stopped() { "it is stopped (state T)" } else { "it lives" };
-        let why = format!("{} is silent: {why}, and owes an answer", self.peer.pid);
+        let why = translated(why);
+        let why = say!("{} is silent: {why}, and owes an answer", self.peer.pid);
         Failure::Because(exit::PEER_SILENT, why)
     }
 
     /// The peer has ended. A server leaves its segment behind, if it has not removed it.
     pub fn death(&self) -> Failure {
         let (pid, id) = (self.peer.pid, self.shmid);
-        let left = match is_removed(id) {
-            true => String::new(),
-            false => format!(
-                " without a word; its segment {id} is left, and the next server takes it over"
+        self.gone(match is_removed(id) {
+            true => say!("{pid} died"),
+            false => say!(
+                "{pid} died without a word; its segment {id} is left, and the next server takes it over"
             ),
-        };
-        self.gone(format!("{pid} died{left}"))
+        })
     }
 
     /// The peer has ended; perhaps because it has found somebody else's pid, which we find, too.
@@ -157,8 +158,11 @@ impl Talk {
     pub fn look(&self, stopped: &mut bool, removed: &mut bool) -> Result<()> {
         let now = self.peer.is_stopped();
         if now != *stopped {
-            let text = if now { "is stopped (state T); waiting" } else { "goes on" };
-            note(&format!("{} {text}", self.peer.pid));
+            let pid = self.peer.pid;
+            note(match now {
+                true => say!("{pid} is stopped (state T); waiting"),
+                false => say!("{pid} goes on"),
+            });
         }
         *stopped = now;
         if is_removed(self.shmid) && !*removed {
@@ -174,7 +178,7 @@ impl Talk {
         if now == agreed {
             return Ok(());
         }
-        let why = format!("hostile: the pid in the segment became {now}; {agreed} is the client's");
+        let why = say!("hostile: the pid in the segment became {now}; {agreed} is the client's");
         Err(Failure::Because(exit::HOSTILE, why))
     }
 }

@@ -3,6 +3,7 @@
 //! The layout is that of the source notes, as C lays it out:
 //! `struct st_shmbuf { pid_t pid; char buf[124]; }`.
 
+use lablib::say;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering::SeqCst};
 
 use duplex::speech::{pieces, printable};
@@ -62,12 +63,12 @@ pub enum Decision {
 /// Decides what a copy of the segment means to the client whose pid is `me`.
 pub fn decide(seen: &Seen, me: i32) -> Decision {
     if seen.pid != me {
-        return Decision::Hostile(format!("the pid in the segment became {}", seen.pid));
+        return Decision::Hostile(say!("the pid in the segment became {}", seen.pid));
     }
     match seen.buf.iter().position(|&byte| byte == 0) {
         Some(0) => Decision::End,
         Some(end) => Decision::Message(printable(&seen.buf[..end])),
-        None => Decision::Hostile(format!("{TEXT} bytes and no NUL: not a string")),
+        None => Decision::Hostile(say!("{TEXT} bytes and no NUL: not a string")),
     }
 }
 

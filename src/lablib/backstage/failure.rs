@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::{fmt, io};
 
 use nix::errno::Errno;
+use screen::words::{Sentence, translated};
 use sysv::{hint, look, spell};
 
 /// What the exit codes mean, in every lab. 128 + n: stopped by signal n.
@@ -43,14 +44,13 @@ pub enum Failure {
 
 impl Failure {
     /// A failure with exit code 1 that says `why`.
-    pub fn because(why: impl Into<String>) -> Failure {
-        Failure::Because(exit::CALL_FAILED, why.into())
+    pub fn because(why: impl Sentence) -> Failure {
+        Failure::Because(exit::CALL_FAILED, why.said().into())
     }
 
     /// A process of the lab was killed by a signal.
     pub fn killed(who: &str, signal: i32) -> Failure {
-        let why = format!("{who} was killed by {}", spell::signal(signal));
-        Failure::Because(128 + signal as u8, why)
+        Failure::Because(128 + signal as u8, say!("{who} was killed by {}", spell::signal(signal)))
     }
 
     /// For `map_err`: `call` is what failed.
@@ -95,14 +95,14 @@ pub fn looked() -> Result<()> {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Failure::Call(call, errno) => {
-                write!(f, "{call} failed: {}{}", spell::errno(*errno), hint::of(call, *errno))
+        f.write_str(&match self {
+            &Failure::Call(ref call, errno) => {
+                say!("{call} failed: {}{}", spell::errno(errno), hint::of(call, errno))
             }
-            Failure::Because(_, why) => f.write_str(why),
-            Failure::Needs(what, grant) => write!(f, "needs {what}; {grant}"),
-            Failure::Signal(signal) => write!(f, "stopped by {}", spell::signal(*signal)),
-            Failure::Told(code) => write!(f, "a child ended with exit code {code}"),
-        }
+            Failure::Because(_, why) => translated(why).into(),
+            Failure::Needs(what, how) => say!("needs {}; {}", translated(what), translated(how)),
+            Failure::Signal(signal) => say!("stopped by {}", spell::signal(*signal)),
+            Failure::Told(code) => say!("a child ended with exit code {code}"),
+        })
     }
 }

@@ -110,7 +110,7 @@ pub fn out(text: &str) {
         Err(Errno::EPIPE) => stop::stop(libc::SIGPIPE),
         Err(errno) => {
             LOST.store(true, Relaxed);
-            complain(&format!("standard output: {}", spell::errno(errno)));
+            complain(&say!("standard output: {}", spell::errno(errno)));
         }
     }
 }

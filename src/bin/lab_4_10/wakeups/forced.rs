@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lablib::shm::{NULL, Shared};
-use lablib::{Failure, Result, shm, signals};
+use lablib::{Failure, Result, say, shm, signals};
 use libc::{IPC_PRIVATE, c_int, c_long, pthread_cond_t, pthread_mutex_t};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
@@ -81,7 +81,7 @@ pub fn run(name: &'static str, scene: Scene, rounds: u32) -> Result<Outcome> {
     let lost = played?;
     let (verdict, reason) = match lost == rounds {
         true => (FAILS, why(scene).into()),
-        false => (UNDECIDED, format!("{lost} of {rounds} rounds failed; all of them must")),
+        false => (UNDECIDED, say!("{lost} of {rounds} rounds failed; all of them must")),
     };
     let figures = vec![None; SITUATIONS.len()];
     Ok(Outcome { way: name, rounds: rounds.into(), lost: lost.into(), figures, verdict, reason })
@@ -160,7 +160,7 @@ fn until(what: &str, other: &Apart, so: impl Fn() -> bool) -> Result<()> {
             return Err(Failure::Told(1));
         }
         if Instant::now() > limit || ended {
-            return Err(Failure::because(format!("it never came to this: {what}")));
+            return Err(Failure::because(say!("it never came to this: {what}")));
         }
         signals::check()?;
         thread::yield_now();

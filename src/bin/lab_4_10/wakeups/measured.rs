@@ -8,7 +8,7 @@ use duplex::receiver::Receiver;
 use duplex::sender::Sender;
 use duplex::waiters::Way;
 use hdrhistogram::Histogram;
-use lablib::{Failure, Result, exit, sem, shm};
+use lablib::{Failure, Result, exit, say, sem, shm};
 use libc::IPC_PRIVATE;
 use nix::time::{ClockId, clock_gettime};
 
@@ -45,9 +45,7 @@ pub fn run(name: &'static str, way: Way, rounds: u32, watchdog: Duration) -> Res
     let sound = stuck == 0 && lost * 50 <= done;
     let (verdict, reason) = match (sound, why(way)) {
         (true, (verdict, why)) => (verdict, why.into()),
-        (false, _) => {
-            (UNDECIDED, format!("{stuck} situations stuck, {lost} of {done} rounds late"))
-        }
+        (false, _) => (UNDECIDED, say!("{stuck} situations stuck, {lost} of {done} rounds late")),
     };
     Ok(Outcome { way: name, rounds: done, lost, figures, verdict, reason })
 }
@@ -156,7 +154,7 @@ fn in_a_thread(body: impl FnOnce() -> Result<Vec<u64>> + Send) -> Result<Vec<u64
 }
 
 fn ask(sender: &mut Sender, receiver: &mut Receiver, idle: bool, rounds: u32) -> Result<Vec<u64>> {
-    let trouble = |error| Failure::because(format!("a latency: {error:?}"));
+    let trouble = |error| Failure::because(say!("a latency: {error:?}"));
     let mut latencies = Histogram::<u64>::new(3).map_err(trouble)?;
     let (start, mut message, mut done, mut late) = (Instant::now(), vec![], 0, 0);
     let limit = if idle { BUDGET + PAUSE * rounds } else { BUDGET };

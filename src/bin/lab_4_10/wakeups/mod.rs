@@ -14,8 +14,8 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use duplex::waiters::Way;
 use indicatif::{ProgressBar, ProgressStyle};
-use lablib::print::{self, note, step, text};
-use lablib::{Failure, Result, exit, value};
+use lablib::print::{self, cell, note, step, text, translated, width};
+use lablib::{Failure, Result, exit, say, value};
 use nix::unistd::{dup, dup2_stdout};
 use serde_json::json;
 
@@ -29,7 +29,7 @@ use outcome::{Figure, Outcome, SITUATIONS, UNDECIDED};
 
 /// Too many processes or threads, or no memory for one more.
 fn no_thread(error: std::io::Error) -> Failure {
-    Failure::because(format!("a thread could not be made: {error}"))
+    Failure::because(say!("a thread could not be made: {error}"))
 }
 
 /// What the test can be told.
@@ -125,7 +125,7 @@ impl Options {
 }
 
 fn print_json(value: &serde_json::Value) -> Result<()> {
-    let trouble = |error: std::io::Error| Failure::because(format!("standard output: {error}"));
+    let trouble = |error: std::io::Error| Failure::because(say!("standard output: {}", error));
     let out = JSON.get().ok_or_else(|| Failure::because("nowhere to print to"))?;
     let mut out = File::from(out.try_clone().map_err(trouble)?);
     out.write_all(format!("{value:#}\n").as_bytes()).map_err(trouble)
@@ -139,7 +139,7 @@ pub fn put_to_the_test(options: &Options) -> Result<()> {
         .collect();
     if wanted.is_empty() {
         let names = WAYS.map(|(name, _)| name).join(", ");
-        let why = format!("no such way; there are: {names}");
+        let why = say!("no such way; there are: {names}");
         return Err(Failure::Because(exit::USAGE, why));
     }
     step(1, "Every way to wake a reader thread")?;
@@ -179,14 +179,15 @@ fn undecided(outcomes: &[Outcome]) -> Result<()> {
     match outcomes.iter().find(|outcome| outcome.verdict == UNDECIDED) {
         None => Ok(()),
         Some(Outcome { way, reason, .. }) => {
-            Err(Failure::because(format!("{way}: undecided: {reason}")))
+            Err(Failure::because(say!("{way}: undecided: {reason}")))
         }
     }
 }
 
 fn table(outcomes: &[Outcome]) {
     text("microseconds from one side's send to the other's receive: p50/p99");
-    text(&row("way", "rounds", "lost", &SITUATIONS.map(|situation| situation.name.to_string())));
+    let situations = SITUATIONS.map(|situation| translated(situation.name).to_string());
+    text(row(translated("way"), translated("rounds"), translated("lost"), &situations));
     for Outcome { way, rounds, lost, figures, verdict, reason } in outcomes {
         let cell = |figure: &Option<Figure>| {
             figure.map_or("-".into(), |f| format!("{}/{}", micros(f.p50), micros(f.p99)))
@@ -194,14 +195,17 @@ fn table(outcomes: &[Outcome]) {
         let cells: Vec<String> = figures.iter().map(cell).collect();
         text(&row(way, &rounds.to_string(), &lost.to_string(), &cells));
         let longest = figures.iter().flatten().map(|figure| figure.max).max();
-        let longest = longest.map_or(String::new(), |max| format!("; at most {} us", micros(max)));
-        note(&format!("{verdict}: {reason}{longest}"));
+        let longest = longest.map_or(String::new(), |max| say!("; at most {} us", micros(max)));
+        let (verdict, reason) = (translated(verdict), translated(reason));
+        note(format!("{verdict}: {reason}{longest}"));
     }
 }
 
 fn row(way: &str, rounds: &str, lost: &str, cells: &[String]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
-    format!("{way:<17}{rounds:>6}{lost:>6}{cells}").trim_end().to_string()
+    let right = |text: &str, columns| format!("{}{text}", cell("", columns - width(text)));
+    let cells: String = cells.iter().map(|text| right(text, 12)).collect();
+    let numbers = right(rounds, 6) + &right(lost, 6) + &cells;
+    (cell(way, 17) + &numbers).trim_end().to_string()
 }
 
 /// Nanoseconds as microseconds, with as many digits as mean something.

@@ -1,0 +1,265 @@
+//! Chinese: each sentence that a lab can print has a translation, each translation is of a sentence that is
+//! there, and a lab says the same in both languages, call by call.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{assert_same, per_process, repo, run_lab, scrub, sections};
+use proc_macro2::{TokenStream, TokenTree};
+use regex::Regex;
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprCall, ExprLit, ExprStruct, Lit, LitStr, Macro, Member};
+
+/// What prints a sentence, and which of its arguments that is.
+const SAYS: [(&str, usize); 14] = [
+    ("title", 0),
+    ("step", 1),
+    ("part", 1),
+    ("note", 0),
+    ("claim", 1),
+    ("text", 0),
+    ("name", 0),
+    ("translated", 0),
+    ("because", 0),
+    ("complain", 0),
+    ("child", 0),
+    ("the_labs", 0),
+    ("lab", 0),
+    ("wait_for_enter", 0),
+];
+
+/// Sentence and translation, by catalogue.
+fn catalogues() -> Vec<(PathBuf, Vec<(String, String)>)> {
+    let labs = sections().into_iter().map(|section| format!("labs/{section}/zh.txt"));
+    let files = std::iter::once("labs/zh.txt".to_string()).chain(labs);
+    let read = |file: String| {
+        let text = fs::read_to_string(repo().join(&file)).expect("a catalogue");
+        let pairs = pairs(&text).into_iter().map(|(a, b)| (a.to_string(), b.to_string()));
+        (PathBuf::from(file), pairs.collect())
+    };
+    files.map(read).collect()
+}
+
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    let (mut pairs, mut english) = (vec![], None);
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match line.strip_prefix("    ") {
+            Some(chinese) => pairs.push((english.take().expect("a sentence above it"), chinese)),
+            None => assert_eq!(english.replace(line), None, "without a translation"),
+        }
+    }
+    assert_eq!(english, None, "without a translation");
+    pairs
+}
+
+/// The sentences of the sources that labs are made of: what is certainly printed, and every literal.
+#[derive(Default)]
+struct Literals {
+    said: BTreeSet<String>,
+    all: BTreeSet<String>,
+    spliced: Vec<String>,
+}
+
+impl Literals {
+    fn macro_words(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => self.macro_words(group.stream()),
+                TokenTree::Literal(literal) => {
+                    if let Ok(text) = syn::parse_str::<LitStr>(&literal.to_string()) {
+                        self.all.insert(text.value());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn argument(&mut self, of: &str, argument: &Expr) {
+        match argument {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if has_words(&text.value()) => {
+                self.said.insert(text.value());
+            }
+            Expr::Macro(one) if one.mac.path.is_ident("format") => {
+                let words = one.mac.tokens.to_string();
+                let literal = words.split("\" ,").next().unwrap_or_default();
+                let sentence = Regex::new("[a-z]{2} [a-z]{2}").expect("a sentence");
+                if sentence.is_match(literal) {
+                    self.spliced.push(format!("{of}(format!({words}))"));
+                }
+            }
+            Expr::Reference(one) => self.argument(of, &one.expr),
+            _ => {}
+        }
+    }
+}
+
+/// Is there anything to translate: two letters in a row, outside of a value?
+fn has_words(text: &str) -> bool {
+    let values = Regex::new(r"\{[^}]*\}").expect("values");
+    Regex::new("[A-Za-z]{2}").expect("words").is_match(&values.replace_all(text, ""))
+}
+
+impl<'a> Visit<'a> for Literals {
+    fn visit_expr_call(&mut self, call: &'a ExprCall) {
+        if let Expr::Path(path) = &*call.func {
+            let name = path.path.segments.last().expect("a name").ident.to_string();
+            let place = SAYS.iter().find(|(says, _)| *says == name);
+            if let Some(argument) = place.and_then(|(_, place)| call.args.iter().nth(*place)) {
+                self.argument(&name, argument);
+            }
+        }
+        visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_struct(&mut self, one: &'a ExprStruct) {
+        let is_question =
+            |member: &Member| matches!(member, Member::Named(name) if name == "question");
+        let question = one.fields.iter().find(|field| is_question(&field.member));
+        if let Some(field) = question {
+            self.argument("question", &field.expr);
+        }
+        visit::visit_expr_struct(self, one);
+    }
+
+    fn visit_macro(&mut self, one: &'a Macro) {
+        if one.path.segments.last().is_some_and(|name| name.ident == "say")
+            && let Some(TokenTree::Literal(literal)) = one.tokens.clone().into_iter().next()
+        {
+            let text = syn::parse_str::<LitStr>(&literal.to_string()).expect("a sentence");
+            self.said.insert(text.value());
+        }
+        self.macro_words(one.tokens.clone());
+        // Most macros take expressions; one that does not has no sentence.
+        let parser = syn::punctuated::Punctuated::<Expr, syn::Token![,]>::parse_terminated;
+        if let Ok(arguments) = syn::parse::Parser::parse2(parser, one.tokens.clone()) {
+            arguments.iter().for_each(|argument| visit::visit_expr(self, argument));
+        }
+    }
+
+    fn visit_lit_str(&mut self, text: &'a LitStr) {
+        self.all.insert(text.value());
+    }
+
+    fn visit_item_mod(&mut self, one: &'a syn::ItemMod) {
+        if one.ident != "tests" {
+            visit::visit_item_mod(self, one);
+        }
+    }
+}
+
+fn sources(below: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(below).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn literals() -> Literals {
+    let mut files = vec![];
+    for folder in ["src", "crates/duplex/src", "crates/touch/src", "crates/screen/src"] {
+        sources(&repo().join(folder), &mut files);
+    }
+    let mut literals = Literals::default();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a source");
+        let parsed =
+            syn::parse_file(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        literals.visit_file(&parsed);
+    }
+    literals
+}
+
+#[test]
+fn every_sentence_has_one_translation_and_every_translation_a_sentence() {
+    let (literals, mut of) = (literals(), BTreeMap::new());
+    for (file, pairs) in catalogues() {
+        for (english, chinese) in pairs {
+            let before = of.insert(english.clone(), (file.clone(), chinese));
+            assert_eq!(before, None, "translated twice: {english}");
+        }
+    }
+    let missing: Vec<_> = literals.said.iter().filter(|text| !of.contains_key(*text)).collect();
+    assert!(missing.is_empty(), "no translation of {missing:#?}");
+    let unused: Vec<_> = of.keys().filter(|text| !literals.all.contains(*text)).collect();
+    assert!(unused.is_empty(), "no lab has a sentence {unused:#?}");
+    assert!(literals.spliced.is_empty(), "use say!, not format!: {:#?}", literals.spliced);
+}
+
+#[test]
+fn a_translation_has_the_values_of_its_sentence() {
+    let values = Regex::new(r"\{[^{}]*\}").expect("values");
+    let sorted = |text: &str| {
+        let mut found: Vec<_> =
+            values.find_iter(text).map(|one| one.as_str().to_string()).collect();
+        found.sort();
+        found
+    };
+    for (file, pairs) in catalogues() {
+        for (english, chinese) in pairs {
+            let place = format!("{}: {english}", file.display());
+            assert_eq!(sorted(&english), sorted(&chinese), "{place}");
+            let marks = |text: &str| text.starts_with('✓');
+            assert_eq!(marks(&english), marks(&chinese), "{place}");
+        }
+    }
+}
+
+/// The calls, which are the same in every language. How often a lab looks whether its peer still lives depends
+/// on the machine, so each is there once.
+fn calls(output: &str) -> String {
+    let calls = output.lines().filter(|line| line.contains(") = ") || line.ends_with(") …"));
+    let lane = |line: &str| line.split_once('│').map_or(line, |(_, call)| call).to_string() + "\n";
+    calls.map(lane).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[test]
+fn a_lab_in_chinese_makes_the_same_calls_and_says_nothing_in_english() {
+    let han = Regex::new(r"\p{Han}").expect("Chinese");
+    // A sentence, or two words of one; names of experiments, rows and fields are no sentences.
+    let sentence = Regex::new(r"[a-z]{2,} [a-z]{2,}").expect("English");
+    for section in sections() {
+        for words in [&[][..], &["--experiments"]] {
+            let english = run_lab(&section).args(words).go().clean().stdout;
+            let chinese = run_lab(&section).args(words).env("LAB_LANG", "zh").go().clean().stdout;
+            let calls = |output: &str| calls(&scrub(&per_process(output)));
+            assert_same(&format!("the calls of {section}"), &calls(&english), &calls(&chinese));
+            for line in chinese.lines().filter(|line| !line.contains(" = ")) {
+                let said = line.contains("· ") || line.contains("── ");
+                let untranslated = said && !han.is_match(line) && sentence.is_match(line);
+                assert!(!untranslated, "{section} says in English: {line}");
+            }
+        }
+        let list = run_lab(&section).args(&["--list"]).env("LAB_LANG", "zh").go().clean().stdout;
+        let questions =
+            list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        questions.for_each(|line| assert!(han.is_match(line), "{section} --list: {line}"));
+    }
+}
+
+#[test]
+fn the_locale_decides_and_lab_lang_before_it() {
+    let said = |env: &[(&str, &str)]| {
+        let mut lab = run_lab("4.1").args(&["--list"]).env("LC_ALL", "");
+        for (name, value) in env {
+            lab = lab.env(name, value);
+        }
+        lab.go()
+    };
+    let chinese = |env| said(env).clean().stdout.contains("队列");
+    assert!(chinese(&[("LANG", "zh_CN.UTF-8")]));
+    assert!(chinese(&[("LC_ALL", "zh_TW.utf8"), ("LANG", "C")]));
+    assert!(!chinese(&[("LC_ALL", "C"), ("LANG", "zh_CN.UTF-8")]));
+    assert!(!chinese(&[("LAB_LANG", "en"), ("LANG", "zh_CN.UTF-8")]));
+    let other = said(&[("LANG", "zh_CN.GB18030")]);
+    assert!(!other.stdout.contains("队列"));
+    assert_eq!(other.stderr.lines().count(), 1, "{}", other.stderr);
+    assert!(other.stderr.contains("zh_CN.GB18030 is not UTF-8"), "{}", other.stderr);
+}
