@@ -20,7 +20,7 @@ sides := $(labs:=-server) $(labs:=-client)
 stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images zh-stamp kernels \
 	bench bench-trace
 
 help:
@@ -78,6 +78,7 @@ help:
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
 # |   make golden     write labs/*/expected.txt; images: the pictures of the README
+# |   make zh-stamp   note in the Chinese pages which English blocks they translate now
 # |   make kernels    the labs and lab explore on another kernel, in an emulator
 # |
 # | The README walks through the sections; notes/ has a note for each, labs/ a
@@ -192,6 +193,9 @@ soak:
 
 golden:
 	@GOLDEN=write tests/run --test golden --test coverage --test answers
+
+zh-stamp:
+	@STAMP=1 tests/run --test translated
 
 bench-trace:
 	@$(call build,--release -p lab)

@@ -1,4 +1,4 @@
-//! Prose is wrapped: a line of a page fits 120 columns. Rows of tables, and what stands in fences, are
+//! Prose is wrapped: a line of a page in English fits 120 columns; Chinese has no spaces to wrap at. Rows of tables, and what stands in fences, are
 //! as long as they have to be.
 
 use std::fs;
@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 
 const COLUMNS: usize = 120;
 
-/// Every Markdown page of the workbook.
+fn chinese(page: &Path) -> bool {
+    page.to_string_lossy().ends_with(".zh.md")
+        || page.parent().is_some_and(|folder| folder.ends_with("notes/zh"))
+}
+
+/// Every Markdown page of the workbook in English.
 fn pages() -> Vec<PathBuf> {
     fn below(folder: &Path, pages: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("a folder").filter_map(Result::ok) {
@@ -16,7 +21,7 @@ fn pages() -> Vec<PathBuf> {
                 if name != "target" && !name.starts_with('.') {
                     below(&path, pages);
                 }
-            } else if name.ends_with(".md") {
+            } else if name.ends_with(".md") && !chinese(&path) {
                 pages.push(path);
             }
         }
