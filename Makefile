@@ -21,7 +21,7 @@ stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
 .PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images zh-stamp kernels \
-	bench bench-trace
+	bench bench-trace bench-memory
 
 help:
 	@sed -n 's/^# | \{0,1\}//p' $(MAKEFILE_LIST)
@@ -74,7 +74,7 @@ help:
 # |   make sweep      list what the workbook left behind there; ask, then remove it
 # |   make wakeups    the experiment of 4.10: every way to wake the other side
 # |   make bench      the channel of 4.10 beside others; bench-trace: lab trace
-# |                   beside strace
+# |                   beside strace; bench-memory: an access under lab explore
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
 # |   make golden     write labs/*/expected.txt; images: the pictures of the README
@@ -203,6 +203,10 @@ bench-trace:
 
 images:
 	@IMAGES=write tests/run --test stage_screen picture
+
+bench-memory:
+	@$(call build,--release -p lab)
+	@benches/memory/run target/release/lab
 
 kernels:
 	@tests/kernels/run

@@ -3,7 +3,7 @@
 
 mod common;
 use common::foreign::{explored, foreign};
-use common::{Run, bin, can_explore, run};
+use common::{Run, bin, can_explore, not_tested, run};
 
 /// Explores, and answers what it says as JSON.
 fn explore(options: &[&str], program: &str, case: &str) -> Run {
@@ -42,6 +42,24 @@ fn a_program_notices_nothing() {
         assert_eq!(explored["complete"], true, "{case}: {explored_run:#?}");
         assert!(explored["memory"]["unwatched"] == false && explored_run.left.is_empty(), "{case}");
     }
+}
+
+/// Memory that nobody may close any more ends the exploration, with a line that says why.
+#[test]
+fn sealed_memory_is_named() {
+    if !can_explore("sealed memory") {
+        return;
+    }
+    let program = foreign("memory/pitfalls");
+    if run(&program).args(&["sealed"]).go().stdout.contains("no mseal") {
+        not_tested("mseal(2), of Linux 6.10", "sealed memory");
+        return;
+    }
+    let run = explore(&[], &program.display().to_string(), "sealed");
+    let why = "lab explore: mprotect() of its shared memory is refused: EPERM (Operation not permitted)\n";
+    assert_eq!((run.code, run.stderr.as_str()), (3, why), "{run:#?}");
+    let calls = explore(&["--calls-only"], &program.display().to_string(), "sealed");
+    assert_eq!(calls.code, 0, "{calls:#?}");
 }
 
 /// The answer names the bytes that race, who touches them and by which line, and the bytes that order others.

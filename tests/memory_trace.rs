@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::foreign::{events, foreign, kind, text, trace_of, traced};
 use common::pages::blocks;
-use common::{Run, bin, can_explore, repo, run, scratch};
+use common::{Run, as_root, bin, can_explore, repo, run, scratch};
 use serde_json::Value;
 
 /// The program's trace, as events.
@@ -203,7 +203,7 @@ fn text_of(event: &Value) -> &str {
 fn a_program_notices_nothing() {
     let program = foreign("memory/pitfalls");
     let cases = "blocked ignored in-mask inherited after-exec own-handler nattch ipcs kernel pending strings \
-                 instructions robust maps vfork short-file";
+                 instructions robust robust-killed robust-awaited maps vfork short-file sealed";
     for case in cases.split_whitespace() {
         let alone = run(&program).args(&[case]).go();
         let seen = traced(run(&program), &["--memory", "--json"]).args(&[case]).go();
@@ -220,6 +220,41 @@ fn a_program_notices_nothing() {
         let accesses = events.iter().filter(|event| kind(event) == "access");
         assert!(accesses.count() > 0, "{case}: {events:#?}");
     }
+}
+
+/// A robust lock in memory that has no name, and that only root may open.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_robust_lock_without_a_name_is_marked_however_its_owner_ends() {
+    if !as_root("robust locks in memory without a name") {
+        return;
+    }
+    let program = foreign("memory/pitfalls");
+    let alone = run(&program).args(&["robust-ends"]).privileged().go();
+    let seen =
+        traced(run(&program).privileged(), &["--memory", "--json"]).args(&["robust-ends"]).go();
+    assert_eq!((seen.code, &seen.stdout), (0, &alone.stdout), "{seen:#?}");
+    assert_eq!(alone.stdout.matches(": 1 0").count(), 7, "{alone:#?}");
+}
+
+/// The mark of a robust lock is told as the last access of its owner, and orders what comes after it.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_mark_of_a_robust_lock_is_told() {
+    let program = foreign("memory/pitfalls");
+    let run = traced(run(&program), &["--memory", "--json"]).args(&["robust-killed"]).go();
+    let events = events(&trace_of(&run));
+    let marked = events.iter().filter(|event| {
+        // FUTEX_OWNER_DIED. <linux/futex.h>
+        kind(event) == "access" && event["locked"] == true && event["holds"] == "00000040"
+    });
+    let owners: std::collections::BTreeSet<i64> =
+        marked.filter_map(|event| event["pid"].as_i64()).collect();
+    // Each owner but the one that calls exec, and not the process that takes over.
+    assert_eq!(owners.len(), 3, "{run:#?}");
+    assert!(!owners.contains(&events[1]["pid"].as_i64().expect("a pid")), "{run:#?}");
+    let hints = events.iter().find(|event| kind(event) == "hints").expect("hints");
+    assert_eq!(hints["races"], serde_json::json!([]), "{hints:#}");
 }
 
 /// Who stores and loads what, and by which line.

@@ -486,6 +486,76 @@ static void robust_awaited(void)
     discard();
 }
 
+static void *takes_and_returns(void *lock)
+{
+    pthread_mutex_lock(lock);
+    return NULL;
+}
+
+static pthread_t first;
+
+static void *takes_as_the_last(void *lock)
+{
+    pthread_join(first, NULL);
+    return takes_and_returns(lock);
+}
+
+static int taken[2];
+
+static void *takes_and_waits(void *lock)
+{
+    pthread_mutex_lock(lock);
+    if (write(taken[1], "", 1) == 1)
+        pause();
+    return NULL;
+}
+
+/* The owner of a lock in memory without an id, in a file or not, ends in many ways. */
+static void robust_ends(void)
+{
+    static const char *const ends[] = { "abort", "crash", "thread", "last", "other's exec", "SIGKILL", "file" };
+    for (int way = 0; way < 7; way++) {
+        FILE *file = way == 6 ? tmpfile() : NULL;
+        int flags = file != NULL ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
+        if (file != NULL && ftruncate(fileno(file), SIZE) == -1)
+            perror("ftruncate");
+        pthread_mutex_t *mutex =
+            mmap(NULL, SIZE, PROT_READ | PROT_WRITE, flags, file != NULL ? fileno(file) : -1, 0);
+        pthread_mutexattr_t attributes;
+        pthread_mutexattr_init(&attributes);
+        pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+        pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+        pthread_mutex_init(mutex, &attributes);
+        pid_t owner = fork();
+        if (owner == 0) {
+            static void *(*const threads[])(void *) = { takes_and_returns, takes_as_the_last, takes_and_waits };
+            pthread_t thread;
+            char byte;
+            first = pthread_self();
+            if (way >= 2 && way <= 4)
+                pthread_create(&thread, NULL, threads[way - 2], mutex);
+            if (way == 2) {
+                pthread_join(thread, NULL);
+                takes_over((struct lock *)mutex, "joined");
+                _exit(0);
+            }
+            if (way == 3)
+                pthread_exit(NULL);
+            if (way == 4 && pipe(taken) == 0 && read(taken[0], &byte, 1) == 1)
+                execl("/bin/true", "true", (char *)NULL);
+            pthread_mutex_lock(mutex);
+            if (way == 0)
+                abort();
+            if (way == 1)
+                raise(SIGFPE);
+            raise(SIGKILL);
+        }
+        waitpid(owner, NULL, 0);
+        takes_over((struct lock *)mutex, ends[way]);
+        munmap(mutex, SIZE);
+    }
+}
+
 static void maps(void)
 {
     make();
@@ -566,6 +636,18 @@ static void short_file(void)
     printf("code %d at +%td\n", code, (char *)where - shared);
 }
 
+/* mseal(2), of Linux 6.10: nobody may close the segment any more, or open it. */
+static void sealed(void)
+{
+    make();
+    memory[0] = 'a';
+    if (syscall(462, memory, SIZE, 0) == -1)
+        printf("no mseal\n");
+    memory[1] = 'b';
+    printf("%s\n", memory);
+    shmctl(id, IPC_RMID, NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -577,8 +659,8 @@ int main(int argc, char **argv)
         { "ipcs", ipcs },
         { "kernel", kernel }, { "pending", pending }, { "strings", strings },
         { "instructions", instructions }, { "robust", robust }, { "robust-killed", robust_killed },
-        { "robust-awaited", robust_awaited }, { "maps", maps }, { "vfork", vforked },
-        { "short-file", short_file }, { "own-code", own_code },
+        { "robust-awaited", robust_awaited }, { "robust-ends", robust_ends }, { "maps", maps }, { "vfork", vforked },
+        { "short-file", short_file }, { "own-code", own_code }, { "sealed", sealed },
     };
     self = argv[0];
     for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof *cases; i++)

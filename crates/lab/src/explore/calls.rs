@@ -12,7 +12,7 @@ use libc::{c_int, timespec};
 use sysv::process;
 use sysv::tables::Kind;
 
-use super::descriptors::{descriptor, field, has_locked_files, of_pidfd};
+use super::descriptors::{descriptor, has_locked_files, of_pidfd};
 use super::places::Place;
 use super::printed::is_printed;
 use crate::event::Action;
@@ -438,12 +438,6 @@ pub fn takes(tid: Tid, entry: &Entry, signal: c_int) -> bool {
     let takes = known(entry).is_some_and(|row| row.sleep == Sleep::Signal(LetsIn::Taken));
     let set = takes.then(|| record::<u64>(tid, entry.args[0])).flatten().unwrap_or(0);
     set >> (signal - 1) & 1 == 1
-}
-
-/// The number that a process has in the room; 0 if it is gone.
-pub fn number_in_room(tid: Tid) -> i32 {
-    let numbers = field(&format!("{tid}/status"), "NSpid:").unwrap_or_default();
-    numbers.split_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(0)
 }
 
 /// The signals that are pending for a thread, and that it does not block, or this mask does not; a bit each,

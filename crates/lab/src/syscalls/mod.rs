@@ -9,6 +9,7 @@
 //! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
 //! | [`notes`] | what a call means, in a sentence |
 //! | [`causes`] | why one failed: the table of causes |
+//! | [`pointers`], [`robust`] | where the kernel looks into memory; locks of threads that end |
 //! | [`world`] | what is known beside a call |
 //!
 //! A new call is a row in its family's file. The tests hold rows and [`unknown`] together against the
@@ -34,6 +35,7 @@ pub mod notes;
 pub mod pointers;
 mod processes;
 mod records;
+pub mod robust;
 mod signals;
 mod sockets;
 #[cfg(test)]

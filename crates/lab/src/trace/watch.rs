@@ -65,6 +65,9 @@ impl Watch {
             program.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         self.teller.add(pid, program.name(), What::Start { command, cpu });
         self.roots.add(pid);
+        if self.memory.is_some() {
+            thread.tells_its_end().map_err(Refused::Ptrace)?;
+        }
         self.go_on(thread, How::Cont, 0);
         loop {
             match starter.next_of(pid) {
@@ -205,6 +208,12 @@ impl Watch {
                  loads are not seen, and stores into segments are compared",
             );
         }
+        if std::mem::take(&mut memory.unmarked) {
+            self.teller.warn(
+                "the robust lock of a thread that has ended cannot be marked: its memory has no name, \
+                 and only root may open it; who waits for the lock waits for ever",
+            );
+        }
         match seen {
             Seen::Its(thread, stop, how) => self.its_stop(thread, stop, how),
             Seen::Ours(thread, touches) => {
@@ -247,6 +256,7 @@ impl Watch {
                 by_terminal = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU].contains(&signal);
             }
             Stop::Started => self.teller.continued(tid),
+            Stop::Ends => {}
         }
         let doing = self.teller.follows(tid);
         let usual = if doing || !self.filtered { How::Syscall } else { How::Cont };

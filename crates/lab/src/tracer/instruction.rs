@@ -12,14 +12,14 @@
 use std::collections::HashMap;
 
 use iced_x86::{
-    Code, Decoder, DecoderOptions, Instruction, InstructionInfoFactory, InstructionInfoOptions,
-    MemorySize, Mnemonic, OpAccess, OpKind, Register, UsedMemory,
+    Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory,
+    InstructionInfoOptions, MemorySize, Mnemonic, OpAccess, OpKind, Register, UsedMemory,
 };
 use libc::user_regs_struct;
 
 use super::memory::{bytes, word};
 use super::registers::{self, Registers};
-use super::{Entry, Stopped};
+use super::{Entry, Stopped, Tid};
 
 /// No instruction is longer.
 const LONGEST: usize = 15;
@@ -29,6 +29,8 @@ const WIDEST: u64 = 64;
 const LONG: u64 = 64;
 /// The direction flag: string moves go down.
 const DOWN: u64 = 1 << 10;
+/// A loop of so many bytes is short.
+const LOOP: u64 = 48;
 
 /// A part of memory that an instruction touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +49,8 @@ pub struct Next {
     pub parts: Vec<Part>,
     /// It reads and writes in one, and orders all that its thread does with memory.
     pub locked: bool,
+    /// It stands in a loop of a few instructions that write nothing: a wait, or a short search.
+    pub loops: bool,
     /// Those of the thread, before it.
     pub registers: Registers,
     instruction: Instruction,
@@ -75,6 +79,7 @@ struct Decoded {
     code: Vec<u8>,
     instruction: Instruction,
     memory: Vec<UsedMemory>,
+    loops: bool,
 }
 
 impl Instructions {
@@ -86,7 +91,8 @@ impl Instructions {
         if let Some(known) = known {
             return known.next(registers);
         }
-        let new = Decoded::from(&bytes(thread.tid(), at, LONGEST), at)?;
+        let mut new = Decoded::from(&bytes(thread.tid(), at, LONGEST), at)?;
+        new.loops = loops(thread.tid(), at);
         let next = new.next(registers);
         self.0.insert(at, new);
         next
@@ -103,7 +109,8 @@ impl Decoded {
         let mut factory = InstructionInfoFactory::new();
         let info = factory.info_options(&instruction, InstructionInfoOptions::NO_REGISTER_USAGE);
         let memory = info.used_memory().to_vec();
-        Some(Decoded { code: code[..instruction.len()].into(), instruction, memory })
+        let code = code[..instruction.len()].into();
+        Some(Decoded { code, instruction, memory, loops: false })
     }
 
     /// Are its bytes still there? Most instructions fit a word, which is read faster than more.
@@ -135,8 +142,39 @@ impl Decoded {
         // xchg with memory locks by itself.
         let exchanges = instruction.mnemonic() == Mnemonic::Xchg && !parts.is_empty();
         let locked = instruction.has_lock_prefix() || exchanges;
-        Some(Next { at: r.rip, parts, locked, registers, instruction })
+        Some(Next { at: r.rip, parts, locked, loops: self.loops, registers, instruction })
     }
+}
+
+/// Does a short jump back lead over this instruction, in a loop without calls that writes nothing?
+fn loops(tid: Tid, at: u64) -> bool {
+    let follow = |from: u64| {
+        let code = bytes(tid, from, 2 * LOOP as usize);
+        let mut decoder = Decoder::with_ip(64, &code, from, DecoderOptions::NONE);
+        let mut factory = InstructionInfoFactory::new();
+        let mut found = vec![];
+        while decoder.can_decode() {
+            let one = decoder.decode();
+            let info = factory.info_options(&one, InstructionInfoOptions::NO_REGISTER_USAGE);
+            let reads = |used: &UsedMemory| {
+                matches!(used.access(), OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess)
+            };
+            let flow = one.flow_control();
+            let jumps =
+                matches!(flow, FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch);
+            if !(jumps || flow == FlowControl::Next) || !info.used_memory().iter().all(reads) {
+                break;
+            }
+            found.push(one);
+        }
+        found
+    };
+    let back = |one: &Instruction| {
+        let (to, end) = (one.near_branch_target(), one.next_ip());
+        (to != 0 && to <= at && at < end && end - to <= LOOP).then_some((to, end))
+    };
+    let Some((from, end)) = follow(at).iter().find_map(back) else { return false };
+    follow(from).iter().any(|one| one.next_ip() == end)
 }
 
 impl Next {

@@ -97,6 +97,8 @@ pub enum Stop {
     /// It runs another program now. A thread that called exec has become its process's main
     /// thread: this is the number that it had.
     Exec(Tid),
+    /// It is about to end, and its memory is still there. Only if [`Stopped::tells_its_end`] has asked.
+    Ends,
 }
 
 /// A call that is about to be made.
@@ -295,6 +297,14 @@ impl Told {
     }
 }
 
+/// The number by which a thread is known where it lives: in the innermost pid namespace. 0: it cannot be had.
+pub fn number_inside(tid: Tid) -> Tid {
+    let text = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let last = line.and_then(|numbers| numbers.split_whitespace().last());
+    last.and_then(|last| last.parse().ok()).unwrap_or(0)
+}
+
 /// One status; `None`: nothing has happened yet. nix's waitpid fails for a stop by a real-time
 /// signal, and the stop is lost.
 fn waitpid(tid: Tid, options: c_int) -> nix::Result<Option<(Tid, c_int)>> {
@@ -333,6 +343,7 @@ fn decode(tid: Tid, status: c_int) -> Option<Told> {
             Stop::Born(message(tid)?)
         }
         libc::PTRACE_EVENT_EXEC => Stop::Exec(message(tid)?),
+        libc::PTRACE_EVENT_EXIT => Stop::Ends,
         _ => Stop::Started,
     };
     Some(Told::Stopped(Stopped::told(tid), stop))

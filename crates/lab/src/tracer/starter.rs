@@ -72,7 +72,7 @@ pub struct Starter {
 }
 
 /// The reports about the starter and about all that it starts.
-const OPTIONS: Options = Options::PTRACE_O_TRACESYSGOOD
+pub(super) const OPTIONS: Options = Options::PTRACE_O_TRACESYSGOOD
     .union(Options::PTRACE_O_TRACEFORK)
     .union(Options::PTRACE_O_TRACEVFORK)
     .union(Options::PTRACE_O_TRACECLONE)

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::sys::ptrace::Options;
 
 use super::Tid;
+use super::starter::OPTIONS;
 
 /// A thread that stands still.
 #[derive(Debug)]
@@ -83,6 +84,11 @@ impl Stopped {
         // SAFETY: the kernel reads as many bytes as the size says.
         let done = unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, self.tid, size, at) };
         unless_killed(Errno::result(done).map(drop))
+    }
+
+    /// From now on its end, and that of all that it makes, is reported just before it comes: [`super::Stop::Ends`].
+    pub fn tells_its_end(&self) -> nix::Result<()> {
+        self.set_options(OPTIONS | Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACEEXIT)
     }
 
     /// Which of its events are reported from now on. ptrace(2), PTRACE_O_…

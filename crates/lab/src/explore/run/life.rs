@@ -16,7 +16,7 @@ use crate::explore::footprint::Thing;
 use crate::explore::verdict::Moment;
 use crate::syscalls;
 use crate::tracer::memory::record;
-use crate::tracer::{Death, Entry, How, Stop, Tid, names};
+use crate::tracer::{Death, Entry, How, Stop, Tid, names, number_inside};
 
 /// So often is looked whether a number is free, which takes a second of our own time; then another has it already.
 const LOOKS: u32 = 1_000_000;
@@ -36,7 +36,7 @@ impl Programs<'_> {
             self.model.thread(ids, i, child)
         } else {
             self.tracees.expect(child, child);
-            let borrows = has(libc::CLONE_VM).then(|| calls::number_in_room(child));
+            let borrows = has(libc::CLONE_VM).then(|| number_inside(child));
             self.model.fork(ids, i, child, borrows)
         };
         self.order.born(i, new);

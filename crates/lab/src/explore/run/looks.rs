@@ -60,6 +60,8 @@ struct Look {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Again {
     New,
+    /// For the second time, with the same registers.
+    Second,
     /// With the same registers.
     Same,
     /// With others: it counts, or comes by with something else in mind.
@@ -96,6 +98,7 @@ impl Looks {
         look.times += 1;
         let same = std::mem::replace(&mut look.registers, registers) == registers;
         match (look.times > POLLS, same) {
+            (false, true) if look.times == POLLS => Again::Second,
             (false, _) => Again::New,
             (true, true) => Again::Same,
             (true, false) if look.times < LOOKS => Again::Other,

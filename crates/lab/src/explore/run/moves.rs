@@ -320,7 +320,7 @@ impl Moves<'_> {
                 self.all.tracees.go_on(i, How::Listen, 0)?;
                 return Ok(true);
             }
-            Stop::Started => self.all.tracees.go_on(i, self.all.how(i), 0)?,
+            Stop::Started | Stop::Ends => self.all.tracees.go_on(i, self.all.how(i), 0)?,
         }
         Ok(false)
     }

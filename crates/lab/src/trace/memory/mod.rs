@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`spaces`] | which memory is shared, and where: it is kept closed (PROT_NONE) |
 //! | [`faults`] | SIGSEGV, which is the tracer's |
+//! | [`locks`] | robust locks of threads that end |
 //!
 //! An access raises SIGSEGV. The memory is opened for the thread that makes it, in its address space alone,
 //! the processor makes one instruction, and the memory is closed again. Whole areas of memory are opened and
@@ -24,6 +25,7 @@ use crate::tracer::registers::{self, Registers};
 use crate::tracer::{Entry, How, Stop, Stopped, Tid, Tracer, fault, memory};
 
 mod faults;
+mod locks;
 mod spaces;
 
 use spaces::{Map, Space};
@@ -90,6 +92,8 @@ pub struct Memory {
     instructions: Instructions,
     /// Memory was left open for long.
     pub left_open: bool,
+    /// A robust lock of a thread that has ended could not be marked.
+    pub unmarked: bool,
 }
 
 /// `None`: something else has come. An error: the thread was killed.
@@ -145,6 +149,10 @@ impl Memory {
                 self.exec(&thread, former);
                 Seen::Its(thread, stop, None)
             }
+            Stop::Ends => {
+                let touches = self.ends(&thread);
+                Seen::Ours(thread, touches)
+            }
             Stop::Started if self.space(tid).open && self.task(tid).entry.is_none() => {
                 // It was born while memory was open.
                 its(self.close(thread, tracer), stop, None)
@@ -189,8 +197,10 @@ impl Memory {
     /// Is memory not as it has to be for this call?
     fn has_to_change(&mut self, tid: Tid, entry: &Entry) -> bool {
         let space = self.space(tid);
-        space.open
-            || space.watches() && pointers::point_at(tid, entry, |at| space.map_at(at).is_some())
+        // exec gives up the memory, and with it the robust locks.
+        let replaces = matches!(entry.number, libc::SYS_execve | libc::SYS_execveat);
+        let points = || pointers::point_at(tid, entry, |at| space.map_at(at).is_some());
+        space.open || space.watches() && (points() || replaces && pointers::holds_locks(tid))
     }
 
     /// A thread stands at the end of a call that was skipped: memory is made as the call needs it, and it

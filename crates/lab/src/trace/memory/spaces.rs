@@ -123,7 +123,7 @@ impl Map {
 }
 
 /// A line of /proc/PID/maps, if it is of memory that is shared.
-fn shared(one: &sysv::process::Mapping) -> Option<Map> {
+pub fn shared(one: &sysv::process::Mapping) -> Option<Map> {
     // 7ffff7f9a000-7ffff7f9c000 rw-s 00001000 00:01 7 /SYSV00000051
     let mut words = one.line.split(' ').skip(1);
     let may = words.next().filter(|may| may.ends_with('s'))?;

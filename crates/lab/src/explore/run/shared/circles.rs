@@ -38,9 +38,16 @@ impl Moves<'_> {
         }
         let counting = self.all.world.learned.is_counting(hash);
         let tid = self.all.model.tasks[i].tid;
+        let waits = new && !counting && access.next.loops;
         let looks = &mut self.all.model.tasks[i].looks;
         let circles = match looks.at_access(hash, digest) {
-            Again::New => return Ok(new),
+            // To look for a circle so early costs something: only in what is likely to wait.
+            Again::New if waits => {
+                looks.state_at(hash, private_state(tid));
+                return Ok(new);
+            }
+            Again::Second if waits && looks.state_at(hash, private_state(tid)) => true,
+            Again::New | Again::Second => return Ok(new),
             Again::Other | Again::Much if counting => true,
             Again::Other => return Ok(false),
             Again::Much => return Ok(self.counts(hash)),

@@ -2,26 +2,15 @@
 //! that takes it hears of that; but where memory is closed it cannot. For a thread that ends by a call, memory is
 //! opened. Before it ends in another way, by a signal, by exec or with its whole process, its list is read here, and
 //! what the kernel could not mark is marked then.
-//!
-//! Source: Documentation/locking/robust-futex-ABI.rst; kernel/futex/core.c, handle_futex_death()
 
 use std::collections::HashMap;
 
-use crate::explore::calls;
 use crate::explore::footprint::Bytes;
 use crate::explore::run::model::State;
 use crate::explore::run::programs::Programs;
-use crate::syscalls::pointers::robust_list;
+use crate::syscalls::robust;
 use crate::tracer::memory::record;
-
-/// Of a lock's word: its owner's number, and two marks. <linux/futex.h>
-const OWNER: u32 = 0x3fff_ffff;
-const OWNER_DIED: u32 = 0x4000_0000;
-const WAITERS: u32 = 0x8000_0000;
-/// So many locks the kernel looks at.
-const MOST: usize = 2048;
-/// A bit in the address of a lock: one that hands on its owner's priority. The kernel wakes nobody for it.
-const HANDS_ON: u64 = 1;
+use crate::tracer::number_inside;
 
 /// Of each thread, the locks that it had when it was last thought to end.
 pub type Locks = HashMap<usize, Vec<Lock>>;
@@ -29,9 +18,7 @@ pub type Locks = HashMap<usize, Vec<Lock>>;
 /// A lock that a thread holds, or is about to take.
 pub struct Lock {
     word: Bytes,
-    hands_on: bool,
-    /// It is being taken, or given back.
-    pending: bool,
+    its: robust::Lock,
     /// By what number its owner is known.
     owner: u32,
 }
@@ -42,7 +29,7 @@ impl Programs<'_> {
     pub fn remember_locks(&mut self) {
         for i in 0..self.model.tasks.len() {
             if self.model.tasks[i].state != State::Gone && self.model.process(i).watches() {
-                let locks = self.locks_of(i).unwrap_or_default();
+                let locks = self.locks_of(i);
                 self.locks.insert(i, locks);
             }
         }
@@ -57,34 +44,20 @@ impl Programs<'_> {
         }
     }
 
-    fn locks_of(&self, i: usize) -> Option<Vec<Lock>> {
+    fn locks_of(&self, i: usize) -> Vec<Lock> {
         let tid = self.model.tasks[i].tid;
-        let [head, _] = robust_list(tid).filter(|[head, _]| *head != 0)?;
-        let [mut at, offset, pending] = record::<[u64; 3]>(tid, head)?;
-        let mut all = vec![];
-        for _ in 0..MOST {
-            if at & !HANDS_ON == head {
-                break;
-            }
-            all.push((at, false));
-            let Some(next) = self.word_at(i, at & !HANDS_ON) else { break };
-            at = next;
+        let locks = robust::locks(tid, |at| self.word_at(i, at));
+        if locks.is_empty() {
+            return vec![];
         }
-        if pending != 0 {
-            all.push((pending, true));
-        }
-        if all.is_empty() {
-            return None;
-        }
-        let owner = calls::number_in_room(tid) as u32;
-        let lock = |(at, pending): (u64, bool)| {
-            let at_word = (at & !HANDS_ON).wrapping_add(offset);
-            let map = self.model.process(i).watched_at(at_word)?;
-            let from = map.inside(at_word);
+        let owner = number_inside(tid) as u32;
+        let lock = |its: robust::Lock| {
+            let map = self.model.process(i).watched_at(its.word)?;
+            let from = map.inside(its.word);
             let word = Bytes { memory: map.memory, from, to: from + 4 };
-            Some(Lock { word, hands_on: at & HANDS_ON != 0, pending, owner })
+            Some(Lock { word, its, owner })
         };
-        Some(all.into_iter().filter_map(lock).collect())
+        locks.into_iter().filter_map(lock).collect()
     }
 
     /// A word of its memory, watched or not.
@@ -102,21 +75,18 @@ impl Programs<'_> {
         for lock in self.locks.remove(&i).unwrap_or_default() {
             let word = self.objects.read(lock.word).and_then(|word| word.try_into().ok());
             let Some(word) = word.map(u32::from_le_bytes) else { continue };
-            let is_its_own = word & OWNER == lock.owner;
-            if is_its_own {
-                let marked = word & WAITERS | OWNER_DIED;
+            let left = lock.its.left(word, lock.owner);
+            if let Some(marked) = left.marked {
                 self.objects.write(lock.word.memory, lock.word.from, &marked.to_le_bytes());
             }
-            if is_its_own || word & OWNER_DIED != 0 {
+            if left.orphaned {
                 self.touched.made.bytes(lock.word, true);
                 self.touched.changed = true;
                 // Who takes it next comes after all that its owner has done.
                 let knew = self.order.knows(i);
                 self.order.publishes(lock.word, &knew);
             }
-            let gave_back = lock.pending && word & OWNER == 0;
-            let waits = is_its_own && word & WAITERS != 0;
-            if !lock.hands_on && (waits || gave_back) {
+            if left.wakes {
                 self.objects.wake(lock.word);
             }
         }
