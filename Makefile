@@ -20,7 +20,7 @@ sides := $(labs:=-server) $(labs:=-client)
 stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) exam ipcs sweep lint test soak golden images zh-stamp kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) $(stages:stage-%=page-%) exam ipcs sweep lint test soak golden images zh-stamp kernels \
 	bench bench-trace bench-memory
 
 help:
@@ -63,6 +63,7 @@ help:
 # |
 # |   make trace-4.8    print every call of a lab, seen from outside
 # |   make explore-4.8  try every order in which its calls can happen
+# |   make page-4.8     the same as a page for a browser (notes/page.md)
 # |   make stage-4.8    choose yourself who moves next (notes/stage.md); KEYS=c2Acc
 # |                     plays these keys, EXPERIMENT=NAME stages one of the lab
 # |   make exam SEED=7  an exam from real runs, and its answers (notes/teaching.md)
@@ -134,6 +135,12 @@ what = $(if $(EXPERIMENT),-- $(BIN)/lab_$(subst .,_,$*) --experiment $(EXPERIMEN
 $(stages): stage-%:
 	@$(call build,--bin lab$(if $(EXPERIMENT), --bin lab_$(subst .,_,$*)))
 	@$(BIN)/lab stage $(played) $(ARGS) $(what)
+
+# ARGS='…': options of lab page.
+$(stages:stage-%=page-%): page-%:
+	@$(call build,--bin lab)
+	@$(BIN)/lab page $* -o target/page-$*.html $(ARGS)
+	@echo "target/page-$*.html"
 
 # The seed chooses the runs and the questions. ARGS='4.8 4.9': these sections alone.
 SEED ?= 1

@@ -37,7 +37,7 @@ fn everybody_imports_what_lies_below() {
 }
 
 /// A folder or file of the tool, and what it may import of the others.
-const TOOL: [(&str, &[&str]); 14] = [
+const TOOL: [(&str, &[&str]); 15] = [
     ("asked.rs", &[]),
     ("event.rs", &[]),
     ("tracer", &["asked", "tracer"]),
@@ -50,6 +50,7 @@ const TOOL: [(&str, &[&str]); 14] = [
     ("check", &["asked", "event", "explore", "tracer", "syscalls", "view", "check"]),
     ("grade", &["asked", "check", "grade", "view"]),
     ("stage", &["asked", "event", "explore", "memory", "syscalls", "tracer", "view", "stage"]),
+    ("page", &["event", "explore", "stage", "syscalls", "tree", "view", "page"]),
     ("exam", &["event", "explore", "stage", "syscalls", "tracer", "view", "exam"]),
     ("doctor.rs", &["asked", "check", "syscalls", "tracer", "view"]),
 ];

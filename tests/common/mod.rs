@@ -2,6 +2,7 @@
 //! and with a look at what it left in the kernel.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod browser;
 pub mod foreign;
 pub mod inject;
 pub mod pages;

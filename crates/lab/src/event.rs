@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use libc::c_int;
 use nix::errno::Errno;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use sysv::spell::SHM_DEST;
 use sysv::tables::{self, Kind};
 
@@ -438,7 +438,7 @@ impl Futex {
 
 /// A row of the kernel's table, by the names of /proc/sysvipc, without those that say nothing about
 /// its kind. Numbers; `key` is 0 for IPC_PRIVATE and for a segment that goes with its last detach.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Row {
     pub key: i32,

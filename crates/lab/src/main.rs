@@ -14,6 +14,7 @@
 //! | [`check`] | `lab check`: judges what a student has written, by what it does |
 //! | [`grade`] | `lab grade`: judges the submissions of a class, each in a process of its own |
 //! | [`stage`] | `lab stage`: somebody chooses who moves |
+//! | [`page`] | `lab page`: a run or a tree for a browser |
 //! | [`tree`] | every place of a program, as a file: written by the one, read by others |
 //! | [`doctor`] | `lab doctor`: what this machine allows |
 
@@ -33,6 +34,8 @@ mod explore;
 #[cfg(target_arch = "x86_64")]
 mod grade;
 mod memory;
+#[cfg(target_arch = "x86_64")]
+mod page;
 #[cfg(target_arch = "x86_64")]
 mod stage;
 mod syscalls;
@@ -59,6 +62,7 @@ enum Verb {
     Stage(stage::Options),
     #[cfg(target_arch = "x86_64")]
     Exam(exam::Options),
+    Page(page::Options),
     #[cfg(target_arch = "x86_64")]
     Check(check::Options),
     #[cfg(target_arch = "x86_64")]
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Ok(Verb::Stage(options)) => stage::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Exam(options)) => exam::run(&options),
+        Ok(Verb::Page(options)) => page::run(&options),
         #[cfg(target_arch = "x86_64")]
         Ok(Verb::Check(options)) => check::run(&options),
         #[cfg(target_arch = "x86_64")]

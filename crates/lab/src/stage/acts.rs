@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::book::Setting;
 use super::words::in_c;
-use crate::event::Row;
 use crate::explore::staged::{Kind, Line, Moment, Scene, Stands, Who, letter, spelled};
 use crate::memory::name;
 use crate::view::bytes::changed;
+use crate::view::rows::changes;
 
 /// What happened in one move; the first of all is what happened before any.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl Acts {
             mover: mover.map(|mover| (mover.letter, mover.who)),
             taken: step.is_some_and(|step| step.taken),
             lines,
-            rows: rows.iter().map(|(kind, id, both)| (*kind, *id, row_change(both))).collect(),
+            rows: rows.iter().map(|(kind, id, both)| (*kind, *id, changes(both))).collect(),
             bytes,
             printed: printed.collect(),
             after: self.memory.clone(),
@@ -132,44 +132,6 @@ fn next_call(scene: &Scene, lane: usize) -> Option<String> {
         _ => None,
     };
     could.and_then(|one| one.call.clone()).or(waits)
-}
-
-/// `nattch 1 -> 2, lpid 100 -> 101`
-fn row_change([before, after]: &[Option<Row>; 2]) -> String {
-    let (before, after) = match (before, after) {
-        (Some(before), Some(after)) => (cells(before), cells(after)),
-        (None, Some(row)) => {
-            let all = cells(row).into_iter().map(|(name, value)| format!("{name} {value}"));
-            return format!("new: {}", all.collect::<Vec<_>>().join(", "));
-        }
-        _ => return "gone".into(),
-    };
-    let both = before.into_iter().zip(after).filter(|(before, after)| before != after);
-    let one = |((name, before), (_, after)): (Cell, Cell)| format!("{name} {before} -> {after}");
-    both.map(one).collect::<Vec<_>>().join(", ")
-}
-
-/// The name of a column, and what stands there.
-pub type Cell = (&'static str, String);
-
-/// A row of the kernel's table, as the stage shows it.
-pub fn cells(row: &Row) -> Vec<Cell> {
-    let key = if row.key == 0 { "0".into() } else { format!("{:#010x}", row.key) };
-    let status = if row.goes_with_last_detach() { "dest" } else { "-" };
-    let number = |value: Option<u64>| value.map(|value| value.to_string());
-    let pid = |value: Option<i32>| value.map(|value| value.to_string());
-    let all = [
-        ("key", Some(key)),
-        ("size", number(row.size)),
-        ("nattch", number(row.nattch)),
-        ("status", row.size.map(|_| status.into())),
-        ("cpid", pid(row.cpid)),
-        ("lpid", pid(row.lpid)),
-        ("messages", number(row.qnum)),
-        ("bytes", number(row.cbytes)),
-        ("semaphores", number(row.nsems)),
-    ];
-    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// `a`, `time for b`

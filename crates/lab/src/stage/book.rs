@@ -22,8 +22,10 @@ pub struct Setting {
     pub source: Option<PathBuf>,
     fields: Vec<Field>,
     sentences: Vec<Sentence>,
+    /// The same programs, cured, where the section has them.
+    pub cured: Vec<Vec<OsString>>,
     /// What was compiled; gone with us.
-    _built: Option<TempDir>,
+    built: Option<TempDir>,
 }
 
 /// What lies in the section's segment.
@@ -52,6 +54,8 @@ struct File {
     title: String,
     /// A source in C, beside the file.
     source: String,
+    /// Another, in which nothing goes wrong: for the page.
+    cure: Option<String>,
     /// The arguments of each program.
     programs: Vec<Vec<String>>,
     #[serde(default)]
@@ -87,20 +91,31 @@ impl Setting {
         })?;
         let built = tempfile::Builder::new().prefix("lab-stage-").tempdir();
         let built = built.map_err(|error| format!("a folder for the program: {error}"))?;
-        let program = built.path().join(file.source.trim_end_matches(".c"));
-        compile(&folder.join(&file.source), &program)?;
-        let words = |arguments: Vec<String>| {
-            let arguments = arguments.into_iter().map(OsString::from);
-            std::iter::once(program.clone().into_os_string()).chain(arguments).collect()
+        let words = |source: &String| -> Result<Vec<Vec<OsString>>, String> {
+            let program = built.path().join(source.trim_end_matches(".c"));
+            compile(&folder.join(source), &program)?;
+            let one = |arguments: &Vec<String>| {
+                let arguments = arguments.iter().map(OsString::from);
+                std::iter::once(program.clone().into_os_string()).chain(arguments).collect()
+            };
+            Ok(file.programs.iter().map(one).collect())
         };
+        let programs = words(&file.source)?;
+        let cured = file.cure.as_ref().map_or(Ok(vec![]), words)?;
         Ok(Setting {
             title: format!("{section}  {}", file.title),
-            programs: file.programs.into_iter().map(words).collect(),
+            programs,
+            cured,
             source: Some(folder.join(&file.source)),
             fields: file.field,
             sentences: file.sentence,
-            _built: Some(built),
+            built: Some(built),
         })
+    }
+
+    /// Is it a section of the workbook?
+    pub fn is_section(&self) -> bool {
+        self.built.is_some()
     }
 
     /// What the note says of what happened.
@@ -112,6 +127,11 @@ impl Setting {
             Moment::Touched(touched) => ("load", touched.line()),
             _ => return None,
         };
+        self.says_of(name, &spelled)
+    }
+
+    /// What it says of a call, as C and as the tool spell it.
+    pub fn says_of(&self, name: &str, spelled: &str) -> Option<String> {
         let fits = |one: &&Sentence| one.of == name || spelled.starts_with(&one.of);
         let of_call = self.sentences.iter().filter(fits).max_by_key(|one| one.of.len());
         of_call.map(|one| one.says.clone())
@@ -136,6 +156,12 @@ impl Setting {
             }
         }
         parts
+    }
+
+    /// The field in which these bytes lie.
+    pub fn field(&self, from: usize, to: usize) -> Option<&str> {
+        let around = |one: &&Field| one.at <= from && to <= one.at + one.len;
+        self.fields.iter().find(around).map(|one| &*one.name)
     }
 
     /// `+0..+5`, or a field's name.

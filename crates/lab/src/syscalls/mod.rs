@@ -7,6 +7,7 @@
 //! | [`cells`] | what a row's cells can say |
 //! | [`unknown`] | the names of all other calls |
 //! | [`decode`], [`args`], [`records`] | a call, spelled as `strace` spells it |
+//! | [`spelling`] | the same as C has it |
 //! | [`notes`] | what a call means, in a sentence |
 //! | [`causes`] | why one failed: the table of causes |
 //! | [`pointers`], [`robust`] | where the kernel looks into memory; locks of threads that end |
@@ -38,6 +39,7 @@ mod records;
 pub mod robust;
 mod signals;
 mod sockets;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -46,6 +48,9 @@ pub mod world;
 
 #[cfg(target_arch = "x86_64")]
 pub use unknown::only_points;
+
+#[cfg(target_arch = "x86_64")]
+pub use spelling::in_c;
 
 use cells::{CallRow, CloneFlags, Shown, Wakes};
 

@@ -150,8 +150,13 @@ impl Tree {
     pub fn read(path: &Path) -> Result<Tree, String> {
         let name = path.display();
         let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+        Tree::of(&text, &name.to_string())
+    }
+
+    /// The same of what a file says.
+    pub fn of(text: &str, name: &str) -> Result<Tree, String> {
         let again = "write it with lab explore --tree";
-        let value: Value = serde_json::from_str(&text)
+        let value: Value = serde_json::from_str(text)
             .map_err(|error| format!("{name} is no tree: {error}; {again}"))?;
         match (value["format"].as_str(), value["version"].as_u64()) {
             (Some(FORMAT), Some(VERSION)) => {}
@@ -250,12 +255,16 @@ impl Target {
         format!("/proc/self/fd/{}", self.folder.as_raw_fd()).into()
     }
 
-    /// Writes a file: all of it, or nothing.
+    /// Writes a tree.
     pub fn write(&self, tree: &Tree) -> Result<(), String> {
+        self.write_text(&serde_json::to_vec(tree).map_err(|error| error.to_string())?)
+    }
+
+    /// Writes a file: all of it, or nothing.
+    pub fn write_text(&self, text: &[u8]) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("{}: {error}", self.name.display());
-        let text = serde_json::to_vec(tree).map_err(|error| error.to_string())?;
         let mut file = tempfile::NamedTempFile::new_in(self.folder()).map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
+        file.write_all(text).map_err(failed)?;
         let mode = fs::Permissions::from_mode(0o644);
         file.as_file().set_permissions(mode).map_err(failed)?;
         file.persist(self.folder().join(&self.name)).map_err(|error| failed(error.error))?;

@@ -10,6 +10,7 @@ use crate::event::Event;
 
 pub mod bytes;
 pub mod json;
+pub mod rows;
 pub mod text;
 
 /// Makes something of events.

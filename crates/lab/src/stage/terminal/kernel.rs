@@ -6,9 +6,10 @@ use ratatui::text::{Line, Span};
 use super::text::{Palette, cut, pad, row, rule, width};
 use crate::explore::staged::{Kind, letter};
 use crate::memory::name;
-use crate::stage::acts::{Held, cells};
+use crate::stage::acts::Held;
 use crate::stage::front::View;
 use crate::view::bytes::content;
+use crate::view::rows::cells;
 
 /// So many bytes stand in a row.
 const WIDE: usize = 16;
