@@ -7,9 +7,9 @@ use fastrand::Rng;
 use super::runs::Recorded;
 use crate::event::Call;
 use crate::explore::staged::{Kind, Line, Moment, Scene, Stands, ends, letter, spelled};
-use crate::stage::acts::cells;
 use crate::stage::words::{in_c, lane, stands};
 use crate::syscalls::spoken;
+use crate::view::rows::cells;
 
 /// So many lines stand before what is asked.
 const BEFORE: usize = 24;
