@@ -126,8 +126,7 @@ impl Browser {
     }
 
     pub fn size(&mut self, width: u32, height: u32) {
-        let params =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let params = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.ask("Emulation.setDeviceMetricsOverride", params);
     }
 

@@ -102,7 +102,7 @@ fn player(page: &Page, tree: bool) -> Markup {
             div #stage {
                 section #happened aria-labelledby="happened-h" {
                     h2 #happened-h { "What has happened" }
-                    div #diagram tabindex="0" role="region" aria-labelledby="happened-h" {}
+                    div #diagram tabindex="0" role="region" aria-label="Diagram" {}
                     div #scrubber role="group" aria-label="Steps" {
                         button type="button" #first aria-label="First step" { "|◀" }
                         button type="button" #back aria-label="One step back" { "◀" }
@@ -129,7 +129,7 @@ fn player(page: &Page, tree: bool) -> Markup {
                     } @else {
                         section #verdict-box aria-labelledby="verdict-h" { h2 #verdict-h { "How it stands" } div #verdict {} }
                     }
-                    section #kernel aria-labelledby="kernel-h" { h2 #kernel-h { "The kernel's table" } div #rows tabindex="0" role="region" aria-labelledby="kernel-h" {} }
+                    section #kernel aria-labelledby="kernel-h" { h2 #kernel-h { "The kernel's table" } div #rows tabindex="0" role="region" aria-label="Rows" {} }
                     section #memory aria-labelledby="memory-h" { h2 #memory-h { "The bytes" } div #bytes {} }
                     section #printed aria-labelledby="printed-h" { h2 #printed-h { "What was printed" } div #output {} }
                     @if tree {
@@ -166,7 +166,7 @@ fn on_paper(page: &Page) -> Markup {
             @if left_out > 0 {
                 p.small { "The first " (left_out) " of " (show.shortest.len()) " steps are left out here." }
             }
-            div.wide tabindex="0" role="region" aria-labelledby="paper-h" {
+            div.wide tabindex="0" role="region" aria-label="Table of the moves" {
                 table {
                     thead { tr { th scope="col" { "Step" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "In words" } } }
                     tbody {
@@ -235,14 +235,16 @@ fn help(tree: bool) -> Markup {
         ("Shift and C", "the program, or the cure"),
     ];
     html! {
-        details #help {
-            summary { "The keys" }
-            dl {
-                @for (key, does) in keys.iter().chain(if tree { choosing } else { &[] }) {
-                    div { dt { kbd { (key) } } dd { (does) } }
+        nav aria-label="The keys" {
+            details #help {
+                summary { "The keys" }
+                dl {
+                    @for (key, does) in keys.iter().chain(if tree { choosing } else { &[] }) {
+                        div { dt { kbd { (key) } } dd { (does) } }
+                    }
                 }
+                label { input #keys type="checkbox" checked; " Keys that are letters, digits or signs work" }
             }
-            label { input #keys type="checkbox" checked; " Keys that are letters, digits or signs work" }
         }
     }
 }

@@ -179,7 +179,7 @@ impl Show {
         let mut runs: Vec<Vec<Value>> = vec![vec![]];
         for event in events {
             let kind = event["event"].as_str().unwrap_or_default();
-            let ended = runs.last().is_some_and(|run| run.last().is_some_and(|last| is_end(last)));
+            let ended = runs.last().is_some_and(|run| run.last().is_some_and(is_end));
             if matches!(kind, "explored" | "tree") {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! Steps: what the page shows one after the other. A step is a move, or an event of a trace, with all that
-//! it has done. Made of the JSON of notes/events.md, so of files as well as of programs that run now.
+//! it has done. The input is the JSON of the page on events, from a file or from a program that
+//! runs now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::words::{self, Spelled};
 use crate::event::Row;
 use crate::stage::book::Setting;
+use crate::view::rows::Cell;
 use crate::view::rows::cells;
 
 /// One step. The names are short, for there are many.
@@ -24,7 +26,7 @@ pub struct Step {
     pub lines: Vec<Line>,
     /// Rows of the kernel's tables as they are now: none for one that is gone.
     #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
-    pub rows: Vec<(String, i32, Option<Vec<(&'static str, String)>>)>,
+    pub rows: Vec<(String, i32, Option<Vec<Cell>>)>,
     /// Why this is the moment that decides.
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     pub decides: Option<String>,
@@ -117,14 +119,11 @@ impl Maker<'_> {
             }
             if event["event"] == "access" {
                 let new = Touch::of(lane, event);
-                match touched.take().map(|old| old.with(&new)) {
-                    Some(Ok(both)) => touched = Some(both),
-                    Some(Err(old)) => {
-                        step.lines.push(self.touch(&old));
-                        touched = Some(new);
-                    }
-                    None => touched = Some(new),
+                let both = touched.as_ref().and_then(|old| old.with(&new));
+                if both.is_none() {
+                    step.lines.extend(touched.take().map(|old| self.touch(&old)));
                 }
+                touched = Some(both.unwrap_or(new));
                 continue;
             }
             step.lines.extend(touched.take().map(|touch| self.touch(&touch)));
@@ -325,7 +324,6 @@ impl Maker<'_> {
 }
 
 /// Bytes that one lane touches in a row.
-#[derive(Clone, Debug)]
 pub struct Touch {
     pub lane: usize,
     pub memory: String,
@@ -355,21 +353,21 @@ impl Touch {
     }
 
     /// Both, if the compiler has made several of what one line of the program does with bytes in a row.
-    fn with(self, other: &Touch) -> Result<Touch, Touch> {
+    fn with(&self, other: &Touch) -> Option<Touch> {
         let same = (self.lane, &self.memory, self.writes, &self.source, &self.buffer)
             == (other.lane, &other.memory, other.writes, &other.source, &other.buffer);
         let whole = |one: &Touch| one.holds.len() as u64 == one.len;
         let apart = other.at > self.at + self.len || self.at > other.at + other.len;
-        if !same || self.locked || other.locked || apart || !whole(&self) || !whole(other) {
-            return Err(self);
+        if !same || self.locked || other.locked || apart || !whole(self) || !whole(other) {
+            return None;
         }
         let at = self.at.min(other.at);
         let end = (self.at + self.len).max(other.at + other.len);
         let mut holds = vec![0; (end - at) as usize];
-        for one in [&self, other] {
+        for one in [self, other] {
             let from = (one.at - at) as usize;
             holds[from..from + one.holds.len()].copy_from_slice(&one.holds);
         }
-        Ok(Touch { at, len: end - at, holds, ..self })
+        Some(Touch { at, len: end - at, holds, ..self.clone() })
     }
 }

@@ -54,7 +54,7 @@ function drawChoices(now) {
     const button = el('button', { type: 'button', 'data-choice': n }, ...inside);
     if (mark.pick === choice) button.setAttribute('aria-pressed', 'true');
     if (hints) button.append(el('span', { class: 'odds' }, odds(both, 'there')), meter(both));
-    button.setAttribute('aria-label', `${n + 1}: ${full}${hints ? '. ' + odds(both, 'there') : ''}`);
+    button.title = full;
     button.addEventListener('click', () => choose(choice));
     return el('li', {}, button);
   });

@@ -78,5 +78,5 @@ function drawBytes(now) {
 function drawPrinted(now) {
   $('printed').hidden = !way.show.steps.some((step) => step.x.some((line) => line.k === 'print'));
   const lines = now.printed.slice(-60).map(({ lane, text }) => el('span', { class: colour(lane) }, text));
-  fill('output', lines.length ? el('pre', { tabindex: '0', role: 'region', 'aria-labelledby': 'printed-h' }, ...lines) : el('p', { class: 'small' }, 'Nothing yet.'));
+  fill('output', lines.length ? el('pre', { tabindex: '0', role: 'region', 'aria-label': 'Lines' }, ...lines) : el('p', { class: 'small' }, 'Nothing yet.'));
 }

@@ -74,7 +74,7 @@ impl Word {
 
     fn in_file(file: &File, inside: u64) -> Option<Word> {
         // A map of what is not there would end us by SIGBUS.
-        if file.metadata().ok()?.len() < inside + 4 || inside % 4 != 0 {
+        if file.metadata().ok()?.len() < inside + 4 || !inside.is_multiple_of(4) {
             return None;
         }
         let (page, fd) = (inside / PAGE * PAGE, file.as_raw_fd());
@@ -88,7 +88,7 @@ impl Word {
     }
 
     fn in_segment(one: &Mapping, inside: u64) -> Option<Word> {
-        let id = one.shmid().filter(|_| inside % 4 == 0)?;
+        let id = one.shmid().filter(|_| inside.is_multiple_of(4))?;
         // SAFETY: attaches it where there is room.
         let at = unsafe { libc::shmat(id, ptr::null(), 0) };
         let word = at.cast::<u8>().wrapping_add(inside as usize);
