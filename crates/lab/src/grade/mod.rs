@@ -276,13 +276,16 @@ impl Grading<'_> {
         if waiting.is_empty() {
             return Ok(());
         }
+        let room = self.journal.room().map_err(End::Failed)?;
+        // The cell that is tried first is made in there, too, and goes with it.
+        // SAFETY: we have one thread.
+        unsafe { std::env::set_var("TMPDIR", &room.0) };
         if !self.options.trust {
             crate::check::walls_here().map_err(|why| {
                 let why = format!("no walls: {why}; --trust judges all the same (lab doctor)");
                 End::Failed(why)
             })?;
         }
-        let room = self.journal.room().map_err(End::Failed)?;
         let how = how(self.options, self.section, &self.settings, &room.0);
         let mut progress = Progress::new(self.verdicts.len());
         let (journal, settings, verdicts) = (&self.journal, &self.settings, &mut self.verdicts);
