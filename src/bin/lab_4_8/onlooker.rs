@@ -198,7 +198,7 @@ fn judge(pair: &[Look]) -> Result<Option<Ending>> {
             text(say!("child {child}"));
             let pending = pair.iter().any(|one| one.status.pending != 0);
             let ending = if pending { Ending::Blocked } else { Ending::Lost };
-            note(&ending.to_string());
+            note(ending.to_string());
             Ok(Some(ending))
         }
         _ => Ok(None),

@@ -324,6 +324,7 @@ impl Maker<'_> {
 }
 
 /// Bytes that one lane touches in a row.
+#[derive(Clone, Debug)]
 pub struct Touch {
     pub lane: usize,
     pub memory: String,

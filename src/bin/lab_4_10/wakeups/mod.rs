@@ -193,7 +193,7 @@ fn table(outcomes: &[Outcome]) {
             figure.map_or("-".into(), |f| format!("{}/{}", micros(f.p50), micros(f.p99)))
         };
         let cells: Vec<String> = figures.iter().map(cell).collect();
-        text(&row(way, &rounds.to_string(), &lost.to_string(), &cells));
+        text(row(way, &rounds.to_string(), &lost.to_string(), &cells));
         let longest = figures.iter().flatten().map(|figure| figure.max).max();
         let longest = longest.map_or(String::new(), |max| say!("; at most {} us", micros(max)));
         let (verdict, reason) = (translated(verdict), translated(reason));
