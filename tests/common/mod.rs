@@ -3,7 +3,6 @@
 #![allow(dead_code)] // each test file uses its part
 
 pub mod browser;
-pub mod exercises;
 pub mod foreign;
 pub mod inject;
 pub mod pages;
