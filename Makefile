@@ -79,7 +79,7 @@ help:
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
 # |   make golden     write labs/*/expected.txt; images: the pictures of the README
-# |   make zh-stamp   note in the Chinese pages which English blocks they translate now
+# |   make zh-stamp   stamp the Chinese pages with the English that they translate
 # |   make kernels    the labs and lab explore on another kernel, in an emulator
 # |
 # | The README walks through the sections; notes/ has a note for each, labs/ a
