@@ -63,10 +63,6 @@ fn both() -> Made {
     ))
 }
 
-fn can_be_opened(what: &str) -> bool {
-    have("chromium", what) && can_explore(what)
-}
-
 /// A browser that shows the page.
 fn opened(page: &Path) -> Browser {
     let mut browser = Browser::start();
@@ -76,7 +72,7 @@ fn opened(page: &Path) -> Browser {
 
 #[test]
 fn a_run_is_gone_through_step_by_step() {
-    if !can_be_opened("lab page: a run") {
+    if !have("chromium", "lab page: a run") || !can_explore("lab page: a run") {
         return;
     }
     let made = both();
@@ -162,7 +158,7 @@ fn been(browser: &mut Browser) -> BTreeSet<u64> {
 
 #[test]
 fn the_reader_chooses_who_moves() {
-    if !can_be_opened("lab page: a tree") {
+    if !have("chromium", "lab page: a tree") || !can_explore("lab page: a tree") {
         return;
     }
     let made = both();
@@ -241,7 +237,7 @@ fn axe() -> Option<String> {
 
 #[test]
 fn axe_finds_nothing() {
-    if !can_be_opened("lab page with axe-core") {
+    if !have("chromium", "lab page with axe-core") || !can_explore("lab page with axe-core") {
         return;
     }
     let Some(axe) = axe() else { return };
@@ -274,7 +270,9 @@ fn axe_finds_nothing() {
 
 #[test]
 fn it_fits_a_phone_and_two_sheets_and_needs_no_script() {
-    if !can_be_opened("lab page on a phone, on paper and without JavaScript") {
+    if !have("chromium", "lab page on a phone, on paper and without JavaScript")
+        || !can_explore("lab page on a phone, on paper and without JavaScript")
+    {
         return;
     }
     let made = both();
