@@ -428,7 +428,7 @@ fn words_of(class: &Path, out: &Path) -> Vec<String> {
     words(class, out, &[])
 }
 
-/// A class of 4.8, made of the mutants: with SOAK a hundred of them, for the figures of notes/grading.md.
+/// A class of 4.8, made of the mutants: with SOAK a hundred of them, for the figures in notes/grading.md.
 #[test]
 fn a_class_of_4_8() {
     if !can_explore("a class of 4.8") {
