@@ -65,8 +65,10 @@ fn grade(class: &Path, report: &Path, options: &[&str]) -> Run {
 
 /// `lab grade` itself, for a signal.
 fn started(class: &Path, report: &Path, options: &[&str]) -> Child {
-    let mut command = Command::new(bin("lab"));
-    command.args(words(class, report, options)).env("TMPDIR", class.parent().expect("a folder"));
+    // What a shell starts in the background ignores SIGINT.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(bin("lab")).args(words(class, report, options));
+    command.env("TMPDIR", class.parent().expect("a folder"));
     if is_root() {
         command.uid(65534).gid(65534);
     }
