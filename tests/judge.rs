@@ -45,6 +45,12 @@ fn mutants(section: &str) -> Vec<Mutant> {
     table["mutant"].as_array().expect("mutants").iter().map(one).collect()
 }
 
+/// Which share of the programs is judged: the same in each run of the tests, if SEED does not say another.
+fn seed() -> usize {
+    let Some(seed) = std::env::var_os("SEED") else { return 14 };
+    seed.to_str().and_then(|seed| seed.parse().ok()).expect("SEED is a number")
+}
+
 /// One of so many, or all of them.
 fn share<T>(all: Vec<T>, of: usize) -> Vec<T> {
     let soak = std::env::var_os("SOAK").is_some();
@@ -107,7 +113,7 @@ fn right_programs_pass() {
         return;
     }
     let soak = std::env::var_os("SOAK").is_some();
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let seed = seed();
     let mut refused = vec![];
     let mut judged = 0;
     for section in sections() {
@@ -177,8 +183,7 @@ fn each_operator_draws_its_own_finding_first() {
         return;
     }
     let soak = std::env::var_os("SOAK").is_some();
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: usize = seed.unwrap_or(std::process::id() as usize);
+    let seed = seed();
     println!("SEED={seed}: {wrong} wrong programs of {}", all.len());
     if !soak {
         let (from, step) = (seed % all.len(), all.len() / SHARE);
