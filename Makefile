@@ -20,7 +20,7 @@ sides := $(labs:=-server) $(labs:=-client)
 stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) $(stages:stage-%=page-%) exam ipcs sweep lint test soak golden images zh-stamp kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) $(stages:stage-%=page-%) exam ipcs sweep book serve lint test soak golden images zh-stamp kernels \
 	bench bench-trace bench-memory
 
 help:
@@ -76,6 +76,8 @@ help:
 # |   make wakeups    the experiment of 4.10: every way to wake the other side
 # |   make bench      the channel of 4.10 beside others; bench-trace: lab trace
 # |                   beside strace; bench-memory: an access under lab explore
+# |   make book       the notes, worksheets and exercises as a book for a browser,
+# |                   in English and Chinese; serve: the same, for an author
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
 # |   make golden     write labs/*/expected.txt; images: the pictures of the README
@@ -187,6 +189,21 @@ ipcs:
 sweep:
 	@$(call build,-p shm-workbook --no-default-features --bin sweep)
 	@$(BIN)/sweep $(ARGS)
+
+# mdBook is a library of the program in book/: it is fetched and built once, and nothing else needs it.
+book := target/mdbook/debug/book
+tool = $(CARGO) fetch --quiet --locked --manifest-path book/Cargo.toml 2>/dev/null || \
+	{ echo "make: no book, because mdBook cannot be fetched; nothing else needs it" >&2; exit 1; }; \
+	$(call build,--locked --manifest-path book/Cargo.toml --target-dir target/mdbook)
+book:
+	@$(tool)
+	@$(book)
+
+# PORT=…: where on this machine.
+PORT ?= 3000
+serve:
+	@$(tool)
+	@$(book) --serve $(PORT)
 
 lint:
 	$(CARGO) fmt --all --check
