@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use common::browser::Browser;
-use common::{have, not_tested, repo, scratch};
+use common::{not_tested, repo, scratch};
 use regex::Regex;
-use serde_json::json;
 
 /// The book, made once for all of these tests, where `make book` has built its program.
 fn book(what: &str) -> Option<&'static Path> {

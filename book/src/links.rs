@@ -75,6 +75,10 @@ fn led(
     let url = page.url();
     let up = "../".repeat(url.matches('/').count());
     Ok(match pages.find(&path) {
+        // A page that leads to itself in the other language.
+        Some(to) if to.url() == url && path != from => {
+            format!("{up}../{}/{url}{anchor}", to.language(&path).folder())
+        }
         Some(page) => format!("{up}{}{anchor}", page.url()),
         None => {
             files.insert(path.clone());

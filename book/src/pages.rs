@@ -69,6 +69,11 @@ impl Page {
         }
     }
 
+    /// The language of one of its files.
+    pub fn language(&self, file: &str) -> Language {
+        if file == self.file { Language::English } else { Language::Chinese }
+    }
+
     /// The section whose folder or note it is.
     fn section(&self) -> &str {
         let name = self.file.trim_start_matches("labs/").trim_start_matches("notes/");
