@@ -12,7 +12,9 @@
     const script = document.createElement("script");
     script.src = root + "search-data.js";
     script.onload = () => {
-      aliases = window.bookAliases;
+      // The longest first: 共享内存段 is not 共享内存.
+      aliases = window.bookAliases.flatMap((names) => names.map((name) => [name, names]))
+        .sort(([one], [other]) => other.length - one.length);
       sections = window.bookText.flatMap(([url, title, parts]) =>
         parts.map(([id, heading, text]) => ({ url, title, id, heading, text,
           low: [title, heading, text].map((one) => one.toLowerCase()) })));
@@ -33,14 +35,11 @@
   // A query is several things, each of which may be said in several ways, each of which has several terms.
   const things = (query) => {
     const all = [];
-    for (const names of aliases) {
-      for (const name of [...names].sort((one, other) => other.length - one.length)) {
-        const at = query.search(HAN.test(name) ? name : new RegExp(`(?<![a-z0-9])${name}(?![a-z0-9])`));
-        if (at < 0) continue;
-        all.push([name, ...names.filter((other) => other !== name)].map(terms));
-        query = `${query.slice(0, at)} ${query.slice(at + name.length)}`;
-        break;
-      }
+    for (const [name, names] of aliases) {
+      const at = query.search(HAN.test(name) ? name : new RegExp(`(?<![a-z0-9])${name}(?![a-z0-9])`));
+      if (at < 0) continue;
+      all.push([name, ...names.filter((other) => other !== name)].map(terms));
+      query = `${query.slice(0, at)} ${query.slice(at + name.length)}`;
     }
     for (const run of query.match(/\d+(?:\.\d+)+|\p{Script=Han}+|(?:(?!\p{Script=Han})[\p{L}\p{N}])+/gu) ?? []) {
       all.push([terms(run)]);
@@ -53,7 +52,8 @@
     const asked = things(query);
     const known = new Map();
     for (const term of new Set(asked.flat(2))) {
-      const counts = sections.map((one) => one.low.map((text) => text.match(pattern(term))?.length ?? 0));
+      const looked = pattern(term);
+      const counts = sections.map((one) => one.low.map((text) => text.match(looked)?.length ?? 0));
       const rare = Math.log(1 + sections.length / (1 + counts.filter((some) => some.some(Boolean)).length));
       known.set(term, counts.map(([title, heading, text], at) => rare * (2 * Math.min(title, 1) + 1.5 * Math.min(heading, 1)
         + 2.2 * text / (text + 1.2 * (0.4 + 0.6 * sections[at].text.length / length)))));
@@ -67,6 +67,8 @@
       })));
       let score = worth.reduce((sum, one) => sum + one, 0) * (worth.filter(Boolean).length / asked.length) ** 2;
       if (!score) return;
+      // The notes of the sections explain; other pages name the same things.
+      if (section.url.startsWith("notes/4.")) score *= 1.3;
       section.low.forEach((text, where) => { if (text.includes(query)) score *= [1.5, 1.4, 1.2][where]; });
       const page = pages.get(section.url) ?? { best: 0, all: 0 };
       page.all += score;
