@@ -98,6 +98,21 @@ fn step_call_waits_before_each_call() {
     assert_eq!(rest(terminal).1, 130);
 }
 
+/// Also of a process with a lane, whose name the prompt has.
+#[test]
+fn each_prompt_is_in_the_language_of_the_lab() {
+    let env = [("STEP", "1"), ("LAB_LANG", "zh")];
+    let (mut terminal, _dir) = start("4.8", r#""$@" --part a"#, &env);
+    let mut lanes = 0;
+    while let Ok(found) = terminal.expect(expectrl::Regex("Enter: |回车：")) {
+        let before = String::from_utf8_lossy(found.before()).into_owned();
+        assert!(found.get(0) == Some("回车：".as_bytes()), "{before}");
+        lanes += usize::from(before.lines().last().is_some_and(|prompt| prompt.contains('│')));
+        terminal.send_line("").expect("Enter");
+    }
+    assert!(rest(terminal).1 == 0 && lanes >= 6, "{lanes} prompts with a lane");
+}
+
 #[test]
 fn ctrl_c_at_any_step_leaves_nothing() {
     for stop in 1..=7 {

@@ -70,7 +70,7 @@ pub fn wait_for_enter(what: &str) -> Result<()> {
     if stop::is_cleaning() {
         return Ok(());
     }
-    prompt(&format!("{label}{what}"))?;
+    prompt(&format!("{label}{}", screen::words::translated(what)))?;
     pages().inspect(|pages| pages.turn(1));
     Ok(())
 }
