@@ -48,7 +48,7 @@ const TOOL: [(&str, &[&str]); 15] = [
     ("tree", &["view", "tree"]),
     ("explore", &["asked", "event", "memory", "tracer", "syscalls", "view", "tree", "explore"]),
     ("check", &["asked", "event", "explore", "tracer", "syscalls", "view", "check"]),
-    ("grade", &["asked", "check", "grade", "view"]),
+    ("grade", &["asked", "check", "grade", "page", "view"]),
     ("stage", &["asked", "event", "explore", "memory", "syscalls", "tracer", "view", "stage"]),
     ("page", &["event", "explore", "stage", "syscalls", "tree", "view", "page"]),
     ("exam", &["event", "explore", "stage", "syscalls", "tracer", "view", "exam"]),

@@ -4,16 +4,17 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::evidence::Trying;
 use super::finding::Shown;
-use super::judge::{self, Asked, NoVerdict, Verdict};
-use super::matching::Holds;
+use super::judge::{self, Again, Asked, NoVerdict, Verdict};
 use super::report;
 use super::rules::Class;
 use super::workbook::Section;
 
-/// So many findings are run again, to have their story told; and so much of it.
-const STORIES: usize = 3;
+/// So many runs are run again, to have their story told; and so much of it.
+const RUNS: usize = 6;
 const LINES: usize = 300;
 /// Lines of the source around the one that a finding is about.
 const AROUND: usize = 3;
@@ -22,6 +23,8 @@ const AROUND: usize = 3;
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
 pub struct Judged {
     pub findings: Vec<Finding>,
+    /// The runs that show them.
+    pub runs: Vec<Ran>,
     pub passed: Vec<Passed>,
     /// The instruments, and in how many runs there was something to see.
     pub tried: Vec<(String, u64)>,
@@ -48,8 +51,19 @@ pub struct Finding {
     pub line: Option<usize>,
     /// Lines of the source around it, with their numbers.
     pub source: Vec<(usize, String)>,
-    /// The run that shows it, line by line, as `lab check --replay` tells it.
+    /// Which of the runs shows it.
+    pub run: Option<usize>,
+}
+
+/// A run that shows a finding, or several.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
+pub struct Ran {
+    /// Line by line, as `lab check --replay` tells it.
     pub story: Vec<String>,
+    /// Which input it had, and what was done in it: a call that fails, a signal.
+    pub with: Vec<String>,
+    /// The same run as events, as `lab explore --json` writes it. None: there are too many.
+    pub events: Vec<Value>,
 }
 
 /// A rule that does not hold.
@@ -71,6 +85,12 @@ impl Judged {
         self.findings.iter().any(|one| one.class != Class::Style.name())
     }
 
+    /// Points of rules that do not hold, and of which nothing is said: they are about what the program does not need.
+    pub fn rest(&self) -> Option<u32> {
+        let said: u32 = self.passed.iter().map(|one| one.points).sum();
+        self.points.checked_sub(said).filter(|rest| *rest > 0)
+    }
+
     /// Each text in it.
     pub fn each_text(&mut self, change: &dyn Fn(&mut String)) {
         for one in &mut self.findings {
@@ -85,8 +105,12 @@ impl Judged {
                 change(text);
             }
             let lines = one.source.iter_mut().map(|(_, line)| line);
-            lines.chain(&mut one.happened).chain(&mut one.story).for_each(change);
+            lines.chain(&mut one.happened).for_each(change);
             one.file.iter_mut().for_each(change);
+        }
+        for one in &mut self.runs {
+            one.story.iter_mut().chain(&mut one.with).for_each(change);
+            one.events.iter_mut().for_each(|event| each_in(event, change));
         }
         for one in &mut self.passed {
             change(&mut one.rule);
@@ -94,6 +118,20 @@ impl Judged {
         }
         self.tried.iter_mut().for_each(|(name, _)| change(name));
         self.not_judged.iter_mut().for_each(change);
+    }
+}
+
+/// Each text of an event, line by line: a program may print several.
+fn each_in(value: &mut Value, change: &dyn Fn(&mut String)) {
+    match value {
+        Value::String(text) => {
+            let mut lines: Vec<String> = text.split('\n').map(String::from).collect();
+            lines.iter_mut().for_each(change);
+            *text = lines.join("\n");
+        }
+        Value::Array(all) => all.iter_mut().for_each(|one| each_in(one, change)),
+        Value::Object(all) => all.values_mut().for_each(|one| each_in(one, change)),
+        _ => {}
     }
 }
 
@@ -118,14 +156,14 @@ pub fn judged(section: &Section, source: &Path, asked: &Asked) -> Result<String,
 }
 
 fn of(section: &Section, source: &Path, asked: &Asked, verdict: &Verdict) -> Judged {
-    let finding = |(n, holds): (usize, &Holds)| {
+    let mut runs = Runs { cell: None, tried: vec![], told: vec![] };
+    let mut findings = vec![];
+    for holds in &verdict.found {
         let shown = Shown::of(verdict, holds, String::new());
-        let again = verdict.again(holds).filter(|_| n < STORIES);
-        let story = again.and_then(|again| judge::replayed(section, source, asked, again).ok());
-        let mut story = story.unwrap_or_default();
-        story.truncate(LINES);
+        let again = verdict.again(holds);
+        let run = again.and_then(|again| runs.of(section, source, asked, again));
         let (file, line) = shown.place.unzip();
-        Finding {
+        findings.push(Finding {
             source: around(verdict, file.as_deref(), line),
             rule: shown.id,
             class: shown.class.name().into(),
@@ -137,25 +175,66 @@ fn of(section: &Section, source: &Path, asked: &Asked, verdict: &Verdict) -> Jud
             why: shown.why,
             file,
             line,
-            story,
-        }
-    };
+            run,
+        });
+    }
     let passed = verdict.passed.iter().map(|rule| Passed {
         rule: rule.id.clone(),
         says: rule.passed.clone(),
         points: rule.points,
     });
     let (points, of) = report::points(verdict, &section.rules);
-    // A rule about a call that a right program does not need costs it nothing.
-    let has_passed = !verdict.is_wrong() && verdict.not_judged.is_none();
-    let points = if has_passed { of } else { points };
     Judged {
-        findings: verdict.found.iter().enumerate().map(finding).collect(),
+        findings,
+        runs: runs.told,
         passed: passed.collect(),
         tried: verdict.tried.iter().map(|one| (one.instrument.clone(), one.runs)).collect(),
         not_judged: verdict.not_judged.clone(),
         points,
         of,
+    }
+}
+
+/// The runs that show findings. Several findings may have the same one.
+struct Runs<'a> {
+    cell: Option<Again<'a>>,
+    tried: Vec<(&'a Trying, Option<usize>)>,
+    told: Vec<Ran>,
+}
+
+impl<'a> Runs<'a> {
+    /// The number of this one.
+    fn of(
+        &mut self,
+        section: &'a Section,
+        source: &Path,
+        asked: &'a Asked,
+        again: &'a Trying,
+    ) -> Option<usize> {
+        if let Some((_, run)) = self.tried.iter().find(|(one, _)| *one == again) {
+            return *run;
+        }
+        if self.told.len() == RUNS {
+            return None;
+        }
+        if self.cell.is_none() {
+            self.cell = Again::new(section, source, asked).ok();
+        }
+        let answer = self.cell.as_mut().and_then(|cell| cell.run(again).ok());
+        if answer.is_none() {
+            // It may have ended.
+            self.cell = None;
+        }
+        let run = answer.map(|answer| {
+            let mut story = answer.story;
+            story.truncate(LINES);
+            let events: Result<Vec<Value>, _> =
+                answer.events.lines().map(serde_json::from_str).collect();
+            self.told.push(Ran { story, with: answer.with, events: events.unwrap_or_default() });
+            self.told.len() - 1
+        });
+        self.tried.push((again, run));
+        run
     }
 }
 

@@ -104,8 +104,11 @@ pub struct Answer {
     pub not_judged: Option<String>,
     /// What the compiler said, if it refused.
     pub refused: Option<String>,
-    /// A story that was asked for.
+    /// A story that was asked for; what was done in it, or which input it had; and the same run as events, one a
+    /// line, unless there are too many.
     pub story: Vec<String>,
+    pub with: Vec<String>,
+    pub events: String,
     /// How the run in `did` is run again.
     pub again: Option<Box<Trying>>,
 }

@@ -23,6 +23,8 @@ pub struct Verdict {
     pub found: Vec<Holds>,
     /// Rules that do not hold, of which everything was tried.
     pub passed: Vec<Rule>,
+    /// Of what does not hold, said or not.
+    pub points: u32,
     pub tried: Vec<Tried>,
     /// Why it cannot be said whether all is well.
     pub not_judged: Option<String>,
@@ -70,6 +72,7 @@ impl Verdict {
             source: source.path.display().to_string(),
             found: vec![],
             passed: vec![],
+            points: 0,
             tried: vec![],
             not_judged: None,
             seed,
@@ -247,11 +250,12 @@ impl Judging<'_> {
             found.iter().any(|one| one.rule.id == rule.id && of(one.rule.class))
         };
         // What stands behind the first finding may only seem to be right.
-        let all = rules.rules.iter().filter(|rule| rule.on);
-        let before = all.take_while(|rule| !holds(rule, &|class| class != Class::Style));
-        let tried = |rule: &Rule| {
+        let all = || rules.rules.iter().filter(|rule| rule.on);
+        let before = || all().take_while(|rule| !holds(rule, &|class| class != Class::Style));
+        let tried = |rule: &Rule, least: u64| {
             needs(rule).iter().all(|name| {
-                verdict.tried.iter().any(|one| one.instrument == *name && one.whole && one.runs > 0)
+                let is = |one: &Tried| one.instrument == *name && one.whole && one.runs >= least;
+                verdict.tried.iter().any(is)
             })
         };
         // "crashes in no order" is not said where another instrument has seen a crash.
@@ -262,9 +266,15 @@ impl Judging<'_> {
             wanted.is_some_and(|wanted| seen.any(|one| wanted.has(one)))
         };
         let told = |rule: &&Rule| {
-            !holds(rule, &|_| true) && tried(rule) && !denied(rule) && evidence.concerns(rule)
+            !holds(rule, &|_| true) && tried(rule, 1) && !denied(rule) && evidence.concerns(rule)
         };
-        verdict.passed = before.filter(told).cloned().collect();
+        // A rule about a call that a right program does not need costs it nothing; a remark on style does.
+        let passed = !verdict.is_wrong() && verdict.not_judged.is_none();
+        let counts =
+            |rule: &&Rule| !holds(rule, &|_| true) && (passed || tried(rule, 0) && !denied(rule));
+        let points = before().filter(counts).map(|rule| rule.points).sum();
+        let passed = before().filter(told).cloned().collect();
+        (verdict.points, verdict.passed) = (points, passed);
         verdict
     }
 }
@@ -308,20 +318,30 @@ fn needs(rule: &Rule) -> Vec<String> {
     }
 }
 
-/// Runs a program once more as in a run that was seen, and returns its story.
-pub fn replayed(
-    section: &Section,
-    path: &Path,
-    asked: &Asked,
-    again: &Trying,
-) -> Result<Vec<String>, NoVerdict> {
-    let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
-    let mut ready = prepared(&mut source, asked)?;
-    // With --trust, a cell is in another folder each time.
-    let program = Usual::new(&section.rules, "", &ready.cell.work, asked.seed).trying.program;
-    let again = Box::new(Trying { program, ..again.clone() });
-    let answer = put(&mut ready.cell, &Ask::Again(again), asked.patience)?;
-    answer.not_judged.map_or(Ok(answer.story), |why| Err(NoVerdict::NotJudged(why)))
+/// Runs a program again as in runs that were seen. It is compiled once.
+pub struct Again<'a> {
+    section: &'a Section,
+    asked: &'a Asked,
+    ready: Ready,
+}
+
+impl<'a> Again<'a> {
+    /// Of a source.
+    pub fn new(section: &'a Section, path: &Path, asked: &'a Asked) -> Result<Self, NoVerdict> {
+        let mut source = Source::read(path, &section.root).map_err(NoVerdict::Usage)?;
+        let ready = prepared(&mut source, asked)?;
+        Ok(Again { section, asked, ready })
+    }
+
+    /// One of the runs, with its story and its events.
+    pub fn run(&mut self, again: &Trying) -> Result<Answer, NoVerdict> {
+        let (rules, work) = (&self.section.rules, &self.ready.cell.work);
+        // With --trust, a cell is in another folder each time.
+        let program = Usual::new(rules, "", work, self.asked.seed).trying.program;
+        let again = Box::new(Trying { program, ..again.clone() });
+        let mut answer = put(&mut self.ready.cell, &Ask::Again(again), self.asked.patience)?;
+        answer.not_judged.take().map_or(Ok(answer), |why| Err(NoVerdict::NotJudged(why)))
+    }
 }
 
 fn rule(id: &str, title: &str, expected: &str, why: &str) -> Rule {

@@ -284,7 +284,7 @@ fn replay(options: &Options, section: &Section, n: u32) -> Result<u8, NoVerdict>
     let again = again.ok_or_else(|| usage("this finding has no run of its own"))?;
     let asked = judge::Asked { seed: last.seed, ..asked_of(options) };
     let source = PathBuf::from(&last.source);
-    let story = judge::replayed(section, &source, &asked, again)?;
+    let story = judge::Again::new(section, &source, &asked)?.run(again)?.story;
     out(&(story.join("\n") + "\n"))?;
     Ok(exit::PASSED)
 }

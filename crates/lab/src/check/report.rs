@@ -51,10 +51,10 @@ pub fn printed(
     }
 }
 
-/// The points of what has passed, and of all.
+/// The points of a program, and of all.
 pub fn points(verdict: &Verdict, rules: &Rules) -> (u32, u32) {
     let all = rules.rules.iter().filter(|rule| rule.on).map(|rule| rule.points).sum();
-    (verdict.passed.iter().map(|rule| rule.points).sum(), all)
+    (verdict.points, all)
 }
 
 fn text(

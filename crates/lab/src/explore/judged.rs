@@ -118,6 +118,11 @@ pub fn spelled(line: &Line) -> String {
     report::line(line).replace(report::TIE, " ")
 }
 
+/// A whole run as events, one a line.
+pub fn events(outcome: &Outcome) -> String {
+    report::json_story(outcome)
+}
+
 /// A whole run, as `lab explore` prints it.
 pub fn story(outcome: &Outcome) -> String {
     report::story(outcome)

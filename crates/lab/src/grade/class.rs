@@ -46,7 +46,8 @@ pub fn of_roster(roster: &Path) -> Result<Vec<Submission>, String> {
     let text = fs::read(roster).map_err(|error| format!("{name}: {error}"))?;
     // Spreadsheets mark the beginning of a file.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let mut rows = csv::ReaderBuilder::new();
+    let mut rows = rows.trim(csv::Trim::All).delimiter(between_cells(text)).from_reader(text);
     let titles = rows.headers().map_err(said)?.clone();
     let column = |wanted: &str| {
         let at = titles.iter().position(|title| title.eq_ignore_ascii_case(wanted));
@@ -68,6 +69,13 @@ pub fn of_roster(roster: &Path) -> Result<Vec<Submission>, String> {
         all.push(Submission::new(get(id), folder.join(get(path))));
     }
     complete(all, &format!("{name}: no submissions in it"))
+}
+
+/// Where a comma stands before the decimals, spreadsheets write a semicolon between two cells; some write tabs.
+fn between_cells(text: &[u8]) -> u8 {
+    let titles = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let others = [b',', b';', b'\t'];
+    others.into_iter().find(|one| titles.contains(one)).unwrap_or(b',')
 }
 
 fn complete(all: Vec<Submission>, none: &str) -> Result<Vec<Submission>, String> {

@@ -67,9 +67,10 @@ impl Settings {
         })
     }
 
-    /// The name of the verdict of a submission.
+    /// The name of the verdict of a submission. What was judged within one limit is the same within another.
     pub fn key(&self, one: &Submission) -> String {
-        let settings = serde_json::to_string(self).unwrap_or_default();
+        let settings = Settings { limit: 0, ..self.clone() };
+        let settings = serde_json::to_string(&settings).unwrap_or_default();
         let source = match &one.source {
             Ok(path) => path.strip_prefix(&one.path).unwrap_or(path).display().to_string(),
             Err(why) => format!("\0{why}"),

@@ -163,7 +163,8 @@ fn grade(options: &Options) -> Result<u8, End> {
         (None, None) => Err("name a folder, or a roster".into()),
     };
     let submissions = submissions.map_err(End::Usage)?;
-    let known = |id: &str| match submissions.iter().find(|one| one.id == id) {
+    // As it is shown, or as it is.
+    let known = |id: &str| match submissions.iter().find(|one| one.id == clean::plain(id)) {
         Some(one) => Ok(one),
         None => Err(End::Usage(format!("no submission {id}"))),
     };
@@ -175,7 +176,7 @@ fn grade(options: &Options) -> Result<u8, End> {
     let journal = Journal::open(&options.output)?;
     let mut overrides = journal.overrides().map_err(End::Failed)?;
     if !wanted.is_empty() || !options.no_override.is_empty() {
-        options.no_override.iter().for_each(|id| drop(overrides.remove(id)));
+        options.no_override.iter().for_each(|id| drop(overrides.remove(&clean::plain(id))));
         overrides.extend(wanted);
         journal.keep_overrides(&overrides).map_err(End::Failed)?;
     }
@@ -224,8 +225,9 @@ fn by_hand<'a>(
         if why.trim().is_empty() {
             return Err(End::Usage(format!("--override {id}: say why")));
         }
-        let (why, submission) = (clean::plain(why), known(id)?.hash.clone());
-        all.insert(id.clone(), Override { points, why, submission });
+        let one = known(id)?;
+        let (why, submission) = (clean::plain(why), one.hash.clone());
+        all.insert(one.id.clone(), Override { points, why, submission });
     }
     options.no_override.iter().try_for_each(|id| known(id).map(drop))?;
     Ok(all)
@@ -256,8 +258,11 @@ impl Grading<'_> {
                 continue;
             }
             let record = self.journal.read(&self.settings.key(one));
-            let again = self.options.retry
-                && record.as_ref().is_some_and(|record| record.judged.not_judged.is_some());
+            // What took too long may be judged within another limit.
+            let again = record.as_ref().is_some_and(|record| {
+                let other = record.settings.limit != self.settings.limit;
+                record.judged.not_judged.is_some() && (self.options.retry || other)
+            });
             let is_wanted = match only {
                 Some(only) => only.id == one.id,
                 None => record.is_none() || again,

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::class::{self, Submission};
 use super::journal::{Record, Settings};
-use super::{End, Options, cleaned, exit, how, workers};
+use super::{End, Options, clean, cleaned, exit, how, workers};
 use crate::check::apart::Judged;
 use crate::check::workbook::{self, Section};
 
 /// Judges it again, and says what is another than it was.
 pub fn again(options: &Options, id: &str) -> Result<u8, End> {
+    let id = &clean::plain(id);
     let record = recorded(options, id)?;
     let root = workbook::root(options.workbook.as_deref()).map_err(End::Usage)?;
     let before = &record.settings;

@@ -43,8 +43,11 @@ pub fn whole(page: &Page) -> String {
             }
             body {
                 header {
+                    @if let Some(back) = &page.back { p.back { a href=(back) { "← all findings of this submission" } } }
                     h1 { (page.title) }
                     p.lead { (lead(page)) }
+                    @for shown in &page.shown { p { strong { (shown) } } }
+                    @for with in &page.with { p { "In this run: " code { (with) } } }
                 }
                 noscript { p.lead { "This browser runs no JavaScript here. The table below shows one order, step by step." } }
                 main #main { (player(page, tree)) (on_paper(page)) }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::show::Show;
-use super::{Options, Trouble, usage};
+use super::{Judged, Options, Trouble, usage};
 use crate::stage::book::Setting;
 use crate::tree::Tree;
 use crate::view::complain_as;
@@ -21,6 +21,30 @@ const RUNS: &str = "300";
 pub struct Page {
     pub title: String,
     pub shows: Vec<Show>,
+    /// The page that links to this one.
+    pub back: Option<String>,
+    /// What a reader has to know before: what the run shows, what it was tried with.
+    pub shown: Vec<String>,
+    pub with: Vec<String>,
+}
+
+impl Page {
+    fn new(title: String, shows: Vec<Show>) -> Page {
+        Page { title, shows, back: None, shown: vec![], with: vec![] }
+    }
+}
+
+/// Of a run that was judged. Not all that is wrong in it is for the explorer to see: a call may be missing.
+pub fn of_judged(events: &[Value], about: Judged) -> Option<Page> {
+    let mut shows = Show::of_runs(events, &Setting::default(), "");
+    shows.truncate(1);
+    let show = shows.first_mut().filter(|show| !show.steps.is_empty())?;
+    let mut end = show.end.take().unwrap_or_default();
+    end.good = false;
+    end.findings.splice(0..0, about.findings);
+    show.ends_with(end);
+    let (back, with) = (Some(about.back), about.with.to_vec());
+    Some(Page { back, with, shown: about.titles, ..Page::new(about.title, shows) })
 }
 
 /// What the options ask for.
@@ -75,13 +99,15 @@ fn of_file(path: &Path) -> Result<Page, String> {
             return Err(not_ours(&name, "it has no format"));
         }
         let show = Show::of_tree(&Tree::of(&text, &name)?, &book, "The program");
-        return Ok(Page { title: show.title.clone(), shows: vec![show] });
+        return Ok(Page::new(show.title.clone(), vec![show]));
     }
     let events = events(&text, &name)?;
     let shows = Show::of_runs(&events, &book, &file);
     let title = shows.first().map(|show| show.title.clone());
     match title {
-        Some(title) if shows.iter().all(|show| !show.steps.is_empty()) => Ok(Page { title, shows }),
+        Some(title) if shows.iter().all(|show| !show.steps.is_empty()) => {
+            Ok(Page::new(title, shows))
+        }
         _ => Err(not_ours(&name, "nothing happens in it")),
     }
 }
@@ -123,7 +149,7 @@ fn of_programs(setting: &Setting) -> Result<Page, Trouble> {
         shows.push(Show::of_tree(&explored(&setting.cured)?, setting, "The cure"));
     }
     let title = if setting.is_section() { setting.title.clone() } else { shows[0].title.clone() };
-    Ok(Page { title, shows })
+    Ok(Page::new(title, shows))
 }
 
 /// Every order of them, if these are few; else those within the default bound.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::explore::{Words, words as command_words};
 use crate::tree::Target;
@@ -73,6 +74,23 @@ pub fn run(options: &Options) -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Of a run that was judged, for the report of a class.
+pub struct Judged<'a> {
+    pub title: String,
+    /// What the run was tried with, and what was done in it.
+    pub with: &'a [String],
+    /// What is wrong in it, in a few words, and in sentences.
+    pub titles: Vec<String>,
+    pub findings: Vec<String>,
+    /// The page that links to it.
+    pub back: String,
+}
+
+/// The page of a run that was judged; none, if nothing happens in it.
+pub fn of_judged(events: &[Value], about: Judged) -> Option<String> {
+    input::of_judged(events, about).map(|page| html::whole(&page))
 }
 
 fn write(options: &Options) -> Result<(), Trouble> {

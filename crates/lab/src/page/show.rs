@@ -200,6 +200,12 @@ impl Show {
         shows
     }
 
+    /// Of a run, how it ends.
+    pub fn ends_with(&mut self, end: End) {
+        self.word = word(std::iter::once(&end).filter(|end| !end.good));
+        (self.shortest_end, self.end) = (Some(end.clone()), Some(end));
+    }
+
     fn of_run(events: &[Value], book: &Setting, file: &str) -> Show {
         let threads = threads(events.iter());
         let traced = events.iter().any(|event| {

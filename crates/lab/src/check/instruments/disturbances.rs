@@ -10,12 +10,16 @@ use super::super::rules;
 use super::super::safe::{self, Safe};
 use super::{Result, seen, trial};
 use crate::explore::Trouble;
-use crate::explore::judged::{Disturbance, Line, Moment, Outcome, Schedule, Struck, letter, story};
+use crate::explore::judged::{
+    Disturbance, Line, Moment, Outcome, Schedule, Struck, events, letter, story,
+};
 use crate::tracer::names;
 
 /// Threads and processes that are disturbed, and calls of each.
 const LETTERS: usize = 8;
 const CALLS: usize = 400;
+/// Events of a longer run, in bytes, are not told.
+const EVENTS: usize = 1 << 20;
 
 /// Each of the calls fails once, in each process.
 pub fn failures(how: &Trying) -> Result<Answer> {
@@ -166,9 +170,14 @@ pub fn again(how: &Trying) -> Result<Answer> {
         }
     });
     let input = Some(how.input.clone()).filter(|input| !input.is_empty());
-    let story = story(&outcome);
-    let story = input.into_iter().chain(done).chain(story.lines().map(String::from)).collect();
-    Ok(Answer { story, runs: 1, ..Answer::default() })
+    let with: Vec<String> = input.into_iter().chain(done).collect();
+    let lines = story(&outcome);
+    let story = with.iter().cloned().chain(lines.lines().map(String::from)).collect();
+    let mut events = events(&outcome);
+    if events.len() > EVENTS {
+        events.clear();
+    }
+    Ok(Answer { story, with, events, runs: 1, ..Answer::default() })
 }
 
 /// Which functions are called inside of handlers? Those that may not be, and those that may, though a handler that

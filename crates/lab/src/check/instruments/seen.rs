@@ -15,7 +15,10 @@ const LINE: usize = 62;
 
 /// A line of a source in the folder of the cell, without that folder: `main.c:41`.
 pub fn in_work(source: &str) -> String {
-    source.strip_prefix(WORK).map_or(source, |rest| rest.trim_start_matches('/')).into()
+    // With --trust, the sources are elsewhere; the judge of a cell stands where they are.
+    let here = std::env::current_dir().unwrap_or_default().display().to_string();
+    let rest = source.strip_prefix(WORK).or(source.strip_prefix(&here));
+    rest.map_or(source, |rest| rest.trim_start_matches('/')).into()
 }
 
 /// A fact about this run.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::summary;
+use super::{NOT_NEEDED, summary};
 use crate::grade::marks::{Class, Mark};
 
 /// One of them. Texts are shown as text: neither HTML nor Markdown.
@@ -19,7 +19,12 @@ pub fn results(class: &Class, mark: &Mark) -> String {
     let passed = mark.judged.passed.iter().map(|one| {
         json!({"name": one.says, "score": one.points, "max_score": one.points, "status": "passed"})
     });
-    let tests: Vec<Value> = found.chain(passed).collect();
+    // The rest of the score, so that the tests come to the same.
+    let rest = mark.judged.rest().filter(|_| mark.judged_points().is_some());
+    let rest = rest.map(|points| {
+        json!({"name": NOT_NEEDED, "score": points, "max_score": points, "status": "passed"})
+    });
+    let tests: Vec<Value> = found.chain(passed).chain(rest).collect();
     let mut output = format!("{} {}: {}", class.settings.section, class.title, summary(mark));
     if let Some(one) = &mark.by_hand {
         output += &format!("\npoints given by hand: {}", one.why);

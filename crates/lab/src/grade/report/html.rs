@@ -2,9 +2,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{page, summary};
+use super::{NOT_NEEDED, page, run as page_of_run, summary};
 use crate::check::apart::Finding;
 use crate::grade::marks::{Class, Mark, Word, spelled};
+use crate::page::{Judged, of_judged};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -24,7 +25,8 @@ fn whole(title: &str, class: &Class, body: &Markup) -> String {
                 (body)
                 footer {
                     "lab " (settings.version) ", program " (&settings.program[..12]) ", rules "
-                    (&settings.rules[..12]) ", seed " (settings.seed)
+                    (&settings.rules[..12]) ", seed " (settings.seed) ", "
+                    @if settings.trust { "without the walls of the cell" } @else { "in cells" }
                 }
             }
         }
@@ -37,7 +39,8 @@ fn points(class: &Class, mark: &Mark) -> String {
 }
 
 /// The page of a submission.
-pub fn submission(class: &Class, mark: &Mark) -> String {
+/// `runs`: which of its runs have a page.
+pub fn submission(class: &Class, mark: &Mark, runs: &[bool]) -> String {
     let settings = &class.settings;
     let tried: Vec<String> =
         mark.judged.tried.iter().map(|(name, runs)| format!("{name} {runs}")).collect();
@@ -58,10 +61,13 @@ pub fn submission(class: &Class, mark: &Mark) -> String {
             p { "This is no pass, and no zero: a person has to look at it." }
         }
         @if !mark.judged.findings.is_empty() { h2 { "Findings" } }
-        @for one in &mark.judged.findings { (finding(class, one)) }
+        @for one in &mark.judged.findings { (finding(class, mark, one, runs)) }
         @if !mark.judged.passed.is_empty() {
             h2 { "Passed" }
-            ul { @for one in &mark.judged.passed { li { (one.says) } } }
+            ul {
+                @for one in &mark.judged.passed { li { (one.says) } }
+                @if let Some(points) = mark.judged.rest() { li.dim { (NOT_NEEDED) " (points: " (points) ")" } }
+            }
         }
         @if mark.word == Word::Findings {
             p.dim {
@@ -73,7 +79,7 @@ pub fn submission(class: &Class, mark: &Mark) -> String {
     whole(&format!("{}: {}", settings.section, mark.id), class, &body)
 }
 
-fn finding(class: &Class, one: &Finding) -> Markup {
+fn finding(class: &Class, mark: &Mark, one: &Finding, runs: &[bool]) -> Markup {
     let is_style = one.class == "style";
     html! {
         section.finding.style[is_style] {
@@ -91,7 +97,7 @@ fn finding(class: &Class, one: &Finding) -> Markup {
                 dt { "why" } dd { (one.why) }
                 @if !one.step.is_empty() { dt { "look up" } dd { (class.step(&one.step)) } }
             }
-            (run(one))
+            @if let Some(n) = one.run { (run_of(mark, n, runs[n])) }
         }
     }
 }
@@ -100,16 +106,47 @@ fn row(n: usize, text: &str, is_it: bool) -> Markup {
     html! { span.at[is_it] { i { (format!("{n:>4}  ")) } (text) } "\n" }
 }
 
-/// The run that shows a finding. The page on which it can be stepped through is linked here.
-fn run(one: &Finding) -> Markup {
+/// The run that shows a finding: its page, and its lines.
+fn run_of(mark: &Mark, n: usize, has_page: bool) -> Markup {
+    let Some(ran) = mark.judged.runs.get(n) else { return html! {} };
     html! {
-        @if !one.story.is_empty() {
-            details {
-                summary { "the run, line by line" }
-                pre { @for line in &one.story { (line) "\n" } }
-            }
+        @if has_page {
+            p { a href={ "../" (page_of_run(mark, n)) } { "go through this run step by step" } }
+        } @else {
+            p.dim { "This run is too long for a page of its own." }
+        }
+        details {
+            summary { "the run, line by line" }
+            pre { @for line in &ran.story { (line) "\n" } }
         }
     }
+}
+
+/// A run that shows findings, step by step.
+pub fn run(class: &Class, mark: &Mark, n: usize) -> Option<String> {
+    let ran = mark.judged.runs.get(n)?;
+    let shown = || mark.judged.findings.iter().filter(|one| one.run == Some(n));
+    let says = |one: &Finding| {
+        format!(
+            "{}. Expected: {}. {}",
+            capital(&one.title),
+            one.expected.trim_end_matches('.'),
+            one.why
+        )
+    };
+    let about = Judged {
+        title: format!("{}: {}", class.settings.section, mark.id),
+        with: &ran.with,
+        titles: shown().map(|one| capital(&one.title)).collect(),
+        findings: shown().map(says).collect(),
+        back: format!("../{}", page(mark)),
+    };
+    of_judged(&ran.events, about)
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The page of the class.

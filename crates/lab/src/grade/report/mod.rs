@@ -14,17 +14,29 @@ mod html;
 mod json;
 mod junit;
 
+/// What is in them belongs to a submission each.
+const FOLDERS: [&str; 3] = ["submissions", "runs", "gradescope"];
+
 /// Writes all of them.
 pub fn write(class: &Class, folder: &Path) -> Result<(), String> {
     let put = |name: &str, text: &str| replace(&folder.join(name), text, false);
     let mut files = BTreeSet::new();
-    for one in ["submissions", "gradescope"] {
+    for one in FOLDERS {
         let below = folder.join(one);
         fs::create_dir_all(&below).map_err(|error| format!("{}: {error}", below.display()))?;
     }
     for mark in &class.marks {
         let page = page(mark);
-        put(&page, &html::submission(class, mark))?;
+        let mut runs = vec![false; mark.judged.runs.len()];
+        for (n, has_page) in runs.iter_mut().enumerate() {
+            if let Some(text) = html::run(class, mark, n) {
+                let name = run(mark, n);
+                put(&name, &text)?;
+                files.insert(name);
+                *has_page = true;
+            }
+        }
+        put(&page, &html::submission(class, mark, &runs))?;
         files.insert(page);
         // Without a mark there is no file: Gradescope would read one without a score as an error, or as a zero.
         if mark.points().is_some() {
@@ -33,7 +45,7 @@ pub fn write(class: &Class, folder: &Path) -> Result<(), String> {
             files.insert(name);
         }
     }
-    for one in ["submissions", "gradescope"] {
+    for one in FOLDERS {
         for entry in fs::read_dir(folder.join(one)).into_iter().flatten().flatten() {
             let name = format!("{one}/{}", entry.file_name().to_string_lossy());
             if !files.contains(&name) {
@@ -53,6 +65,14 @@ pub fn write(class: &Class, folder: &Path) -> Result<(), String> {
 fn page(mark: &Mark) -> String {
     format!("submissions/{}.html", mark.name)
 }
+
+/// The page of one of its runs. No other id has a file of this name: what is behind the last hyphen is the number.
+fn run(mark: &Mark, n: usize) -> String {
+    format!("runs/{}-{}.html", mark.name, n + 1)
+}
+
+/// Rules that cost nothing, and of which nothing is said.
+const NOT_NEEDED: &str = "rules about what this program does not need";
 
 /// A verdict in a few words.
 fn summary(mark: &Mark) -> String {
