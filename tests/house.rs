@@ -9,9 +9,9 @@ use regex::Regex;
 /// A room: its folder, and the packages that it may import.
 const ROOMS: [(&str, &[&str]); 8] = [
     ("src/bin", &["lablib", "touch", "sysv", "duplex"]),
-    ("crates/lab", &["sysv"]),
+    ("crates/lab", &["screen", "sysv"]),
     ("src/lablib", &["screen", "sysv"]),
-    ("crates/say", &["lablib"]),
+    ("crates/say", &["lablib", "screen"]),
     ("crates/touch", &["lablib", "sysv"]),
     ("crates/duplex", &["lablib", "sysv"]),
     ("crates/screen", &[]),

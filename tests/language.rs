@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{assert_same, per_process, repo, run_lab, scrub, sections};
+use common::{
+    assert_same, bin, can_explore, per_process, repo, run, run_lab, scratch, scrub, sections,
+};
 use proc_macro2::{TokenStream, TokenTree};
 use regex::Regex;
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprCall, ExprLit, ExprStruct, Lit, LitStr, Macro, Member};
+use unicode_width::UnicodeWidthStr;
 
 /// What prints a sentence, and which of its arguments that is.
 const SAYS: [(&str, usize); 14] = [
@@ -31,16 +34,28 @@ const SAYS: [(&str, usize); 14] = [
     ("wait_for_enter", 0),
 ];
 
+/// The same in the tool; its other functions of these names take no sentences.
+const TOOL_SAYS: [(&str, usize); 1] = [("translated", 0)];
+
 /// Sentence and translation, by catalogue.
 fn catalogues() -> Vec<(PathBuf, Vec<(String, String)>)> {
     let labs = sections().into_iter().map(|section| format!("labs/{section}/zh.txt"));
-    let files = std::iter::once("labs/zh.txt".to_string()).chain(labs);
-    let read = |file: String| {
-        let text = fs::read_to_string(repo().join(&file)).expect("a catalogue");
+    read(&std::iter::once("labs/zh.txt".to_string()).chain(labs).collect::<Vec<_>>())
+}
+
+/// Those of the rules.
+fn rules_files() -> Vec<String> {
+    let sections = rules().into_iter().map(|(section, _)| format!("labs/{section}/rules.zh.txt"));
+    std::iter::once("labs/rules.zh.txt".to_string()).chain(sections).collect()
+}
+
+fn read(files: &[String]) -> Vec<(PathBuf, Vec<(String, String)>)> {
+    let read = |file: &String| {
+        let text = fs::read_to_string(repo().join(file)).unwrap_or_else(|_| panic!("{file}"));
         let pairs = pairs(&text).into_iter().map(|(a, b)| (a.to_string(), b.to_string()));
         (PathBuf::from(file), pairs.collect())
     };
-    files.map(read).collect()
+    files.iter().map(read).collect()
 }
 
 fn pairs(text: &str) -> Vec<(&str, &str)> {
@@ -58,6 +73,7 @@ fn pairs(text: &str) -> Vec<(&str, &str)> {
 /// The sentences of the sources that labs are made of: what is certainly printed, and every literal.
 #[derive(Default)]
 struct Literals {
+    says: &'static [(&'static str, usize)],
     said: BTreeSet<String>,
     all: BTreeSet<String>,
     spliced: Vec<String>,
@@ -107,7 +123,7 @@ impl<'a> Visit<'a> for Literals {
     fn visit_expr_call(&mut self, call: &'a ExprCall) {
         if let Expr::Path(path) = &*call.func {
             let name = path.path.segments.last().expect("a name").ident.to_string();
-            let place = SAYS.iter().find(|(says, _)| *says == name);
+            let place = self.says.iter().find(|(says, _)| *says == name);
             if let Some(argument) = place.and_then(|(_, place)| call.args.iter().nth(*place)) {
                 self.argument(&name, argument);
             }
@@ -126,7 +142,11 @@ impl<'a> Visit<'a> for Literals {
     }
 
     fn visit_macro(&mut self, one: &'a Macro) {
-        if one.path.segments.last().is_some_and(|name| name.ident == "say")
+        if one
+            .path
+            .segments
+            .last()
+            .is_some_and(|name| ["say", "tell"].iter().any(|one| name.ident == one))
             && let Some(TokenTree::Literal(literal)) = one.tokens.clone().into_iter().next()
         {
             let text = syn::parse_str::<LitStr>(&literal.to_string()).expect("a sentence");
@@ -162,12 +182,12 @@ fn sources(below: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn literals() -> Literals {
+fn literals(folders: &[&str], says: &'static [(&'static str, usize)]) -> Literals {
     let mut files = vec![];
-    for folder in ["src", "crates/duplex/src", "crates/touch/src", "crates/screen/src"] {
+    for folder in folders {
         sources(&repo().join(folder), &mut files);
     }
-    let mut literals = Literals::default();
+    let mut literals = Literals { says, ..Literals::default() };
     for file in files {
         let text = fs::read_to_string(&file).expect("a source");
         let parsed =
@@ -177,10 +197,9 @@ fn literals() -> Literals {
     literals
 }
 
-#[test]
-fn every_sentence_has_one_translation_and_every_translation_a_sentence() {
-    let (literals, mut of) = (literals(), BTreeMap::new());
-    for (file, pairs) in catalogues() {
+fn are_pairs(literals: &Literals, catalogues: Vec<(PathBuf, Vec<(String, String)>)>) {
+    let mut of = BTreeMap::new();
+    for (file, pairs) in catalogues {
         for (english, chinese) in pairs {
             let before = of.insert(english.clone(), (file.clone(), chinese));
             assert_eq!(before, None, "translated twice: {english}");
@@ -189,8 +208,70 @@ fn every_sentence_has_one_translation_and_every_translation_a_sentence() {
     let missing: Vec<_> = literals.said.iter().filter(|text| !of.contains_key(*text)).collect();
     assert!(missing.is_empty(), "no translation of {missing:#?}");
     let unused: Vec<_> = of.keys().filter(|text| !literals.all.contains(*text)).collect();
-    assert!(unused.is_empty(), "no lab has a sentence {unused:#?}");
+    assert!(unused.is_empty(), "nobody has a sentence {unused:#?}");
     assert!(literals.spliced.is_empty(), "use say!, not format!: {:#?}", literals.spliced);
+}
+
+#[test]
+fn every_sentence_has_one_translation_and_every_translation_a_sentence() {
+    let labs = ["src", "crates/duplex/src", "crates/touch/src", "crates/screen/src"];
+    are_pairs(&literals(&labs, &SAYS), catalogues());
+    are_pairs(&literals(&["crates/lab/src"], &TOOL_SAYS), read(&["crates/lab/zh.txt".into()]));
+}
+
+/// The sections that have rules, and the rules.
+fn rules() -> Vec<(String, toml::Table)> {
+    let file = |section: &String| repo().join("labs").join(section).join("rules.toml");
+    let have = sections().into_iter().filter(|section| file(section).is_file());
+    have.map(|section| {
+        let text = fs::read_to_string(file(&section)).expect("rules");
+        (section, text.parse().expect("TOML"))
+    })
+    .collect()
+}
+
+/// The sentences of rules, each with the sections that say it. What is only a call, or a number, is none.
+fn of_rules() -> BTreeMap<String, BTreeSet<String>> {
+    let call = Regex::new(r#"^([a-z]+(\(.*\))?|[A-Z_| ]+|\d+)$"#).expect("a call");
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (section, rules) in rules() {
+        let mut says = |table: &toml::Value, names: &[&str]| {
+            let texts = names.iter().map(|name| table[*name].as_str().expect(name));
+            for text in texts.filter(|text| !call.is_match(text)) {
+                all.entry(text.into()).or_default().insert(section.clone());
+            }
+        };
+        says(&toml::Value::Table(rules.clone()), &["title"]);
+        let list = |name: &str| rules[name].as_array().expect(name).clone();
+        for rule in list("rule") {
+            says(&rule, &["step", "title", "expected", "why", "passed"]);
+        }
+        list("input").iter().for_each(|input| says(input, &["name"]));
+        let hints = rules["hint"].as_table().expect("hints");
+        hints.values().for_each(|hint| says(hint, &["ask", "look"]));
+    }
+    all
+}
+
+#[test]
+fn every_rule_has_its_chinese_where_it_belongs_and_no_chinese_is_unused() {
+    let mut there = BTreeSet::new();
+    let rules = of_rules();
+    for (text, sections) in &rules {
+        let one = sections.first().filter(|_| sections.len() == 1);
+        let file = one.map_or("labs/rules.zh.txt".into(), |one| format!("labs/{one}/rules.zh.txt"));
+        let has = |(_, pairs): &(_, Vec<(String, String)>)| {
+            pairs.iter().filter(|(english, _)| english == text).count() == 1
+        };
+        assert!(read(std::slice::from_ref(&file)).iter().all(has), "{file} has no {text:?}");
+        there.insert((file, text.clone()));
+    }
+    for (file, pairs) in read(&rules_files()) {
+        for (english, _) in pairs {
+            let file = file.display().to_string();
+            assert!(there.contains(&(file.clone(), english.clone())), "{file}: unused: {english}");
+        }
+    }
 }
 
 #[test]
@@ -202,7 +283,8 @@ fn a_translation_has_the_values_of_its_sentence() {
         found.sort();
         found
     };
-    for (file, pairs) in catalogues() {
+    let of_tool = read(&[vec!["crates/lab/zh.txt".into()], rules_files()].concat());
+    for (file, pairs) in catalogues().into_iter().chain(of_tool) {
         for (english, chinese) in pairs {
             let place = format!("{}: {english}", file.display());
             assert_eq!(sorted(&english), sorted(&chinese), "{place}");
@@ -262,4 +344,49 @@ fn the_locale_decides_and_lab_lang_before_it() {
     assert!(!other.stdout.contains("队列"));
     assert_eq!(other.stderr.lines().count(), 1, "{}", other.stderr);
     assert!(other.stderr.contains("zh_CN.GB18030 is not UTF-8"), "{}", other.stderr);
+}
+
+/// Of each section the program that its first mutant is, judged.
+#[test]
+fn a_wrong_program_is_judged_in_chinese_and_says_nothing_in_english() {
+    if !can_explore("findings in Chinese") {
+        return;
+    }
+    let han = Regex::new(r"\p{Han}").expect("Chinese");
+    let sentence = Regex::new(r"[a-z]{2,} [a-z]{2,}").expect("English");
+    let source = Regex::new(r"^ *\d* \|| *-->").expect("a line of the source");
+    let folder = scratch();
+    for (section, _) in rules() {
+        let file = repo().join("tests/judge").join(&section).join("mutants.toml");
+        let all: toml::Table = fs::read_to_string(file).expect("mutants").parse().expect("TOML");
+        let solution = repo().join("labs").join(&section).join("exercise/solution/main.c");
+        let mut text = fs::read_to_string(solution).expect("a solution");
+        for change in all["mutant"][0]["change"].as_array().expect("changes") {
+            let [from, to] = [0, 1].map(|n| change[n].as_str().expect("a text"));
+            text = text.replace(from, to);
+        }
+        let path = folder.path().join("main.c").display().to_string();
+        fs::write(&path, text).expect("a source");
+        let root = repo().display().to_string();
+        let check = |language: &str, words: &[&str]| {
+            let words = [&["check", &section, &path, "--workbook", &root], words].concat();
+            run(&bin("lab")).args(&words).env("LAB_LANG", language).go()
+        };
+        let run = check("zh", &[]);
+        assert_eq!(run.code, 1, "{run:#?}");
+        for line in run.stdout.lines().filter(|line| !line.is_empty() && !source.is_match(line)) {
+            // The command of a replay, and calls, are the same in every language.
+            let same = line.contains("check 4.") || line.contains(" │ ");
+            assert!(same || han.is_match(line), "{section}: {line}");
+            assert!(same || !sentence.is_match(line), "{section} says in English: {line}");
+            assert!(line.contains("check 4.") || line.width() <= 80, "{section}: {line}");
+        }
+        // What programs read is the same in every language.
+        for format in ["json", "junit", "github"] {
+            let [english, chinese] =
+                ["en", "zh"].map(|language| check(language, &["--format", format]).stdout);
+            assert!(!han.is_match(&chinese), "{section}: {chinese}");
+            assert_eq!(english.lines().count(), chinese.lines().count(), "{section}: {chinese}");
+        }
+    }
 }

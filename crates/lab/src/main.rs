@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use screen::words;
 
 mod asked;
 #[cfg(target_arch = "x86_64")]
@@ -75,8 +76,29 @@ enum Verb {
     Doctor,
 }
 
+/// What the tool says, in Chinese.
+const CHINESE: &str = include_str!("../zh.txt");
+
+impl Verb {
+    /// Is what it says for people? What programs read is the same in every language.
+    fn is_for_people(&self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Verb::Check(options) => options.for_people(),
+            #[cfg(target_arch = "x86_64")]
+            Verb::Hint(_) | Verb::Solution(_) => true,
+            _ => false,
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    match Arguments::try_parse().map(|arguments| arguments.what) {
+    words::own(CHINESE);
+    let arguments = Arguments::try_parse();
+    if !arguments.as_ref().is_ok_and(|arguments| arguments.what.is_for_people()) {
+        words::stay_english();
+    }
+    match arguments.map(|arguments| arguments.what) {
         Ok(Verb::Trace(trace)) => trace::run(&trace),
         Ok(Verb::Explore(options)) => explore::explore(&options),
         Ok(Verb::Tree(options)) => tree::run(&options),

@@ -9,6 +9,17 @@ use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenSt
 /// what is called so where it is written; what stands behind a colon spells it, as for `format!`.
 #[proc_macro]
 pub fn say(input: TokenStream) -> TokenStream {
+    filled(input, "::lablib::print::filled")
+}
+
+/// The same, of the tool: it does not know lablib.
+#[proc_macro]
+pub fn tell(input: TokenStream) -> TokenStream {
+    filled(input, "::screen::words::filled")
+}
+
+/// A call of this function, with the sentence and its values.
+fn filled(input: TokenStream, function: &str) -> TokenStream {
     let mut tokens = input.into_iter();
     let Some(TokenTree::Literal(sentence)) = tokens.next() else {
         return failure("say! takes a sentence, as a literal");
@@ -40,7 +51,7 @@ pub fn say(input: TokenStream) -> TokenStream {
     if arguments.next().is_some() {
         return failure("say!: more arguments than places");
     }
-    let call: TokenStream = "::lablib::print::filled".parse().expect("a path");
+    let call: TokenStream = function.parse().expect("a path");
     let values = Group::new(Delimiter::Bracket, values);
     let list: [TokenTree; 4] =
         [sentence.into(), comma(), Punct::new('&', Spacing::Alone).into(), values.into()];

@@ -59,6 +59,18 @@ pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
+/// The beginning of a text that takes at most so many columns.
+pub fn start(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let mut fits = |letter: char| {
+        used += width(letter.encode_utf8(&mut [0; 4]));
+        used <= columns
+    };
+    let end =
+        text.char_indices().find(|(_, letter)| !fits(*letter)).map_or(text.len(), |(at, _)| at);
+    &text[..end]
+}
+
 /// A cell of a table: the text, and spaces up to `columns`.
 pub fn cell(text: &str, columns: usize) -> String {
     format!("{text}{:1$}", "", columns.saturating_sub(width(text)))
@@ -66,7 +78,7 @@ pub fn cell(text: &str, columns: usize) -> String {
 
 /// Breaks `text` so that no row is wider than `room`; later rows are indented. English breaks at spaces,
 /// Chinese between characters, as Unicode allows (UAX #14).
-fn wrap(text: &str, room: usize, indent: usize) -> Vec<String> {
+pub fn wrap(text: &str, room: usize, indent: usize) -> Vec<String> {
     if width(text) <= room {
         return vec![text.trim_start_matches(' ').into()];
     }
@@ -87,7 +99,7 @@ fn wrap(text: &str, room: usize, indent: usize) -> Vec<String> {
 }
 
 /// What of a word may stand on a row of its own: all of it, if there is no Chinese in it.
-fn pieces(word: &str) -> Vec<&str> {
+pub fn pieces(word: &str) -> Vec<&str> {
     let chinese = |at: &usize| {
         let mut around = word[..*at].chars().rev().take(1).chain(word[*at..].chars().take(1));
         around.any(|c| c >= '\u{2e80}')

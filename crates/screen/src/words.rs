@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use clap::Command;
 use clap::builder::StyledStr;
@@ -24,6 +25,15 @@ const CATALOGUES: [&str; 11] = [
     include_str!("../../../labs/4.9/zh.txt"),
     include_str!("../../../labs/4.10/zh.txt"),
 ];
+
+/// The catalogue of a program that is no lab, if it has one; what it says of a sentence comes first.
+static OWN: OnceLock<&str> = OnceLock::new();
+
+/// This program has a catalogue of its own. It is called before the first sentence is looked up.
+pub fn own(catalogue: &'static str) {
+    // A second one is that of the same program.
+    let _ = OWN.set(catalogue);
+}
 
 /// A sentence that is printed: a literal is translated, what was made from one already is as it is.
 pub trait Sentence {
@@ -52,7 +62,7 @@ impl Sentence for String {
 /// The sentence in the reader's language; in English where it has no translation.
 pub fn translated(english: &str) -> &str {
     static WORDS: LazyLock<HashMap<&str, &str>> =
-        LazyLock::new(|| CATALOGUES.into_iter().flat_map(pairs).collect());
+        LazyLock::new(|| CATALOGUES.iter().chain(OWN.get()).flat_map(|text| pairs(text)).collect());
     if chinese() { WORDS.get(english).copied().unwrap_or(english) } else { english }
 }
 
@@ -84,6 +94,16 @@ pub fn filled(english: &str, values: &[(&str, String)]) -> String {
     text + rest
 }
 
+/// Between the parts of a list.
+pub fn comma() -> &'static str {
+    if chinese() { "，" } else { ", " }
+}
+
+/// The same, where a part may have commas itself.
+pub fn semicolon() -> &'static str {
+    if chinese() { "；" } else { "; " }
+}
+
 /// What clap prints of a command in its help, translated.
 pub fn of_command(command: Command) -> Command {
     check_locale();
@@ -111,17 +131,25 @@ pub fn pairs(catalogue: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
+/// Is English said, whatever the reader's language?
+static ENGLISH: AtomicBool = AtomicBool::new(false);
+
+/// From now on English is said: programs read it, and for them it is the same in every language.
+pub fn stay_english() {
+    ENGLISH.store(true, Ordering::Relaxed);
+}
+
 /// Does the reader want Chinese? `LAB_LANG` says so, or else the locale.
 pub fn chinese() -> bool {
     static CHINESE: LazyLock<bool> = LazyLock::new(|| {
         let wanted = wanted();
         wanted.starts_with("zh") && is_utf_8(&wanted)
     });
-    *CHINESE
+    *CHINESE && !ENGLISH.load(Ordering::Relaxed)
 }
 
 /// Says so where the locale asks for Chinese in an encoding that no lab prints.
-fn check_locale() {
+pub fn check_locale() {
     let wanted = wanted();
     if wanted.starts_with("zh") && !is_utf_8(&wanted) {
         let why = format!("the locale {wanted} is not UTF-8, and a lab prints UTF-8");

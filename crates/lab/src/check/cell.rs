@@ -18,6 +18,9 @@ use nix::unistd::{
     setgroups, setresgid, setresuid,
 };
 
+use say::tell;
+use screen::words::translated;
+
 use super::evidence::{Answer, Ask};
 use super::tree::{self, Item};
 use super::walls::{self, NOBODY};
@@ -86,7 +89,7 @@ impl Cell {
         match cell.hear(Instant::now() + READY) {
             Ok(ready) => ready.not_judged.map_or(Ok(cell), Err),
             Err(Silent::Ended(why)) => Err(why),
-            Err(_) => Err("the cell does not answer".into()),
+            Err(_) => Err(translated("the cell does not answer").into()),
         }
     }
 
@@ -94,7 +97,7 @@ impl Cell {
     pub fn ask(&mut self, ask: &Ask, patience: Duration) -> Result<Answer, Silent> {
         let line = serde_json::to_string(ask).unwrap_or_default() + "\n";
         let asked = self.asks.write_all(line.as_bytes());
-        asked.map_err(|error| Silent::Ended(format!("the cell: {error}")))?;
+        asked.map_err(|error| Silent::Ended(tell!("the cell: {error}")))?;
         self.hear(Instant::now() + patience)
     }
 
@@ -120,11 +123,11 @@ impl Cell {
             let got = self.answers.read(&mut part).unwrap_or(0);
             line.extend(&part[..got]);
             if got == 0 || line.len() > MOST {
-                return Err(Silent::Ended("the cell ended without an answer".into()));
+                return Err(Silent::Ended(translated("the cell ended without an answer").into()));
             }
             if line.ends_with(b"\n") {
                 return serde_json::from_slice(&line)
-                    .map_err(|error| Silent::Ended(format!("the cell's answer: {error}")));
+                    .map_err(|error| Silent::Ended(tell!("the cell's answer: {error}")));
             }
         }
     }
@@ -197,7 +200,7 @@ fn outer(folder: &Path, content: &Content, asked: OwnedFd, answer: File) -> Resu
 fn namespaces() -> Result<(), String> {
     let (uid, gid) = (geteuid(), getegid());
     if !uid.is_root() {
-        let refused = |errno| format!("a user namespace is refused: {errno}");
+        let refused = |errno| tell!("a user namespace is refused: {errno}");
         unshare(CloneFlags::CLONE_NEWUSER).map_err(refused)?;
         for (file, text) in [
             ("setgroups", "deny".to_string()),
@@ -213,7 +216,7 @@ fn namespaces() -> Result<(), String> {
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS;
-    unshare(all).map_err(|errno| format!("namespaces are refused: {errno}"))
+    unshare(all).map_err(|errno| tell!("namespaces are refused: {errno}"))
 }
 
 /// The first process in the cell: its files, its user.
@@ -285,7 +288,7 @@ fn serve(mut asked: File, mut answers: File) -> Result<(), String> {
                     match waitpid(None::<Pid>, None) {
                         Ok(status) if status.pid() == Some(child) => {
                             if !matches!(status, WaitStatus::Exited(_, 0)) {
-                                let why = format!("an instrument ended otherwise: {status:?}");
+                                let why = tell!("an instrument ended otherwise: {status:?}");
                                 say(
                                     &mut answers,
                                     &Answer { not_judged: Some(why), ..Answer::default() },

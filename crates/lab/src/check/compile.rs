@@ -7,6 +7,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use say::tell;
+use screen::words::translated;
+
 use super::evidence::{Answer, Compile};
 use super::tree::Item;
 use super::walls;
@@ -49,7 +52,7 @@ impl Source {
             return Ok(source);
         }
         if !data.is_file() || data.len() > BYTES {
-            return Err(format!("{name}: no source, no program, no folder with a Makefile"));
+            return Err(tell!("{name}: no source, no program, no folder with a Makefile"));
         }
         let bytes = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -59,7 +62,7 @@ impl Source {
             Some("cc" | "cpp" | "cxx") => words("c++ -std=gnu++20 -g -O1 -Wall -Wextra -pthread"),
             Some("rs") => source.rust(root)?,
             _ if bytes.starts_with(b"\x7fELF") => vec![],
-            _ => return Err(format!("{name}: it is no .c, .cpp, .rs, program, or folder")),
+            _ => return Err(tell!("{name}: it is no .c, .cpp, .rs, program, or folder")),
         };
         let program = command.is_empty();
         source.how.command = command;
@@ -74,7 +77,7 @@ impl Source {
     fn folder(&mut self, folder: &Path) -> Result<(), String> {
         let name = folder.display();
         if !["Makefile", "makefile", "GNUmakefile"].iter().any(|one| folder.join(one).is_file()) {
-            return Err(format!("{name}: a folder without a Makefile"));
+            return Err(tell!("{name}: a folder without a Makefile"));
         }
         let mut bytes = 0;
         let mut folders = vec![folder.to_path_buf()];
@@ -90,7 +93,7 @@ impl Source {
                 } else if data.is_file() {
                     bytes += data.len();
                     if bytes > BYTES || self.items.len() >= FILES {
-                        return Err(format!("{name}: too many files, or too large"));
+                        return Err(tell!("{name}: too many files, or too large"));
                     }
                     let below = path.strip_prefix(folder).unwrap_or(&path).to_path_buf();
                     let read =
@@ -129,7 +132,7 @@ impl Source {
         cargo.args(["build", "--lib", "--quiet", "--offline", "--locked"]);
         cargo.args(["--message-format", "json", "--manifest-path"]).arg(&package);
         cargo.arg("--target-dir").arg(&target);
-        let built = said(&mut cargo, "cargo build of labs/exercises")?;
+        let built = said(&mut cargo, translated("cargo build of labs/exercises"))?;
         let mut command: Vec<String> = vec![format!("{RUST}/bin/rustc")];
         command.extend(["--edition", "2024", "-g", "-C", "opt-level=1"].map(String::from));
         command.extend(["-L".into(), format!("dependency={CRATES}")]);
@@ -181,12 +184,12 @@ pub fn inside(how: &Compile) -> Answer {
         "virtual memory exhausted",
     ];
     if out.status.signal().is_some() || exhausted.iter().any(|one| text.contains(one)) {
-        return not_judged(format!("{name} needed more than {} s or its memory", how.seconds));
+        return not_judged(tell!("{name} needed more than {} s or its memory", how.seconds));
     }
     match out.status.success() {
         true if Path::new("program").is_file() => Answer::default(),
         true => Answer {
-            refused: Some("the Makefile makes no file `program`".into()),
+            refused: Some(translated("the Makefile makes no file `program`").into()),
             ..Answer::default()
         },
         false => Answer { refused: Some(text), ..Answer::default() },

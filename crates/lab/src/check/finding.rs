@@ -1,6 +1,9 @@
 //! A finding, as a compiler would show it: at most 8 lines and 80 columns.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use say::tell;
+use screen::width;
+use screen::words::translated;
 
 use super::instruments::seen::short;
 use super::judge::Verdict;
@@ -44,7 +47,7 @@ impl Shown {
             class: rule.class,
             step: rule.step.clone(),
             title: holds.title(),
-            expected: holds.filled(&rule.expected) + &also(&holds.also),
+            expected: also(holds.filled(&rule.expected), &holds.also),
             why: holds.filled(&rule.why),
             happened: happened.iter().map(|line| short(line)).collect(),
             place: place(verdict, holds),
@@ -54,39 +57,43 @@ impl Shown {
 
     /// As text. `colours`: for a terminal.
     pub fn text(&self, verdict: &Verdict, colours: bool) -> String {
-        let level = if self.class == Class::Style { Level::WARNING } else { Level::ERROR };
-        let class = match self.class {
-            Class::Defect => String::new(),
-            other => format!(" ({})", other.name()),
+        let level = match self.class {
+            Class::Style => Level::WARNING.with_name(translated("warning")),
+            _ => Level::ERROR.with_name(translated("error")),
+        };
+        let title = &self.title;
+        let with_class = match self.class {
+            Class::Defect => title.clone(),
+            other => tell!("{title} ({})", translated(other.name())),
         };
         let room = COLUMNS - "warning[]: ".len() - self.id.chars().count();
-        let class = if self.title.chars().count() + class.len() > room { "" } else { &class };
-        let title = format!("{}{class}", self.title);
+        let title = if width(&with_class) > room { title } else { &with_class };
         let title = level.primary_title(title.as_str()).id(self.id.as_str());
         let mut group = Group::with_title(title);
         let source = self.place.as_ref().and_then(|(file, line)| {
             let (_, text) = verdict.files.iter().find(|(name, _)| name == file)?;
             Some((file, *line, cut(text.lines().nth(line - 1)?)))
         });
-        let expected = format!("expected: {}", self.expected);
+        let expected = tell!("expected: {}", self.expected);
         let mut says_expected = false;
         if let Some((file, line, text)) = &source {
             let (line, text) = (*line, text.as_str());
             let span = underlined(text);
-            let column = text[..span.start].chars().count() + span.len();
-            says_expected = column + expected.chars().count() + MARGIN <= COLUMNS;
+            let column = width(&text[..span.end]);
+            says_expected = column + width(&expected) + MARGIN <= COLUMNS;
             let label = if says_expected { expected.as_str() } else { "" };
             let mark = AnnotationKind::Primary.span(span).label(label);
             let snippet = Snippet::source(text).line_start(line).path(shown_path(verdict, file));
             group = group.element(snippet.annotation(mark));
         }
-        let step = match self.step.as_str() {
-            "" => String::new(),
-            step if step.chars().all(|one| one.is_ascii_digit()) => format!(" (step {step})"),
-            step if step.starts_with("4.") => format!(" ({step})"),
-            heading => format!(" (note, {heading})"),
+        let why = &self.why;
+        let why = match self.step.as_str() {
+            "" => why.clone(),
+            step if step.chars().all(|one| one.is_ascii_digit()) => tell!("{why} (step {step})"),
+            step if step.starts_with("4.") => tell!("{why} ({step})"),
+            heading => tell!("{why} (note, {heading})"),
         };
-        let why = Some(wrapped("why", &format!("{}{step}", self.why)));
+        let why = Some(wrapped("why", &why));
         let expected = (!says_expected).then(|| wrapped("expected", &self.expected));
         let mut happened = self.happened.clone();
         let lines = 1 + if source.is_some() { 3 } else { 0 };
@@ -96,11 +103,13 @@ impl Shown {
         let happened = Some(happened.join("\n")).filter(|text| !text.is_empty());
         for (name, text) in [("expected", &expected), ("happened", &happened), ("why", &why)] {
             if let Some(text) = text {
+                let name = translated(name);
                 group = group.element(Level::NOTE.with_name(name).message(text.as_str()));
             }
         }
         if let Some(replay) = &self.replay {
-            group = group.element(Level::NOTE.with_name("replay").message(replay.as_str()));
+            group =
+                group.element(Level::NOTE.with_name(translated("replay")).message(replay.as_str()));
         }
         let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
         let text = renderer.term_width(COLUMNS).render(&[group]);
@@ -116,35 +125,22 @@ impl Shown {
 /// The text of a note, on as many rows as it needs.
 fn wrapped(name: &str, text: &str) -> String {
     // Of a line of the source with three digits.
-    let room = COLUMNS - "    = : ".len() - name.len();
-    let mut rows = vec![String::new()];
-    for word in text.split(' ') {
-        let row = rows.last_mut().map_or(0, |row| row.chars().count());
-        if row > 0 && row + 1 + word.chars().count() > room {
-            rows.push(String::new());
-        }
-        if let Some(row) = rows.last_mut() {
-            if !row.is_empty() {
-                row.push(' ');
-            }
-            row.push_str(word);
-        }
-    }
-    rows.join("\n")
+    let room = COLUMNS - "    = : ".len() - width(translated(name));
+    screen::wrap(text, room, 0).join("\n")
 }
 
-/// `, also at line 57`; `, also at lines 57, 61 and 2 more`
-fn also(places: &[String]) -> String {
+/// What is expected, and where else: `…, also at line 57`; `…, also at lines 57, 61 and 2 more`
+fn also(expected: String, places: &[String]) -> String {
     let line = |place: &String| {
         place.rsplit_once(':').map_or(place.as_str(), |(_, line)| line).to_string()
     };
     let lines: Vec<String> = places.iter().take(2).map(line).collect();
-    let more = places.len() - lines.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    match places.len() {
-        0 => String::new(),
-        1 => format!(", also at line {}", lines.join("")),
-        _ => format!(", also at lines {}{more}", lines.join(", ")),
+    let (more, lines) = (places.len() - lines.len(), lines.join(", "));
+    match (places.len(), more) {
+        (0, _) => expected,
+        (1, _) => tell!("{expected}, also at line {lines}"),
+        (_, 0) => tell!("{expected}, also at lines {lines}"),
+        _ => tell!("{expected}, also at lines {lines} and {more} more"),
     }
 }
 
@@ -166,8 +162,10 @@ fn strip(line: &str) -> String {
 /// A line of the source that is not too wide to be shown.
 fn cut(line: &str) -> String {
     let line = line.replace('\t', "    ");
-    let wide = line.char_indices().nth(COLUMNS - MARGIN);
-    wide.map_or(line.clone(), |(at, _)| format!("{}…", &line[..at]))
+    match screen::start(&line, COLUMNS - MARGIN) {
+        whole if whole.len() == line.len() => line,
+        start => format!("{start}…"),
+    }
 }
 
 fn shown_path(verdict: &Verdict, file: &str) -> String {
@@ -223,12 +221,15 @@ fn not_made(patterns: &[String]) -> Option<String> {
     let mut words = patterns.first()?.split_whitespace();
     let first = words.next().unwrap_or_default();
     let (who, name) = first.split_once(':').map_or((None, first), |(who, name)| (Some(who), name));
-    let who = who.map_or("no process".to_string(), |who| format!("process {who} never"));
-    let with: Vec<&str> = words.collect();
-    let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" ")) };
-    Some(match name {
-        "store" => format!("{who} writes into the segment"),
-        "load" => format!("{who} reads the segment"),
-        name => format!("{who} calls {name}{with}"),
+    let with = words.collect::<Vec<&str>>().join(" ");
+    Some(match (who, name) {
+        (None, "store") => translated("no process writes into the segment").into(),
+        (None, "load") => translated("no process reads the segment").into(),
+        (None, name) if with.is_empty() => tell!("no process calls {name}"),
+        (None, name) => tell!("no process calls {name} with {with}"),
+        (Some(who), "store") => tell!("process {who} never writes into the segment"),
+        (Some(who), "load") => tell!("process {who} never reads the segment"),
+        (Some(who), name) if with.is_empty() => tell!("process {who} never calls {name}"),
+        (Some(who), name) => tell!("process {who} never calls {name} with {with}"),
     })
 }

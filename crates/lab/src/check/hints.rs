@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use say::tell;
+use screen::words::translated;
 
 use super::attempts::Attempt;
 use super::judge::NoVerdict;
@@ -46,10 +48,10 @@ fn hinted(options: &Hint) -> Result<u8, NoVerdict> {
     let root = workbook::root(options.workbook.as_deref()).map_err(NoVerdict::Usage)?;
     let section = Section::read(&root, &options.section).map_err(NoVerdict::Usage)?;
     let name = &section.name;
-    let none = || NoVerdict::Usage(format!("no attempt yet: make check-{name}"));
+    let none = || NoVerdict::Usage(tell!("no attempt yet: make check-{name}"));
     let mut last = Attempt::last(&root, name).ok_or_else(none)?;
     let Some(first) = last.found.first().cloned() else {
-        out(&format!("nothing was found in {}: no hint is needed\n", last.source))?;
+        out(&(tell!("nothing was found in {}: no hint is needed", last.source) + "\n"))?;
         return Ok(exit::PASSED);
     };
     let level = options.level.unwrap_or((last.hints + 1).min(3));
@@ -62,24 +64,26 @@ fn hinted(options: &Hint) -> Result<u8, NoVerdict> {
         (1, Some(hint)) => hint.ask.clone(),
         (1, None) => {
             let why = first.why.as_deref().unwrap_or_default();
-            format!("{why} Which of your lines is about this?").trim().into()
+            tell!("{why} Which of your lines is about this?").trim().into()
         }
-        (2, Some(hint)) => format!("{} See {}.", hint.look, rules::where_in(&step, note)),
-        (2, None) => format!("See {}.", rules::where_in(&step, note)),
+        (2, Some(hint)) => tell!("{} See {}.", hint.look, rules::where_in(&step, note)),
+        (2, None) => tell!("See {}.", rules::where_in(&step, note)),
         _ => match &first.again {
-            Some(_) => "Watch your own run:".to_string(),
-            None => format!("See {}, and watch your own run:", rules::where_in(&step, note)),
+            Some(_) => translated("Watch your own run:").into(),
+            None => tell!("See {}, and watch your own run:", rules::where_in(&step, note)),
         },
     };
     // On a row of its own: it is not wrapped, and works as it stands.
     let command = match (level, &first.again) {
         (3, Some(_)) => format!("  {}\n", lab.replay(name, 1)),
-        (3, None) => format!("  {} trace -- YOUR-PROGRAM ARGUMENTS\n", lab.lab),
+        (3, None) => {
+            format!("  {} trace -- {}\n", lab.lab, translated("YOUR-PROGRAM ARGUMENTS"))
+        }
         _ => String::new(),
     };
     last.hints = level;
     last.keep(&root, name);
-    out(&(paragraph(&format!("{}: {text}", first.title), 2) + &command))?;
+    out(&(paragraph(&tell!("{}: {text}", first.title), 2) + &command))?;
     Ok(exit::PASSED)
 }
 
@@ -94,7 +98,7 @@ fn solved(options: &Solution) -> Result<u8, NoVerdict> {
     let section = Section::read(&root, &options.section).map_err(NoVerdict::Usage)?;
     let name = &section.name;
     if !Attempt::last(&root, name).is_some_and(|last| last.has_passed) {
-        let why = format!("the solution is shown when yours has passed: make check-{name}");
+        let why = tell!("the solution is shown when yours has passed: make check-{name}");
         return Err(NoVerdict::Usage(why));
     }
     let path = section.folder().join("exercise/solution/main.c");

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use say::tell;
+use screen::words::translated;
+
 use super::cell::{Cell, Content, Silent};
 use super::compile::Source;
 use super::evidence::{Answer, Ask, Fact, Output, Trying};
@@ -107,7 +110,7 @@ pub fn prepared(source: &mut Source, asked: &Asked) -> Result<Ready, NoVerdict> 
     let cell = Cell::new(&content);
     source.items = content.items;
     let mut cell = cell.map_err(|why| {
-        NoVerdict::NotJudged(format!("no walls: {why}; --trust judges all the same (lab doctor)"))
+        NoVerdict::NotJudged(tell!("no walls: {why}; --trust judges all the same (lab doctor)"))
     })?;
     let answer = put(&mut cell, &Ask::Compile(source.how.clone()), asked.patience)?;
     match answer.not_judged {
@@ -120,9 +123,7 @@ pub fn prepared(source: &mut Source, asked: &Asked) -> Result<Ready, NoVerdict> 
 fn put(cell: &mut Cell, ask: &Ask, patience: Duration) -> Result<Answer, NoVerdict> {
     cell.ask(ask, patience).map_err(|silent| match silent {
         Silent::Asked(signal) => NoVerdict::Signal(signal),
-        Silent::Late => {
-            NoVerdict::NotJudged(format!("it took longer than {} s", patience.as_secs()))
-        }
+        Silent::Late => NoVerdict::NotJudged(tell!("it took longer than {} s", patience.as_secs())),
         Silent::Ended(why) => NoVerdict::NotJudged(why),
     })
 }
@@ -149,7 +150,7 @@ pub fn judged(
         match judging.tries(instrument) {
             // What was found before stays found.
             Err(NoVerdict::NotJudged(why)) if !judging.verdict.found.is_empty() => {
-                judging.verdict.not_judged = Some(format!("{instrument}: {why}"));
+                judging.verdict.not_judged = Some(tell!("{}: {why}", translated(instrument)));
                 break;
             }
             done => done?,
@@ -233,7 +234,7 @@ impl Judging<'_> {
         self.evidence.facts.extend(answer.facts);
         if let Some(why) = answer.not_judged {
             tried.whole = false;
-            let why = format!("{}: {why}", tried.instrument);
+            let why = tell!("{}: {why}", translated(&tried.instrument));
             self.verdict.not_judged.get_or_insert(why);
         }
         Ok(answer.well)
@@ -352,9 +353,9 @@ fn rule(id: &str, title: &str, expected: &str, why: &str) -> Rule {
         points: 0,
         on: true,
         when: When::default(),
-        title: title.into(),
-        expected: expected.into(),
-        why: why.into(),
+        title: translated(title).into(),
+        expected: translated(expected).into(),
+        why: translated(why).into(),
         near: vec![],
         passed: String::new(),
         about: vec![],

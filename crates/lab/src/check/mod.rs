@@ -25,6 +25,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use say::tell;
+use screen::words::translated;
 
 use crate::asked;
 use crate::view::complain_as;
@@ -106,6 +108,14 @@ pub struct Options {
     apart: Option<i32>,
 }
 
+impl Options {
+    /// Is what it says for people? The formats for programs, and the line for `lab grade`, are the same in every
+    /// language.
+    pub fn for_people(&self) -> bool {
+        self.format == Format::Text && self.apart.is_none()
+    }
+}
+
 /// How this program was called: a command that is shown works as it stands.
 pub struct Called {
     lab: String,
@@ -140,7 +150,7 @@ fn no_verdict(why: NoVerdict) -> u8 {
             exit::USAGE
         }
         NoVerdict::NotJudged(why) => {
-            complain(&format!("could not judge: {why}"));
+            complain(&tell!("could not judge: {why}"));
             exit::NOT_JUDGED
         }
     }
@@ -151,10 +161,10 @@ pub fn walls_here() -> Result<String, String> {
     let content = cell::Content { items: vec![], shown: vec![], trust: false };
     drop(cell::Cell::new(&content)?);
     let second = match walls::landlock::version() {
-        Ok(version) => format!("landlock {version} is a second wall"),
-        Err(_) => "no landlock: there is no second wall".into(),
+        Ok(version) => tell!("landlock {version} is a second wall"),
+        Err(_) => translated("no landlock: there is no second wall").into(),
     };
-    Ok(format!("processes, files, IPC, network and user of their own; {second}"))
+    Ok(tell!("processes, files, IPC, network and user of their own; {second}"))
 }
 
 /// Judges, and says by the exit code what was found.
@@ -207,7 +217,7 @@ fn judged(options: &Options, section: &Section, source: &Path) -> Result<Verdict
     let terminal = std::io::stderr().is_terminal();
     let mut tells = |instrument: &str| {
         if terminal {
-            eprint!("\r\x1b[K{}: {instrument} …", section.name);
+            eprint!("\r\x1b[K{}: {} …", section.name, translated(instrument));
         }
     };
     let verdict = judge::judged(section, source, &asked_of(options), &mut tells);
@@ -254,19 +264,21 @@ fn every(options: &Options) -> Result<u8, NoVerdict> {
                 let (has, of) = report::points(&verdict, &section.rules);
                 let first = verdict.found.first().map_or(String::new(), Holds::title);
                 let word = match code(&verdict) {
-                    exit::PASSED => "passed",
-                    exit::FOUND => "findings",
-                    _ => "not judged",
+                    exit::PASSED => translated("passed"),
+                    exit::FOUND => translated("findings"),
+                    _ => translated("not judged"),
                 };
                 let why = verdict.not_judged.clone().filter(|_| first.is_empty()).unwrap_or(first);
-                (code(&verdict), format!("{word:<10} {has:>3} of {of:<3} {why}"))
+                let (word, has) = (screen::cell(word, 10), format!("{has:>3}"));
+                (code(&verdict), tell!("{word} {has} of {of:<3} {why}"))
             }
             Err(NoVerdict::NotJudged(why)) => {
-                (exit::NOT_JUDGED, format!("not judged            {why}"))
+                let word = screen::cell(translated("not judged"), 21);
+                (exit::NOT_JUDGED, format!("{word} {why}"))
             }
             Err(other) => return Err(other),
         };
-        out(&format!("{name:<5} {:<28} {text}\n", section.rules.title))?;
+        out(&format!("{name:<5} {} {text}\n", screen::cell(&section.rules.title, 28)))?;
         // What was not judged weighs less than what is wrong.
         worst =
             if worst == exit::FOUND || code == exit::FOUND { exit::FOUND } else { worst.max(code) };
@@ -277,11 +289,12 @@ fn every(options: &Options) -> Result<u8, NoVerdict> {
 fn replay(options: &Options, section: &Section, n: u32) -> Result<u8, NoVerdict> {
     let usage = |why: &str| NoVerdict::Usage(why.to_string());
     let last = Attempt::last(&section.root, &section.name);
-    let last = last.ok_or_else(|| usage("there was no attempt yet"))?;
+    let last = last.ok_or_else(|| usage(translated("there was no attempt yet")))?;
     let finding = last.found.get(n as usize - 1);
-    let finding = finding.ok_or_else(|| usage("the last attempt had no such finding"))?;
+    let finding =
+        finding.ok_or_else(|| usage(translated("the last attempt had no such finding")))?;
     let again = finding.again.as_ref();
-    let again = again.ok_or_else(|| usage("this finding has no run of its own"))?;
+    let again = again.ok_or_else(|| usage(translated("this finding has no run of its own")))?;
     let asked = judge::Asked { seed: last.seed, ..asked_of(options) };
     let source = PathBuf::from(&last.source);
     let story = judge::Again::new(section, &source, &asked)?.run(again)?.story;
@@ -293,7 +306,7 @@ fn out(text: &str) -> Result<(), NoVerdict> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(NoVerdict::NotJudged(format!("standard output: {error}")))
+            Err(NoVerdict::NotJudged(tell!("standard output: {error}")))
         }
         _ => Ok(()),
     }

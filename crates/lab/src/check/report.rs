@@ -1,5 +1,7 @@
 //! A verdict in its formats: for people, as JSON, as JUnit's XML, as GitHub's annotations.
 
+use say::tell;
+use screen::words::{comma, semicolon, translated};
 use serde_json::json;
 
 use super::Called;
@@ -71,22 +73,22 @@ fn text(
         text += "\n";
     }
     if shown.len() > most {
-        text += &format!("{} more; --all shows them\n\n", shown.len() - most);
+        text += &(tell!("{} more; --all shows them", shown.len() - most) + "\n\n");
     }
     if !verdict.passed.is_empty() {
         let passed: Vec<&str> = verdict.passed.iter().map(|rule| rule.passed.as_str()).collect();
-        text += &paragraph(&format!("passed: {}", passed.join("; ")), 2);
+        text += &paragraph(&tell!("passed: {}", passed.join(semicolon())), 2);
     }
     let name = |name: &str| match name {
-        "run" => "one order".to_string(),
-        "closed" => "closed output".to_string(),
-        other => other.to_string(),
+        "run" => translated("one order").to_string(),
+        "closed" => translated("closed output").to_string(),
+        other => translated(other).to_string(),
     };
+    let comma = comma();
     let tried: Vec<String> =
         verdict.tried.iter().map(|one| format!("{} {}", name(&one.instrument), one.runs)).collect();
     if !tried.is_empty() {
-        text +=
-            &paragraph(&format!("tried: {} (runs; seed {})", tried.join(", "), verdict.seed), 2);
+        text += &paragraph(&tell!("tried: {} (runs; seed {})", tried.join(comma), verdict.seed), 2);
     }
     let left: Vec<&str> = INSTRUMENTS
         .into_iter()
@@ -94,24 +96,24 @@ fn text(
         .collect();
     if !left.is_empty() && !verdict.tried.is_empty() {
         let left: Vec<String> = left.into_iter().map(name).collect();
-        text += &paragraph(&format!("not yet: {}", left.join(", ")), 2);
+        text += &paragraph(&tell!("not yet: {}", left.join(comma)), 2);
     }
     if !changed.mended.is_empty() {
         text +=
-            &paragraph(&format!("mended since the last attempt: {}", changed.mended.join(", ")), 2);
+            &paragraph(&tell!("mended since the last attempt: {}", changed.mended.join(comma)), 2);
     }
     let is_shown = |id: &String| shown.iter().take(most).any(|one| one.id == *id);
     let (here, behind): (Vec<_>, Vec<_>) = changed.new.iter().partition(|(id, _)| is_shown(id));
     if !changed.new.is_empty() {
         let mut names: Vec<String> = here.into_iter().map(|(_, title)| title.clone()).collect();
         if !behind.is_empty() {
-            names.push(format!("{} that --all shows", behind.len()));
+            names.push(tell!("{} that --all shows", behind.len()));
         }
-        text += &paragraph(&format!("new since the last attempt: {}", names.join(", ")), 2);
+        text += &paragraph(&tell!("new since the last attempt: {}", names.join(comma)), 2);
     }
     if options.points {
         let (has, all) = points(verdict, rules);
-        text += &format!("points: {has} of {all}\n");
+        text += &(tell!("points: {has} of {all}") + "\n");
     }
     text + &summary(verdict)
 }
@@ -120,10 +122,10 @@ fn text(
 pub fn summary(verdict: &Verdict) -> String {
     let wrong = verdict.found.iter().filter(|one| one.rule.class != Class::Style).count();
     let line = match (wrong, &verdict.not_judged) {
-        (0, Some(why)) => format!("could not judge: {why}"),
-        (0, None) => format!("PASSED {} ({})", verdict.section, verdict.source),
-        (1, _) => format!("1 finding in {}", verdict.source),
-        (n, _) => format!("{n} findings in {}", verdict.source),
+        (0, Some(why)) => tell!("could not judge: {why}"),
+        (0, None) => tell!("PASSED {} ({})", verdict.section, verdict.source),
+        (1, _) => tell!("1 finding in {}", verdict.source),
+        (n, _) => tell!("{n} findings in {}", verdict.source),
     };
     paragraph(&line, 2)
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use nix::errno::Errno;
+use say::tell;
+use screen::words::{chinese, pairs};
 use serde::{Deserialize, Serialize};
 
 /// A whole file.
@@ -238,13 +240,34 @@ impl Rules {
     pub fn read(path: &Path) -> Result<Rules, String> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        let rules: Rules = toml::from_str(&text).map_err(|error| {
+        let mut rules: Rules = toml::from_str(&text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at.min(text.len())].matches('\n').count() + 1;
             format!("{name}:{line}: {}", error.message().lines().next().unwrap_or_default())
         })?;
         rules.check(&text, path).map_err(|(line, why)| format!("{name}:{line}: {why}"))?;
+        if chinese() {
+            rules.speak(&catalogue(path));
+        }
         Ok(rules)
+    }
+
+    /// Each sentence becomes what it is in the reader's language. One that a teacher has changed has no translation any
+    /// more, and stays as it is.
+    fn speak(&mut self, words: &BTreeMap<String, String>) {
+        let rules = self.rules.iter_mut().flat_map(|rule| {
+            let Rule { step, title, expected, why, passed, .. } = rule;
+            [step, title, expected, why, passed]
+        });
+        let hints = self.hint.values_mut().flat_map(|hint| [&mut hint.ask, &mut hint.look]);
+        let inputs = self.inputs.iter_mut().map(|input| &mut input.name);
+        for text in rules.chain(hints).chain(inputs).chain([&mut self.title]) {
+            if let Some(said) = words.get(text) {
+                text.clone_from(said);
+            }
+        }
+        let name = self.note.rsplit('/').next().unwrap_or_default();
+        self.note = format!("notes/zh/{name}");
     }
 
     fn check(&self, text: &str, path: &Path) -> Result<(), (usize, String)> {
@@ -285,14 +308,24 @@ impl Rules {
     }
 }
 
+/// What the sentences of a file are in Chinese: the catalogue beside it, and that of all sections.
+fn catalogue(path: &Path) -> BTreeMap<String, String> {
+    let all = path.ancestors().skip(1).take(2);
+    let texts = all.filter_map(|folder| std::fs::read_to_string(folder.join("rules.zh.txt")).ok());
+    let pairs = |text: String| -> Vec<_> {
+        pairs(&text).map(|(english, chinese)| (english.into(), chinese.into())).collect()
+    };
+    texts.flat_map(pairs).collect()
+}
+
 /// Where a step stands: `3` is a step of the section's own note; `4.7, step 4` is another's, and so is `4.8, Every way
 /// out`, a heading.
 pub fn where_in(step: &str, note: &str) -> String {
     match step {
         "" => note.into(),
-        step if step.chars().all(|one| one.is_ascii_digit()) => format!("step {step} of {note}"),
-        step if step.starts_with("4.") => format!("section {step}"),
-        heading => format!("\"{heading}\" in {note}"),
+        step if step.chars().all(|one| one.is_ascii_digit()) => tell!("step {step} of {note}"),
+        step if step.starts_with("4.") => tell!("section {step}"),
+        heading => tell!("\"{heading}\" in {note}"),
     }
 }
 

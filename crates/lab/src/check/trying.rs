@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use screen::words::translated;
+
 use super::evidence::{Output, Trying};
 use super::payload::{Chance, filled};
 use super::rules::{Input, Rules, Size};
@@ -45,7 +47,12 @@ impl Usual {
 
     /// The same, with another standard output.
     pub fn with(&self, output: Output) -> Trying {
-        Trying { output, prints: None, input: output.name().into(), ..self.trying.clone() }
+        Trying {
+            output,
+            prints: None,
+            input: translated(output.name()).into(),
+            ..self.trying.clone()
+        }
     }
 
     /// Other arguments; `size`: of the word in them.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use notify::{Config, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use screen::words::translated;
 
 use super::judge::NoVerdict;
 use super::{complain, no_verdict};
@@ -44,7 +45,7 @@ pub fn at_each_save(
             Err(other) => drop(no_verdict(other)),
             Ok(()) => {}
         }
-        complain("waits for the next save; Ctrl-C ends it");
+        complain(translated("waits for the next save; Ctrl-C ends it"));
         loop {
             if let Some(signal) = asked::to_stop() {
                 return Err(NoVerdict::Signal(signal));

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use say::tell;
+use screen::words::translated;
+
 use super::rules::Rules;
 
 /// A section that has an exercise.
@@ -18,14 +21,14 @@ pub fn root(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return match named.join("labs").is_dir() {
             true => Ok(named.to_path_buf()),
-            false => Err(format!("{}: no workbook: it has no folder labs", named.display())),
+            false => Err(tell!("{}: no workbook: it has no folder labs", named.display())),
         };
     }
-    let here = std::env::current_dir().map_err(|error| format!("the current folder: {error}"))?;
+    let here = std::env::current_dir().map_err(|error| tell!("the current folder: {error}"))?;
     let found = here.ancestors().find(|one| !sections(one).is_empty());
-    found
-        .map(Path::to_path_buf)
-        .ok_or_else(|| "no workbook here or above: name its folder with --workbook".into())
+    found.map(Path::to_path_buf).ok_or_else(|| {
+        translated("no workbook here or above: name its folder with --workbook").into()
+    })
 }
 
 /// The sections of a workbook that have rules, in their order.
@@ -44,7 +47,7 @@ impl Section {
     pub fn read(root: &Path, name: &str) -> Result<Section, String> {
         if !sections(root).iter().any(|one| one == name) {
             let all = sections(root).join(", ");
-            return Err(format!("no exercise {name}; there are: {all}"));
+            return Err(tell!("no exercise {name}; there are: {all}"));
         }
         let rules = Rules::read(&root.join("labs").join(name).join("rules.toml"))?;
         Ok(Section { name: name.into(), root: root.into(), rules })
@@ -68,6 +71,6 @@ impl Section {
             Some(best) if best.0 >= one.0 => Some(best),
             _ => Some(one),
         });
-        newest.map(|(_, path)| path).ok_or_else(|| format!("{}: no source", folder.display()))
+        newest.map(|(_, path)| path).ok_or_else(|| tell!("{}: no source", folder.display()))
     }
 }

@@ -10,7 +10,7 @@ pub use super::run::{Disturbance, Most, Outcome, Struck};
 pub use super::schedule::{Schedule, letter};
 use super::search::{Guide, Place, Replay};
 use super::session;
-pub use super::verdict::{Asleep, Finding, Line, Moment, word};
+pub use super::verdict::{Asleep, Finding, Line, Moment, all_of, word};
 use super::{Bound, Options, Result, TICK, Trouble, cause, report, room};
 use crate::asked;
 pub use crate::memory::{Bytes, name, place};

@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use colored::{Color, Colorize};
+use say::tell;
+use screen::words::{comma, translated};
 use serde_json::json;
 
 use super::events;
@@ -101,25 +103,25 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         return out(&text);
     }
     let bound = match options.bound() {
-        Bound::Preemptions(1) => "at most 1 preemption".to_string(),
-        Bound::Preemptions(n) => format!("at most {n} preemptions"),
-        Bound::Delays(1) => "at most 1 delay".to_string(),
-        Bound::Delays(n) => format!("at most {n} delays"),
-        Bound::Unbounded => "any number of preemptions".to_string(),
+        Bound::Preemptions(1) => translated("at most 1 preemption").to_string(),
+        Bound::Preemptions(n) => tell!("at most {n} preemptions"),
+        Bound::Delays(1) => translated("at most 1 delay").to_string(),
+        Bound::Delays(n) => tell!("at most {n} delays"),
+        Bound::Unbounded => translated("any number of preemptions").to_string(),
     };
     let rate = answer.schedules as f64 / answer.seconds.max(1e-6);
-    let cut_short = answer.runs - answer.schedules;
-    let repetitions = match cut_short {
-        0 => String::new(),
-        n => format!("; {n} more were cut short: they would only have repeated another"),
-    };
-    text += &paragraph(
-        &format!(
-            "{} schedules with {bound}, in {:.2} s ({rate:.0} a second{repetitions})",
-            answer.schedules, answer.seconds
+    let schedules = answer.schedules;
+    let said = match answer.runs - answer.schedules {
+        0 => tell!(
+            "{schedules} schedules with {bound}, in {:.2} s ({rate:.0} a second)",
+            answer.seconds
         ),
-        0,
-    );
+        n => tell!(
+            "{schedules} schedules with {bound}, in {:.2} s ({rate:.0} a second; {n} more were cut short: they would only have repeated another)",
+            answer.seconds
+        ),
+    };
+    text += &paragraph(&said, 0);
     for (paragraph, bad) in answer.outcomes.paragraphs() {
         for line in paragraph.lines() {
             text += &format!("{}\n", if bad { line.red() } else { line.green() });
@@ -132,10 +134,11 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
         text += &differing(pair, answer.outcomes.chance);
     }
     if let Some(worst) = &answer.worst {
-        text += &format!("\n{}\n", "The shortest bad one:".bold());
+        text += &format!("\n{}\n", translated("The shortest bad one:").bold());
         text += &story(worst);
         text += &format!("\nSCHEDULE {}\n", worst.schedule);
-        text += &format!("again:   {}\n", command(options, &worst.schedule));
+        let again = screen::cell(translated("again:"), 8);
+        text += &format!("{again} {}\n", command(options, &worst.schedule));
     }
     out(&text)
 }
@@ -144,24 +147,25 @@ pub fn answer(options: &Options, answer: &Answer) -> Result<()> {
 fn differing(pair: [&Counted; 2], chance: bool) -> String {
     if chance {
         return paragraph(
-            "What it prints differs from run to run, also in the same order: it depends on more \
-             than order.",
+            translated(
+                "What it prints differs from run to run, also in the same order: it depends on more than order.",
+            ),
             0,
         );
     }
     let width = columns().unwrap_or(PAGE).min(PAGE) / 2 - 3;
     let rows = outcomes::where_they_differ(pair);
     let side = |at: usize| {
-        let head = format!("schedule {}", pair[at].shortest.schedule.short());
+        let head = tell!("schedule {}", pair[at].shortest.schedule.short());
         let all = std::iter::once(&head).chain(&rows[at]);
         all.flat_map(|row| wrap(row, width, 2)).collect::<Vec<_>>()
     };
     let [left, right] = [0, 1].map(side);
-    let mut text = paragraph("It prints different things in different orders:", 0);
+    let mut text = paragraph(translated("It prints different things in different orders:"), 0);
     for row in 0..left.len().max(right.len()) {
         let cell = |side: &[String]| side.get(row).cloned().unwrap_or_default();
         let (left, right) = (cell(&left), cell(&right));
-        text += format!("  {left:width$} │ {right}").trim_end();
+        text += format!("  {} │ {right}", screen::cell(&left, width)).trim_end();
         text += "\n";
     }
     text
@@ -183,33 +187,37 @@ pub fn mapped(options: &Options, tree: &Tree) -> Result<()> {
         });
         return out(&format!("{line}\n"));
     }
-    let cut = if complete { "" } else { ", and there are more" };
-    out(&paragraph(&format!("The tree: {places} places, {moves} moves{cut}."), 0))
+    let said = match complete {
+        true => tell!("The tree: {places} places, {moves} moves."),
+        false => tell!("The tree: {places} places, {moves} moves, and there are more."),
+    };
+    out(&paragraph(&said, 0))
 }
 
 /// What is known now.
 fn verdict(options: &Options, answer: &Answer) -> String {
     let mut text = match (&answer.worst, answer.complete) {
-        (Some(_), true) => "Found, and every order within the bound was tried.".to_string(),
-        (Some(_), false) => "Found; not every order was tried.".to_string(),
-        (None, true) => "None found, and every order within the bound was tried.".to_string(),
-        (None, false) => "None found so far, and not every order was tried.".to_string(),
-    };
+        (Some(_), true) => translated("Found, and every order within the bound was tried."),
+        (Some(_), false) => translated("Found; not every order was tried."),
+        (None, true) => translated("None found, and every order within the bound was tried."),
+        (None, false) => translated("None found so far, and not every order was tried."),
+    }
+    .to_string();
     if let Some(signal) = answer.stopped {
-        text += &format!(" Stopped by {}.", names::signal(signal));
+        text += &tell!(" Stopped by {}.", names::signal(signal));
     } else if options.first && answer.worst.is_some() && !answer.complete {
-        text += " --first: the search ended there.";
+        text += translated(" --first: the search ended there.");
     } else if answer.runs >= options.max && !answer.complete {
-        text += &format!(" --max {} was reached.", options.max);
+        text += &tell!(" --max {} was reached.", options.max);
     }
     if answer.complete && answer.cut {
-        text += " A wider bound would allow more orders.";
+        text += translated(" A wider bound would allow more orders.");
     }
     if answer.not_judged > 0 {
-        text += &format!(" {} orders were not judged.", answer.not_judged);
+        text += &tell!(" {} orders were not judged.", answer.not_judged);
     }
     if answer.unstable > 0 {
-        text += &format!(
+        text += &tell!(
             " {} times the program did something else in the same order: it depends on more than order.",
             answer.unstable
         );
@@ -224,7 +232,7 @@ pub fn replayed(options: &Options, outcome: &Outcome) -> Result<()> {
     }
     let mut text = story(outcome);
     if outcome.findings.is_empty() {
-        text += &format!("\nnothing wrong; {}\n", ends(&outcome.ends));
+        text += &("\n".to_string() + &tell!("nothing wrong; {}", ends(&outcome.ends)) + "\n");
     }
     text += &format!("\nSCHEDULE {}\n", outcome.schedule);
     out(&text)
@@ -233,7 +241,7 @@ pub fn replayed(options: &Options, outcome: &Outcome) -> Result<()> {
 /// `a 0, b SIGUSR1`: how each process ended.
 pub fn ends(ends: &[String]) -> String {
     let one = |(i, end): (usize, &String)| format!("{} {end}", letter(i));
-    ends.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+    ends.iter().enumerate().map(one).collect::<Vec<_>>().join(comma())
 }
 
 /// The command that runs exactly this schedule, in rows that a shell takes for one.
@@ -315,13 +323,13 @@ pub fn story(outcome: &Outcome) -> String {
         }
     }
     for cure in cures {
-        text += &paragraph(&format!("cure: {cure}"), 2).bold().to_string();
+        text += &paragraph(&tell!("cure: {cure}"), 2).bold().to_string();
     }
     text
 }
 
 fn turn(taken: bool) -> &'static str {
-    if taken { "takes the turn" } else { "moves" }
+    translated(if taken { "takes the turn" } else { "moves" })
 }
 
 /// One moment, without its lane.
@@ -329,30 +337,30 @@ pub fn line(told: &Line) -> String {
     let from = |call: &Call| call.at.as_ref().map_or(String::new(), |at| format!(" ({at})"));
     match &told.moment {
         Moment::Turn { .. } => String::new(),
-        Moment::Call { call, asleep: true } => format!("{} … sleeps{}", call.line(), from(call)),
+        Moment::Call { call, asleep: true } => tell!("{} … sleeps{}", call.line(), from(call)),
         // Spelled for who made the call: the kernel would say that it may be made again.
         Moment::Call { call, .. } if call.interrupted => {
-            format!("{} is interrupted{}", call.line(), from(call))
+            tell!("{} is interrupted{}", call.line(), from(call))
         }
         Moment::Call { call, .. } => {
             format!("{} ={TIE}{}{}", call.line(), call.answer, from(call))
         }
         Moment::Signal { signal, from, handler, ignored, fault, .. } => {
-            let what = match (handler, ignored, *signal) {
+            let what = translated(match (handler, ignored, *signal) {
                 (true, ..) => "its handler runs",
                 (_, true, _) => "ignored",
                 (.., libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) => "it stops",
                 _ => "no handler: it ends",
-            };
-            let from = from.map_or(String::new(), |from| format!(" from {}", letter(from)));
+            });
+            let from = from.map_or(String::new(), |from| tell!(" from {}", letter(from)));
             let at = fault.map_or(String::new(), |fault| format!(" at {fault:#x}"));
             format!("--- {}{from}{at}: {what} ---", names::signal(*signal))
         }
         Moment::Touched(touched) => touched.line(),
-        Moment::Time(Passed::Alarm) => "--- its alarm goes off ---".into(),
-        Moment::Time(Passed::Timer) => "--- its timer goes off ---".into(),
-        Moment::Time(Passed::Wait) => "--- time passes: its wait is over ---".into(),
-        Moment::Spins => "--- makes no call, and waits for memory to change ---".into(),
+        Moment::Time(Passed::Alarm) => translated("--- its alarm goes off ---").into(),
+        Moment::Time(Passed::Timer) => translated("--- its timer goes off ---").into(),
+        Moment::Time(Passed::Wait) => translated("--- time passes: its wait is over ---").into(),
+        Moment::Spins => translated("--- makes no call, and waits for memory to change ---").into(),
         Moment::Exit { code } => format!("+++ exited with {code} +++"),
         Moment::Killed { signal } => format!("+++ killed by {} +++", names::signal(*signal)),
     }
@@ -399,7 +407,7 @@ fn out(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Trouble::because(format!("standard output: {error}")))
+            Err(Trouble::because(tell!("standard output: {error}")))
         }
         _ => Ok(()),
     }

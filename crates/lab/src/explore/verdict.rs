@@ -3,6 +3,8 @@
 use std::fmt;
 
 use libc::c_int;
+use say::tell;
+use screen::words::{semicolon, translated};
 pub use sysv::tables::Kind;
 
 use super::footprint::Bytes;
@@ -17,11 +19,11 @@ use crate::view::bytes::{LINE, content, quoted};
 
 /// What an object is called where its kind's three letters would be no word.
 pub fn word(kind: Kind) -> &'static str {
-    match kind {
+    translated(match kind {
         Kind::Shm => "segment",
         Kind::Msg => "queue",
         Kind::Sem => "semaphore",
-    }
+    })
 }
 
 /// What is wrong with a run. Processes are meant by their letters.
@@ -59,7 +61,7 @@ pub struct Raced {
 impl fmt::Display for Raced {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let [first, second] = &self.sides;
-        write!(f, "{}: {first}, {second}", place(self.bytes))
+        f.write_str(&tell!("{}: {first}, {second}", place(self.bytes)))
     }
 }
 
@@ -74,7 +76,8 @@ pub struct RaceSide {
 
 impl fmt::Display for RaceSide {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} {}", letter(self.letter), if self.writes { "stores" } else { "loads" })?;
+        let who = letter(self.letter);
+        f.write_str(&if self.writes { tell!("{who} stores") } else { tell!("{who} loads") })?;
         self.source.as_ref().map_or(Ok(()), |source| write!(f, " ({source})"))
     }
 }
@@ -106,19 +109,21 @@ impl Finding {
     /// The same for all findings of a kind: what they are counted by.
     pub fn class(&self) -> String {
         match self {
-            Finding::Deadlock { .. } => "deadlock".into(),
-            Finding::NoHandler { signal, had, .. } => {
-                let when = if *had { "after" } else { "before" };
-                format!("killed by {}, {when} its handler", names::signal(*signal))
+            Finding::Deadlock { .. } => translated("deadlock").into(),
+            Finding::NoHandler { signal, had: true, .. } => {
+                tell!("killed by {}, after its handler", names::signal(*signal))
             }
-            Finding::Crash { signal, .. } => format!("crash: {}", names::signal(*signal)),
-            Finding::Left { kind, .. } => format!("{} left behind", word(*kind)),
-            Finding::RemovedTwice { kind, .. } => format!("{} removed twice", word(*kind)),
-            Finding::DeadId { kind, .. } => format!("call on a dead {}", word(*kind)),
-            Finding::Outsider { .. } => "signal to a pid outside the program".into(),
-            Finding::Endless { .. } => "endless loop".into(),
-            Finding::Race(_) => "race".into(),
-            Finding::Prints { .. } => "prints what is not expected".into(),
+            Finding::NoHandler { signal, .. } => {
+                tell!("killed by {}, before its handler", names::signal(*signal))
+            }
+            Finding::Crash { signal, .. } => tell!("crash: {}", names::signal(*signal)),
+            Finding::Left { kind, .. } => tell!("{} left behind", word(*kind)),
+            Finding::RemovedTwice { kind, .. } => tell!("{} removed twice", word(*kind)),
+            Finding::DeadId { kind, .. } => tell!("call on a dead {}", word(*kind)),
+            Finding::Outsider { .. } => translated("signal to a pid outside the program").into(),
+            Finding::Endless { .. } => translated("endless loop").into(),
+            Finding::Race(_) => translated("race").into(),
+            Finding::Prints { .. } => translated("prints what is not expected").into(),
         }
     }
 
@@ -141,76 +146,76 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.told())
+    }
+}
+
+impl Finding {
+    fn told(&self) -> String {
         let who = |one: &usize, pid: &i32| format!("{} ({pid})", letter(*one));
         match self {
-            Finding::Deadlock { sleepers } => {
-                let list: Vec<String> = sleepers.iter().map(|one| one.to_string()).collect();
-                write!(f, "deadlock: {}", list.join("; "))
-            }
+            Finding::Deadlock { sleepers } => tell!("deadlock: {}", all_of(sleepers)),
             Finding::NoHandler { letter, pid, signal, had } => {
-                write!(f, "{} is killed by {}", who(letter, pid), names::signal(*signal))?;
-                f.write_str(if *had {
-                    ": its handler had been replaced by the default action"
-                } else {
-                    ": the signal came before its handler was installed"
-                })
+                let (who, signal) = (who(letter, pid), names::signal(*signal));
+                match had {
+                    true => tell!(
+                        "{who} is killed by {signal}: its handler had been replaced by the default action"
+                    ),
+                    false => tell!(
+                        "{who} is killed by {signal}: the signal came before its handler was installed"
+                    ),
+                }
             }
             Finding::Crash { letter, pid, signal } => {
-                write!(f, "{} crashes: {}", who(letter, pid), names::signal(*signal))
+                tell!("{} crashes: {}", who(letter, pid), names::signal(*signal))
             }
             Finding::Left { kind, id } => {
-                write!(
-                    f,
-                    "left behind: {} {id}; all processes have ended, and none removed it",
-                    word(*kind)
-                )
+                let what = word(*kind);
+                tell!("left behind: {what} {id}; all processes have ended, and none removed it")
             }
             Finding::RemovedTwice { kind, id, by, letter: one, pid } => {
-                write!(f, "{} removes {} {id}, which ", who(one, pid), word(*kind))?;
-                write!(f, "{} had removed", letter(*by))
+                let (who, what, by) = (who(one, pid), word(*kind), letter(*by));
+                tell!("{who} removes {what} {id}, which {by} had removed")
             }
             Finding::DeadId { kind, id, by, call, letter: one, pid } => {
-                write!(f, "{}: {call} on {} {id}, which ", who(one, pid), word(*kind))?;
-                write!(f, "{} had removed", letter(*by))
+                let (who, what, by) = (who(one, pid), word(*kind), letter(*by));
+                tell!("{who}: {call} on {what} {id}, which {by} had removed")
             }
             Finding::Outsider { letter, pid, target, signal, parent } => {
                 let what = match target {
-                    0 if *parent => {
-                        "pid 0, the answer of getppid: its parent is not a process of this program"
-                            .into()
-                    }
-                    0 => "pid 0, which means its whole process group".into(),
-                    -1 => "pid -1, which means all processes".into(),
-                    ..-1 => format!(
+                    0 if *parent => translated(
+                        "pid 0, the answer of getppid: its parent is not a process of this program",
+                    )
+                    .into(),
+                    0 => translated("pid 0, which means its whole process group").into(),
+                    -1 => translated("pid -1, which means all processes").into(),
+                    ..-1 => tell!(
                         "process group {}, which is none of this program's",
                         target.unsigned_abs()
                     ),
-                    _ => format!("pid {target}, which is not a process of this program"),
+                    _ => tell!("pid {target}, which is not a process of this program"),
                 };
-                write!(f, "{} sends {} to {what}", who(letter, pid), names::signal(*signal))
+                let (who, signal) = (who(letter, pid), names::signal(*signal));
+                tell!("{who} sends {signal} to {what}")
             }
             Finding::Endless { letter, pid } => {
-                write!(
-                    f,
-                    "{} loops for ever: no other process can change what it checks",
-                    who(letter, pid)
-                )
+                let who = who(letter, pid);
+                tell!("{who} loops for ever: no other process can change what it checks")
             }
-            Finding::Race(raced) => {
-                write!(f, "race: {raced}, and nothing orders them; ")?;
-                f.write_str("what comes out depends on who is first")
-            }
+            Finding::Race(raced) => tell!(
+                "race: {raced}, and nothing orders them; what comes out depends on who is first"
+            ),
             Finding::Prints { difference: Difference { letter: one, got, wanted } } => {
                 let line = |bytes: &Vec<u8>| quoted(bytes, LINE);
                 let who = one.map_or(String::new(), letter);
                 match (got.as_ref().map(line), wanted.as_ref().map(line)) {
                     (Some(got), Some(wanted)) => {
-                        write!(f, "{who} prints {got}, and {wanted} was expected")
+                        tell!("{who} prints {got}, and {wanted} was expected")
                     }
-                    (Some(got), None) => write!(f, "{who} prints {got}, which was not expected"),
+                    (Some(got), None) => tell!("{who} prints {got}, which was not expected"),
                     (None, wanted) => {
-                        write!(f, "nobody prints {}", wanted.unwrap_or_default())?;
-                        f.write_str(", which was expected")
+                        let wanted = wanted.unwrap_or_default();
+                        tell!("nobody prints {wanted}, which was expected")
                     }
                 }
             }
@@ -218,18 +223,29 @@ impl fmt::Display for Finding {
     }
 }
 
+/// `a (100) sleeps in pause; b (101) sleeps in wait4`
+pub fn all_of(sleepers: &[Sleeper]) -> String {
+    let list: Vec<String> = sleepers.iter().map(|one| one.to_string()).collect();
+    list.join(semicolon())
+}
+
 impl fmt::Display for Sleeper {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} ({}) sleeps in ", letter(self.letter), self.pid)?;
-        match self.asleep {
-            Asleep::Stopped => f.write_str("a stop")?,
-            Asleep::Elsewhere => f.write_str("a call")?,
+        let call;
+        let what = match self.asleep {
+            Asleep::Stopped => translated("a stop"),
+            Asleep::Elsewhere => translated("a call"),
             // One that sleeps for ever has no limit.
             Asleep::Call(number) => {
-                f.write_str(syscalls::spoken(&syscalls::name(number), false))?
+                call = syscalls::name(number);
+                syscalls::spoken(&call, false)
             }
-        }
-        if self.alarm { f.write_str(", until its alarm kills it") } else { Ok(()) }
+        };
+        let (who, pid) = (letter(self.letter), self.pid);
+        f.write_str(&match self.alarm {
+            true => tell!("{who} ({pid}) sleeps in {what}, until its alarm kills it"),
+            false => tell!("{who} ({pid}) sleeps in {what}"),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use colored::{Color, Colorize};
+use screen::words::chinese;
 use sysv::spell;
 
 use crate::event::{Action, Birth, Call, ChangedPart, Event, HintSide, RaceHint, Row, What};
@@ -396,6 +397,9 @@ fn safe(line: &str) -> String {
 pub fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     if width == usize::MAX || text.len() <= width {
         return vec![text.into()];
+    }
+    if chinese() && screen::width(text) > text.chars().count() {
+        return screen::wrap(text, width, indent);
     }
     let mut rows = vec![];
     let mut row = String::new();

@@ -4,6 +4,8 @@
 use std::rc::Rc;
 
 use nix::errno::Errno;
+use say::tell;
+use screen::words::translated;
 
 use super::super::evidence::{Answer, Fact, Strike, Trying};
 use super::super::rules;
@@ -43,8 +45,11 @@ pub fn failures(how: &Trying) -> Result<Answer> {
         };
         if let Some(found) = found {
             let mut fact = seen::fact_of(how, outcome, found);
-            let says = if says { "a message" } else { "no message" };
-            fact.happened = vec![format!("{} ends with {end}, and {says}", letter(struck.main))];
+            let who = letter(struck.main);
+            fact.happened = vec![match says {
+                true => tell!("{who} ends with {end}, and a message"),
+                false => tell!("{who} ends with {end}, and no message"),
+            }];
             facts.push(fact);
         }
         let errno = struck.errno.map_or(String::new(), |errno| format!("{errno:?}"));
@@ -75,14 +80,13 @@ pub fn signals(how: &Trying) -> Result<Answer> {
                 fact.add("signal", &name);
                 fact.add("call", &struck.name);
                 fact.source = struck.source.as_deref().map(seen::in_work).or(fact.source.take());
-                let line =
-                    format!("{name} comes before {} │ {}", letter(struck.letter), struck.call);
+                let line = tell!("{name} comes before {} │ {}", letter(struck.letter), struck.call);
                 fact.happened.insert(0, line);
                 let ended = seen::ended_in(outcome, signal);
                 fact.add("inside", ended.as_ref().map_or("no", |(call, _)| call));
                 if let Some((call, source)) = ended.filter(|_| fact.first("found") == Some("left"))
                 {
-                    fact.happened[1] = format!("then {call} lets it in, and it ends the process");
+                    fact.happened[1] = tell!("then {call} lets it in, and it ends the process");
                     fact.source = source;
                 }
                 let sleeps = fact.first("found") != Some("left");
@@ -122,7 +126,7 @@ fn each(
             }
             answer.facts.extend(facts);
             if answer.not_judged.is_none() {
-                answer.not_judged = outcome.not_judged.map(String::from);
+                answer.not_judged = outcome.not_judged.map(|why| translated(why).to_string());
             }
         }
     }
@@ -150,7 +154,7 @@ pub fn again(how: &Trying) -> Result<Answer> {
     let mut trial = trial(how, accesses)?;
     let outcome = match &how.schedule {
         Some(text) => {
-            let wrong = |why| Trouble::Because(0, format!("the schedule {text}: {why}"));
+            let wrong = |why| Trouble::Because(0, tell!("the schedule {text}: {why}"));
             let schedule: Schedule = text.parse().map_err(wrong)?;
             trial.again(&schedule)?
         }
@@ -162,10 +166,10 @@ pub fn again(how: &Trying) -> Result<Answer> {
     let done = outcome.disturbed.at.as_ref().map(|struck| {
         let (who, call) = (letter(struck.letter), &struck.call);
         match (how.strike.and_then(|strike| strike.signal), struck.errno) {
-            (Some(signal), _) => format!("{} comes before {who} │ {call}", names::signal(signal)),
+            (Some(signal), _) => tell!("{} comes before {who} │ {call}", names::signal(signal)),
             (None, errno) => {
                 let errno = errno.map_or(String::new(), |errno| format!("{errno:?}"));
-                format!("{who} │ {call} is not made, and answers -1 {errno}")
+                tell!("{who} │ {call} is not made, and answers -1 {errno}")
             }
         }
     });
@@ -231,7 +235,7 @@ fn inside(how: &Trying, outcome: &Outcome, strike: Option<Strike>, answer: &mut 
         fact.add("signal", &signal);
         fact.add("who", &who);
         fact.source = inside.source.as_deref().map(seen::in_work);
-        fact.happened = vec![format!("{who} │ the handler of {signal} calls {name}")];
+        fact.happened = vec![tell!("{who} │ the handler of {signal} calls {name}")];
         let same = |one: &Fact| (one.first("function"), &one.source) == (Some(&name), &fact.source);
         if !facts.iter().any(same) {
             facts.push(fact);

@@ -7,6 +7,9 @@
 //! | [`disturbances`] | each call fails once; a signal comes before each call; which functions a handler calls |
 //! | [`seen`] | what a run says, as facts |
 
+use say::tell;
+use screen::words::translated;
+
 use super::evidence::{Answer, Output, Trying};
 use super::walls;
 use crate::explore::Trouble;
@@ -33,7 +36,7 @@ pub fn inside(how: &Trying) -> Answer {
         "failures" => disturbances::failures(how),
         "signals" => disturbances::signals(how),
         "handlers" => disturbances::handlers(how),
-        other => Err(Trouble::Because(0, format!("no instrument {other}"))),
+        other => Err(Trouble::Because(0, tell!("no instrument {other}"))),
     })
 }
 
@@ -46,8 +49,8 @@ fn answered(done: Result<Answer>) -> Answer {
     done.unwrap_or_else(|trouble| {
         let why = match trouble {
             Trouble::Because(_, why) => why,
-            Trouble::Signal(signal) => format!("stopped by signal {signal}"),
-            Trouble::Taken => "no process number is free".into(),
+            Trouble::Signal(signal) => tell!("stopped by signal {signal}"),
+            Trouble::Taken => translated("no process number is free").into(),
         };
         Answer { not_judged: Some(why), ..Answer::default() }
     })
@@ -59,7 +62,7 @@ fn trial(how: &Trying, accesses: bool) -> Result<Trial> {
         let words = std::iter::once(&how.program).chain(arguments);
         let words: Vec<std::ffi::OsString> = words.map(|word| word.into()).collect();
         let program = Program::find(&words);
-        program.map_err(|errno| Trouble::Because(0, format!("the program: {errno}")))
+        program.map_err(|errno| Trouble::Because(0, tell!("the program: {errno}")))
     };
     let programs = std::iter::once(&how.arguments).chain(&how.beside);
     let programs = programs.map(find).collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,8 @@
 //! Orders: one, which shows what the program does at all; every one; one that is known.
 
+use say::tell;
+use screen::words::translated;
+
 use super::super::evidence::{Answer, Fact, Trying};
 use super::{Result, seen, trial};
 use crate::explore::judged::Outcome;
@@ -9,7 +12,7 @@ pub fn once(how: &Trying) -> Result<Answer> {
     let outcome = trial(how, true)?.once(None)?;
     let mut facts = seen::facts(how, &outcome);
     facts.extend(ends_badly(how, &outcome));
-    let not_judged = outcome.not_judged.map(String::from);
+    let not_judged = outcome.not_judged.map(|why| translated(why).to_string());
     let again = seen::fact_of(how, &outcome, "").again;
     let did = seen::did(&outcome);
     Ok(Answer { did, facts, runs: 1, not_judged, again, ..Answer::default() })
@@ -24,8 +27,8 @@ fn ends_badly(how: &Trying, outcome: &Outcome) -> Option<Fact> {
         fact.add("who", crate::explore::judged::letter(n));
         fact.add("exit", end);
         let who = crate::explore::judged::letter(n);
-        let says = outcome.printed.complaint(n).map(|line| format!("{who} says: {line}"));
-        fact.happened = says.into_iter().chain([format!("{who} ends with {end}")]).collect();
+        let says = outcome.printed.complaint(n).map(|line| tell!("{who} says: {line}"));
+        fact.happened = says.into_iter().chain([tell!("{who} ends with {end}")]).collect();
         fact
     })
 }
@@ -39,12 +42,12 @@ pub fn every(how: &Trying) -> Result<Answer> {
     let not_judged = match (&answer.worst, answer.complete) {
         (Some(_), _) | (None, true) => None,
         (None, false) if answer.not_judged > 0 => {
-            Some(format!("{} orders could not be judged", answer.not_judged))
+            Some(tell!("{} orders could not be judged", answer.not_judged))
         }
         (None, false) if answer.unstable > 0 => {
-            Some("the program does something else in the same order".into())
+            Some(translated("the program does something else in the same order").into())
         }
-        (None, false) => Some(format!("more than {} orders", answer.runs)),
+        (None, false) => Some(tell!("more than {} orders", answer.runs)),
     };
     Ok(Answer { facts, runs: answer.schedules, not_judged, ..Answer::default() })
 }
@@ -68,13 +71,15 @@ pub fn input(how: &Trying) -> Result<Answer> {
     };
     if let Some(found) = found {
         let mut fact = seen::fact_of(how, &outcome, found);
-        let says = outcome.printed.complaint(0).map(|line| format!("a says: {line}"));
-        let without = if complains { "" } else { ", and says nothing on standard error" };
-        let end = format!("a ends with {code}{without}");
+        let says = outcome.printed.complaint(0).map(|line| tell!("a says: {line}"));
+        let end = match complains {
+            true => tell!("a ends with {code}"),
+            false => tell!("a ends with {code}, and says nothing on standard error"),
+        };
         fact.happened = says.into_iter().chain([end]).collect();
         facts.push(fact);
     }
-    let not_judged = outcome.not_judged.map(String::from);
+    let not_judged = outcome.not_judged.map(|why| translated(why).to_string());
     Ok(Answer { facts, runs: 1, not_judged, well: !refused, ..Answer::default() })
 }
 
@@ -86,6 +91,6 @@ pub fn closed(how: &Trying) -> Result<Answer> {
         ["left", "deadlock", "endless", "crash", "outsider"]
             .contains(&fact.first("found").unwrap_or(""))
     });
-    let not_judged = outcome.not_judged.map(String::from);
+    let not_judged = outcome.not_judged.map(|why| translated(why).to_string());
     Ok(Answer { facts, runs: 1, not_judged, ..Answer::default() })
 }

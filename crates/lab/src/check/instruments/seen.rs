@@ -1,10 +1,14 @@
 //! What a run says, as facts that rules can ask for.
 
+use say::tell;
+use screen::{start, width};
+
 use super::super::evidence::{Did, Fact, Trying};
 use super::super::tree::WORK;
 use crate::event::Call;
 use crate::explore::judged::{
-    Asleep, Bytes, Finding, Line, Moment, Outcome, decides, letter, name, place, spelled, word,
+    Asleep, Bytes, Finding, Line, Moment, Outcome, all_of, decides, letter, name, place, spelled,
+    word,
 };
 use crate::syscalls;
 use crate::syscalls::cells::Changes;
@@ -142,8 +146,8 @@ fn beyond(how: &Trying, outcome: &Outcome) -> Option<Fact> {
     let Bytes { from, to, .. } = touched.bytes;
     let who = letter(line.letter);
     fact.happened = vec![
-        format!("{who} │ writes bytes {from} to {} of the segment", to - 1),
-        format!("shmget has made it with {size} bytes: 0 to {}", size - 1),
+        tell!("{who} │ writes bytes {from} to {} of the segment", to - 1),
+        tell!("shmget has made it with {size} bytes: 0 to {}", size - 1),
     ];
     Some(fact)
 }
@@ -195,20 +199,22 @@ fn happened(outcome: &Outcome, finding: &Finding, at: Option<usize>) -> Vec<Stri
         !ends && !last && !before
     };
     let mut lines: Vec<String> = at.filter(says).map(line).into_iter().collect();
-    let text = finding.to_string();
-    let text = text.strip_prefix("deadlock: ").unwrap_or(&text);
-    let text = match finding {
+    let who = |one: &usize, pid: &i32| format!("{} ({pid})", letter(*one));
+    lines.push(match finding {
+        Finding::Deadlock { sleepers } => all_of(sleepers),
         Finding::Left { kind, id } => {
-            format!("{} {id} is still there when all have ended", word(*kind))
+            tell!("{} {id} is still there when all have ended", word(*kind))
         }
-        _ => text
-            .replace(", which is not a process of this program", ": it is none of the program's")
-            .replace(
-                ": the signal came before its handler was installed",
-                ": it has no handler yet",
-            ),
-    };
-    lines.push(text);
+        Finding::NoHandler { letter, pid, signal, had: false } => {
+            let (who, signal) = (who(letter, pid), names::signal(*signal));
+            tell!("{who} is killed by {signal}: it has no handler yet")
+        }
+        Finding::Outsider { letter, pid, target: target @ 1.., signal, .. } => {
+            let (who, signal) = (who(letter, pid), names::signal(*signal));
+            tell!("{who} sends {signal} to pid {target}: it is none of the program's")
+        }
+        _ => finding.to_string(),
+    });
     lines
 }
 
@@ -221,18 +227,16 @@ fn bare(line: &Line) -> String {
 
 /// A line that is not too long. What a call has answered is not cut, but its arguments.
 pub fn short(text: &str) -> String {
-    let long = text.chars().count() > LINE;
-    if let Some((call, answer)) = text.rsplit_once(") = ").filter(|_| long) {
-        let room = LINE.saturating_sub("…) = ".chars().count() + answer.chars().count());
+    if width(text) <= LINE {
+        return text.into();
+    }
+    if let Some((call, answer)) = text.rsplit_once(") = ") {
+        let room = LINE.saturating_sub("…) = ".chars().count() + width(answer));
         if room >= 20 {
-            let call: String = call.chars().take(room).collect();
-            return format!("{call}…) = {answer}");
+            return format!("{}…) = {answer}", start(call, room));
         }
     }
-    match text.char_indices().nth(LINE) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into(),
-    }
+    format!("{}…", start(text, LINE))
 }
 
 fn asleep(how: Asleep) -> String {
