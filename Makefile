@@ -226,7 +226,7 @@ bench-trace:
 	@benches/trace/run target/release/lab
 
 images:
-	@IMAGES=write tests/run --test stage_screen picture
+	@IMAGES=write tests/run --test stage_screen --test page picture
 
 bench-memory:
 	@$(call build,--release -p lab)

@@ -249,6 +249,7 @@ fn killed_and_resumed_the_report_is_the_same() {
         hands_in(&class, &format!("s{n}"), &REFUSED.replace("nothing", &format!("nothing{n}")));
     }
     hands_in(&class, "anna", &solution());
+    hands_in(&class, "ben", &mutant("lost-wake-up"));
     let whole = folder.path().join("whole");
     let run = grade(&class, &whole, &["--jobs", "2"]);
     assert_eq!(run.code, 0, "{run:#?}");

@@ -225,6 +225,37 @@ fn play_the_fewest(browser: &mut Browser, fewest: u64) {
     assert_eq!(score, format!("It hangs after {fewest} choices. No order does it with fewer."));
 }
 
+/// The README shows the page of 4.8 at the end of the shortest order that goes wrong. The letters of a browser are not
+/// the same everywhere: what is compared is what the page says there.
+#[test]
+fn the_picture_is_of_the_page() {
+    if !have("chromium", "the picture of the page") || !can_explore("the picture of the page") {
+        return;
+    }
+    let made = made(&format!("$lab page 4.8 -o page.html --workbook {}", repo().display()));
+    let mut browser = opened(&made.file("page.html"));
+    browser.size(1000, 640);
+    let fewest = browser.eval("shows[0].tree.fewest[0]").as_u64().expect("a number");
+    play_the_fewest(&mut browser, fewest);
+    browser.eval("document.activeElement.blur()");
+    assert_eq!(browser.text("goal-h"), "Make it hang in as few choices as you can");
+    for says in ["Process a sleeps in pause().", "Process b sleeps in pause().", "It hangs."] {
+        assert!(browser.text("verdict").contains(says), "{says}");
+    }
+    // What sleeps is as well to be read as what does not.
+    let shown = "getComputedStyle(document.querySelector('.what.sleep')).fillOpacity";
+    assert_eq!(browser.eval(shown), "1");
+    let path = repo().join("images/page.png");
+    if std::env::var_os("IMAGES").is_some() {
+        fs::write(&path, browser.picture()).expect("the picture");
+    }
+    let there = fs::read(&path).expect("images/page.png; `make images` writes it");
+    assert!(there.starts_with(b"\x89PNG") && there.len() < 200_000, "{} bytes", there.len());
+    assert_eq!(there[16..24], [0, 0, 3, 232, 0, 0, 2, 128], "1000 wide, 640 high");
+    let readme = fs::read_to_string(repo().join("README.md")).expect("README.md");
+    assert!(readme.contains("](images/page.png)"));
+}
+
 /// axe-core, as tests/run has fetched it.
 fn axe() -> Option<String> {
     let file = repo().join("target/axe/package/axe.min.js");

@@ -140,6 +140,12 @@ impl Browser {
         self.ask("Emulation.setScriptExecutionDisabled", json!({"value": true}));
     }
 
+    /// What it shows, as a PNG.
+    pub fn picture(&mut self) -> Vec<u8> {
+        let shot = self.ask("Page.captureScreenshot", json!({"format": "png"}));
+        bytes_of(shot["data"].as_str().expect("a picture"))
+    }
+
     /// How many pages it prints.
     pub fn printed(&mut self) -> usize {
         let params = json!({"preferCSSPageSize": true, "transferMode": "ReturnAsStream"});
@@ -158,6 +164,11 @@ impl Browser {
 
 /// In a PDF each page is an object of this type, in plain text.
 fn pages_in(base64: &str) -> usize {
+    let bytes = bytes_of(base64);
+    String::from_utf8_lossy(&bytes).matches("/Type /Page\n").count()
+}
+
+fn bytes_of(base64: &str) -> Vec<u8> {
     let digit = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
@@ -171,8 +182,7 @@ fn pages_in(base64: &str) -> usize {
         let bits = bits << (6 * (4 - four.len()));
         bytes.extend(&bits.to_be_bytes()[1..four.len()]);
     }
-    let text = String::from_utf8_lossy(&bytes);
-    text.matches("/Type /Page\n").count()
+    bytes
 }
 
 impl Drop for Browser {

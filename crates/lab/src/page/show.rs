@@ -356,5 +356,5 @@ fn tried(tree: &Tree) -> String {
         if tree.complete { "" } else { " The search ended before it had tried all of them." };
     let orders = if all == 1.0 { "order" } else { "orders" };
     format!("This page has {all} {orders}: those{bound}.{same}{whole}")
-        .replace(": those.", ", which are all.")
+        .replace(": those.", ": all that there are.")
 }

@@ -1,9 +1,11 @@
 // ── The diagram ──────────────────────────────────────────────────────────────────────────────────────
 
 const ROW = 24;
+const GAP = 10;
 const MOST = 400;
 
-function diagram(show, now, width, marks) {
+// `head`: an id of its own for each diagram, for one that is not shown lends nothing to another.
+function diagram(show, now, width, marks, head) {
   const all = now.drawn;
   const from = Math.max(0, all.length - MOST);
   const gutter = 34;
@@ -40,8 +42,10 @@ function diagram(show, now, width, marks) {
     if (line.o) sent.push({ lane, signal: line.o, row: nth });
     if (nth < from) return;
     const arrow = (a, b, begin, end) => {
-      const to = x(b) + (x(a) < x(b) ? -7 : 7);
-      parts.push(svg('path', { class: `arrow ${colour(a)}`, d: `M${x(a)} ${begin}L${to} ${begin === end ? end + 8 : end}`, 'marker-end': 'url(#head)' }));
+      // Between the rows: below the text of the one, above that of the other.
+      const to = x(b) + (x(a) < x(b) ? -4 : 4);
+      const [from, down] = begin === end ? [end + GAP, end + GAP] : [begin + GAP, end - GAP];
+      parts.push(svg('path', { class: `arrow ${colour(a)}`, d: `M${x(a)} ${from}L${to} ${down}`, 'marker-end': `url(#${head})` }));
     };
     if (line.c !== undefined && now.lanes[line.c].born === nth) arrow(lane, line.c, y(nth), y(nth));
     if (line.y !== undefined && line.y !== null && now.lanes[lane].born === nth) arrow(line.y, lane, y(nth), y(nth));
@@ -67,7 +71,7 @@ function diagram(show, now, width, marks) {
       texts.push(svg('text', { class: 'nth', x: 24, y: y(nth) + 4, 'text-anchor': 'end' }, String(row.n + 1)));
     }
   });
-  const head = svg('marker', { id: 'head', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: 'auto-start-reverse' },
+  const tip = svg('marker', { id: head, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: 'auto-start-reverse' },
     svg('path', { d: 'M0 0L8 4L0 8z', class: 'point' }));
   const heads = svg('svg', { class: 'heads', width, height: 30, viewBox: `0 0 ${width} 30`, 'aria-hidden': 'true' });
   show.lanes.forEach((lane, at) => {
@@ -80,6 +84,6 @@ function diagram(show, now, width, marks) {
   });
   const label = `Sequence diagram of ${count(all.length, 'line')}. The text of each step says the same in words.`;
   const body = svg('svg', { role: 'img', 'aria-label': label, width, height: bottom, viewBox: `0 0 ${width} ${bottom}` },
-    svg('defs', {}, head), ...parts, ...texts);
+    svg('defs', {}, tip), ...parts, ...texts);
   return [heads, body];
 }

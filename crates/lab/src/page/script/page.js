@@ -6,7 +6,7 @@ function draw(from) {
   const now = after(show, steps, at);
   document.body.dataset.at = at;
   const marks = way.marks.filter((mark) => mark.at <= at && !mark.alone && show.tree.places[mark.place].e === undefined).map((mark) => mark.at);
-  fill('diagram', ...diagram(show, now, Math.max(280, $('diagram').clientWidth), marks));
+  fill('diagram', ...diagram(show, now, Math.max(280, $('diagram').clientWidth), marks, 'head'));
   $('diagram').scrollTop = $('diagram').scrollHeight;
   Object.assign($('at'), { max: steps.length, value: at });
   fill('count', `${at} of ${steps.length}`);
@@ -57,7 +57,7 @@ function onPaper() {
   const steps = show.shortest.map((step) => ({ step }));
   const now = after(show, steps, steps.length);
   now.drawn = now.drawn.slice(0);
-  fill('paper-diagram', ...diagram(show, now, 680, []));
+  fill('paper-diagram', ...diagram(show, now, 680, [], 'paper-head'));
 }
 
 function press(event) {
