@@ -89,5 +89,6 @@ fn led(
 
 /// Where a file stands among those that the book has copied.
 pub fn copied(file: &str) -> String {
-    if file.ends_with(".svg") { file.to_string() } else { format!("{file}.txt") }
+    let picture = file.ends_with(".svg") || file.ends_with(".png");
+    if picture { file.to_string() } else { format!("{file}.txt") }
 }

@@ -59,6 +59,7 @@ fn answer(mut stream: TcpStream, out: &Path) -> std::io::Result<()> {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
         _ => "text/plain; charset=utf-8",
     };
     let inside = path.split('/').all(|part| part != "..");
