@@ -7,10 +7,11 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::num::NonZero;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{assert_same, bin, can_explore, left, repo, run, scrub};
+use common::{assert_same, bin, can_explore, have, left, repo, run, scrub};
 use expectrl::process::unix::{PtyStream, UnixProcess, WaitStatus};
 use expectrl::{Expect, Session};
 use tempfile::TempDir;
@@ -88,21 +89,22 @@ impl Stage {
         self.until_it(&wanted, |text| text.contains(&wanted) || text.contains(&shown))
     }
 
-    /// The process that draws: the child of the one that was started.
+    /// The one that was started, and its child, which draws.
     fn pids(&self) -> [i32; 2] {
-        let of = |parent: i32| -> Option<i32> {
-            let path = format!("/proc/{parent}/task/{parent}/children");
-            fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
-        };
-        let shell = self.session.get_process().pid().as_raw();
+        let first = self.pid();
+        [first, child(first).expect("the one that draws")]
+    }
+
+    /// The one that was started.
+    fn pid(&self) -> i32 {
         // Between the shell and us may be what the test's environment puts there.
-        let mut at = shell;
+        let mut at = self.session.get_process().pid().as_raw();
         loop {
             let name = fs::read_to_string(format!("/proc/{at}/comm")).unwrap_or_default();
             if name.trim() == "lab" {
-                return [at, of(at).expect("the one that draws")];
+                return at;
             }
-            at = of(at).expect("lab below the shell");
+            at = child(at).expect("lab below the shell");
         }
     }
 
@@ -390,6 +392,11 @@ fn old_terminals_get_no_colours() {
     }
 }
 
+fn child(parent: i32) -> Option<i32> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+}
+
 fn pidfd(pid: i32) -> libc::pollfd {
     // SAFETY: a number; a process of this test that has not ended.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -421,4 +428,141 @@ fn a_terminal_that_is_gone_ends_it() {
     }
     fs::remove_file(dir.path().join("modes-before")).expect("removed");
     assert!(left(&dir).is_empty(), "{:?}", left(&dir));
+}
+
+/// Keys, one of which comes as often as another: each leads somewhere.
+const KEYS: [&str; 12] = ["c", "2", "A", "B", " ", "b", "o", "p1\r", "g3\r", "r", "?", "\x0c"];
+
+/// A window that is closed at many moments: with SOAK, at more.
+#[test]
+fn a_terminal_that_goes_at_any_moment_ends_it() {
+    if !can_explore("a stage whose terminal goes at any moment") {
+        return;
+    }
+    let soak = std::env::var_os("SOAK").is_some();
+    for n in 0..if soak { 200 } else { 6 } {
+        let mut stage = Stage::new("4.8", 80, 24, &[]);
+        stage.until("Who moves next?");
+        let pids = stage.pids();
+        let ends = pids.map(pidfd);
+        let keys: String = (0..n % 8).map(|i| KEYS[(n * 7 + i * 5) % KEYS.len()]).collect();
+        stage.keys(&keys);
+        if n % 3 == 0 {
+            // The one that waits goes first, without a word.
+            // SAFETY: a process that this test has started, and that has not ended.
+            unsafe { libc::kill(pids[0], libc::SIGKILL) };
+        }
+        let Stage { session, dir, .. } = stage;
+        drop(session);
+        for end in ends {
+            assert!(ends_soon(end), "{n}, {keys:?}: it goes on without a terminal");
+        }
+        fs::remove_file(dir.path().join("modes-before")).expect("removed");
+        // The shell writes this if it outlives its terminal.
+        let _ = fs::remove_file(dir.path().join("modes-after"));
+        assert!(left(&dir).is_empty(), "{n}, {keys:?}: {:?}", left(&dir));
+    }
+}
+
+/// The terminal goes between a poll, which has called it ready, and the read: then the read answers nothing, or EIO,
+/// for ever. `strace` answers it like that.
+#[test]
+fn a_read_of_nothing_is_the_end() {
+    if !can_explore("reads of the stage") || !have("strace", "a read of the stage that ends") {
+        return;
+    }
+    for answer in ["retval=0", "error=EIO"] {
+        let mut stage = Stage::new("4.8", 80, 24, &[]);
+        stage.until("Who moves next?");
+        let pid = stage.pids()[1];
+        let terminal = fs::read_link(format!("/proc/{pid}/fd/0")).expect("a terminal");
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-qq", "-o", "/dev/null", "-e", "trace=read", "-P"]).arg(terminal);
+        strace.args(["-e", &format!("inject=read:{answer}"), "-p", &pid.to_string()]);
+        let mut strace = strace.spawn().expect("strace");
+        until(|| !status(pid).contains("\nTracerPid:\t0\n"));
+        stage.keys("2");
+        assert_eq!(stage.ends(), 0, "{answer}");
+        strace.wait().expect("strace ends with it");
+    }
+}
+
+fn status(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
+}
+
+/// Waits until it is so, a minute at most.
+fn until(mut is: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not come to that");
+        std::thread::yield_now();
+    }
+}
+
+/// It stands in a write to the terminal.
+fn until_it_writes(pid: i32) {
+    let path = format!("/proc/{pid}/syscall");
+    until(|| fs::read_to_string(&path).is_ok_and(|call| call.starts_with("1 0x1 ")));
+}
+
+/// A terminal that takes nothing: its output is stopped, or nobody reads it.
+#[test]
+fn a_terminal_that_takes_nothing_is_left() {
+    if !can_explore("a stage whose terminal is stopped") {
+        return;
+    }
+    for (one, signal) in [(0, libc::SIGTERM), (1, libc::SIGHUP), (1, libc::SIGKILL)] {
+        let mut stage = Stage::new("4.8", 80, 24, &[]);
+        stage.until("Who moves next?");
+        let pids = stage.pids();
+        let terminal = fs::read_link(format!("/proc/{}/fd/0", pids[1])).expect("a terminal");
+        let terminal = fs::File::open(terminal).expect("the terminal");
+        // SAFETY: numbers; the file is open.
+        unsafe { libc::tcflow(terminal.as_raw_fd(), libc::TCOOFF) };
+        stage.keys("c2");
+        until_it_writes(pids[1]);
+        // SAFETY: a process that this test has started, and that has not ended.
+        unsafe { libc::kill(pids[one], signal) };
+        assert_eq!(stage.ends(), 128 + signal, "{signal}");
+    }
+    let mut stage = Stage::new("4.8", 80, 24, &[]);
+    stage.until("Who moves next?");
+    let pids = stage.pids();
+    let ends = pids.map(pidfd);
+    // A screen has some thousand bytes; the kernel keeps some of them.
+    stage.keys(&"\x0c".repeat(500));
+    until_it_writes(pids[1]);
+    // SAFETY: a process that this test has started, and that has not ended.
+    unsafe { libc::kill(pids[0], libc::SIGTERM) };
+    for end in ends {
+        assert!(ends_soon(end), "it waits for who does not read");
+    }
+    let code = format!("code {}", 128 + libc::SIGTERM);
+    stage.until(&code);
+}
+
+/// Line by line, the terminal keeps its own rules: Ctrl-S stops it.
+#[test]
+fn line_by_line_a_signal_ends_it() {
+    if !can_explore("a stage line by line that is stopped") {
+        return;
+    }
+    for stops in [false, true] {
+        let mut stage = Stage::new("4.8 --plain", 80, 24, &[]);
+        stage.until("Who moves next?");
+        let pid = stage.pid();
+        if stops {
+            stage.keys("\x13c\n");
+            until_it_writes(pid);
+        }
+        let end = pidfd(pid);
+        // SAFETY: a process that this test has started, and that has not ended.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        assert!(ends_soon(end), "stopped {stops}: it waits");
+        if stops {
+            stage.keys("\x11");
+        }
+        assert_eq!(stage.ends(), 128 + libc::SIGTERM, "stopped {stops}");
+    }
 }

@@ -166,6 +166,26 @@ pub fn tick_every(micros: i64) {
     unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) };
 }
 
+/// As [`tick_every`], until it is dropped: then as before.
+pub struct Ticks(libc::itimerval);
+
+/// Ends waits that often; zero: none.
+pub fn ticks(every: Duration) -> Ticks {
+    let every = timeval { tv_sec: 0, tv_usec: every.subsec_micros().into() };
+    let timer = libc::itimerval { it_interval: every, it_value: every };
+    let mut found = timer;
+    // SAFETY: the kernel reads one itimerval, and writes one.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, &mut found) };
+    Ticks(found)
+}
+
+impl Drop for Ticks {
+    fn drop(&mut self) {
+        // SAFETY: the kernel reads one itimerval.
+        unsafe { libc::setitimer(libc::ITIMER_REAL, &self.0, ptr::null_mut()) };
+    }
+}
+
 /// A wait for something that comes at once, unless the kernel or the machine is stuck.
 pub struct Patience {
     until: Instant,

@@ -12,6 +12,7 @@
 //! | [`predict`] | questions to the room |
 //! | [`record`] | `--record` |
 //! | [`terminal`] | lanes, rows and bytes on a terminal |
+//! | [`tty`] | what is typed, and what is shown |
 //! | [`words`] | who and what, in words |
 
 use std::ffi::OsString;
@@ -35,6 +36,7 @@ mod play;
 mod predict;
 mod record;
 mod terminal;
+mod tty;
 pub mod words;
 
 use book::Setting;

@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::tty::Out;
+
 /// What was written to the terminal so far, frame by frame.
 #[derive(Clone, Default)]
 pub struct Tape(Rc<RefCell<Frames>>);
@@ -52,15 +54,16 @@ impl Write for Tape {
         Ok(bytes.len())
     }
 
-    /// All of a picture is written at once.
+    /// All of a picture is written at once. If nobody takes it, there will be no key either, and this is the end: nothing
+    /// is said of it, as what would say it (ratatui, on standard error) would wait for the same terminal.
     fn flush(&mut self) -> io::Result<()> {
         let mut frames = self.0.borrow_mut();
         let bytes = std::mem::take(&mut frames.waits);
-        io::stdout().write_all(&bytes)?;
+        let _ = Out.write_all(&bytes);
         if !frames.off {
             frames.new.extend(bytes);
         }
-        io::stdout().flush()
+        Ok(())
     }
 }
 

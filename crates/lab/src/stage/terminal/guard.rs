@@ -1,19 +1,18 @@
 //! The terminal as it was, however we end. Two processes: one has the stage; the other does nothing but wait for its
 //! end, and gives the terminal back if the first one could not. If the second is killed, the first ends, too.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use libc::c_int;
+use libc::{STDIN_FILENO, STDOUT_FILENO, c_int};
 use ratatui::crossterm::cursor::{Hide, Show};
-use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
+use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, enable_raw_mode};
+use ratatui::crossterm::{execute, queue};
 
 use crate::asked;
+use crate::stage::tty::{Out, last_words};
 
 /// How the terminal was when we came.
 static BEFORE: Mutex<Option<libc::termios>> = Mutex::new(None);
@@ -22,12 +21,14 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// So often the one that waits looks for a signal, in microseconds.
 const LOOK: i64 = 100_000;
+/// So long the terminal may take to hear our last words.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The terminal is ours from now on, until [`give_back`] or our end.
 pub fn take() -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, Hide)
+    execute!(Out, EnterAlternateScreen, Hide)
 }
 
 /// A panic gives the terminal back and ends us at once: what we hold ends with us, and nothing waits for it.
@@ -41,22 +42,10 @@ pub fn ends_with_a_panic() {
     }));
 }
 
-/// Waits for input, at most so long. False: the terminal is gone. Then every read ends at once with nothing, and
-/// crossterm would read for ever.
-pub fn wait_for_input(most: Duration) -> bool {
-    let mut input = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
-    let most = most.as_millis().try_into().unwrap_or(c_int::MAX);
-    // SAFETY: poll writes one pollfd.
-    unsafe { libc::poll(&mut input, 1, most) };
-    input.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) == 0
-}
-
 /// Gives it back, if it is ours.
 pub fn give_back() {
     if TAKEN.swap(false, SeqCst) {
-        // If it cannot be written to, it is gone.
-        let _ = execute!(io::stdout(), Show, LeaveAlternateScreen);
-        let _ = disable_raw_mode();
+        restore();
     }
 }
 
@@ -64,15 +53,23 @@ pub fn give_back() {
 pub fn behind() -> io::Result<Option<u8>> {
     let mut found = empty();
     // SAFETY: tcgetattr writes one termios.
-    if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &mut found) } == 0 {
+    if unsafe { libc::tcgetattr(STDIN_FILENO, &mut found) } == 0 {
         *BEFORE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(found);
     }
+    // SAFETY: a number.
+    let here = unsafe { libc::getpid() };
     // SAFETY: we have one thread.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
-            // SAFETY: numbers.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+            // SAFETY: numbers; nothing of ours has begun when we end like that.
+            unsafe {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                // It has ended before we asked.
+                if libc::getppid() != here {
+                    libc::_exit(128 + libc::SIGTERM);
+                }
+            }
             Ok(None)
         }
         child => Ok(Some(until_it_ends(child))),
@@ -107,13 +104,20 @@ fn until_it_ends(child: c_int) -> u8 {
     }
 }
 
-/// The other one was killed: the screen and the modes are as it left them.
+/// The screen and the modes as they were. Nothing here waits long: who does not take our last words has none.
 fn restore() {
-    let mut out = io::stdout();
-    let _ = execute!(out, Show, LeaveAlternateScreen);
-    let _ = out.flush();
+    // SAFETY: numbers. If a shell has the terminal already, it is not we whom its settings stop; and what was stopped
+    // (Ctrl-S, tcflow) goes on, else it would never hear that the screen is free.
+    unsafe {
+        libc::signal(libc::SIGTTOU, libc::SIG_IGN);
+        libc::tcflow(STDOUT_FILENO, libc::TCOOFF);
+        libc::tcflow(STDOUT_FILENO, libc::TCOON);
+    }
+    let mut words = vec![];
+    let _ = queue!(words, Show, LeaveAlternateScreen);
+    last_words(&words, LAST);
     if let Some(before) = &*BEFORE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
         // SAFETY: tcsetattr reads one termios.
-        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSADRAIN, before) };
+        unsafe { libc::tcsetattr(STDIN_FILENO, libc::TCSANOW, before) };
     }
 }

@@ -8,13 +8,12 @@
 //! | [`guard`] | the terminal as it was, however we end |
 
 use std::io;
-use std::time::Duration;
 
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, poll, read};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 
 pub mod guard;
 mod kernel;
@@ -22,15 +21,13 @@ mod lanes;
 mod text;
 
 use super::front::{Front, View, question};
-use super::keys::Key;
+use super::keys::{Key, Typed};
 use super::record::Tape;
+use super::tty;
 use super::words::{about, mover, verdict};
-use crate::asked;
 use crate::explore::staged::Who;
 use text::{Palette, cut, pad, row, rule, width, wrap};
 
-/// So often we look whether a signal has come.
-const LOOK: Duration = Duration::from_millis(100);
 /// Smaller than this, and there is no room for a stage.
 const LEAST: (usize, usize) = (40, 12);
 /// The lanes have at least so many rows.
@@ -39,6 +36,9 @@ const LANES: usize = 6;
 /// See the module.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Tape>>,
+    /// Its columns and rows when it was drawn last.
+    size: (u16, u16),
+    typed: Typed,
     palette: Palette,
     tape: Tape,
 }
@@ -47,9 +47,23 @@ impl Screen {
     /// Takes the terminal; what is drawn is taped.
     pub fn new(tape: Tape) -> io::Result<Screen> {
         guard::take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(tape.clone()))?;
-        Ok(Screen { terminal, palette: Palette::of_environment(), tape })
+        let size = size();
+        let options = TerminalOptions { viewport: Viewport::Fixed(area(size)) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(tape.clone()), options)?;
+        let palette = Palette::of_environment();
+        Ok(Screen { terminal, size, typed: Typed::default(), palette, tape })
     }
+
+    /// All of it is drawn anew: the terminal has another size, or shows something else.
+    fn anew(&mut self) {
+        self.size = size();
+        // If the terminal is gone, no key will come either.
+        let _ = self.terminal.resize(area(self.size));
+    }
+}
+
+fn area((columns, rows): (u16, u16)) -> Rect {
+    Rect::new(0, 0, columns, rows)
 }
 
 impl Drop for Screen {
@@ -61,6 +75,9 @@ impl Drop for Screen {
 impl Front for Screen {
     fn show(&mut self, view: &View) {
         let palette = self.palette;
+        if self.size != size() {
+            self.anew();
+        }
         // If the terminal is gone, no key will come either.
         let _ = self.terminal.draw(|frame| {
             let area = frame.area();
@@ -76,54 +93,34 @@ impl Front for Screen {
 
     fn key(&mut self, news: &mut dyn FnMut() -> bool) -> Option<Key> {
         loop {
-            if news() {
+            if news() || self.size != size() {
                 return Some(Key::Redraw);
             }
-            asked::to_stop().is_none().then_some(())?;
-            guard::wait_for_input(LOOK).then_some(())?;
-            if !poll(Duration::ZERO).ok()? {
-                continue;
-            }
-            match read().ok()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    assert!(!breaks(&key), "LAB_STAGE_PANICS");
-                    if let Some(key) = pressed(key) {
-                        return Some(key);
-                    }
+            match self.typed.next(tty::LOOK).ok()? {
+                Some(Key::Redraw) => {
+                    self.anew();
+                    return Some(Key::Redraw);
                 }
-                Event::Resize(..) => return Some(Key::Redraw),
-                _ => {}
+                Some(key) => {
+                    assert!(!breaks(key), "LAB_STAGE_PANICS");
+                    return Some(key);
+                }
+                None => {}
             }
         }
     }
 }
 
 /// A defect of ours, for the tests: with LAB_STAGE_PANICS, the key `!` is one.
-fn breaks(key: &KeyEvent) -> bool {
+fn breaks(key: Key) -> bool {
     cfg!(debug_assertions)
-        && key.code == KeyCode::Char('!')
+        && key == Key::Char('!')
         && std::env::var_os("LAB_STAGE_PANICS").is_some()
-}
-
-fn pressed(key: KeyEvent) -> Option<Key> {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Char('c') if control => Some(Key::Char('q')),
-        KeyCode::Char('l') if control => Some(Key::Redraw),
-        KeyCode::Char(_) if control => None,
-        KeyCode::Char(one) => Some(Key::Char(one)),
-        KeyCode::Enter => Some(Key::Enter),
-        KeyCode::Backspace => Some(Key::Backspace),
-        KeyCode::Left => Some(Key::Char('b')),
-        KeyCode::Right => Some(Key::Char(' ')),
-        KeyCode::Esc => Some(Key::Escape),
-        _ => None,
-    }
 }
 
 /// The terminal's columns and rows; of what is none, those of a small one.
 pub fn size() -> (u16, u16) {
-    ratatui::crossterm::terminal::size().unwrap_or((80, 24))
+    tty::size().unwrap_or((80, 24))
 }
 
 /// All rows of the screen.
@@ -178,9 +175,8 @@ fn sentence(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>>
 fn asks(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>> {
     let mut all = vec![rule("", columns, palette.aside())];
     if view.says.len() <= 2 {
-        all.extend(
-            view.says.iter().map(|one| row(cut(&format!(" {one}"), columns), palette.bold())),
-        );
+        let rows = view.says.iter().flat_map(|one| wrap(one, columns - 2, 2));
+        all.extend(rows.map(|text| row(format!(" {text}"), palette.bold())));
     }
     if let Some(outcome) = view.ended.filter(|_| view.asks.is_none()) {
         let (good, lines) = verdict(outcome);
