@@ -23,7 +23,7 @@
 //! | [`progress`] | what a terminal shows meanwhile |
 //! | [`report`] | the answer, for people and as JSON |
 //! | [`judged`] | a program for a judge: what it does in every order, and when it is disturbed |
-//! | [`orders`] | how the orders from a place end |
+//! | [`orders`], [`next`] | how the orders from a place end, and what each next move leads to |
 //! | [`staged`], [`scene`] | a run in which somebody else chooses who moves, and sees how it stands |
 //! | [`hints`] | what was ordered, and which accesses nothing orders |
 //! | [`events`] | a run as events, as `lab trace` has them |
@@ -60,6 +60,8 @@ mod hints;
 pub mod judged;
 #[cfg(target_arch = "x86_64")]
 mod mapped;
+#[cfg(target_arch = "x86_64")]
+mod next;
 #[cfg(target_arch = "x86_64")]
 mod orders;
 #[cfg(target_arch = "x86_64")]

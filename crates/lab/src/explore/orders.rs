@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::footprint::Footprint;
+use super::next::{self, Next};
 use super::outcomes::name;
 use super::room::{self, Scratch};
 use super::run::{Asked, Clock, Known, Outcome, World};
@@ -34,9 +35,28 @@ pub struct Orders {
     pub ends: Vec<(String, bool, u64)>,
     /// They are all.
     pub complete: bool,
+    /// No more are counted.
+    pub over: bool,
+    /// What each next move leads to; before it is known, and where it cannot be: empty.
+    pub next: Vec<Next>,
+    /// So many runs were made.
+    pub runs: u64,
 }
 
+/// So many runs are few.
+const FEW: u64 = 300;
+
 impl Orders {
+    /// Were all counted with few runs? For many, somebody would wait too long.
+    pub fn were_few(&self) -> bool {
+        self.complete && self.are_few()
+    }
+
+    /// With few runs so far?
+    pub fn are_few(&self) -> bool {
+        self.runs <= FEW
+    }
+
     /// So many there are, and in so many something is wrong.
     pub fn both(&self) -> (u64, u64) {
         let bad = self.ends.iter().filter(|end| end.1).map(|end| end.2).sum();
@@ -54,12 +74,14 @@ impl Orders {
 
 /// The search for them.
 pub struct Counter {
-    pub path: Vec<(usize, Who)>,
+    path: Vec<(usize, Who)>,
     search: Search,
-    pub orders: Orders,
+    orders: Orders,
     pub runs: u64,
     /// The first run that went to its end.
     pub first: Option<Outcome>,
+    /// The programs do not do what they did before: what is not counted is not known.
+    lost: bool,
 }
 
 /// The way to the place, and from there the search.
@@ -95,6 +117,7 @@ impl Counter {
             path,
             runs: 0,
             first: None,
+            lost: false,
         }
     }
 
@@ -114,6 +137,7 @@ impl Counter {
             return Ok(true);
         }
         if !arrived || self.search.diverged {
+            self.lost = true;
             return Ok(false);
         }
         if !outcome.dropped
@@ -135,13 +159,30 @@ fn count(
     mut enough: impl FnMut(&Orders) -> bool,
 ) -> Result<()> {
     let mut counter = Counter::new(path);
+    let mut next = None;
     loop {
-        let goes_on = counter.runs < COUNTED && counter.goes_on(world)?;
+        let known = match next.take() {
+            Some(known) => known,
+            None => next::from(world, &counter.path)?,
+        };
         if std::mem::take(&mut world.starts_again) {
             counter.begin_again();
             continue;
         }
-        counter.orders.complete = !goes_on && counter.runs < COUNTED;
+        counter.orders.next.clone_from(&known);
+        if enough(&counter.orders) {
+            return Ok(());
+        }
+        next = Some(known);
+        let goes_on = counter.runs < COUNTED && counter.goes_on(world)?;
+        if std::mem::take(&mut world.starts_again) {
+            counter.begin_again();
+            next = None;
+            continue;
+        }
+        counter.orders.runs = counter.runs;
+        counter.orders.over = !goes_on;
+        counter.orders.complete = !goes_on && !counter.lost && counter.runs < COUNTED;
         if enough(&counter.orders) || !goes_on {
             return Ok(());
         }
@@ -199,10 +240,11 @@ impl Ahead {
         news
     }
 
-    /// Waits until all orders from that place are counted, a signal comes, or so much time has passed.
-    pub fn wait(&mut self, most: Duration) {
+    /// Waits until so much is known of that place, there is no more to know, a signal comes, or so much time has
+    /// passed.
+    pub fn wait(&mut self, most: Duration, known: impl Fn(&Orders) -> bool) {
         let begin = Instant::now();
-        while self.last.as_ref().is_some_and(|last| !last.complete)
+        while self.last.as_ref().is_some_and(|last| !last.over && !known(last))
             && asked::to_stop().is_none()
             && begin.elapsed() < most
         {
@@ -268,7 +310,7 @@ fn work(
     while let Some(path) = job.take() {
         let (mut next, mut since) = (None, Instant::now());
         count(&mut world, path, |orders| {
-            if orders.complete || since.elapsed() > SAID {
+            if orders.over || orders.runs == 0 || since.elapsed() > SAID {
                 since = Instant::now();
                 let _ = said.send(orders.clone());
             }

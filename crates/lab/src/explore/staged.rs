@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::footprint::Footprint;
+pub use super::next::Next;
 pub use super::orders::{Ahead, Orders};
 use super::orders::{Counter, Plan};
 pub use super::report::ends;

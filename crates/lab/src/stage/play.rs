@@ -155,6 +155,7 @@ impl<'a> Play<'a> {
         self.acts.see(scene, self.setting);
         self.reveal(scene);
         self.runs = None;
+        let _still = asked::ticks(Duration::ZERO);
         while !matches!(self.key(scene, Some(outcome), front), Done::Leaves) {}
         self.signal.map_or(Ok(()), |signal| Err(Trouble::Signal(signal)))
     }
@@ -194,7 +195,7 @@ impl<'a> Play<'a> {
         let counted = ahead.and_then(|ahead| {
             ahead.ask(here.to_vec());
             if front.is_patient() {
-                ahead.wait(Duration::MAX);
+                ahead.wait(Duration::MAX, |orders| orders.complete);
             }
             ahead.last.as_ref().map(orders)
         });
@@ -279,22 +280,42 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// How the orders from here end, if that can be known soon.
-    fn counted(&mut self, scene: &Scene) -> Option<Orders> {
+    /// The tree from here, once so much of it is known; `None`: it cannot be, or not soon.
+    fn tree(
+        &mut self,
+        scene: &Scene,
+        known: impl Fn(&Orders) -> bool,
+        front: &dyn Front,
+    ) -> Option<Orders> {
         let here = self.path[..self.path.len().min(scene.steps.len())].to_vec();
         let ahead = self.ahead.as_mut()?;
         ahead.ask(here);
-        ahead.wait(SOON);
-        ahead.last.clone().filter(|orders| orders.complete)
+        ahead.wait(if front.is_patient() { Duration::MAX } else { SOON }, &known);
+        ahead.last.clone().filter(known)
+    }
+
+    /// The next question that can be asked here; they come round.
+    fn next_question(&mut self, scene: &Scene, front: &dyn Front) -> Question {
+        let at = scene.steps.len();
+        let n = if self.asked.0 == at { self.asked.1 } else { 0 };
+        self.asked = (at, n + 1);
+        if let Some(question) = n.checked_sub(1).and_then(|n| Question::attached(scene, n)) {
+            return question;
+        }
+        let enough = |orders: &Orders| orders.over || !orders.are_few();
+        let all = if n > 0 { self.tree(scene, enough, front) } else { None };
+        if let Some(orders) = all.filter(Orders::were_few) {
+            self.asked = (at, 0);
+            return Question::orders(scene, &orders);
+        }
+        self.asked = (at, 1);
+        let next = self.tree(scene, |orders| !orders.next.is_empty(), front);
+        Question::sleepers(scene, next.map_or(vec![], |orders| orders.next))
     }
 
     /// Asks the room, and takes its votes.
     fn predicts(&mut self, scene: &Scene, front: &mut dyn Front) -> Done {
-        let at = scene.steps.len();
-        let n = if self.asked.0 == at { self.asked.1 } else { 0 };
-        let counted = self.counted(scene);
-        self.asked = (at, (n + 1) % Question::kinds(scene, counted.as_ref()));
-        let question = Question::new(scene, counted.as_ref(), n);
+        let question = self.next_question(scene, front);
         if front.is_patient() {
             self.says = question.lines();
         }

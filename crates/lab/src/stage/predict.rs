@@ -1,8 +1,12 @@
-//! A question to the room before a choice: it is made from what stands on the stage, votes are typed, and the next
-//! move answers it.
+//! A question to the room before a choice. It is made from the tree of what can happen next, votes are typed, and the
+//! next move answers it; the tree also says what the other moves would have led to.
 
+use super::words::mover_of;
 use crate::event::Row;
-use crate::explore::staged::{Kind, Lane, Orders, Scene, Stands, letter};
+use crate::explore::staged::{Kind, Lane, Next, Orders, Scene, Stands, letter};
+
+/// Of so many lanes every set of sleepers is an answer to choose from.
+const FEW: usize = 3;
 
 /// See the module.
 pub struct Question {
@@ -15,44 +19,37 @@ pub struct Question {
 }
 
 enum About {
-    Sleepers,
+    /// What each move that is possible leads to, as far as it is known.
+    Sleepers(Vec<Next>),
     Attached(i32),
     /// How many of the orders go wrong, and which answer that is.
     Orders(String, usize),
 }
 
 impl Question {
-    /// The n-th that can be asked here; they come round. `orders`: how those from here end, if that is known.
-    pub fn new(scene: &Scene, orders: Option<&Orders>, n: usize) -> Question {
-        let at = scene.steps.len();
-        if let Some(orders) = orders.filter(|_| n + 1 == Question::kinds(scene, orders)) {
-            return Question::of_orders(at, orders);
-        }
-        let segments = scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm);
-        let segments: Vec<_> = segments.map(|(_, id, row)| (*id, nattch(row))).collect();
-        let (question, answers, about) = match n.checked_sub(1).and_then(|n| segments.get(n)) {
-            Some((id, now)) => {
-                let answers = (now.saturating_sub(1)..=now + 1).map(|n| n.to_string()).collect();
-                let text =
-                    format!("nattch of segment {id} is {now}. What is it after the next move?");
-                (text, answers, About::Attached(*id))
-            }
-            None => {
-                let lives = |lane: &&Lane| lane.stands != Stands::Gone;
-                let lanes = scene.lanes.iter().filter(lives).count();
-                let answers = sets(scene).into_iter().take(if lanes > 3 { 2 } else { 8 });
-                let text = "Who sleeps after the next move?".to_string();
-                (text, answers.collect(), About::Sleepers)
-            }
-        };
-        let mut answers: Vec<String> = answers;
+    fn new(scene: &Scene, text: String, mut answers: Vec<String>, about: About) -> Question {
         answers.push("something else".into());
-        let votes = vec![];
-        Question { at, text: question, answers, votes, about }
+        Question { at: scene.steps.len(), text, answers, votes: vec![], about }
     }
 
-    /// The one that the tree answers: how the orders from here end.
-    fn of_orders(at: usize, orders: &Orders) -> Question {
+    /// Who will sleep? `next`: what each move that is possible leads to, as far as it is known.
+    pub fn sleepers(scene: &Scene, next: Vec<Next>) -> Question {
+        let text = "Who sleeps after the next move?".into();
+        Question::new(scene, text, sets(scene, &next), About::Sleepers(next))
+    }
+
+    /// The nattch of the n-th segment, if there is one.
+    pub fn attached(scene: &Scene, n: usize) -> Option<Question> {
+        let mut segments = scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm);
+        let (_, id, row) = segments.nth(n)?;
+        let now = nattch(row);
+        let answers = (now.saturating_sub(1)..=now + 1).map(|n| n.to_string()).collect();
+        let text = format!("nattch of segment {id} is {now}. What is it after the next move?");
+        Some(Question::new(scene, text, answers, About::Attached(*id)))
+    }
+
+    /// The one that is answered by how the orders from here end.
+    pub fn orders(scene: &Scene, orders: &Orders) -> Question {
         let (all, bad) = orders.both();
         let right = match bad {
             0 => 0,
@@ -62,18 +59,12 @@ impl Question {
         };
         let truth = format!("{bad} of {all}");
         Question {
-            at,
+            at: scene.steps.len(),
             text: "How many of the orders from here go wrong?".into(),
             answers: ["none", "less than half", "half or more", "all"].map(String::from).into(),
             votes: vec![],
             about: About::Orders(truth, right),
         }
-    }
-
-    /// How many there are here.
-    pub fn kinds(scene: &Scene, orders: Option<&Orders>) -> usize {
-        let segments = scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm).count();
-        1 + segments + usize::from(orders.is_some())
     }
 
     /// The question, with its answers.
@@ -98,7 +89,7 @@ impl Question {
             (truth, right)
         };
         let (truth, right) = match &self.about {
-            About::Sleepers => found(sleepers(scene)),
+            About::Sleepers(_) => found(sleepers(&scene.lanes)),
             About::Attached(id) => {
                 let row = scene.rows.iter().find(|one| (one.0, one.1) == (Kind::Shm, *id));
                 found(row.map_or("it is gone".into(), |(.., row)| nattch(row).to_string()))
@@ -108,7 +99,20 @@ impl Question {
         let votes = self.votes.get(right).copied().unwrap_or(0);
         let all: u64 = self.votes.iter().sum();
         let voted = if all == 0 { String::new() } else { format!(" {votes} of {all} said so.") };
-        vec![self.text.clone(), format!("The answer: {truth}.{voted}")]
+        let others = self.others(scene);
+        vec![self.text.clone(), format!("The answer: {truth}.{voted}{others}")]
+    }
+
+    /// What the other moves would have led to.
+    fn others(&self, scene: &Scene) -> String {
+        let About::Sleepers(next) = &self.about else { return String::new() };
+        let Some(step) = scene.steps.get(self.at) else { return String::new() };
+        let moved = &step.could[step.chosen];
+        let others = next.iter().filter(|one| (one.letter, one.who) != (moved.letter, moved.who));
+        let led = |one: &Next| {
+            format!(" With {} instead: {}.", mover_of(one.letter, one.who), sleepers(&one.lanes))
+        };
+        others.map(led).collect()
     }
 }
 
@@ -121,8 +125,8 @@ fn sleeps(lane: &Lane) -> bool {
 }
 
 /// `nobody`, `a`, `a and b`
-fn sleepers(scene: &Scene) -> String {
-    named(scene.lanes.iter().enumerate().filter(|(_, lane)| sleeps(lane)).map(|(at, _)| at))
+fn sleepers(lanes: &[Lane]) -> String {
+    named(lanes.iter().enumerate().filter(|(_, lane)| sleeps(lane)).map(|(at, _)| at))
 }
 
 fn named(lanes: impl Iterator<Item = usize>) -> String {
@@ -130,12 +134,19 @@ fn named(lanes: impl Iterator<Item = usize>) -> String {
     if names.is_empty() { "nobody".into() } else { names.join(" and ") }
 }
 
-/// All that could be the answer: no lane, one, some, all.
-fn sets(scene: &Scene) -> Vec<String> {
+/// What could be the answer. Of few lanes every set; of more those to which a move leads, and how it is now.
+fn sets(scene: &Scene, next: &[Next]) -> Vec<String> {
     let lives = scene.lanes.iter().enumerate().filter(|(_, lane)| lane.stands != Stands::Gone);
     let lives: Vec<usize> = lives.map(|(at, _)| at).collect();
-    if lives.len() > 3 {
-        return vec!["nobody".into(), sleepers(scene)];
+    if lives.len() > FEW {
+        let mut all = vec!["nobody".to_string()];
+        let known = next.iter().map(|one| sleepers(&one.lanes));
+        for one in std::iter::once(sleepers(&scene.lanes)).chain(known) {
+            if !all.contains(&one) {
+                all.push(one);
+            }
+        }
+        return all;
     }
     let some = |set: usize| {
         lives.iter().enumerate().filter(move |(at, _)| set >> at & 1 == 1).map(|(_, lane)| *lane)

@@ -7,8 +7,13 @@ pub use crate::syscalls::in_c;
 
 /// `a`, `time for b`, `a store of b`
 pub fn mover(could: &Could) -> String {
-    let name = letter(could.letter);
-    match could.who {
+    mover_of(could.letter, could.who)
+}
+
+/// The same of one that is not there now.
+pub fn mover_of(lane: usize, who: Who) -> String {
+    let name = letter(lane);
+    match who {
         Who::Itself => name,
         Who::Time => format!("time for {name}"),
         Who::Buffer => format!("a store of {name}"),
@@ -77,10 +82,14 @@ pub fn verdict(outcome: &Outcome) -> (bool, Vec<String>) {
     (false, all)
 }
 
-/// `Of 20 orders from here, 5 go wrong: deadlock 5. Complete, with at most 2 turns taken.`
+/// `Of 20 orders from here, 5 go wrong: 5 deadlock`
 pub fn orders(orders: &Orders) -> String {
     let (all, bad) = orders.both();
-    let so_far = if orders.complete { "" } else { " so far (still counting)" };
+    let so_far = match (orders.complete, orders.over) {
+        (true, _) => "",
+        (false, true) => " so far (there are more, which are not counted)",
+        (false, false) => " so far (still counting)",
+    };
     let wrong = orders.ends.iter().filter(|end| end.1);
     let wrong: Vec<String> = wrong.map(|(name, _, count)| format!("{count} {name}")).collect();
     let which = if wrong.is_empty() { String::new() } else { format!(": {}", wrong.join(", ")) };
