@@ -1,6 +1,6 @@
 //! `lab explore` against the zoo (tests/zoo): every defect is found, no false alarm is raised, each
-//! time the same, and every schedule that was found leads there again. With SOAK, 100 times, and on a
-//! machine that has something else to do.
+//! time the same, and every schedule that was found leads there again; also on a machine that has
+//! something else to do. With SOAK, 100 times; else once, and a share of the animals more often.
 #![cfg(target_arch = "x86_64")]
 
 mod common;
@@ -14,17 +14,17 @@ use common::scene::shell;
 use common::{Load, Run, bin, can_explore, lab, repo, run};
 use expectrl::{ControlCode, Expect};
 
-/// How often, where once would do if there were no doubt.
-fn times() -> usize {
-    if std::env::var_os("SOAK").is_some() { 100 } else { 2 }
+fn soak() -> bool {
+    std::env::var_os("SOAK").is_some()
 }
 
-/// So often those that are looked at more closely; with SOAK, all are.
-const CLOSELY: usize = 20;
-/// Of so many, one is.
-const SHARE: usize = 20;
-/// Which of them.
+/// Which of the animals are in a share, without SOAK: each animal is in one of them.
 const SEED: usize = 7;
+
+/// Is the n-th animal in the share of one in so many? With SOAK each is.
+fn in_share(n: usize, one_in: usize) -> bool {
+    soak() || n % one_in == SEED % one_in
+}
 
 /// A program of the zoo, compiled.
 struct Animal {
@@ -121,13 +121,13 @@ fn verdict(run: &Run) -> (String, String) {
     (found.unwrap_or("none".into()), outcomes[from..to].to_string())
 }
 
-/// `times`: of the n-th.
+/// `times`: of the n-th. The first time is shared by all tests.
 fn all_are_judged_right(times: impl Fn(usize) -> usize) {
     for (n, animal) in zoo().iter().enumerate() {
-        let mut verdicts = BTreeMap::from([(verdict(first_of(animal)).1, 0)]);
-        for _ in 0..times(n) {
-            let run = explore(animal, &[]);
-            let (found, outcomes) = verdict(&run);
+        let mut verdicts = BTreeMap::new();
+        for time in 0..times(n) {
+            let run = if time == 0 { first_of(animal) } else { &explore(animal, &[]) };
+            let (found, outcomes) = verdict(run);
             if run.stderr.contains(SHARES) {
                 common::not_tested("a /tmp, /dev/shm or network for each run", &animal.name);
                 break;
@@ -142,7 +142,7 @@ fn all_are_judged_right(times: impl Fn(usize) -> usize) {
             );
             *verdicts.entry(outcomes).or_insert(0) += 1;
         }
-        assert!(verdicts.len() == 1, "{}: not the same each time: {verdicts:#?}", animal.name);
+        assert!(verdicts.len() <= 1, "{}: not the same each time: {verdicts:#?}", animal.name);
     }
 }
 
@@ -158,10 +158,8 @@ fn every_defect_is_found_and_nothing_else() {
     if can_explore("lab explore on the zoo") {
         let bad = zoo().iter().filter(|animal| animal.expected != "none").count();
         assert!(bad >= 20 && zoo().len() - bad >= 10, "{bad} of {}", zoo().len());
-        // The first is known already.
-        let share = if times() > CLOSELY { 1 } else { SHARE };
-        let closely = times().max(CLOSELY) - 1;
-        all_are_judged_right(|n| if n % share == SEED % share { closely } else { times() - 1 });
+        let closely = if soak() { 100 } else { 20 };
+        all_are_judged_right(|n| if in_share(n, 20) { closely } else { 1 });
     }
 }
 
@@ -170,7 +168,8 @@ fn also_on_a_busy_machine() {
     let _turn = turn();
     if can_explore("lab explore on the zoo") {
         let _load = Load::new();
-        all_are_judged_right(|_| times().div_ceil(2));
+        let more = if soak() { 50 } else { 2 };
+        all_are_judged_right(|n| if in_share(n, 6) { more } else { 0 });
     }
 }
 
@@ -184,17 +183,16 @@ fn only_a_store_buffer_makes_it_wrong() {
     let all: Vec<&Animal> = zoo().iter().filter(|animal| animal.tso).collect();
     let bad = all.iter().filter(|animal| animal.expected != "none").count();
     assert!(bad >= 6 && all.len() - bad >= 10, "{bad} of {}", all.len());
-    for animal in all {
+    for (n, animal) in all.into_iter().enumerate() {
         let path = animal.program.display().to_string();
         let without = explorer().args(&["explore", "--json", "--", &path]).go();
         assert_eq!(verdict(&without).0, "none", "{}: {without:#?}", animal.name);
         assert!(without.stdout.contains("\"tso\":false"), "{without:#?}");
+        assert_eq!(verdict(first_of(animal)).0, animal.expected, "{}", animal.name);
         // Also with more preemptions than the default.
-        let more = explore(animal, &["--preemptions", "unbounded"]);
-        assert_eq!(verdict(&more).0, animal.expected, "{}: {more:#?}", animal.name);
-        for _ in 0..times() {
-            let again = explore(animal, &[]);
-            assert_eq!(verdict(&again), verdict(first_of(animal)), "{}", animal.name);
+        if in_share(n, 3) {
+            let more = explore(animal, &["--preemptions", "unbounded"]);
+            assert_eq!(verdict(&more).0, animal.expected, "{}: {more:#?}", animal.name);
         }
     }
 }
@@ -237,7 +235,7 @@ fn every_schedule_that_was_found_leads_there_again() {
     }
     for animal in zoo().iter().filter(|animal| animal.expected != "none") {
         let schedule = field(first_of(animal), "schedule").expect("a schedule").to_string();
-        for _ in 0..times() / 2 {
+        for _ in 0..if soak() { 50 } else { 1 } {
             let again = explore(animal, &["--replay", &schedule]);
             assert_eq!(verdict(&again).0, animal.expected, "{}: {again:#?}", animal.name);
             assert!(again.code == 1 && again.left.is_empty(), "{again:#?}");
@@ -251,7 +249,7 @@ fn leaving_orders_out_leaves_nothing_out() {
     if !can_explore("lab explore on the zoo") {
         return;
     }
-    for animal in zoo() {
+    for (_, animal) in zoo().iter().enumerate().filter(|(n, _)| in_share(*n, 4)) {
         // How they end, and what they print; of one whose runs do not all find the same, that means nothing.
         let shares = std::cell::Cell::new(false);
         let outcomes = |options: &[&str]| -> std::collections::BTreeSet<String> {
