@@ -190,6 +190,10 @@ fn is_lost(stage: &Stage, round: u32, call: c_long) -> u32 {
 fn main_takes_it(stage: &Stage, other: &Apart, round: u32) -> Result<u32> {
     let Stage { left, taker, reader, seen, .. } = stage;
     until("the reader sleeps in pause", other, || reader_sleeps_in(stage, libc::SYS_pause))?;
+    // While a handler runs, its thread blocks the signal, and the kernel chooses another thread.
+    until("the main thread is back from its handler", other, || {
+        process::asleep_in(other.pid.as_raw()) == Some(libc::SYS_rt_sigtimedwait)
+    })?;
     let before = left.load(SeqCst);
     say(stage, other, round)?;
     until("the handler has run", other, || left.load(SeqCst) > before)?;
