@@ -456,11 +456,11 @@ fn what_a_lab_does_not_print_has_a_reason() {
         let expected = fs::read_to_string(&file).unwrap_or_default();
         assert_same("make golden writes labs/coverage.md", &shape(&expected), &shape(&got));
     }
-    for section in sections() {
-        // It lists thousands of segments again and again: minutes, under strace.
-        if section != "4.4" || std::env::var_os("SOAK").is_some() {
-            covered(&section, &["--experiments"]);
-        }
+    // Under strace they take minutes: those of a share, unless all are asked for, or one.
+    let asked = ["SOAK", "SECTION"].iter().any(|name| std::env::var_os(name).is_some());
+    let share = if asked { 1 } else { 3 };
+    for section in sections().iter().skip(share / 2).step_by(share) {
+        covered(section, &["--experiments"]);
     }
 }
 
