@@ -134,7 +134,7 @@ fn all_are_judged_right(times: impl Fn(usize) -> usize) {
             }
             assert_eq!(found, animal.expected, "{}: {run:#?}", animal.name);
             let code = i32::from(animal.expected != "none");
-            let complete = field(&run, "complete") == Some("true");
+            let complete = field(run, "complete") == Some("true");
             assert!(
                 run.code == code && complete && run.left.is_empty() && run.stderr.is_empty(),
                 "{}: {run:#?}",
