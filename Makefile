@@ -76,7 +76,7 @@ help:
 # |   make wakeups    the experiment of 4.10: every way to wake the other side
 # |   make bench      the channel of 4.10 beside others; bench-trace: lab trace
 # |                   beside strace; bench-memory: an access under lab explore
-# |   make book       the notes, worksheets and exercises as a book for a browser,
+# |   make book       notes, worksheets and exercises as a book for a browser,
 # |                   in English and Chinese; serve: the same, for an author
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
