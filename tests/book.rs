@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use common::{not_tested, repo, scratch};
+use common::browser::Browser;
+use common::{bin, can_explore, have, not_tested, repo, run, scratch};
 use regex::Regex;
+use serde_json::{Value, json};
 
 /// The book, made once for all of these tests, where `make book` has built its program.
 fn book(what: &str) -> Option<&'static Path> {
@@ -18,8 +20,14 @@ fn book(what: &str) -> Option<&'static Path> {
         let program = repo().join("target/mdbook/debug/book");
         let folder = program.is_file().then(scratch)?;
         let mut make = Command::new(program);
-        let made =
-            make.arg("-o").arg(folder.path()).current_dir(repo()).output().expect("the book");
+        let made = make
+            .arg("-o")
+            .arg(folder.path())
+            .arg("--lab")
+            .arg(bin("lab"))
+            .current_dir(repo())
+            .output()
+            .expect("the book");
         assert!(made.status.success() && made.stderr.is_empty(), "{made:#?}");
         Some(folder)
     });
@@ -107,8 +115,10 @@ fn links(html: &str) -> (Vec<String>, BTreeSet<String>) {
 fn every_link_leads_somewhere() {
     let Some(book) = book("that the book's links lead somewhere") else { return };
     let pages = below(book, ".html");
-    let read = |page: &String| {
-        (page.clone(), links(&fs::read_to_string(book.join(page)).expect("a page")))
+    // The pages of the runs are the tool's, and lead nowhere.
+    let pages: Vec<_> = pages.iter().filter(|page| !page.contains("/runs/")).collect();
+    let read = |page: &&String| {
+        (page.to_string(), links(&fs::read_to_string(book.join(page)).expect("a page")))
     };
     let pages: BTreeMap<_, _> = pages.iter().map(read).collect();
     let (mut inside, mut wrong) = (0, Vec::new());
@@ -132,4 +142,231 @@ fn every_link_leads_somewhere() {
     }
     assert!(inside > 1000, "{inside}");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A browser that shows a page of the book.
+fn opened(book: &Path, page: &str) -> Browser {
+    let mut browser = Browser::start();
+    browser.open(&book.join(page));
+    browser
+}
+
+#[test]
+fn the_search_finds_what_is_asked_for() {
+    if !have("chromium", "the search of the book") {
+        return;
+    }
+    let Some(book) = book("the search of the book") else { return };
+    let text = fs::read_to_string(repo().join("tests/book/queries.txt")).expect("queries");
+    let queries = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let queries: Vec<Vec<&str>> =
+        queries.map(|line| line.split('|').map(str::trim).collect()).collect();
+    let mut browsers = BTreeMap::new();
+    let mut lost = Vec::new();
+    for query in &queries {
+        let [language, words, pages] = query[..] else { panic!("{query:?}") };
+        let browser = browsers
+            .entry(language)
+            .or_insert_with(|| opened(book, &format!("{language}/notes/4.4-shmget-ftok.html")));
+        let found = browser.eval(&format!("bookSearch({})", json!(words)));
+        let found: Vec<&str> =
+            found.as_array().expect("pages").iter().take(5).filter_map(Value::as_str).collect();
+        let wanted = |page: &str| pages.split(", ").any(|one| page == format!("{one}.html"));
+        if !found.iter().any(|page| wanted(page)) {
+            lost.push(format!("{words}: {found:?}, not {pages}"));
+        }
+    }
+    for (language, browser) in &browsers {
+        assert!(browser.errors.is_empty(), "{language}: {:#?}", browser.errors);
+        let outside = browser.requests.iter().find(|one| !one.starts_with("\"file:///"));
+        assert_eq!(outside, None, "a request");
+    }
+    let chinese = queries.iter().filter(|query| query[0] == "zh").count();
+    assert!(queries.len() >= 100 && chinese >= 50, "{} queries, {chinese}", queries.len());
+    assert!(lost.len() * 100 <= queries.len(), "of {} queries: {lost:#?}", queries.len());
+}
+
+#[test]
+fn the_search_is_used_from_the_keyboard() {
+    if !have("chromium", "the search of the book from the keyboard") {
+        return;
+    }
+    let Some(book) = book("the search of the book from the keyboard") else { return };
+    for (page, words, found) in [
+        ("en/labs/4.8/worksheet.html", "xyzzy", "Nothing found"),
+        ("zh/labs/4.8/worksheet.html", "xyzzy", "没有找到"),
+    ] {
+        let mut browser = opened(book, page);
+        let active = "document.activeElement.id";
+        browser.key("/");
+        assert_eq!(browser.eval(active), "ask");
+        let ask = |words: &str| {
+            let typed = "ask.value = WORDS; ask.dispatchEvent(new Event('input'))";
+            // What is shown is there when a search of the same words has been answered.
+            format!(
+                "{}; bookSearch(ask.value).then(() => 0)",
+                typed.replace("WORDS", &json!(words).to_string())
+            )
+        };
+        browser.eval(&ask(words));
+        assert_eq!(browser.text("found"), found);
+        browser.eval(&ask("nattch"));
+        assert_ne!(browser.text("found"), found);
+        assert!(browser.text("results").contains("nattch"), "{}", browser.text("results"));
+        assert_eq!(browser.eval("document.querySelector('#found').getAttribute('role')"), "status");
+        browser.key("ArrowDown");
+        browser.key("ArrowDown");
+        let second = "document.activeElement === document.querySelectorAll('#results a')[1]";
+        assert_eq!(browser.eval(second), true);
+        browser.key("Escape");
+        assert_eq!(browser.eval(active), "ask");
+        assert_eq!(browser.text("found"), "");
+        assert!(browser.errors.is_empty(), "{:#?}", browser.errors);
+    }
+}
+
+/// The pages that are looked at: with SOAK all of them, else one of each kind.
+fn looked_at(book: &Path) -> Vec<String> {
+    if std::env::var_os("SOAK").is_some() {
+        return below(book, ".html").into_iter().filter(|page| !page.contains("/runs/")).collect();
+    }
+    let pages = ["index.html", "en/notes/4.4-shmget-ftok.html", "zh/labs/4.8/worksheet.html"];
+    pages.map(String::from).to_vec()
+}
+
+#[test]
+fn axe_finds_nothing_in_the_book() {
+    if !have("chromium", "the book with axe-core") {
+        return;
+    }
+    let Some(book) = book("the book with axe-core") else { return };
+    let Ok(axe) = fs::read_to_string(repo().join("target/axe/package/axe.min.js")) else {
+        not_tested("axe-core", "whether the book can be used by everybody");
+        return;
+    };
+    let mut wrong = Vec::new();
+    let mut browser = Browser::start();
+    for page in looked_at(book) {
+        browser.open(&book.join(&page));
+        browser.eval(&axe);
+        for (width, scheme) in [(1280, "light"), (360, "dark")] {
+            browser.size(width, 800);
+            browser.scheme(scheme);
+            let found = browser.eval(
+                "axe.run().then((all) => all.violations.map((one) => \
+                 [one.id, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))]))",
+            );
+            if found != json!([]) {
+                wrong.push(format!("{page}, {width}, {scheme}: {found}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(browser.errors.is_empty(), "{:#?}", browser.errors);
+}
+
+#[test]
+fn the_book_fits_a_phone_and_paper_and_asks_for_nothing() {
+    if !have("chromium", "the book on a phone and on paper") {
+        return;
+    }
+    let Some(book) = book("the book on a phone and on paper") else { return };
+    let mut browser = Browser::start();
+    browser.size(360, 640);
+    for page in looked_at(book) {
+        browser.open(&book.join(&page));
+        assert_eq!(browser.eval("document.documentElement.scrollWidth"), 360, "{page}");
+    }
+    browser.open(&book.join("zh/notes/4.4-shmget-ftok.html"));
+    let fonts = browser.eval("getComputedStyle(document.querySelector('main p')).fontFamily");
+    assert!(fonts.as_str().is_some_and(|fonts| fonts.contains("Noto Sans CJK SC")), "{fonts}");
+    // On paper there is the text alone: about as many sheets as it has screens of 1100 rows of pixels.
+    let sheets = browser.printed();
+    assert!((3..=16).contains(&sheets), "{sheets}");
+    browser.ask("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    for gone in ["header", "nav", "#answers"] {
+        let shown = format!("getComputedStyle(document.querySelector('{gone}')).display");
+        assert_eq!(browser.eval(&shown), "none", "{gone}");
+    }
+    let outside = browser.requests.iter().find(|one| !one.starts_with("\"file:///"));
+    assert_eq!(outside, None, "a request");
+}
+
+/// What is the same whenever a program is run: not addresses, times, names of folders, lines of the libraries, nor
+/// what memory holds where a process stores its number.
+fn lasting(text: &str) -> String {
+    let chance =
+        r#"0x[0-9a-f]{6,}|\b\d{9,}\b|lab-explore-\w+|"(at|holds)":"[^"]*"|"programs":.*?\]\]"#;
+    let chance = Regex::new(chance).expect("what differs");
+    chance.replace_all(text, "_").into_owned()
+}
+
+/// The calls that a section is about, of each process, as a trace has recorded them.
+fn calls(trace: &str) -> BTreeMap<String, Vec<String>> {
+    const ABOUT: [&str; 4] = ["shm", "msg", "sem", "kill"];
+    let events: Vec<Value> =
+        trace.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    let pids: BTreeSet<String> = events.iter().map(|event| event["pid"].to_string()).collect();
+    // Records have times in them, and the numbers of users.
+    let record = Regex::new(r"\{.*\}|0x[0-9a-f]+").expect("a record");
+    let number = Regex::new(r"\d{2,}").expect("a number");
+    let mut calls: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event["event"] == "call") {
+        let call = &event["call"];
+        let name = call["name"].as_str().expect("a name");
+        if !ABOUT.iter().any(|about| name.starts_with(about)) {
+            continue;
+        }
+        let args: Vec<&str> = call["args"]
+            .as_array()
+            .expect("arguments")
+            .iter()
+            .filter_map(|arg| arg["text"].as_str())
+            .collect();
+        let answer = call["answer"].as_str().unwrap_or("nothing");
+        let line = format!("{name}({}) = {answer}", args.join(", "));
+        let line = record.replace_all(&line, "_");
+        let line = number.replace_all(&line, |found: &regex::Captures| {
+            if pids.contains(&found[0]) { "PID".to_string() } else { found[0].to_string() }
+        });
+        let lane = event["lane"].as_str().expect("a lane").to_string();
+        calls.entry(lane).or_default().push(line.into_owned());
+    }
+    calls
+}
+
+/// With SOAK all; without, a trace and a tree.
+#[test]
+fn the_runs_are_those_of_the_labs() {
+    if !can_explore("that the book's runs are those of the labs") {
+        return;
+    }
+    let all = std::env::var_os("SOAK").is_some();
+    let sections = if all { common::sections() } else { vec!["4.4".into(), "4.8".into()] };
+    if all {
+        let ring = ["build", "--quiet", "--example", "ring_of_4_10"];
+        assert!(Command::new(env!("CARGO")).args(ring).status().expect("cargo").success());
+    }
+    let folder = scratch();
+    let out = folder.path().display().to_string();
+    let mut make = run(&repo().join("book/runs/make")).env("LD_LIBRARY_PATH", "");
+    make = make.env("LAB", &bin("lab").display().to_string()).args(&[&out]);
+    let words: Vec<&str> = sections.iter().map(String::as_str).collect();
+    let made = make.args(&words).go();
+    assert_eq!(made.code, 0, "{made:#?}");
+    let files = below(folder.path(), ".json");
+    assert!(files.len() >= sections.len(), "{files:?}");
+    for file in files {
+        let new = fs::read_to_string(folder.path().join(&file)).expect("a run");
+        let old = fs::read_to_string(repo().join("book/runs").join(&file));
+        let old = old.unwrap_or_else(|why| panic!("book/runs/{file}: {why}; make runs writes it"));
+        let same = if new.contains("\"lab-tree\"") {
+            lasting(&new) == lasting(&old)
+        } else {
+            let (new, old) = (calls(&new), calls(&old));
+            assert!(!new.is_empty(), "{file} has no calls");
+            new == old
+        };
+        assert!(same, "book/runs/{file} is no run of its lab any more: make runs writes it anew");
+    }
 }

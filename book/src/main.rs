@@ -8,15 +8,17 @@ mod serve;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mdbook_driver::MDBook;
 use mdbook_driver::config::Config;
 use pages::{Language, Pages};
 use regex::Regex;
 
-const USAGE: &str = "usage: book [-o FOLDER] [--serve PORT], in the workbook's folder";
+const USAGE: &str =
+    "usage: book [-o FOLDER] [--lab PROGRAM] [--serve PORT], in the workbook's folder";
 
 /// What mdBook writes for its own theme, and ours has no use for.
 const UNUSED: [&str; 12] = [
@@ -36,11 +38,13 @@ const UNUSED: [&str; 12] = [
 
 fn main() {
     let mut out = PathBuf::from("target/book");
+    let mut lab = PathBuf::from("target/debug/lab");
     let mut port = None;
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
         match (arg.as_str(), args.next()) {
             ("-o", Some(folder)) => out = folder.into(),
+            ("--lab", Some(program)) => lab = program.into(),
             ("--serve", Some(number)) if number.parse::<u16>().is_ok() => {
                 port = number.parse().ok()
             }
@@ -48,8 +52,8 @@ fn main() {
         }
     }
     let done = match port {
-        None => build(Path::new("."), &out),
-        Some(port) => serve::serve(&out, port),
+        None => build(Path::new("."), &out, &lab),
+        Some(port) => serve::serve(&out, &lab, port),
     };
     match done {
         Ok(()) => println!("{}", out.join("index.html").display()),
@@ -63,7 +67,7 @@ fn fail(why: &str, code: i32) -> ! {
 }
 
 /// Makes both books. What was in the folder before is replaced.
-pub fn build(workbook: &Path, out: &Path) -> Result<()> {
+pub fn build(workbook: &Path, out: &Path, lab: &Path) -> Result<()> {
     let pages = Pages::of(workbook)?;
     let mut files = BTreeSet::new();
     fs::create_dir_all(out)?;
@@ -88,8 +92,33 @@ pub fn build(workbook: &Path, out: &Path) -> Result<()> {
                 if unused.is_dir() { fs::remove_dir_all(unused) } else { fs::remove_file(unused) };
         }
     }
+    for language in Language::BOTH {
+        for section in pages.runs() {
+            run(workbook, section, language, lab, &out.join(language.folder()).join("runs"))?;
+        }
+    }
     copy(workbook, &files, &out.join("files"))?;
     fs::copy(workbook.join("book/theme/choice.html"), out.join("index.html"))?;
+    Ok(())
+}
+
+/// The page of a recorded run, which the tool makes in the language of the book.
+fn run(workbook: &Path, section: &str, language: Language, lab: &Path, out: &Path) -> Result<()> {
+    fs::create_dir_all(out)?;
+    let runs = workbook.join("book/runs");
+    let mut page = Command::new(lab);
+    page.arg("page").arg(runs.join(format!("{section}.json")));
+    page.arg("-o").arg(out.join(format!("{section}.html")));
+    page.args(["--title", &format!("{} {section}", language.of("Lab", "实验"))]);
+    let cure = runs.join(format!("{section}-cure.json"));
+    if cure.is_file() {
+        page.arg("--cure").arg(cure);
+    }
+    let done = page.env("LAB_LANG", language.folder()).output();
+    let done = done.with_context(|| format!("{}, which cargo build makes", lab.display()))?;
+    if !done.status.success() {
+        bail!("the run of {section}: {}", String::from_utf8_lossy(&done.stderr).trim());
+    }
     Ok(())
 }
 

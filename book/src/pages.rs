@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mdbook_driver::book::{Book, BookItem, Chapter, SectionNumber};
 
+use serde_json::Value;
+
 use crate::links;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,6 +52,8 @@ enum Kind {
     Readme,
     /// The note of a section.
     Section,
+    /// The lab of the section before: the run of it that book/runs/ holds.
+    Lab,
     /// What belongs to the section before: its names in front of the section's number.
     Part(&'static str, &'static str),
     /// Any other page.
@@ -105,6 +109,7 @@ impl Pages {
         for note in sections {
             let lab = format!("labs/4.{}", number(&note).expect("a section"));
             found.push((format!("notes/{note}"), Kind::Section));
+            found.push((format!("{lab}/lab.md"), Kind::Lab));
             found.push((format!("{lab}/worksheet.md"), WORKSHEET));
             found.push((format!("{lab}/answers.md"), ANSWERS));
             found.push((format!("{lab}/exercise/README.md"), EXERCISE));
@@ -112,9 +117,13 @@ impl Pages {
         found.extend(others.into_iter().map(|name| (format!("notes/{name}"), Kind::More)));
         found.push(("labs/coverage.md".to_string(), Kind::More));
         let there = |file: &str| workbook.join(file).is_file();
-        let pages = found.into_iter().filter(|(file, _)| there(file)).map(|(file, kind)| {
+        let pages = found.into_iter().map(|(file, kind)| {
             let chinese = Some(paired(&file)).filter(|file| there(file));
             Page { file, chinese, kind }
+        });
+        let pages = pages.filter(|page| match page.kind {
+            Kind::Lab => there(&format!("book/runs/{}.json", page.section())),
+            _ => there(&page.file),
         });
         Ok(Pages { pages: pages.collect(), workbook: workbook.to_path_buf() })
     }
@@ -148,18 +157,70 @@ impl Pages {
         Ok(book)
     }
 
+    /// The sections of which there is a run.
+    pub fn runs(&self) -> impl Iterator<Item = &str> {
+        self.pages.iter().filter(|page| page.kind == Kind::Lab).map(Page::section)
+    }
+
+    /// The page of a lab: its run, in a frame.
+    fn lab(&self, page: &Page, language: Language) -> Result<Chapter> {
+        let section = page.section();
+        let note =
+            self.pages.iter().find(|one| one.kind == Kind::Section && one.section() == section);
+        let note = note.with_context(|| format!("{section} has a run and no note"))?;
+        let title = title(&self.text(note, language)?.1);
+        let run = fs::read_to_string(self.workbook.join(format!("book/runs/{section}.json")))?;
+        let words = command(&run).map(|words| format!("`{words}`"));
+        let what = match (language, words) {
+            (Language::English, Some(words)) => format!(
+                "`make lab-{section}` runs this lab. Below is a run of {words} that was recorded: go through it step \
+                 by step, with the slider, the buttons or the arrow keys."
+            ),
+            (Language::English, None) => format!(
+                "`make lab-{section}` runs this lab. Below is a small program of this section, in every order that \
+                 `lab explore` has tried: you choose which process moves next."
+            ),
+            (Language::Chinese, Some(words)) => format!(
+                "`LAB_LANG=zh make lab-{section}` 运行这个实验。下面是录下来的一次运行（{words}）：\
+                 用滑块、按钮或方向键一步一步地看。"
+            ),
+            (Language::Chinese, None) => format!(
+                "`LAB_LANG=zh make lab-{section}` 运行这个实验。下面是本节的一个小程序，包含 `lab explore` \
+                 试过的所有执行次序：每一步由你决定哪个进程先走。"
+            ),
+        };
+        let name = language.of("Lab", "实验");
+        let alone = language.of("The run on a page of its own", "单独一页打开");
+        let run = format!("../../runs/{section}.html");
+        let text = format!(
+            "# {name} {title}\n\n{what}\n\n<p><a href=\"{run}\">{alone}</a></p>\n\n\
+             <iframe class=\"run\" src=\"{run}\" title=\"{name} {title}\"></iframe>\n"
+        );
+        let mut chapter = Chapter::new(&format!("{name} {section}"), text, page.url(), Vec::new());
+        chapter.number = Some(SectionNumber::new([4]));
+        Ok(chapter)
+    }
+
+    /// The file of a page in this language, or else in English, and what it holds.
+    fn text<'a>(&self, page: &'a Page, language: Language) -> Result<(&'a str, String)> {
+        let chinese = page.chinese.as_ref().filter(|_| language == Language::Chinese);
+        let file = chinese.unwrap_or(&page.file);
+        let text = fs::read_to_string(self.workbook.join(file)).with_context(|| file.clone())?;
+        // The stamps of the Chinese pages are for the test that compares them with the English.
+        let lines = text.lines().filter(|line| !line.starts_with("<!-- en: "));
+        Ok((file, lines.collect::<Vec<_>>().join("\n")))
+    }
+
     fn chapter(
         &self,
         page: &Page,
         language: Language,
         files: &mut BTreeSet<String>,
     ) -> Result<Chapter> {
-        let chinese = page.chinese.as_ref().filter(|_| language == Language::Chinese);
-        let file = chinese.unwrap_or(&page.file);
-        let text = fs::read_to_string(self.workbook.join(file)).with_context(|| file.clone())?;
-        // The stamps of the Chinese pages are for the test that compares them with the English.
-        let lines = text.lines().filter(|line| !line.starts_with("<!-- en: "));
-        let text = lines.collect::<Vec<_>>().join("\n");
+        if page.kind == Kind::Lab {
+            return self.lab(page, language);
+        }
+        let (file, text) = self.text(page, language)?;
         let name = match page.kind {
             Kind::Readme => language.of("The workbook", "实验手册").to_string(),
             Kind::Part(english, chinese) => {
@@ -168,7 +229,7 @@ impl Pages {
             _ => title(&text),
         };
         let mut text = links::rewritten(&text, file, page, self, files)?;
-        if language == Language::Chinese && chinese.is_none() {
+        if language == Language::Chinese && file == page.file {
             text = format!(
                 "<p class=\"notice\">这一页还没有中文，下面是英文原文。</p>\n\n<div lang=\"en\">\n\n{text}\n</div>\n"
             );
@@ -180,6 +241,15 @@ impl Pages {
         }
         Ok(chapter)
     }
+}
+
+/// What was run, as a reader types it; a tree has no such event.
+fn command(run: &str) -> Option<String> {
+    let mut events = run.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let start = events.find(|event| event["event"] == "start")?;
+    let words: Vec<&str> = start["command"].as_array()?.iter().filter_map(Value::as_str).collect();
+    let name = words.first()?.rsplit('/').next()?;
+    Some([&[name], &words[1..]].concat().join(" "))
 }
 
 /// Where the Chinese of a page stands.

@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 const SOURCES: [&str; 5] = ["README.md", "book", "images", "labs", "notes"];
 
 /// Serves the book until the process is stopped. One reader at a time is enough for an author.
-pub fn serve(out: &Path, port: u16) -> Result<()> {
+pub fn serve(out: &Path, lab: &Path, port: u16) -> Result<()> {
     let mut made = newest();
-    crate::build(Path::new("."), out)?;
+    crate::build(Path::new("."), out, lab)?;
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("port {port}"))?;
     println!("http://{}/index.html, until Ctrl-C", listener.local_addr()?);
@@ -22,7 +22,7 @@ pub fn serve(out: &Path, port: u16) -> Result<()> {
         let now = newest();
         if now > made {
             made = now;
-            if let Err(why) = crate::build(Path::new("."), out) {
+            if let Err(why) = crate::build(Path::new("."), out, lab) {
                 eprintln!("book: {why:#}");
             }
         }

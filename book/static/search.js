@@ -17,7 +17,7 @@
         .sort(([one], [other]) => other.length - one.length);
       sections = window.bookText.flatMap(([url, title, parts]) =>
         parts.map(([id, heading, text]) => ({ url, title, id, heading, text,
-          low: [title, heading, text].map((one) => one.toLowerCase()) })));
+          low: [`${title} ${url}`, heading, text].map((one) => one.toLowerCase()) })));
       length = sections.reduce((sum, one) => sum + one.text.length, 0) / sections.length;
       done();
     };
@@ -27,6 +27,8 @@
   // What a text is looked for by. An ending is cut off: removed, removes and removing begin with remov.
   const HAN = /\p{Script=Han}/u;
   const cut = (word) => word.length > 4 ? word.replace(/(?<=.{3})(?:ing|ed|es|s|e)$/, "") : word;
+  // What is in every question.
+  const IDLE = /\b(?:an?|and|are|by|do|does|for|how|in|is|it|my|of|on|that|the|to|what|when|why|with)\b|为什么|怎[样么]|什么|如何|哪[里些]|[的了和是在吗]/g;
   const terms = (text) => [...text.matchAll(/\d+(?:\.\d+)+|\p{Script=Han}+|(?:(?!\p{Script=Han})[\p{L}\p{N}])+/gu)]
     .flatMap(([run]) => !HAN.test(run) ? [cut(run)]
       : run.length === 1 ? [run] : [...run].slice(1).map((character, at) => [...run][at] + character));
@@ -34,6 +36,8 @@
 
   // A query is several things, each of which may be said in several ways, each of which has several terms.
   const things = (query) => {
+    const rest = query.replace(IDLE, " ");
+    if (/[\p{L}\p{N}]/u.test(rest)) query = rest;
     const all = [];
     for (const [name, names] of aliases) {
       const at = query.search(HAN.test(name) ? name : new RegExp(`(?<![a-z0-9])${name}(?![a-z0-9])`));
@@ -50,25 +54,33 @@
   const search = (query) => {
     query = query.normalize("NFKC").toLowerCase().trim();
     const asked = things(query);
+    const rarity = (some) => Math.log(1 + sections.length / (1 + some));
     const known = new Map();
     for (const term of new Set(asked.flat(2))) {
       const looked = pattern(term);
-      const counts = sections.map((one) => one.low.map((text) => text.match(looked)?.length ?? 0));
-      const rare = Math.log(1 + sections.length / (1 + counts.filter((some) => some.some(Boolean)).length));
-      known.set(term, counts.map(([title, heading, text], at) => rare * (2 * Math.min(title, 1) + 1.5 * Math.min(heading, 1)
-        + 2.2 * text / (text + 1.2 * (0.4 + 0.6 * sections[at].text.length / length)))));
+      const counts = sections.map((one) => one.low.map((text) => text.includes(term) ? text.match(looked)?.length ?? 0 : 0));
+      known.set(term, { rare: rarity(counts.filter((some) => some.some(Boolean)).length),
+        values: counts.map(([title, heading, text], at) => 2 * Math.min(title, 1) + 1.5 * Math.min(heading, 1)
+          + 2.2 * text / (text + 1.2 * (0.4 + 0.6 * sections[at].text.length / length))) });
     }
+    // How well each section says each thing, in the way that it says best; all ways together are as rare as the thing.
+    const said = asked.map((ways) => {
+      const values = sections.map((_, at) => Math.max(...ways.map((way, other) => {
+        const rare = way.reduce((sum, term) => sum + known.get(term).rare, 0);
+        const there = way.filter((term) => known.get(term).values[at]).length / way.length;
+        const value = way.reduce((sum, term) => sum + known.get(term).rare * known.get(term).values[at], 0) / rare;
+        return value * there ** 2 * (other ? 0.85 : 1);
+      })));
+      const rare = rarity(values.filter((value) => value > 0.5).length);
+      return values.map((value) => value * rare);
+    });
     const pages = new Map();
     sections.forEach((section, at) => {
-      const worth = asked.map((ways) => Math.max(...ways.map((way, own) => {
-        const values = way.map((term) => known.get(term)[at]);
-        const there = values.filter(Boolean).length / way.length;
-        return values.reduce((sum, one) => sum + one, 0) / Math.sqrt(way.length) * there ** 2 * (own ? 0.8 : 1);
-      })));
+      const worth = said.map((values) => values[at]);
       let score = worth.reduce((sum, one) => sum + one, 0) * (worth.filter(Boolean).length / asked.length) ** 2;
       if (!score) return;
       // The notes of the sections explain; other pages name the same things.
-      if (section.url.startsWith("notes/4.")) score *= 1.3;
+      if (section.url.startsWith("notes/4.")) score *= 1.4;
       section.low.forEach((text, where) => { if (text.includes(query)) score *= [1.5, 1.4, 1.2][where]; });
       const page = pages.get(section.url) ?? { best: 0, all: 0 };
       page.all += score;
