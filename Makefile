@@ -20,7 +20,7 @@ sides := $(labs:=-server) $(labs:=-client)
 stages := $(labs:lab-%=stage-%)
 exercises := $(patsubst labs/%/rules.toml,%,$(wildcard labs/*/rules.toml))
 
-.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) $(stages:stage-%=page-%) exam ipcs sweep book serve lint test soak golden images zh-stamp kernels \
+.PHONY: help check $(exercises:%=check-%) $(exercises:%=watch-%) $(exercises:%=grade-%) $(labs) $(sides) wakeups doctor explore-4.8 $(stages) $(stages:stage-%=page-%) exam ipcs sweep book serve runs lint test soak golden images zh-stamp kernels \
 	bench bench-trace bench-memory
 
 help:
@@ -77,7 +77,8 @@ help:
 # |   make bench      the channel of 4.10 beside others; bench-trace: lab trace
 # |                   beside strace; bench-memory: an access under lab explore
 # |   make book       notes, worksheets and exercises as a book for a browser,
-# |                   in English and Chinese; serve: the same, for an author
+# |                   in English and Chinese; serve: the same, for an author;
+# |                   runs: records again the runs that it shows
 # |   make test       all tests, with reduced counts; soak: with the full ones
 # |   make lint       formatting and lints
 # |   make golden     write labs/*/expected.txt; images: the pictures of the README
@@ -200,13 +201,19 @@ tool = $(CARGO) fetch --quiet --locked --manifest-path book/Cargo.toml 2>/dev/nu
 	$(call build,--locked --manifest-path book/Cargo.toml --target-dir target/mdbook)
 book:
 	@$(tool)
-	@$(book)
+	@$(call build,-p lab)
+	@$(book) --lab $(BIN)/lab
+
+runs:
+	@$(call build,--bins --example ring_of_4_10)
+	@LAB=$(BIN)/lab book/runs/make book/runs $(ARGS)
 
 # PORT=…: where on this machine.
 PORT ?= 3000
 serve:
 	@$(tool)
-	@$(book) --serve $(PORT)
+	@$(call build,-p lab)
+	@$(book) --lab $(BIN)/lab --serve $(PORT)
 
 lint:
 	$(CARGO) fmt --all --check

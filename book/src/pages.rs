@@ -193,7 +193,7 @@ impl Pages {
         let alone = language.of("The run on a page of its own", "单独一页打开");
         let run = format!("../../runs/{section}.html");
         let text = format!(
-            "# {name} {title}\n\n{what}\n\n<p><a href=\"{run}\">{alone}</a></p>\n\n\
+            "# {name} {title}\n\n{what}\n\n[{alone}]({run})\n\n\
              <iframe class=\"run\" src=\"{run}\" title=\"{name} {title}\"></iframe>\n"
         );
         let mut chapter = Chapter::new(&format!("{name} {section}"), text, page.url(), Vec::new());
