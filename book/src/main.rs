@@ -123,11 +123,12 @@ fn run(workbook: &Path, section: &str, language: Language, lab: &Path, out: &Pat
 }
 
 /// mdBook wraps a picture in a box to tick, which only its own theme understands: here it is a link to itself.
-/// On paper nobody steps through a run.
+/// A corner of a table that heads nothing is no heading. On paper nobody steps through a run.
 fn tidy(folder: &Path) -> Result<()> {
     let picture = Regex::new(
         "(?s)<label class=\"checkbox-label\"><input[^>]*>(<img src=\"([^\"]*)\"[^>]*>)<span.*?</span></label>",
     )?;
+    let corner = Regex::new("<th([^>]*)></th>")?;
     let frame = Regex::new("<iframe.*?</iframe>")?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -136,6 +137,7 @@ fn tidy(folder: &Path) -> Result<()> {
         } else if path.extension().is_some_and(|end| end == "html") {
             let html = fs::read_to_string(&path)?;
             let html = picture.replace_all(&html, "<a href=\"$2\">$1</a>");
+            let html = corner.replace_all(&html, "<td$1></td>");
             let print = path.ends_with("print.html");
             fs::write(&path, if print { frame.replace_all(&html, "") } else { html }.as_bytes())?;
         }
