@@ -92,29 +92,27 @@ pub fn build(workbook: &Path, out: &Path, lab: &Path) -> Result<()> {
                 if unused.is_dir() { fs::remove_dir_all(unused) } else { fs::remove_file(unused) };
         }
     }
-    for language in Language::BOTH {
-        for section in pages.runs() {
-            run(workbook, section, language, lab, &out.join(language.folder()).join("runs"))?;
-        }
+    for section in pages.runs() {
+        run(workbook, section, lab, &out.join("runs"))?;
     }
     copy(workbook, &files, &out.join("files"))?;
     fs::copy(workbook.join("book/theme/choice.html"), out.join("index.html"))?;
     Ok(())
 }
 
-/// The page of a recorded run, which the tool makes in the language of the book.
-fn run(workbook: &Path, section: &str, language: Language, lab: &Path, out: &Path) -> Result<()> {
+/// The page of a recorded run, which the tool makes; it is the same in every language.
+fn run(workbook: &Path, section: &str, lab: &Path, out: &Path) -> Result<()> {
     fs::create_dir_all(out)?;
     let runs = workbook.join("book/runs");
     let mut page = Command::new(lab);
     page.arg("page").arg(runs.join(format!("{section}.json")));
     page.arg("-o").arg(out.join(format!("{section}.html")));
-    page.args(["--title", &format!("{} {section}", language.of("Lab", "实验"))]);
+    page.args(["--title", &format!("Lab {section}")]);
     let cure = runs.join(format!("{section}-cure.json"));
     if cure.is_file() {
         page.arg("--cure").arg(cure);
     }
-    let done = page.env("LAB_LANG", language.folder()).output();
+    let done = page.output();
     let done = done.with_context(|| format!("{}, which cargo build makes", lab.display()))?;
     if !done.status.success() {
         bail!("the run of {section}: {}", String::from_utf8_lossy(&done.stderr).trim());

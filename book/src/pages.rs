@@ -182,19 +182,19 @@ impl Pages {
             ),
             (Language::Chinese, Some(words)) => format!(
                 "`LAB_LANG=zh make lab-{section}` 运行这个实验。下面是录下来的一次运行（{words}）：\
-                 用滑块、按钮或方向键一步一步地看。"
+                 用滑块、按钮或方向键一步一步地看。框里的文字是英文。"
             ),
             (Language::Chinese, None) => format!(
                 "`LAB_LANG=zh make lab-{section}` 运行这个实验。下面是本节的一个小程序，包含 `lab explore` \
-                 试过的所有执行次序：每一步由你决定哪个进程先走。"
+                 试过的所有执行次序：每一步由你决定哪个进程先走。框里的文字是英文。"
             ),
         };
         let name = language.of("Lab", "实验");
         let alone = language.of("The run on a page of its own", "单独一页打开");
-        let run = format!("../../runs/{section}.html");
+        let run = format!("../../../runs/{section}.html");
         let text = format!(
             "# {name} {title}\n\n{what}\n\n[{alone}]({run})\n\n\
-             <iframe class=\"run\" src=\"{run}\" title=\"{name} {title}\"></iframe>\n"
+             <iframe class=\"run\" lang=\"en\" src=\"{run}\" title=\"Lab {section}\"></iframe>\n"
         );
         let mut chapter = Chapter::new(&format!("{name} {section}"), text, page.url(), Vec::new());
         chapter.number = Some(SectionNumber::new([4]));
