@@ -35,7 +35,7 @@ const SAYS: [(&str, usize); 14] = [
 ];
 
 /// The same in the tool; its other functions of these names take no sentences.
-const TOOL_SAYS: [(&str, usize); 1] = [("translated", 0)];
+const TOOL_SAYS: [(&str, usize); 4] = [("translated", 0), ("note", 0), ("say", 0), ("cure", 0)];
 
 /// Sentence and translation, by catalogue.
 fn catalogues() -> Vec<(PathBuf, Vec<(String, String)>)> {
@@ -216,7 +216,10 @@ fn are_pairs(literals: &Literals, catalogues: Vec<(PathBuf, Vec<(String, String)
 fn every_sentence_has_one_translation_and_every_translation_a_sentence() {
     let labs = ["src", "crates/duplex/src", "crates/touch/src", "crates/screen/src"];
     are_pairs(&literals(&labs, &SAYS), catalogues());
-    are_pairs(&literals(&["crates/lab/src"], &TOOL_SAYS), read(&["crates/lab/zh.txt".into()]));
+    are_pairs(
+        &literals(&["crates/lab/src", "crates/sysv/src"], &TOOL_SAYS),
+        read(&["crates/lab/zh.txt".into()]),
+    );
 }
 
 /// The sections that have rules, and the rules.
@@ -387,6 +390,73 @@ fn a_wrong_program_is_judged_in_chinese_and_says_nothing_in_english() {
                 ["en", "zh"].map(|language| check(language, &["--format", format]).stdout);
             assert!(!han.is_match(&chinese), "{section}: {chinese}");
             assert_eq!(english.lines().count(), chinese.lines().count(), "{section}: {chinese}");
+        }
+    }
+}
+
+/// Sentences of what is staged: of the title, and of the note.
+#[test]
+fn what_is_staged_has_its_chinese() {
+    for section in sections() {
+        let file = repo().join("labs").join(&section).join("stage.toml");
+        let Ok(text) = fs::read_to_string(file) else { continue };
+        let stage: toml::Table = text.parse().expect("TOML");
+        let says = stage["sentence"].as_array().expect("sentences").iter().map(|one| &one["says"]);
+        let says = says.chain([&stage["title"]]).map(|one| one.as_str().expect("a text").into());
+        let there = read(&[format!("labs/{section}/stage.zh.txt")]).remove(0).1;
+        let there: BTreeSet<String> = there.into_iter().map(|(english, _)| english).collect();
+        assert_eq!(says.collect::<BTreeSet<String>>(), there, "{section}");
+    }
+}
+
+/// Standard output and standard error of the tool, in both languages.
+fn in_both(words: &[&str]) -> [String; 2] {
+    let said = |language| {
+        let run = run(&bin("lab")).env("LD_LIBRARY_PATH", "").env("LAB_LANG", language);
+        let run = run.args(words).go();
+        run.stdout + &run.stderr
+    };
+    ["en", "zh"].map(said)
+}
+
+#[test]
+fn what_lab_trace_explains_is_chinese_and_the_calls_are_the_same() {
+    if !can_explore("lab trace in Chinese") {
+        return;
+    }
+    let han = Regex::new(r"\p{Han}").expect("Chinese");
+    for section in ["4.4", "4.5", "4.6", "4.7"] {
+        let program = common::lab(&section).display().to_string();
+        let [english, chinese] = in_both(&["trace", "--", &program]);
+        let explained = |text: &str| {
+            let lines =
+                text.lines().filter(|line| line.contains("  · ") && line.contains("section"));
+            lines.count()
+        };
+        assert!(explained(&english) > 3, "{english}");
+        for line in chinese.lines().filter(|line| line.contains("  · ")) {
+            assert!(han.is_match(line), "{section}: {line}");
+        }
+        assert!(chinese.contains("残留：无"), "{chinese}");
+        assert_eq!(explained(&chinese), 0, "{chinese}");
+    }
+}
+
+#[test]
+fn the_stage_and_the_explorer_speak_chinese() {
+    if !can_explore("the stage in Chinese") {
+        return;
+    }
+    let sentence = Regex::new(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}").expect("English");
+    let root = repo().display().to_string();
+    let stage = ["stage", "--workbook", &root, "4.8", "--script", "c2Acc?q"];
+    let source = repo().join("labs/4.8/stage.c").display().to_string();
+    let program = common::compiled(&source, &["-g", "-O0"]).display().to_string();
+    for words in [&stage[..], &["explore", "--", &program]] {
+        let [_, chinese] = in_both(words);
+        assert!(chinese.contains("睡眠"), "{chinese}");
+        for line in chinese.lines() {
+            assert!(!sentence.is_match(line), "in English: {line}");
         }
     }
 }

@@ -83,10 +83,12 @@ impl Verb {
     /// Is what it says for people? What programs read is the same in every language.
     fn is_for_people(&self) -> bool {
         match self {
+            Verb::Trace(trace) => trace.for_people(),
+            Verb::Explore(options) => options.for_people(),
             #[cfg(target_arch = "x86_64")]
             Verb::Check(options) => options.for_people(),
             #[cfg(target_arch = "x86_64")]
-            Verb::Hint(_) | Verb::Solution(_) => true,
+            Verb::Hint(_) | Verb::Solution(_) | Verb::Stage(_) => true,
             _ => false,
         }
     }

@@ -139,6 +139,14 @@ pub fn stay_english() {
     ENGLISH.store(true, Ordering::Relaxed);
 }
 
+/// What is made here is said in English: for a file that programs read.
+pub fn in_english<T>(make: impl FnOnce() -> T) -> T {
+    let before = ENGLISH.swap(true, Ordering::Relaxed);
+    let made = make();
+    ENGLISH.store(before, Ordering::Relaxed);
+    made
+}
+
 /// Does the reader want Chinese? `LAB_LANG` says so, or else the locale.
 pub fn chinese() -> bool {
     static CHINESE: LazyLock<bool> = LazyLock::new(|| {

@@ -1,6 +1,7 @@
 //! A long story, without its repetitions: a student must find the line that decided.
 
 use colored::Colorize;
+use say::tell;
 
 /// One moment of a story, as it is printed.
 pub struct Part {
@@ -40,7 +41,7 @@ pub fn fold(parts: &[Part]) -> String {
         if near(at + 1) {
             text += &format!(
                 "{}\n",
-                format!("… {} more lines; --json prints all", grouped(left_out)).dimmed()
+                tell!("… {} more lines; --json prints all", grouped(left_out)).dimmed()
             );
             left_out = 0;
         }
@@ -68,9 +69,11 @@ fn repetitions(parts: &[Part]) -> Vec<(String, bool)> {
         folded.extend(shown.iter().map(|part| (part.text.clone(), part.marked)));
         if times > 1 {
             let last = &shown[period - 1];
-            let what =
-                if period == 1 { "the same".into() } else { format!("these {period} lines") };
-            let row = format!("… {what} {} times more", grouped(times - 1));
+            let times = grouped(times - 1);
+            let row = match period {
+                1 => tell!("… the same {times} times more"),
+                _ => tell!("… these {period} lines {times} times more"),
+            };
             folded.push((format!("{}   {}\n", last.lane, row.dimmed()), false));
         }
         at += period * times;

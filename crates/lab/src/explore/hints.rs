@@ -1,5 +1,7 @@
 //! What was ordered, and what was not; which accesses to shared memory nothing orders.
 
+use say::tell;
+use screen::words::translated;
 use serde_json::json;
 
 use super::footprint::Bytes;
@@ -93,20 +95,20 @@ impl Memory {
             (self.counts, COUNTS),
         ];
         let more = more.into_iter().filter(|(is_so, _)| *is_so).map(|(_, more)| more);
-        std::iter::once(text).chain(more).collect()
+        std::iter::once(text).chain(more).map(translated).collect()
     }
 
     pub fn paragraphs(&self) -> String {
         let mut text = String::new();
         if !self.races.is_empty() {
-            text += &paragraph(NOTHING_ORDERS, 0);
+            text += &paragraph(translated(NOTHING_ORDERS), 0);
         }
         for race in self.races.iter().take(RACES) {
             text += &paragraph(&format!("  {race}"), 4);
         }
         if self.races.len() > RACES {
             let more = self.races.len() - RACES;
-            text += &paragraph(&format!("  … {more} more; --json prints all"), 4);
+            text += &paragraph(&tell!("  … {more} more; --json prints all"), 4);
         }
         if !self.ordering.is_empty() {
             let all: Vec<String> = self.ordering.iter().map(|one| place(*one)).collect();

@@ -150,6 +150,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Is what it says for people?
+    pub fn for_people(&self) -> bool {
+        !self.json
+    }
+
     /// Of a part of `lab` that explores by itself, with one worker.
     #[cfg(target_arch = "x86_64")]
     fn of(program: Vec<OsString>, preemptions: Bound) -> Options {

@@ -3,6 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use say::tell;
+use screen::words::{comma, translated};
+
 use super::printed::Piece;
 use super::report;
 use super::run::Outcome;
@@ -14,7 +17,7 @@ use crate::view::paragraph;
 /// So much of what one process printed is shown in a row.
 const SHOWN: usize = 50;
 /// What an outcome begins with in which nothing was wrong.
-const ENDED: &str = "ended: ";
+const ENDED: &str = "ended:";
 /// So many outputs of one kind of end are shown.
 const OUTPUTS: usize = 4;
 
@@ -112,7 +115,8 @@ impl Outcomes {
     pub fn unlike_the_first(&self) -> Option<&Shortest> {
         let first = self.all.first().filter(|first| !first.bad && !self.chance)?;
         let others = self.all[1..].iter().filter(|one| !one.bad);
-        let others = others.filter(|one| one.name == first.name || one.name.starts_with(ENDED));
+        let others =
+            others.filter(|one| one.name == first.name || one.name.starts_with(translated(ENDED)));
         others.map(|one| &one.shortest).min_by_key(|shortest| shortest.length)
     }
 
@@ -158,18 +162,17 @@ impl Outcomes {
                 if group.len() == 1 && one.printed.is_empty() {
                     continue;
                 }
-                let times = match group.len() {
-                    1 => String::new(),
-                    _ => format!("{} of them, ", one.schedules),
-                };
                 let schedule = one.shortest.schedule.short();
-                let row = format!("          {times}{schedule}: {}", says(one));
-                text += &paragraph(&row, 12);
+                let row = match group.len() {
+                    1 => tell!("{schedule}: {}", says(one)),
+                    _ => tell!("{} of them, {schedule}: {}", one.schedules, says(one)),
+                };
+                text += &paragraph(&format!("          {row}"), 12);
             }
             if group.len() > OUTPUTS {
                 let more = group.len() - OUTPUTS;
-                text +=
-                    &paragraph(&format!("          … {more} other outputs; --json prints all"), 12);
+                let row = tell!("… {more} other outputs; --json prints all");
+                text += &paragraph(&format!("          {row}"), 12);
             }
             (text, group[0].bad)
         };
@@ -180,10 +183,10 @@ impl Outcomes {
 /// What was printed, in a row.
 fn says(one: &Counted) -> String {
     if one.printed.is_empty() {
-        return "nothing is printed".into();
+        return translated("nothing is printed").into();
     }
     let parts: Vec<String> = one.printed.iter().map(said).collect();
-    parts.join(", ")
+    parts.join(comma())
 }
 
 /// For each process, the first line that is not the same; a row for each of the two.
@@ -206,9 +209,10 @@ pub fn where_they_differ(pair: [&Counted; 2]) -> [Vec<String>; 2] {
         if a != b {
             for (text, rows) in [a, b].iter().zip(&mut rows) {
                 let text = text.split_inclusive(is_end).nth(line);
-                let text = text.map_or("nothing more".into(), |text| quoted(text, SHOWN));
+                let text =
+                    text.map_or(translated("nothing more").into(), |text| quoted(text, SHOWN));
                 let (who, stream) = (letter(piece.letter), piece.stream.name());
-                rows.push(format!("{who}, {stream}, line {}: {text}", line + 1));
+                rows.push(tell!("{who}, {stream}, line {}: {text}", line + 1));
             }
         }
     }
@@ -225,22 +229,22 @@ fn is_end(byte: &u8) -> bool {
 
 /// `b prints "yes\n"`
 pub fn said(piece: &Piece) -> String {
-    let verb = match piece.stream {
-        super::printed::Stream::Out => "prints",
-        super::printed::Stream::Err => "complains",
-    };
-    format!("{} {verb} {}", letter(piece.letter), quoted(&piece.bytes, SHOWN))
+    let (who, text) = (letter(piece.letter), quoted(&piece.bytes, SHOWN));
+    match piece.stream {
+        super::printed::Stream::Out => tell!("{who} prints {text}"),
+        super::printed::Stream::Err => tell!("{who} complains {text}"),
+    }
 }
 
 /// An outcome's name: how it ended.
 pub fn name(outcome: &Outcome) -> String {
     if let Some(why) = outcome.not_judged {
-        return format!("not judged: {why}");
+        return tell!("not judged: {}", translated(why));
     }
     if outcome.findings.is_empty() {
-        return format!("{ENDED}{}", report::ends(&outcome.ends));
+        return format!("{} {}", translated(ENDED), report::ends(&outcome.ends));
     }
     let mut classes: Vec<String> = outcome.findings.iter().map(|one| one.class()).collect();
     classes.dedup();
-    classes.join(", ")
+    classes.join(comma())
 }

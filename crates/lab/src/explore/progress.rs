@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use say::tell;
 
 use super::complain;
 use super::report::Answer;
@@ -36,19 +37,18 @@ impl Progress {
             return;
         }
         self.last = Some(Instant::now());
-        let found = if answer.worst.is_some() { "found; going on" } else { "none found so far" };
-        self.bar.set_message(format!(
-            "exploring: {} schedules, {} s; {found} (Ctrl-C: what is known)",
-            answer.schedules,
-            since.as_secs()
-        ));
+        let (schedules, seconds) = (answer.schedules, since.as_secs());
+        self.bar.set_message(match answer.worst {
+            Some(_) => tell!("exploring: {schedules} schedules, {seconds} s; found; going on (Ctrl-C: what is known)"),
+            None => tell!("exploring: {schedules} schedules, {seconds} s; none found so far (Ctrl-C: what is known)"),
+        });
         self.bar.tick();
     }
 
     /// The first finding, at once; also where standard error is no terminal.
     pub fn found(&self, answer: &Answer, name: &str, schedule: &Schedule) {
         if !self.quiet {
-            let line = format!("found in schedule {}: {name} ({schedule})", answer.schedules);
+            let line = tell!("found in schedule {}: {name} ({schedule})", answer.schedules);
             self.bar.suspend(|| complain(&line));
         }
     }

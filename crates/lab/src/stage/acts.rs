@@ -1,5 +1,7 @@
 //! What each move has done: its calls, the rows and the bytes that it has changed, what it has printed.
 
+use say::tell;
+
 use std::collections::BTreeMap;
 
 use super::book::Setting;
@@ -82,7 +84,7 @@ impl Acts {
         if let (true, Some(mover)) = (lines.is_empty(), mover)
             && let Some(call) = next_call(scene, mover.letter)
         {
-            let text = format!("… comes to {}", in_c(&call));
+            let text = tell!("… comes to {}", in_c(&call));
             let pid = scene.lanes[mover.letter].pid;
             lines.push(Told { lane: mover.letter, pid, text, says: None });
         }
@@ -139,9 +141,9 @@ pub fn moved(act: &Act) -> String {
     let Some((lane, who)) = act.mover else { return String::new() };
     let name = letter(lane);
     match who {
-        Who::Itself if act.taken => format!("{name} takes the turn"),
-        Who::Itself => format!("{name} moves"),
-        Who::Time => format!("time passes for {name}"),
-        Who::Buffer => format!("a store of {name} reaches the memory"),
+        Who::Itself if act.taken => tell!("{name} takes the turn"),
+        Who::Itself => tell!("{name} moves"),
+        Who::Time => tell!("time passes for {name}"),
+        Who::Buffer => tell!("a store of {name} reaches the memory"),
     }
 }

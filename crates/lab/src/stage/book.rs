@@ -1,6 +1,7 @@
 //! What is staged: programs, or a section of the workbook. Of a section, `labs/4.8/stage.toml` says which programs
 //! these are, what lies where in their memory, and which sentences of the note belong to their calls.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 use tempfile::TempDir;
+
+use say::tell;
+use screen::words::{chinese, pairs, translated};
 
 use crate::explore::staged::{Line, Moment};
 use crate::syscalls::spoken;
@@ -80,7 +84,7 @@ impl Setting {
         let root = root(workbook, STAGE)?;
         let all = sections(&root, STAGE);
         if !all.iter().any(|one| one == section) {
-            return Err(format!("no stage for section {section}; there are: {}", all.join(", ")));
+            return Err(tell!("no stage for section {section}; there are: {}", all.join(", ")));
         }
         let folder = root.join("labs").join(section);
         let path = folder.join(STAGE);
@@ -89,9 +93,13 @@ impl Setting {
             let first = error.message().lines().next().unwrap_or_default().to_string();
             format!("{}: {first}", path.display())
         })?;
+        let words = fs::read_to_string(folder.join("stage.zh.txt")).unwrap_or_default();
+        let words: HashMap<&str, &str> =
+            if chinese() { pairs(&words).collect() } else { HashMap::new() };
+        let said_here = |text: &str| words.get(text).copied().unwrap_or(text).to_string();
         let built = tempfile::Builder::new().prefix("lab-stage-").tempdir();
         let built = built.map_err(|error| format!("a folder for the program: {error}"))?;
-        let words = |source: &String| -> Result<Vec<Vec<OsString>>, String> {
+        let compiled = |source: &String| -> Result<Vec<Vec<OsString>>, String> {
             let program = built.path().join(source.trim_end_matches(".c"));
             compile(&folder.join(source), &program)?;
             let one = |arguments: &Vec<String>| {
@@ -100,15 +108,19 @@ impl Setting {
             };
             Ok(file.programs.iter().map(one).collect())
         };
-        let programs = words(&file.source)?;
-        let cured = file.cure.as_ref().map_or(Ok(vec![]), words)?;
+        let programs = compiled(&file.source)?;
+        let cured = file.cure.as_ref().map_or(Ok(vec![]), compiled)?;
         Ok(Setting {
-            title: format!("{section}  {}", file.title),
+            title: format!("{section}  {}", said_here(&file.title)),
             programs,
             cured,
             source: Some(folder.join(&file.source)),
             fields: file.field,
-            sentences: file.sentence,
+            sentences: file
+                .sentence
+                .into_iter()
+                .map(|one| Sentence { says: said_here(&one.says), ..one })
+                .collect(),
             built: Some(built),
         })
     }
@@ -183,9 +195,9 @@ pub fn root(named: Option<&Path>, file: &str) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.to_path_buf());
     }
-    let here = std::env::current_dir().map_err(|error| format!("the current folder: {error}"))?;
+    let here = std::env::current_dir().map_err(|error| tell!("the current folder: {error}"))?;
     let found = here.ancestors().find(|one| !sections(one, file).is_empty());
-    let none = "no workbook here or above: name its folder with --workbook";
+    let none = translated("no workbook here or above: name its folder with --workbook");
     found.map(Path::to_path_buf).ok_or_else(|| none.into())
 }
 

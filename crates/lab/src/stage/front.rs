@@ -1,5 +1,7 @@
 //! What the audience sees, whatever it is drawn with.
 
+use screen::words::translated;
+
 use super::acts::Acts;
 use super::book::Setting;
 use super::keys::Key;
@@ -53,7 +55,7 @@ pub const HELP: [(&str, &str); 11] = [
 pub fn question(view: &View) -> String {
     match (view.asks, view.ended) {
         (Some(asks), _) => asks.into(),
-        (None, Some(_)) => "It is over. b: back, r: restart, q: quit".into(),
-        (None, None) => "Who moves next?".into(),
+        (None, Some(_)) => translated("It is over. b: back, r: restart, q: quit").into(),
+        (None, None) => translated("Who moves next?").into(),
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use say::tell;
+use screen::words::translated;
+
 use super::acts::{Act, moved};
 use super::front::{Front, View, question};
 use super::keys::{Key, Source};
@@ -37,7 +40,7 @@ impl Front for Plain {
         }
         let moves = view.acts.moves();
         if moves < self.printed {
-            text += &format!("\nBack at step {moves}.\n");
+            text += &format!("\n{}\n", tell!("Back at step {moves}."));
         }
         for n in self.printed + 1..=moves {
             text += &act(n, &view.acts.all[n]);
@@ -77,7 +80,8 @@ impl Plain {
         }
         if let Some(outcome) = view.ended.filter(|_| view.asks.is_none()) {
             let (good, lines) = verdict(outcome);
-            text += if good { "Nothing is wrong.\n" } else { "Something is wrong.\n" };
+            let said = if good { "Nothing is wrong." } else { "Something is wrong." };
+            text += &format!("{}\n", translated(said));
             lines.iter().for_each(|line| text += &format!("  {line}\n"));
         }
         if view.asks.is_none() {
@@ -87,8 +91,10 @@ impl Plain {
         text += &format!("{}\n", question(view));
         if view.asks.is_none() && view.ended.is_none() {
             for (at, could) in view.scene.could.iter().enumerate() {
-                let next = if at == view.scene.first { "  (first in line)" } else { "" };
-                let takes = if view.scene.takes[at] { "  (takes the turn)" } else { "" };
+                let next =
+                    if at == view.scene.first { translated("  (first in line)") } else { "" };
+                let takes =
+                    if view.scene.takes[at] { translated("  (takes the turn)") } else { "" };
                 let about = about(view.scene, could);
                 text += &format!("  {}: {}: {about}{next}{takes}\n", at + 1, mover(could));
             }
@@ -101,7 +107,7 @@ impl Plain {
 fn act(n: usize, act: &Act) -> String {
     let mut text = String::new();
     if n > 0 {
-        text += &format!("\nStep {n}: {}\n", moved(act));
+        text += &format!("\n{}\n", tell!("Step {n}: {}", moved(act)));
     }
     for told in &act.lines {
         text += &format!("  {} {} │ {}\n", letter(told.lane), told.pid, told.text);
@@ -117,7 +123,7 @@ fn act(n: usize, act: &Act) -> String {
     }
     for (lane, printed) in &act.printed {
         let printed = printed.trim_end_matches('\n').replace('\n', "\\n");
-        text += &format!("  {} prints: {printed}\n", letter(*lane));
+        text += &format!("  {}\n", tell!("{} prints: {printed}", letter(*lane)));
     }
     text
 }

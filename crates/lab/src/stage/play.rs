@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use say::tell;
+use screen::words::{in_english, translated};
+
 use super::acts::Acts;
 use super::book::Setting;
 use super::front::{Front, HELP, View};
@@ -113,7 +116,7 @@ impl<'a> Play<'a> {
         while !self.quits {
             let mut asks = Asks { play: self, front };
             let (scene, outcome) = staged.run(&mut asks)?;
-            self.last = as_json(&outcome);
+            self.last = in_english(|| as_json(&outcome));
             if let Some(signal) = self.signal {
                 return Err(Trouble::Signal(signal));
             }
@@ -131,7 +134,7 @@ impl<'a> Play<'a> {
                 return Some(chosen);
             }
             self.path.truncate(at);
-            self.says.push("The program does not do here what it did before.".into());
+            self.says.push(translated("The program does not do here what it did before.").into());
         }
         if self.goes_on(scene) || at != self.wanted && is_no_choice(scene) {
             return self.moves(scene, scene.first);
@@ -240,7 +243,9 @@ impl<'a> Play<'a> {
             Key::Char('r') => self.leaves_for(0),
             Key::Char('g') => self.goes_to(scene, ended, front),
             Key::Char('?') => {
-                let all = HELP.iter().map(|(keys, what)| format!("  {keys:<13} {what}"));
+                let all = HELP.iter().map(|(keys, what)| {
+                    format!("  {} {}", screen::cell(translated(keys), 13), translated(what))
+                });
                 self.says.extend(all);
                 Done::Stays
             }
@@ -274,7 +279,7 @@ impl<'a> Play<'a> {
                 let lane = (one.to_ascii_lowercase() as u8 - b'a') as usize;
                 let its = scene.could.iter().position(|could| could.letter == lane);
                 let chosen = scene.position(lane, Who::Itself).or(its);
-                self.moves_or(&format!("{} cannot move now.", one.to_ascii_lowercase()), chosen)
+                self.moves_or(&tell!("{} cannot move now.", one.to_ascii_lowercase()), chosen)
             }
             Key::Char(_) => self.stays("? lists the keys."),
         }
@@ -343,7 +348,7 @@ impl<'a> Play<'a> {
     }
 
     fn stays(&mut self, why: &str) -> Done {
-        self.says.push(why.into());
+        self.says.push(translated(why).into());
         Done::Stays
     }
 
@@ -390,7 +395,7 @@ impl<'a> Play<'a> {
     /// Asks for a step, and goes there.
     fn goes_to(&mut self, scene: &Scene, ended: Option<&Outcome>, front: &mut dyn Front) -> Done {
         let at = scene.steps.len();
-        let asks = "To which step? Its number, and Enter.";
+        let asks = translated("To which step? Its number, and Enter.");
         let Some(typed) = self.number(scene, ended, asks, front) else { return Done::Stays };
         match typed.parse::<usize>() {
             Ok(step) if step < at => self.leaves_for(step),

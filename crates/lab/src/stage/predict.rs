@@ -1,6 +1,9 @@
 //! A question to the room before a choice. It is made from the tree of what can happen next, votes are typed, and the
 //! next move answers it; the tree also says what the other moves would have led to.
 
+use say::tell;
+use screen::words::{chinese, translated};
+
 use super::words::mover_of;
 use crate::event::Row;
 use crate::explore::staged::{Kind, Lane, Next, Orders, Scene, Stands, letter};
@@ -28,13 +31,13 @@ enum About {
 
 impl Question {
     fn new(scene: &Scene, text: String, mut answers: Vec<String>, about: About) -> Question {
-        answers.push("something else".into());
+        answers.push(translated("something else").into());
         Question { at: scene.steps.len(), text, answers, votes: vec![], about }
     }
 
     /// Who will sleep? `next`: what each move that is possible leads to, as far as it is known.
     pub fn sleepers(scene: &Scene, next: Vec<Next>) -> Question {
-        let text = "Who sleeps after the next move?".into();
+        let text = translated("Who sleeps after the next move?").into();
         Question::new(scene, text, sets(scene, &next), About::Sleepers(next))
     }
 
@@ -44,7 +47,7 @@ impl Question {
         let (_, id, row) = segments.nth(n)?;
         let now = nattch(row);
         let answers = (now.saturating_sub(1)..=now + 1).map(|n| n.to_string()).collect();
-        let text = format!("nattch of segment {id} is {now}. What is it after the next move?");
+        let text = tell!("nattch of segment {id} is {now}. What is it after the next move?");
         Some(Question::new(scene, text, answers, About::Attached(*id)))
     }
 
@@ -57,11 +60,13 @@ impl Question {
             bad if bad * 2 < all => 1,
             _ => 2,
         };
-        let truth = format!("{bad} of {all}");
+        let truth = tell!("{bad} of {all}");
         Question {
             at: scene.steps.len(),
-            text: "How many of the orders from here go wrong?".into(),
-            answers: ["none", "less than half", "half or more", "all"].map(String::from).into(),
+            text: translated("How many of the orders from here go wrong?").into(),
+            answers: ["none", "less than half", "half or more", "all"]
+                .map(|one| translated(one).to_string())
+                .into(),
             votes: vec![],
             about: About::Orders(truth, right),
         }
@@ -78,7 +83,7 @@ impl Question {
     /// What is asked next: how many are for this answer. `None`: all have voted.
     pub fn next(&self) -> Option<String> {
         let one = self.answers.get(self.votes.len())?;
-        Some(format!("How many are for \"{one}\"? A number, and Enter."))
+        Some(tell!("How many are for \"{one}\"? A number, and Enter."))
     }
 
     /// What was true, and how many had said so.
@@ -88,19 +93,24 @@ impl Question {
             let right = self.answers.iter().position(|one| *one == truth).unwrap_or(last);
             (truth, right)
         };
-        let (truth, right) = match &self.about {
-            About::Sleepers(_) => found(sleepers(&scene.lanes)),
-            About::Attached(id) => {
-                let row = scene.rows.iter().find(|one| (one.0, one.1) == (Kind::Shm, *id));
-                found(row.map_or("it is gone".into(), |(.., row)| nattch(row).to_string()))
-            }
-            About::Orders(truth, right) => (truth.clone(), *right),
-        };
+        let (truth, right) =
+            match &self.about {
+                About::Sleepers(_) => found(sleepers(&scene.lanes)),
+                About::Attached(id) => {
+                    let row = scene.rows.iter().find(|one| (one.0, one.1) == (Kind::Shm, *id));
+                    found(row.map_or(translated("it is gone").into(), |(.., row)| {
+                        nattch(row).to_string()
+                    }))
+                }
+                About::Orders(truth, right) => (truth.clone(), *right),
+            };
         let votes = self.votes.get(right).copied().unwrap_or(0);
         let all: u64 = self.votes.iter().sum();
-        let voted = if all == 0 { String::new() } else { format!(" {votes} of {all} said so.") };
-        let others = self.others(scene);
-        vec![self.text.clone(), format!("The answer: {truth}.{voted}{others}")]
+        let answer = match all {
+            0 => tell!("The answer: {truth}."),
+            _ => tell!("The answer: {truth}. {votes} of {all} said so."),
+        };
+        vec![self.text.clone(), answer + &self.others(scene)]
     }
 
     /// What the other moves would have led to.
@@ -110,7 +120,7 @@ impl Question {
         let moved = &step.could[step.chosen];
         let others = next.iter().filter(|one| (one.letter, one.who) != (moved.letter, moved.who));
         let led = |one: &Next| {
-            format!(" With {} instead: {}.", mover_of(one.letter, one.who), sleepers(&one.lanes))
+            tell!(" With {} instead: {}.", mover_of(one.letter, one.who), sleepers(&one.lanes))
         };
         others.map(led).collect()
     }
@@ -131,7 +141,11 @@ fn sleepers(lanes: &[Lane]) -> String {
 
 fn named(lanes: impl Iterator<Item = usize>) -> String {
     let names: Vec<String> = lanes.map(letter).collect();
-    if names.is_empty() { "nobody".into() } else { names.join(" and ") }
+    if names.is_empty() {
+        translated("nobody").into()
+    } else {
+        names.join(if chinese() { "、" } else { " and " })
+    }
 }
 
 /// What could be the answer. Of few lanes every set; of more those to which a move leads, and how it is now.
@@ -139,7 +153,7 @@ fn sets(scene: &Scene, next: &[Next]) -> Vec<String> {
     let lives = scene.lanes.iter().enumerate().filter(|(_, lane)| lane.stands != Stands::Gone);
     let lives: Vec<usize> = lives.map(|(at, _)| at).collect();
     if lives.len() > FEW {
-        let mut all = vec!["nobody".to_string()];
+        let mut all = vec![translated("nobody").to_string()];
         let known = next.iter().map(|one| sleepers(&one.lanes));
         for one in std::iter::once(sleepers(&scene.lanes)).chain(known) {
             if !all.contains(&one) {

@@ -1,5 +1,8 @@
 //! Who and what, in words.
 
+use say::tell;
+use screen::words::{comma, translated};
+
 use crate::explore::staged::{
     Could, Lane, Line, Moment, Orders, Outcome, Scene, Stands, Who, cure, decides, ends, letter,
 };
@@ -15,8 +18,8 @@ pub fn mover_of(lane: usize, who: Who) -> String {
     let name = letter(lane);
     match who {
         Who::Itself => name,
-        Who::Time => format!("time for {name}"),
-        Who::Buffer => format!("a store of {name}"),
+        Who::Time => tell!("time for {name}"),
+        Who::Buffer => tell!("a store of {name}"),
     }
 }
 
@@ -24,18 +27,18 @@ pub fn mover_of(lane: usize, who: Who) -> String {
 pub fn about(scene: &Scene, could: &Could) -> String {
     match (&could.call, could.who) {
         (Some(call), _) => in_c(call),
-        (None, Who::Time) => "its wait or its alarm ends".into(),
-        (None, Who::Buffer) => "its oldest store reaches the memory".into(),
+        (None, Who::Time) => translated("its wait or its alarm ends").into(),
+        (None, Who::Buffer) => translated("its oldest store reaches the memory").into(),
         (None, Who::Itself) => {
             let of_it = |line: &&Line| line.letter == could.letter;
             match scene.story.iter().rev().find(of_it).map(|line| &line.moment) {
-                None => "begins".into(),
+                None => translated("begins").into(),
                 Some(Moment::Call { call, asleep: false }) => {
                     let name = in_c(&call.line());
                     let name = name.split('(').next().unwrap_or_default();
-                    format!("goes on with what {name} has returned")
+                    tell!("goes on with what {name} has returned")
                 }
-                Some(_) => "goes on".into(),
+                Some(_) => translated("goes on").into(),
             }
         }
     }
@@ -52,7 +55,7 @@ pub fn is_no_choice(scene: &Scene) -> bool {
 pub fn lane(scene: &Scene, at: usize) -> String {
     let Lane { pid, thread_of, .. } = &scene.lanes[at];
     match thread_of {
-        Some(main) => format!("{} (thread of {})", letter(at), letter(*main)),
+        Some(main) => tell!("{} (thread of {})", letter(at), letter(*main)),
         None => format!("{} {pid}", letter(at)),
     }
 }
@@ -60,40 +63,43 @@ pub fn lane(scene: &Scene, at: usize) -> String {
 /// How a lane stands, in a few words.
 pub fn stands(lane: &Lane) -> String {
     match &lane.stands {
-        Stands::Ready => "can move".into(),
-        Stands::Asleep(call) => format!("asleep in {}", in_c(call)),
-        Stands::Waits(call) => format!("waits: {}", in_c(call)),
-        Stands::Stopped => "stopped".into(),
-        Stands::Gone => "has ended".into(),
+        Stands::Ready => translated("can move").into(),
+        Stands::Asleep(call) => tell!("asleep in {}", in_c(call)),
+        Stands::Waits(call) => tell!("waits: {}", in_c(call)),
+        Stands::Stopped => translated("stopped").into(),
+        Stands::Gone => translated("has ended").into(),
     }
 }
 
 /// How it ended: what is wrong and what helps, or that nothing is.
 pub fn verdict(outcome: &Outcome) -> (bool, Vec<String>) {
     if let Some(why) = outcome.not_judged {
-        return (false, vec![format!("not judged: {why}")]);
+        return (false, vec![tell!("not judged: {}", translated(why))]);
     }
     if outcome.findings.is_empty() {
-        return (true, vec![format!("All have ended: {}", ends(&outcome.ends))]);
+        return (true, vec![tell!("All have ended: {}", ends(&outcome.ends))]);
     }
     let mut all: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
     all.extend(decides(outcome).map(|why| format!("▶ {why}")));
-    all.extend(cure(outcome).map(|cure| format!("cure: {cure}")));
+    all.extend(cure(outcome).map(|cure| tell!("cure: {cure}")));
     (false, all)
 }
 
 /// `Of 20 orders from here, 5 go wrong: 5 deadlock`
 pub fn orders(orders: &Orders) -> String {
     let (all, bad) = orders.both();
-    let so_far = match (orders.complete, orders.over) {
+    let so_far = translated(match (orders.complete, orders.over) {
         (true, _) => "",
         (false, true) => " so far (there are more, which are not counted)",
         (false, false) => " so far (still counting)",
-    };
+    });
     let wrong = orders.ends.iter().filter(|end| end.1);
     let wrong: Vec<String> = wrong.map(|(name, _, count)| format!("{count} {name}")).collect();
-    let which = if wrong.is_empty() { String::new() } else { format!(": {}", wrong.join(", ")) };
-    let orders = if all == 1 { "order" } else { "orders" };
-    let go = if bad == 1 { "goes" } else { "go" };
-    format!("Of {all} {orders} from here, {bad} {go} wrong{so_far}{which}")
+    let which = if wrong.is_empty() { String::new() } else { format!(": {}", wrong.join(comma())) };
+    match (all, bad) {
+        (1, 1) => tell!("Of {all} order from here, {bad} goes wrong{so_far}{which}"),
+        (1, _) => tell!("Of {all} order from here, {bad} go wrong{so_far}{which}"),
+        (_, 1) => tell!("Of {all} orders from here, {bad} goes wrong{so_far}{which}"),
+        _ => tell!("Of {all} orders from here, {bad} go wrong{so_far}{which}"),
+    }
 }

@@ -1,7 +1,8 @@
 //! What a call means, in plain words, and which section of the workbook explains it. Why one failed
 //! stands in [`causes`].
 
-use std::borrow::Cow;
+use say::tell;
+use screen::words::{self, semicolon, translated};
 
 use libc::c_int;
 use nix::errno::Errno;
@@ -104,12 +105,12 @@ pub const fn say(text: &'static str, section: &'static str) -> Sentence {
 
 impl From<Sentence> for Note {
     fn from(sentence: Sentence) -> Note {
-        Note::new(sentence.text, sentence.section)
+        Note::new(translated(sentence.text), sentence.section)
     }
 }
 
-fn note(text: impl Into<Cow<'static, str>>, section: &'static str) -> Option<Note> {
-    Some(Note::new(text, section))
+fn note(text: impl words::Sentence, section: &'static str) -> Option<Note> {
+    Some(Note::new(text.said(), section))
 }
 
 /// Why a call failed, or was interrupted.
@@ -137,22 +138,25 @@ fn interrupted(call: &Call, facts: &Facts) -> Option<Note> {
     let limited = call.value("timeout") != Some(0);
     let (name, signal) = (spoken(&call.name, limited), names::signal(signal));
     let code = call.answer.split_whitespace().nth(1).unwrap_or_default();
-    let runs = format!("the handler of {signal} runs; then");
     let text = match (fate, code, restarts) {
-        (Fate::Handler, "ERESTARTNOINTR", _) => format!("{runs} {name} goes on"),
+        (Fate::Handler, "ERESTARTNOINTR", _) => {
+            tell!("the handler of {signal} runs; then {name} goes on")
+        }
         (Fate::Handler, "ERESTARTSYS", Some(true)) => {
-            format!("{runs} {name} goes on waiting (SA_RESTART)")
+            tell!("the handler of {signal} runs; then {name} goes on waiting (SA_RESTART)")
         }
-        (Fate::Handler, "ERESTARTSYS", None) => {
-            format!("{runs} {name} goes on waiting with SA_RESTART, and else answers -1, EINTR")
+        (Fate::Handler, "ERESTARTSYS", None) => tell!(
+            "the handler of {signal} runs; then {name} goes on waiting with SA_RESTART, and else answers -1, EINTR"
+        ),
+        (Fate::Handler, ..) => {
+            tell!("the handler of {signal} runs; then {name} answers -1, EINTR")
         }
-        (Fate::Handler, ..) => format!("{runs} {name} answers -1, EINTR"),
         (Fate::Kills, ..) => {
-            format!("{signal} has no handler and kills the process: {name} does not return")
+            tell!("{signal} has no handler and kills the process: {name} does not return")
         }
-        (Fate::Ignored, ..) => format!("{signal} is ignored: {name} goes on waiting"),
-        (Fate::Stops, ..) => format!("{signal} stops the process; {name} goes on after SIGCONT"),
-        (Fate::Continues, ..) => format!("{signal} lets the process go on, and so does {name}"),
+        (Fate::Ignored, ..) => tell!("{signal} is ignored: {name} goes on waiting"),
+        (Fate::Stops, ..) => tell!("{signal} stops the process; {name} goes on after SIGCONT"),
+        (Fate::Continues, ..) => tell!("{signal} lets the process go on, and so does {name}"),
     };
     note(text, "4.8")
 }
@@ -163,19 +167,20 @@ fn opened(call: &Call, facts: &Facts, text: String, section: &'static str) -> Op
     let mode = call.args.last().map_or(0, |flags| flags.value) as u32 & 0o777;
     let decimal = causes::in_decimal(mode).filter(|_| facts.made);
     let parts: Vec<String> = [Some(text), key, decimal].into_iter().flatten().collect();
-    note(parts.join("; "), section)
+    note(parts.join(semicolon()), section)
 }
 
 const PRIVATE: &str = "key 0 is IPC_PRIVATE: each call makes a new one, and no key finds it";
 
 pub fn shmget(call: &Call, facts: &Facts) -> Option<Note> {
-    let private = call.args[0].value == 0;
+    let is_private = call.args[0].value == 0;
+    let private = translated(PRIVATE);
     let text = match call.errno {
-        None if facts.made && private => {
-            format!("a new segment; {PRIVATE}; a process that knows the id can attach it")
+        None if facts.made && is_private => {
+            tell!("a new segment; {private}; a process that knows the id can attach it")
         }
-        None if facts.made => "a new segment, because none had this key".into(),
-        None => "opened: the segment that has this key".into(),
+        None if facts.made => translated("a new segment, because none had this key").into(),
+        None => translated("opened: the segment that has this key").into(),
         Some(_) => return failure(call, facts, "4.4"),
     };
     opened(call, facts, text, "4.4")
@@ -183,7 +188,7 @@ pub fn shmget(call: &Call, facts: &Facts) -> Option<Note> {
 
 fn nattch(row: Option<&Row>) -> String {
     let nattch = row.and_then(|row| row.nattch);
-    nattch.map_or(String::new(), |nattch| format!("; nattch is now {nattch}"))
+    nattch.map_or(String::new(), |nattch| tell!("; nattch is now {nattch}"))
 }
 
 pub fn shmat(call: &Call, facts: &Facts) -> Option<Note> {
@@ -191,13 +196,14 @@ pub fn shmat(call: &Call, facts: &Facts) -> Option<Note> {
         return failure(call, facts, "4.5");
     };
     let read_only = call.args[2].value & i64::from(libc::SHM_RDONLY) != 0;
-    let how = if read_only { "read-only" } else { "read-write" };
-    let at = match call.args[1].value {
+    let how = translated(if read_only { "read-only" } else { "read-write" });
+    let at = translated(match call.args[1].value {
         0 => "an address the kernel chose",
         asked if asked == at => "the address it asked for",
         _ => "the address it asked for, rounded down (SHM_RND)",
-    };
-    note(format!("attached {how} at {at}{}", nattch(facts.after.as_ref())), "4.5")
+    });
+    let now = nattch(facts.after.as_ref());
+    note(tell!("attached {how} at {at}{now}"), "4.5")
 }
 
 pub fn shmdt(call: &Call, facts: &Facts) -> Option<Note> {
@@ -207,7 +213,7 @@ pub fn shmdt(call: &Call, facts: &Facts) -> Option<Note> {
         }
         None => {
             let now = nattch(facts.after.as_ref());
-            note(format!("detached; the segment and its contents stay{now}"), "4.6")
+            note(tell!("detached; the segment and its contents stay{now}"), "4.6")
         }
         Some(_) => failure(call, facts, "4.6"),
     }
@@ -231,15 +237,16 @@ pub fn shmctl(call: &Call, facts: &Facts) -> Option<Note> {
 
 /// The call that opens or makes an object without memory of its own.
 fn opened_or_made(call: &Call, facts: &Facts, kind: Kind, section: &'static str) -> Option<Note> {
-    let made = match kind {
+    let private = translated(PRIVATE);
+    let made = translated(match kind {
         Kind::Sem => "a new set of semaphores; Linux sets their values to 0",
         _ => "a new message queue",
-    };
+    });
     let text = match call.errno {
         Some(_) => return failure(call, facts, section),
-        None if facts.made && call.args[0].value == 0 => format!("{made}; {PRIVATE}"),
+        None if facts.made && call.args[0].value == 0 => tell!("{made}; {private}"),
         None if facts.made => made.into(),
-        None => format!("opened: the {} that has this key", kind.noun()),
+        None => tell!("opened: the {} that has this key", translated(kind.noun())),
     };
     opened(call, facts, text, section)
 }
@@ -308,13 +315,18 @@ pub fn kill(call: &Call, facts: &Facts) -> Option<Note> {
         return sent(call, facts);
     }
     let whom = match pid {
-        0 => "pid 0: each process of the sender's own process group".into(),
+        0 => translated("pid 0: each process of the sender's own process group").into(),
         -1 => {
             let failed = facts.world.failed(Source::Fork);
-            let fork = failed.map_or("", |_| ", and what the fork that failed answered");
-            format!("pid -1: each process that it may send signals to{fork}")
+            match failed {
+                None => translated("pid -1: each process that it may send signals to").into(),
+                Some(_) => translated(
+                    "pid -1: each process that it may send signals to, and what the fork that failed answered",
+                )
+                .into(),
+            }
         }
-        group => format!("a negative pid: each process of the process group {}", -group),
+        group => tell!("a negative pid: each process of the process group {}", -group),
     };
     note(whom, "4.9")
 }
@@ -330,10 +342,10 @@ pub fn sent(call: &Call, facts: &Facts) -> Option<Note> {
     }
     let text = match &facts.target {
         Target::Waits(name) => {
-            return note(format!("its target was in {name}: the signal interrupts that"), "4.8");
+            return note(tell!("its target was in {name}: the signal interrupts that"), "4.8");
         }
         Target::Takes(name) => {
-            return note(format!("its target was in {name}, which takes the signal"), "4.8");
+            return note(tell!("its target was in {name}, which takes the signal"), "4.8");
         }
         Target::Blocks => "its target blocks it: it stays pending until it is unblocked or taken",
         Target::Runs => {
@@ -412,7 +424,7 @@ pub fn futex(call: &Call, facts: &Facts) -> Option<Note> {
         _ => return None,
     };
     match private_on_shared(call, facts.world) {
-        Some(more) => note(format!("{text}; {more}"), "4.10"),
+        Some(more) => note(tell!("{}; {more}", translated(text)), "4.10"),
         None => note(text, "4.10"),
     }
 }
@@ -421,7 +433,7 @@ pub fn futex(call: &Call, facts: &Facts) -> Option<Note> {
 fn private_on_shared(call: &Call, world: &dyn World) -> Option<String> {
     let private = call.value("futex_op")? as c_int & libc::FUTEX_PRIVATE_FLAG != 0;
     let what = world.shared(call.value("uaddr")? as u64).filter(|_| private)?;
-    Some(format!(
+    Some(tell!(
         "the word is in {what}, but PRIVATE: other processes neither sleep nor wake here; that needs \
          PTHREAD_PROCESS_SHARED, or sem_init's pshared"
     ))
@@ -442,21 +454,18 @@ pub fn waits_for_mutex(call: &Call) -> bool {
 pub fn asleep_on_futex(call: &Call, world: &dyn World) -> Option<Note> {
     let at = call.value("uaddr")? as u64;
     if let Some(more) = private_on_shared(call, world) {
-        return note(
-            format!("sleeps until another thread of this process wakes it; {more}"),
-            "4.10",
-        );
+        return note(tell!("sleeps until another thread of this process wakes it; {more}"), "4.10");
     }
     let mutex = world.mutex(at).filter(|_| waits_for_mutex(call))?;
     let owner = mutex.owner;
     let text = match (mutex.own, mutex.ended) {
-        (true, _) => "sleeps for a mutex that it has locked itself".into(),
+        (true, _) => translated("sleeps for a mutex that it has locked itself").into(),
         (_, true) => {
-            format!(
+            tell!(
                 "sleeps for a mutex that {owner} had locked, which has ended without unlocking it"
             )
         }
-        _ => format!("sleeps until {owner} unlocks the mutex"),
+        _ => tell!("sleeps until {owner} unlocks the mutex"),
     };
     note(text, "4.10")
 }

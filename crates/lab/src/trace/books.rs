@@ -1,5 +1,6 @@
 //! The books: which processes and threads there are, and what is known of each.
 
+use say::tell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -122,11 +123,11 @@ impl Books {
         let lane = self.lane(tid);
         match self.ended.get(&tid) {
             _ if self.threads.contains_key(&tid) && lane.pid != tid => {
-                format!("thread {tid} of {} {}", lane.name, lane.pid)
+                tell!("thread {tid} of {} {}", lane.name, lane.pid)
             }
             _ if self.threads.contains_key(&tid) => format!("{} {tid}", lane.name),
             Some(name) => name.clone(),
-            None => format!("process {tid} (not watched)"),
+            None => tell!("process {tid} (not watched)"),
         }
     }
 

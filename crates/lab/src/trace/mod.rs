@@ -93,6 +93,13 @@ pub struct Trace {
     program: Vec<OsString>,
 }
 
+impl Trace {
+    /// Is what it says for people?
+    pub fn for_people(&self) -> bool {
+        !self.json
+    }
+}
+
 /// Why there is no trace: the exit code, and one line.
 type Failure = (u8, String);
 

@@ -1,6 +1,8 @@
 //! What events mean that are not calls, and which section of the workbook explains it.
 
 use libc::c_int;
+use say::tell;
+use screen::words::translated;
 use sysv::tables::Kind;
 
 use super::process::{Disposition, Reset};
@@ -8,18 +10,21 @@ use crate::event::{Action, Birth, Note};
 use crate::syscalls::notes::{Fate, fate};
 
 fn note(text: &'static str, section: &'static str) -> Option<Note> {
-    Some(Note::new(text, section))
+    Some(Note::new(translated(text), section))
 }
 
 /// A key from a file.
 pub fn ftok() -> Note {
-    Note::new("this key is made from the file's inode and device, and from proj_id", "4.4")
+    Note::new(
+        translated("this key is made from the file's inode and device, and from proj_id"),
+        "4.4",
+    )
 }
 
 /// Bytes that have changed.
 pub fn changed() -> Note {
     let text = "no call shows a store: the bytes are compared at each stop of a call";
-    Note::new(text, "4.5")
+    Note::new(translated(text), "4.5")
 }
 
 /// Signals that nobody handles who is not about to end: the kernel sends them for what a program
@@ -49,7 +54,7 @@ pub fn signal(
     match fate(signal, action) {
         Fate::Handler => note("its handler runs before the program goes on", "4.8"),
         Fate::Kills if action == Action::Default => {
-            Some(Note::new(format!("{}: it kills the process", no_handler(known)), "4.8"))
+            Some(Note::new(tell!("{}: it kills the process", translated(no_handler(known))), "4.8"))
         }
         _ => None,
     }
@@ -86,8 +91,7 @@ pub fn killed(signal: c_int, attached: bool) -> Option<Note> {
 
 /// A thread that has ended with a mutex, for which others sleep.
 pub fn has_mutex(sleeper: &str) -> Note {
-    let text =
-        format!("it had locked the mutex for which {sleeper} sleeps, and has not unlocked it");
+    let text = tell!("it had locked the mutex for which {sleeper} sleeps, and has not unlocked it");
     Note::new(text, "4.10")
 }
 
@@ -98,5 +102,5 @@ pub fn left(kind: Kind) -> Note {
         Kind::Msg => "it stays until it is removed: ipcrm -q and its id",
         Kind::Sem => "it stays until it is removed: ipcrm -s and its id",
     };
-    Note::new(text, "4.7")
+    Note::new(translated(text), "4.7")
 }

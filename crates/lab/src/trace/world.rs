@@ -1,5 +1,7 @@
 //! What the books and the kernel's tables know beside a call: whom its sentence is asked from.
 
+use say::tell;
+use screen::words::translated;
 use std::fs;
 use std::path::Path;
 
@@ -43,7 +45,7 @@ impl Here<'_> {
             groups: [row.get("gid") as u32, row.get("cgid") as u32],
             maker: maker.unwrap_or_else(|| match row.find("cpid") {
                 Some(pid) => self.books.who(pid as i32),
-                None => format!("another program (uid {})", row.get("cuid")),
+                None => tell!("another program (uid {})", row.get("cuid")),
             }),
         }
     }
@@ -125,7 +127,7 @@ impl World for Here<'_> {
         Some(match (map.shmid(), map.line.split(' ').nth(5)) {
             (Some(id), _) => format!("shmid {id}"),
             (_, Some(name)) => name.to_string(),
-            _ => "other memory".into(),
+            _ => translated("other memory").into(),
         })
     }
 
@@ -174,7 +176,9 @@ impl World for Here<'_> {
         let maps = mappings(&self.tid.to_string());
         let map = maps.iter().find(|map| map.start as u64 <= at && at < map.end as u64)?;
         let shared = map.line.split(' ').nth(1)?.ends_with('s');
-        shared.then(|| map.shmid().map_or("shared memory".into(), |id| format!("shmid {id}")))
+        shared.then(|| {
+            map.shmid().map_or(translated("shared memory").into(), |id| format!("shmid {id}"))
+        })
     }
 }
 

@@ -6,6 +6,9 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use say::tell;
+use screen::words::comma;
+
 use crate::event::Event;
 
 pub mod bytes;
@@ -110,8 +113,8 @@ pub const NOTHING_ORDERS: &str = "Nothing orders these accesses; that alone is n
 
 /// The bytes that are taken for synchronisation.
 pub fn orders_others(places: &[String]) -> String {
-    let why = "locked instructions, or waits for them to change";
-    format!("Taken to order others, for {why}: {}", places.join(", "))
+    let places = places.join(comma());
+    tell!("Taken to order others, for locked instructions, or waits for them to change: {places}")
 }
 
 /// A sentence for standard output in rows of at most 80 columns; later rows are indented.

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use colored::{Color, Colorize};
-use screen::words::chinese;
+use say::tell;
+use screen::words::{chinese, translated};
 use sysv::spell;
 
 use crate::event::{Action, Birth, Call, ChangedPart, Event, HintSide, RaceHint, Row, What};
@@ -154,7 +155,7 @@ impl Text {
         }
         let more = more + parts.len().saturating_sub(CHANGES) as u64;
         if more > 0 {
-            self.dim(lane, &format!("    … and {more} more"), out);
+            self.dim(lane, &format!("    {}", tell!("… and {more} more")), out);
         }
     }
 
@@ -166,9 +167,9 @@ impl Text {
         };
         let mut all: Vec<String> = pids.iter().map(name).collect();
         if others {
-            all.push("a process that is not traced".into());
+            all.push(translated("a process that is not traced").into());
         }
-        all.join(" or ")
+        all.join(if chinese() { " 或 " } else { " or " })
     }
 
     /// Has this not been said yet? What only explains is not said again with other numbers.
@@ -200,9 +201,9 @@ impl View for Text {
             What::Start { command, .. } => plain(&format!("-- {}", command.join(" "))),
             What::Remark { text } => plain(&format!("-- {text}")),
             What::Born { parent, how } => plain(&match how {
-                Birth::Thread => format!("-- a thread of {parent}"),
-                Birth::Fork => format!("-- made by {parent}: fork"),
-                Birth::Vfork => format!("-- made by {parent}: vfork"),
+                Birth::Thread => tell!("-- a thread of {parent}"),
+                Birth::Fork => tell!("-- made by {parent}: fork"),
+                Birth::Vfork => tell!("-- made by {parent}: vfork"),
             }),
             What::Enter { call } => plain(&format!("{} ...{}", call.line(), self.made_at(call))),
             What::Call { call, .. } => {
@@ -232,12 +233,12 @@ impl View for Text {
                 }
             }
             What::Signal { signal, code, from, action, address } => {
-                let from = from.map_or(String::new(), |pid| format!(" from {pid}"));
+                let from = from.map_or(String::new(), |pid| tell!(" from {pid}"));
                 let action = match action {
                     Action::Unknown => "",
-                    Action::Handler => ": its handler runs",
-                    Action::Ignore => ": ignored",
-                    Action::Default => ": no handler",
+                    Action::Handler => translated(": its handler runs"),
+                    Action::Ignore => translated(": ignored"),
+                    Action::Default => translated(": no handler"),
                 };
                 let at = address.map_or(String::new(), |at| format!(" at {at:#x}"));
                 plain(&format!("--- {signal} ({code}){at}{from}{action} ---"));
@@ -261,35 +262,47 @@ impl View for Text {
                 let could: Vec<&str> = could.iter().map(|one| &*one.who).collect();
                 plain(&format!("-- moves, of {}", could.join(", ")));
             }
-            What::Time { .. } => plain("--- time passes ---"),
-            What::Spins => plain("--- makes no call, and waits for memory to change ---"),
+            What::Time { .. } => plain(translated("--- time passes ---")),
+            What::Spins => {
+                plain(translated("--- makes no call, and waits for memory to change ---"))
+            }
             What::Exit { code } => plain(&format!("+++ exited with {code} +++")),
             What::Killed { signal, core } => {
                 let core = if *core { ", core dumped" } else { "" };
                 plain(&format!("+++ killed by {signal}{core} +++"));
             }
             What::Left { kind, id, row } => {
-                plain(&format!("-- left: {} {id}, {}", kind.id_name(), left(row)));
+                plain(&tell!("-- left: {} {id}, {}", kind.id_name(), left(row)));
             }
             What::Summary { processes, threads, calls, signals, left } => {
                 if *left == 0 {
-                    plain("-- left: none");
+                    plain(translated("-- left: none"));
                 }
-                let threads = if threads > processes {
-                    format!(" ({threads} threads)")
-                } else {
-                    String::new()
+                let threads =
+                    if threads > processes { tell!(" ({threads} threads)") } else { String::new() };
+                let processes = match processes {
+                    1 => tell!("{processes} process"),
+                    _ => tell!("{processes} processes"),
                 };
-                let processes = counted(*processes, "process", "processes");
-                let (calls, signals) =
-                    (counted(*calls, "call", "calls"), counted(*signals, "signal", "signals"));
-                plain(&format!("-- {processes}{threads}, {calls} and {signals} shown"));
+                let calls = match calls {
+                    1 => tell!("{calls} call"),
+                    _ => tell!("{calls} calls"),
+                };
+                let signals = match signals {
+                    1 => tell!("{signals} signal"),
+                    _ => tell!("{signals} signals"),
+                };
+                plain(&tell!("-- {processes}{threads}, {calls} and {signals} shown"));
             }
         }
         if let Some(note) = event.note.as_ref().filter(|_| self.notes)
             && self.is_news(&note.text, is_particular(&event.what))
         {
-            self.dim(&lane, &format!("  · {}: section {}", note.text, note.section), out);
+            self.dim(
+                &lane,
+                &format!("  · {}", tell!("{}: section {}", note.text, note.section)),
+                out,
+            );
         }
     }
 }
@@ -304,10 +317,6 @@ fn is_particular(what: &What) -> bool {
     }
 }
 
-fn counted(n: u64, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
-}
-
 /// So many races are shown.
 const RACES: usize = 8;
 
@@ -315,24 +324,29 @@ const RACES: usize = 8;
 fn hints(races: &[RaceHint], ordering: &[String], complete: bool) -> Vec<String> {
     let mut rows = vec![];
     if !races.is_empty() {
-        rows.push(NOTHING_ORDERS.to_string());
+        rows.push(translated(NOTHING_ORDERS).to_string());
     }
     let side = |side: &HintSide| {
         let source = side.source.as_ref().map_or(String::new(), |source| format!(" ({source})"));
-        format!("{} {}{source}", side.who, if side.writes { "stores" } else { "loads" })
+        let who = &side.who;
+        let does = if side.writes { tell!("{who} stores") } else { tell!("{who} loads") };
+        does + &source
     };
     for RaceHint { place, sides: [first, second] } in races.iter().take(RACES) {
-        rows.push(format!("  {place}: {}, {}", side(first), side(second)));
+        rows.push(format!("  {}", tell!("{place}: {}, {}", side(first), side(second))));
     }
     if races.len() > RACES {
-        rows.push(format!("  … {} more; --json prints all", races.len() - RACES));
+        rows.push(format!("  {}", tell!("… {} more; --json prints all", races.len() - RACES)));
     }
     if !ordering.is_empty() {
         rows.push(orders_others(ordering));
     }
     if !complete {
         rows.push(
-            "These are hints about the first million accesses; the others were not kept".into(),
+            translated(
+                "These are hints about the first million accesses; the others were not kept",
+            )
+            .into(),
         );
     }
     rows
@@ -341,8 +355,8 @@ fn hints(races: &[RaceHint], ordering: &[String], complete: bool) -> Vec<String>
 /// What is left of an object, in a few words.
 fn left(row: &Row) -> String {
     match (row.size, row.nattch, row.qnum, row.nsems) {
-        (Some(size), Some(nattch), ..) => format!("{size} bytes, nattch {nattch}"),
-        (_, _, Some(qnum), _) => format!("{qnum} messages, {} bytes", row.cbytes.unwrap_or(0)),
+        (Some(size), Some(nattch), ..) => tell!("{size} bytes, nattch {nattch}"),
+        (_, _, Some(qnum), _) => tell!("{qnum} messages, {} bytes", row.cbytes.unwrap_or(0)),
         (.., Some(nsems)) => format!("{nsems} semaphores"),
         _ => "a row".into(),
     }

@@ -2,6 +2,8 @@
 
 use libc::c_int;
 use nix::errno::Errno;
+use say::tell;
+use screen::words::translated;
 
 use super::cures::*;
 use super::{Decides, Found, called, delivered_last, history, object, opens};
@@ -49,24 +51,24 @@ pub fn crash(story: &Story, one: usize, signal: c_int) -> (Decides, Cure) {
         return (
             Some((
                 at,
-                format!("{other} takes the turn here, and nothing makes it wait; {name} follows"),
+                tell!("{other} takes the turn here, and nothing makes it wait; {name} follows"),
             )),
             cure,
         );
     }
     if let Some((at, call)) = failed {
         return (
-            Some((at, format!("{} fails here, in this order; {name} follows", super::name(call)))),
+            Some((at, tell!("{} fails here, in this order; {name} follows", super::name(call)))),
             cure,
         );
     }
     let last = past.last().map(|(at, _)| *at).filter(|_| !alone);
     match last {
         Some(at) => (
-            Some((at, format!("{who} goes on here, and nothing makes it wait; {name} follows"))),
+            Some((at, tell!("{who} goes on here, and nothing makes it wait; {name} follows"))),
             cure,
         ),
-        None => (Some((died, format!("{name} is delivered to {who}, which kills it"))), cure),
+        None => (Some((died, tell!("{name} is delivered to {who}, which kills it"))), cure),
     }
 }
 
@@ -112,7 +114,7 @@ fn of_a_segment(story: &Story, past: &[(usize, &Line)], fault: Option<u64>) -> F
     if let Some(at) = failed.filter(|_| comes_from_minus_one(fault)) {
         return Some((
             at,
-            "shmat fails here; its result, -1, is used as an address below".into(),
+            translated("shmat fails here; its result, -1, is used as an address below").into(),
             CHECK_SHMAT,
         ));
     }
@@ -123,17 +125,17 @@ fn of_a_segment(story: &Story, past: &[(usize, &Line)], fault: Option<u64>) -> F
         .find(|one| fault >= one.start && fault < one.start + one.size + (1 << 16))?;
     if fault >= one.start + one.size {
         let why =
-            format!("attached here, {} bytes; {fault:#x}, used below, is past its end", one.size);
+            tell!("attached here, {} bytes; {fault:#x}, used below, is past its end", one.size);
         return Some((one.at, why, IN_THE_SEGMENT));
     }
     if let Some(at) = one.detached {
         return Some((
             at,
-            format!("detached here; {fault:#x}, in the segment, is used below"),
+            tell!("detached here; {fault:#x}, in the segment, is used below"),
             NOT_AFTER_SHMDT,
         ));
     }
-    let why = "attached here for reading alone; a store to it follows".to_string();
+    let why = translated("attached here for reading alone; a store to it follows").to_string();
     one.read_only.then_some((one.at, why, NOT_READ_ONLY))
 }
 

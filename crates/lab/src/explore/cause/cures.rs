@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use say::tell;
+use screen::words::translated;
+
 /// What helps against a finding, and which section of the workbook shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cure {
@@ -13,8 +16,12 @@ pub struct Cure {
 
 impl fmt::Display for Cure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}: section {}", self.what, self.section)?;
-        if self.step > 0 { write!(f, ", step {}", self.step) } else { Ok(()) }
+        let Cure { what, section, step } = self;
+        let what = translated(what);
+        f.write_str(&match step {
+            0 => tell!("{what}: section {section}"),
+            _ => tell!("{what}: section {section}, step {step}"),
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use libc::c_int;
 use nix::errno::Errno;
+use say::tell;
+use screen::words::translated;
 
 use super::cures::*;
 use super::{Decides, Found, called, is_related, name, object};
@@ -40,7 +42,7 @@ fn last_asleep(story: &Story) -> Decides {
     let at =
         story.iter().rposition(|told| matches!(&told.moment, Moment::Call { asleep: true, .. }))?;
     let who = letter(story[at].letter);
-    Some((at, format!("{who} is the last to fall asleep: no process is left to wake it")))
+    Some((at, tell!("{who} is the last to fall asleep: no process is left to wake it")))
 }
 
 /// The call in which one sleeps, and where it began.
@@ -62,7 +64,7 @@ fn waits_for_a_signal(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found 
     if lets_in != LetsIn::Unblocked
         && let Some((at, signal)) = became_one(story, sleeper, slept)
     {
-        let why = format!("{signal} is sent again while the first is pending: they become one");
+        let why = tell!("{signal} is sent again while the first is pending: they become one");
         return Some((at, why, COUNT));
     }
     // Another thread of its process has taken it.
@@ -73,8 +75,7 @@ fn waits_for_a_signal(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found 
         && let Moment::Signal { signal, .. } = story[at].moment
     {
         let (signal, other) = (names::signal(signal), letter(story[at].letter));
-        let why =
-            format!("{signal} was delivered to thread {other}, and thread {who} waits for it");
+        let why = tell!("{signal} was delivered to thread {other}, and thread {who} waits for it");
         return Some((at, why, ANOTHER_THREAD));
     }
     let came = (0..slept).rev().find(|at| is_mine(at) && handled(at));
@@ -89,8 +90,7 @@ fn waits_for_a_signal(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found 
         && let Moment::Signal { signal, .. } = story[at].moment
     {
         let signal = names::signal(signal);
-        let why =
-            format!("{signal} was delivered to {who} before {name}: no other signal will come");
+        let why = tell!("{signal} was delivered to {who} before {name}: no other signal will come");
         let cure = if is_related(story, sleeper.pid) { BLOCK } else { BLOCK_IN_BOTH };
         return Some((at, why, cure));
     }
@@ -104,7 +104,7 @@ fn waits_for_a_signal(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found 
         let other = letter(story[at].letter);
         return Some((
             at,
-            format!("{other} finds nothing here and gives up; {who} waits for it"),
+            tell!("{other} finds nothing here and gives up; {who} waits for it"),
             TRY_AGAIN,
         ));
     }
@@ -112,7 +112,7 @@ fn waits_for_a_signal(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found 
     let other = letter(story[at].letter);
     Some((
         at,
-        format!("{other} ends here; {who} waits for a signal that only {other} would send"),
+        tell!("{other} ends here; {who} waits for a signal that only {other} would send"),
         WAIT_FOR_ITS_END,
     ))
 }
@@ -171,16 +171,19 @@ fn waits_for_a_semaphore(story: &Story, sleepers: &[Sleeper], sleeper: &Sleeper)
     let held = sleepers.iter().filter(|one| holds(story, one.letter)).count();
     if held > 1 {
         let (at, _) = last_asleep(story)?;
-        return Some((at, "each of them has taken what another one waits for".into(), SAME_ORDER));
+        return Some((
+            at,
+            translated("each of them has taken what another one waits for").into(),
+            SAME_ORDER,
+        ));
     }
     if let Some(at) = ended_last(story, sleeper) {
         let other = letter(story[at].letter);
-        let has = if holds(story, story[at].letter) {
-            " and holds a semaphore"
-        } else {
-            " without a post"
+        let why = match holds(story, story[at].letter) {
+            true => tell!("{other} ends here and holds a semaphore; {who} waits for it"),
+            false => tell!("{other} ends here without a post; {who} waits for it"),
         };
-        return Some((at, format!("{other} ends here{has}; {who} waits for it"), POST_ALWAYS));
+        return Some((at, why, POST_ALWAYS));
     }
     Some((0, String::new(), POST_FIRST))
 }
@@ -196,7 +199,7 @@ fn waits_for_a_message(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found
     let at = story[..slept].iter().rposition(|told| takes(told) && told.letter != sleeper.letter);
     let Some(at) = at else { return Some((0, String::new(), TYPES)) };
     let (who, other) = (letter(sleeper.letter), letter(story[at].letter));
-    Some((at, format!("{other} receives the message here that {who} waits for"), TYPES))
+    Some((at, tell!("{other} receives the message here that {who} waits for"), TYPES))
 }
 
 fn waits_for_a_lock(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found {
@@ -206,7 +209,7 @@ fn waits_for_a_lock(story: &Story, _: &[Sleeper], sleeper: &Sleeper) -> Found {
     }
     let before = (0..slept).rev().find(|at| story[*at].letter == sleeper.letter)?;
     if let Moment::Signal { signal, handler: true, .. } = story[before].moment {
-        let why = format!(
+        let why = tell!(
             "the handler of {} waits for a lock that {} itself holds",
             names::signal(signal),
             letter(sleeper.letter)

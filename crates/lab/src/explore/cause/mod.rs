@@ -6,6 +6,8 @@
 //! | [`cures`] | what helps, and where the workbook shows it |
 
 use libc::c_int;
+use say::tell;
+use screen::words::translated;
 
 use super::footprint::Bytes;
 use super::schedule::letter;
@@ -43,12 +45,15 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
     let (decides, cure) = match finding {
         Finding::Deadlock { sleepers } => deadlock(story, sleepers),
         Finding::NoHandler { letter: one, signal, pid, had } => {
-            let why = format!(
-                "{} is delivered to {}, which has no handler for it {}",
-                names::signal(*signal),
-                letter(*one),
-                if *had { "any more" } else { "yet" }
-            );
+            let (name, one_letter) = (names::signal(*signal), letter(*one));
+            let why = match had {
+                true => tell!(
+                    "{name} is delivered to {one_letter}, which has no handler for it any more"
+                ),
+                false => {
+                    tell!("{name} is delivered to {one_letter}, which has no handler for it yet")
+                }
+            };
             let cure = match is_related(story, *pid) {
                 _ if *had => KEEP_HANDLER,
                 true => HANDLER_FIRST,
@@ -81,21 +86,21 @@ pub fn of(story: &Story, finding: &Finding) -> Cause {
         }
         Finding::Race(Raced { bytes, .. }) if let Some((at, who)) = late(story, bytes) => {
             let one = letter(who);
-            let why = format!(
+            let why = tell!(
                 "{one}'s store still waits in its store buffer: this is what was there before"
             );
             (Some((at, why)), FENCE)
         }
         Finding::Race(Raced { bytes, .. }) => {
             let cure = if spans(story, bytes) { ORDER_ACCESSES } else { ONE_INSTRUCTION };
-            (between(story, bytes).map(|at| (at, RACE.into())), cure)
+            (between(story, bytes).map(|at| (at, translated(RACE).into())), cure)
         }
         Finding::Endless { .. } => (end.map(|at| (at, finding.to_string())), SLEEP_FOR_A_TURN),
         Finding::Left { id, kind } => {
             let at = story
                 .iter()
                 .position(|told| called(told).is_some_and(|call| opens(call, *kind, *id)));
-            let why = format!("{} {id} is made here, and no process removes it", word(*kind));
+            let why = tell!("{} {id} is made here, and no process removes it", word(*kind));
             let cure = match kind {
                 Kind::Shm => REMOVE,
                 Kind::Msg => REMOVE_QUEUE_LAST,
@@ -205,7 +210,7 @@ fn removal(story: &Story, kind: Kind, id: i32, by: usize) -> Decides {
     let at = story.iter().position(|told| {
         told.letter == by && called(told).is_some_and(|call| removes(call, kind, id))
     })?;
-    Some((at, format!("{} {id} is removed here, and used again below", word(kind))))
+    Some((at, tell!("{} {id} is removed here, and used again below", word(kind))))
 }
 
 fn delivered_last(story: &Story, one: usize, signal: c_int) -> Option<usize> {

@@ -2,6 +2,8 @@
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use say::tell;
+use screen::words::translated;
 
 use super::text::{Palette, cut, pad, row, rule, width};
 use crate::explore::staged::{Kind, letter};
@@ -38,7 +40,7 @@ pub fn rows(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>>
         all.push(Line::from(spans));
     }
     for (kind, id, _) in changed.iter().filter(|(.., text)| text == "gone") {
-        all.push(row(format!(" {} {id}  gone*", kind.name()), palette.fresh()));
+        all.push(row(format!(" {} {id}  {}", kind.name(), translated("gone*")), palette.fresh()));
     }
     let none = changed.is_empty() && all.is_empty();
     if none {
@@ -49,7 +51,10 @@ pub fn rows(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>>
         (false, false) => "the kernel's table: ipcs -m",
         _ => "the kernel's tables: ipcs",
     };
-    all.insert(0, rule(&format!("{heading} (* has just changed)"), columns, palette.aside()));
+    all.insert(
+        0,
+        rule(&tell!("{} (* has just changed)", translated(heading)), columns, palette.aside()),
+    );
     all
 }
 
@@ -62,7 +67,7 @@ pub fn memory(view: &View, palette: Palette, columns: usize, rows: usize) -> Vec
     let mut all = vec![];
     for (memory, held) in &view.acts.memory {
         let what =
-            format!("{}: {} bytes, and who has changed them last", name(*memory), held.bytes.len());
+            tell!("{}: {} bytes, and who has changed them last", name(*memory), held.bytes.len());
         all.push(rule(&what, columns, palette.aside()));
         let names = view.setting.fields().iter().map(|field| width(&field.name));
         let wide = names.max().unwrap_or(0).clamp(12, 20);
@@ -98,7 +103,7 @@ fn field_row(
     let by = held.by[from..to].iter().flatten().next();
     let fresh = held.fresh[from..to].contains(&true);
     let style = if fresh { palette.fresh() } else { Style::new() };
-    let who = by.map_or(String::new(), |by| format!("  by {}", letter(*by)));
+    let who = by.map_or(String::new(), |by| tell!("  by {}", letter(*by)));
     let mark = if fresh { "*" } else { "" };
     let value = cut(&(content(&held.bytes[from..to]) + mark), columns.saturating_sub(30));
     let style = by.map_or(style, |by| style.patch(palette.lane(*by)));

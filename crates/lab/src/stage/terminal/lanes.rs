@@ -2,6 +2,7 @@
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use say::tell;
 
 use super::text::{Palette, cut, pad, width, wrap};
 use crate::explore::staged::letter;
@@ -94,7 +95,7 @@ fn rows_of(act: &Act, palette: Palette, fresh: bool, room: usize) -> Vec<Row> {
     }
     for (lane, printed) in &act.printed {
         let printed = printed.trim_end_matches('\n').replace('\n', "\\n");
-        let mut all = wrap(&format!("prints: {printed}"), room, 2);
+        let mut all = wrap(&tell!("prints: {printed}"), room, 2);
         all.truncate(ROWS);
         rows.extend(all.into_iter().map(|text| Row { lane: *lane, text, style }));
     }

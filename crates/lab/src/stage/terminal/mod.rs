@@ -14,6 +14,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use ratatui::{Terminal, TerminalOptions, Viewport};
+use say::tell;
+use screen::words::translated;
 
 pub mod guard;
 mod kernel;
@@ -126,10 +128,13 @@ pub fn size() -> (u16, u16) {
 /// All rows of the screen.
 fn composed(view: &View, palette: Palette, columns: usize, rows: usize) -> Vec<Line<'static>> {
     if (columns, rows) < LEAST || rows < LEAST.1 {
-        return vec![row(cut("too small: 40 columns and 12 rows", columns), palette.bold())];
+        return vec![row(
+            cut(translated("too small: 40 columns and 12 rows"), columns),
+            palette.bold(),
+        )];
     }
     let moves = view.acts.moves();
-    let step = format!(" step {moves} ");
+    let step = format!(" {} ", tell!("step {moves}"));
     let title = pad(&format!(" {}", view.setting.title), columns.saturating_sub(width(&step)));
     let title =
         Line::from(vec![Span::styled(title, palette.bold()), Span::styled(step, palette.aside())]);
@@ -165,7 +170,7 @@ fn composed(view: &View, palette: Palette, columns: usize, rows: usize) -> Vec<L
 fn sentence(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>> {
     let last = view.acts.all.last().map_or(&[][..], |act| &act.lines);
     let Some(says) = last.iter().rev().find_map(|told| told.says.as_ref()) else { return vec![] };
-    let mut all = vec![rule("the note says", columns, palette.aside())];
+    let mut all = vec![rule(translated("the note says"), columns, palette.aside())];
     let rows = wrap(says, columns - 2, 0);
     all.extend(rows.into_iter().take(2).map(|text| row(format!(" {text}"), palette.bold())));
     all
@@ -196,10 +201,12 @@ fn asks(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>> {
     }
     let count = view.scene.could.len();
     for (at, could) in view.scene.could.iter().enumerate() {
-        let space = if at == view.scene.first { "space" } else { "" };
+        let space = if at == view.scene.first { translated("space") } else { "" };
         let letter = if could.who == Who::Time { "t" } else { "" };
-        let keys = format!("{space:>6} {} {letter:1} ", at + 1);
-        let takes = if view.scene.takes[at] && count > 1 { "  (takes the turn)" } else { "" };
+        let gap = " ".repeat(6_usize.saturating_sub(width(space)));
+        let keys = format!("{gap}{space} {} {letter:1} ", at + 1);
+        let takes =
+            if view.scene.takes[at] && count > 1 { translated("  (takes the turn)") } else { "" };
         let name = format!("{}  ", mover(could));
         let room = columns.saturating_sub(width(&keys) + width(&name) + width(takes));
         all.push(Line::from(vec![
@@ -210,7 +217,12 @@ fn asks(view: &View, palette: Palette, columns: usize) -> Vec<Line<'static>> {
         ]));
     }
     all.push(row(
-        cut(" q quit  ? help  b back  c run on  g go to  r restart  o orders  p predict", columns),
+        cut(
+            translated(
+                " q quit  ? help  b back  c run on  g go to  r restart  o orders  p predict",
+            ),
+            columns,
+        ),
         palette.aside(),
     ));
     all

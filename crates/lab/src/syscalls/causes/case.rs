@@ -1,6 +1,8 @@
 //! A call that failed, and what its cause is asked from.
 
 use libc::c_int;
+use say::tell;
+use screen::words::translated;
 use sysv::tables::Kind;
 
 use crate::event::Call;
@@ -34,7 +36,13 @@ impl Case<'_> {
 
     /// `segment 3`
     pub fn named(&self, id: c_int) -> String {
-        format!("{} {id}", self.kind.noun())
+        let noun = self.noun();
+        tell!("{noun} {id}")
+    }
+
+    /// What its kind of object is called.
+    pub fn noun(&self) -> &'static str {
+        translated(self.kind.noun())
     }
 }
 
@@ -48,5 +56,14 @@ pub fn get_call(kind: Kind) -> &'static str {
 
 /// `1 byte`, `2 bytes`
 pub fn count(n: u64, one: &str) -> String {
-    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+    match (one, n) {
+        ("byte", 1) => tell!("{n} byte"),
+        ("byte", _) => tell!("{n} bytes"),
+        ("message", 1) => tell!("{n} message"),
+        ("message", _) => tell!("{n} messages"),
+        ("semaphore", 1) => tell!("{n} semaphore"),
+        ("semaphore", _) => tell!("{n} semaphores"),
+        (_, 1) => format!("{n} {one}"),
+        _ => format!("{n} {one}s"),
+    }
 }

@@ -1,6 +1,8 @@
 //! Keys, sizes, and room for a new object: shmget, msgget, semget.
 
 use libc::c_int;
+use say::tell;
+use screen::words::translated;
 use sysv::tables::Kind;
 
 use super::case::{Case, count};
@@ -13,10 +15,10 @@ pub fn key_of_no_file(key: i64, world: &dyn World) -> Option<String> {
     }
     // That file need not be ftok's: a loader looks for files, too.
     let file = match world.no_file() {
-        Some((path, errno)) => format!(" (the last file that was looked up: {path:?}, {errno:?})"),
+        Some((path, errno)) => tell!(" (the last file that was looked up: {path:?}, {errno:?})"),
         None => String::new(),
     };
-    Some(format!(
+    Some(tell!(
         "key 0xffffffff is -1, what ftok answers when it fails{file}; each program whose ftok fails \
          gets the same key"
     ))
@@ -28,12 +30,12 @@ pub fn no_file(case: &Case) -> Option<String> {
 
 pub fn key_removed(case: &Case) -> Option<String> {
     let Removed { id, by } = case.world.removed_key(case.kind, case.first())?;
-    let noun = case.kind.noun();
+    let noun = case.noun();
     Some(match by {
         Some(by) => {
-            format!("no {noun} has this key any more: {by} removed {noun} {id}, which had it")
+            tell!("no {noun} has this key any more: {by} removed {noun} {id}, which had it")
         }
-        None => format!("no {noun} has this key any more: {noun} {id} had it, and was removed"),
+        None => tell!("no {noun} has this key any more: {noun} {id} had it, and was removed"),
     })
 }
 
@@ -41,26 +43,24 @@ pub fn key_is_id(case: &Case) -> Option<String> {
     let key = case.first();
     let used = key > 0 && case.world.uses(case.kind, key);
     used.then(|| {
-        let (noun, call) = (case.kind.noun(), case.get_call());
-        format!("no {noun} has the key {key:#x}; {key} is the id of one, and {call} takes a key")
+        let (noun, call) = (case.noun(), case.get_call());
+        tell!("no {noun} has the key {key:#x}; {key} is the id of one, and {call} takes a key")
     })
 }
 
 pub fn no_key(case: &Case) -> Option<String> {
-    Some(format!("no {} has this key, and IPC_CREAT was not given", case.kind.noun()))
+    Some(tell!("no {} has this key, and IPC_CREAT was not given", case.noun()))
 }
 
 pub fn exists(case: &Case) -> Option<String> {
     let found = case.world.with_key(case.kind, case.first());
-    let noun = case.kind.noun();
+    let noun = case.noun();
     Some(match found {
         Some(found) => {
             let (id, maker) = (found.id, found.maker);
-            format!(
-                "{noun} {id} has this key already, made by {maker}; IPC_EXCL asks for a new one"
-            )
+            tell!("{noun} {id} has this key already, made by {maker}; IPC_EXCL asks for a new one")
         }
-        None => format!("a {noun} has this key already, and IPC_EXCL asks for a new one"),
+        None => tell!("a {noun} has this key already, and IPC_EXCL asks for a new one"),
     })
 }
 
@@ -69,8 +69,11 @@ pub fn larger(case: &Case) -> Option<String> {
     let (size, asked) = (found.row.size?, case.value("size") as u64);
     (asked > size).then(|| {
         let (has, maker) = (count(size, "byte"), found.maker);
-        let was = if asked == 1 { "was" } else { "were" };
-        format!("{} has {has}, {asked} {was} asked for; {maker} made it", case.named(found.id))
+        let what = case.named(found.id);
+        match asked {
+            1 => tell!("{what} has {has}, {asked} was asked for; {maker} made it"),
+            _ => tell!("{what} has {has}, {asked} were asked for; {maker} made it"),
+        }
     })
 }
 
@@ -82,12 +85,12 @@ pub fn is_new(case: &Case) -> bool {
 
 pub fn no_bytes(case: &Case) -> Option<String> {
     let none = case.value("size") == 0 && is_new(case);
-    none.then(|| "the size is 0: a new segment has 1 byte or more".into())
+    none.then(|| translated("the size is 0: a new segment has 1 byte or more").into())
 }
 
 pub fn too_many_bytes(case: &Case) -> Option<String> {
     let (size, most) = (case.value("size") as u64, case.world.limit("shmmax")?);
-    (size > most && is_new(case)).then(|| format!("{size} bytes are more than shmmax, {most}"))
+    (size > most && is_new(case)).then(|| tell!("{size} bytes are more than shmmax, {most}"))
 }
 
 /// The power of two that a call asks for, in huge pages of a size of its own.
@@ -100,22 +103,21 @@ pub fn huge_shift(case: &Case) -> Option<u32> {
 pub fn no_such_pages(case: &Case) -> Option<String> {
     let shift = huge_shift(case)?;
     let there = case.world.has_huge_pages(shift);
-    (!there).then(|| {
-        format!("it is not about the size: there are no huge pages of 2^{shift} bytes here")
-    })
+    (!there)
+        .then(|| tell!("it is not about the size: there are no huge pages of 2^{shift} bytes here"))
 }
 
 pub fn bad_size(case: &Case) -> Option<String> {
     Some(match case.kind {
-        Kind::Sem => "the number of semaphores is not valid".into(),
-        _ => "the size, or the size of the pages, is not valid".into(),
+        Kind::Sem => translated("the number of semaphores is not valid").into(),
+        _ => translated("the size, or the size of the pages, is not valid").into(),
     })
 }
 
 pub fn bad_count(case: &Case) -> Option<String> {
     let (asked, most) = (case.value("nsems"), case.world.limit("semmsl")?);
     let bad = asked < 0 || asked as u64 > most;
-    bad.then(|| format!("a set cannot have {asked} semaphores; the limit is {most} (semmsl)"))
+    bad.then(|| tell!("a set cannot have {asked} semaphores; the limit is {most} (semmsl)"))
 }
 
 pub fn more_semaphores(case: &Case) -> Option<String> {
@@ -123,28 +125,29 @@ pub fn more_semaphores(case: &Case) -> Option<String> {
     let (has, asked) = (found.row.nsems?, case.value("nsems") as u64);
     (asked > has).then(|| {
         let (has, maker) = (count(has, "semaphore"), found.maker);
-        format!("{} has {has}, {asked} were asked for; {maker} made it", case.named(found.id))
+        let what = case.named(found.id);
+        tell!("{what} has {has}, {asked} were asked for; {maker} made it")
     })
 }
 
 pub fn no_semaphores(case: &Case) -> Option<String> {
     let none = case.value("nsems") == 0 && is_new(case);
-    none.then(|| "nsems is 0: a new set has 1 semaphore or more".into())
+    none.then(|| translated("nsems is 0: a new set has 1 semaphore or more").into())
 }
 
 pub fn table_full(case: &Case) -> Option<String> {
     let name = ["shmmni", "msgmni", "semmni"][case.kind as usize];
     let (there, most) = (case.world.objects(case.kind)?, case.world.limit(name)?);
     (there >= most).then(|| {
-        let noun = case.kind.noun();
-        format!("there are {there} {noun}s, and {name} allows {most}; this is not about disks")
+        let noun = case.noun();
+        tell!("there are {there} {noun}s, and {name} allows {most}; this is not about disks")
     })
 }
 
 pub fn pages_full(case: &Case) -> Option<String> {
     let most = case.world.limit("shmall").filter(|_| case.kind == Kind::Shm)?;
     let pages = (case.value("size") as u64).div_ceil(4096);
-    Some(format!(
+    Some(tell!(
         "{pages} pages more would be above shmall, {most} pages for all segments; this is not about \
          disks"
     ))
@@ -153,23 +156,25 @@ pub fn pages_full(case: &Case) -> Option<String> {
 pub fn semaphores_full(case: &Case) -> Option<String> {
     let most = case.world.limit("semmns").filter(|_| case.kind == Kind::Sem)?;
     let asked = case.value("nsems");
-    Some(format!("{asked} semaphores more would be above semmns, {most} for all sets"))
+    Some(tell!("{asked} semaphores more would be above semmns, {most} for all sets"))
 }
 
 pub fn no_room(_: &Case) -> Option<String> {
-    Some("no room in the kernel's table; this is not about disks".into())
+    Some(translated("no room in the kernel's table; this is not about disks").into())
 }
 
 pub fn no_huge_pages(case: &Case) -> Option<String> {
     let huge = case.flags() & libc::SHM_HUGETLB != 0;
-    huge.then(|| "not enough huge pages are free: /proc/sys/vm/nr_hugepages is their pool".into())
+    huge.then(|| {
+        translated("not enough huge pages are free: /proc/sys/vm/nr_hugepages is their pool").into()
+    })
 }
 
 pub fn no_memory(_: &Case) -> Option<String> {
-    Some("the kernel has no memory for it: see vm.overcommit_memory".into())
+    Some(translated("the kernel has no memory for it: see vm.overcommit_memory").into())
 }
 
 pub fn huge_pages_forbidden(case: &Case) -> Option<String> {
     let huge = case.flags() & libc::SHM_HUGETLB != 0;
-    huge.then(|| "huge pages are for root and the group vm.hugetlb_shm_group".into())
+    huge.then(|| translated("huge pages are for root and the group vm.hugetlb_shm_group").into())
 }

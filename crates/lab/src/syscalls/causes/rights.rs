@@ -1,6 +1,8 @@
 //! Modes and owners.
 
 use libc::c_int;
+use say::tell;
+use screen::words::{chinese, translated};
 use sysv::tables::Kind;
 
 use super::case::Case;
@@ -9,9 +11,12 @@ use crate::event::{Command, Operation};
 /// `read and write`, by the bits of one triplet.
 pub fn rights(bits: u32) -> String {
     let names = [(4, "read"), (2, "write"), (1, "execute")];
-    let names: Vec<&str> =
-        names.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| name).collect();
-    names.join(" and ")
+    let names: Vec<&str> = names
+        .into_iter()
+        .filter(|(bit, _)| bits & bit != 0)
+        .map(|(_, name)| translated(name))
+        .collect();
+    names.join(if chinese() { "、" } else { " and " })
 }
 
 /// The rights that a call asks for.
@@ -45,23 +50,26 @@ pub fn forbidden(case: &Case) -> Option<String> {
     };
     let asked = asked_for(case);
     let (Some(found), Some(caller)) = (found, case.world.caller()) else {
-        return Some(format!("its mode does not allow to {}", rights(asked)));
+        return Some(tell!("its mode does not allow to {}", rights(asked)));
     };
     let mode = found.row.perms & 0o777;
     let (who, granted) = if [found.row.uid, found.row.cuid].contains(&caller.uid) {
-        ("its owner", mode >> 6)
+        (translated("its owner"), mode >> 6)
     } else if found.groups.iter().any(|group| caller.groups.contains(group)) {
-        ("its group", mode >> 3 & 7)
+        (translated("its group"), mode >> 3 & 7)
     } else {
-        ("others", mode & 7)
+        (translated("others"), mode & 7)
     };
-    let may = if granted == 0 { "do nothing".into() } else { format!("only {}", rights(granted)) };
+    let may = match granted {
+        0 => translated("do nothing").into(),
+        _ => tell!("only {}", rights(granted)),
+    };
     let what = case.named(found.id);
-    let decimal = in_decimal(mode).map_or(String::new(), |text| format!("; {text}"));
+    let decimal = in_decimal(mode).map_or(String::new(), |text| tell!("; {text}"));
     if asked & !granted == 0 {
-        return Some(format!("a security module forbids it, not the mode of {what}"));
+        return Some(tell!("a security module forbids it, not the mode of {what}"));
     }
-    Some(format!(
+    Some(tell!(
         "{what} has mode 0{mode:03o}: {who} may {may}, uid {} asks to {}{decimal}",
         caller.uid,
         rights(asked)
@@ -82,7 +90,7 @@ pub fn in_decimal(mode: u32) -> Option<String> {
         (number >= 100 && (0o400..=0o777).contains(&digits) && wanted(digits)).then_some(number)
     });
     meant.filter(|_| mode & 0o777 != 0 && !wanted(mode & 0o777)).map(|number| {
-        format!("0{:03o} looks like a mode in decimal: {number} for 0{number}", mode & 0o777)
+        tell!("0{:03o} looks like a mode in decimal: {number} for 0{number}", mode & 0o777)
     })
 }
 
@@ -91,8 +99,8 @@ pub fn not_owner(case: &Case) -> Option<String> {
     let (uid, cuid) = (found.row.uid, found.row.cuid);
     let mine = [uid, cuid].contains(&caller.uid);
     (!mine).then(|| {
-        let creator = if uid == cuid { String::new() } else { format!(", created by uid {cuid}") };
-        format!(
+        let creator = if uid == cuid { String::new() } else { tell!(", created by uid {cuid}") };
+        tell!(
             "{} belongs to uid {uid}{creator}; uid {} is neither its owner nor its creator, nor root",
             case.named(found.id),
             caller.uid
@@ -102,10 +110,10 @@ pub fn not_owner(case: &Case) -> Option<String> {
 
 pub fn lock_forbidden(case: &Case) -> Option<String> {
     let lock = case.call.command() == Some(Command::Lock);
-    lock.then(|| "it is more than the process may lock in memory: ulimit -l".into())
+    lock.then(|| translated("it is more than the process may lock in memory: ulimit -l").into())
 }
 
 pub fn queue_limit(case: &Case) -> Option<String> {
     let set = case.kind == Kind::Msg && case.call.command() == Some(Command::Set);
-    set.then(|| "only root may give a queue more bytes than msgmnb".into())
+    set.then(|| translated("only root may give a queue more bytes than msgmnb").into())
 }
