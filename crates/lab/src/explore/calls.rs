@@ -37,6 +37,22 @@ pub fn may_sleep(entry: &Entry) -> bool {
     known(entry).is_none_or(|row| row.may_sleep(entry))
 }
 
+/// Is its limit 0? It may sleep until the kernel's timer has gone off, which is at once: nobody has to wake it.
+pub fn ends_at_once(tid: Tid, entry: &Entry) -> bool {
+    let Some(TimeLimit { argument, unit, .. }) = known(entry).and_then(|row| row.limit) else {
+        return false;
+    };
+    let value = entry.args[argument];
+    match unit {
+        Unit::Millis => value as c_int == 0,
+        Unit::Timespec => {
+            record::<timespec>(tid, value).is_some_and(|time| nanoseconds(&time) == 0)
+        }
+        Unit::Timeval => record(tid, value) == Some([0_i64; 2]),
+        Unit::Socket(_) => false,
+    }
+}
+
 /// Does it wait with a signal mask of its own?
 pub fn has_own_mask(entry: &Entry) -> bool {
     known(entry).is_some_and(|row| row.own_mask)

@@ -253,7 +253,9 @@ impl Moves<'_> {
     fn next(&mut self, i: usize, since: i64) -> Result<Option<Heard>> {
         let task = &self.all.model.tasks[i];
         let entry = task.entry.filter(|_| task.in_call);
-        let may_sleep = entry.is_some_and(|entry| calls::may_sleep(&entry));
+        let may_sleep = entry.is_some_and(|entry| {
+            calls::may_sleep(&entry) && !calls::ends_at_once(task.tid, &entry)
+        });
         let moving = Moving { may_sleep, vfork: task.vfork, since };
         let siblings = self.all.model.siblings(i);
         let main = self.all.model.process(i).main == i;
