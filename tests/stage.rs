@@ -232,6 +232,22 @@ fn experiments_have_a_stage() {
     }
 }
 
+/// Those that the note names have none, and make says so in one line.
+#[test]
+fn experiments_without_a_stage_say_so() {
+    let note = fs::read_to_string(repo().join("notes/stage.md")).expect("the note");
+    for name in ["store-buffers", "peterson", "seqlock"] {
+        let experiment = format!("EXPERIMENT={name}");
+        let mut make = std::process::Command::new("make");
+        make.args(["--no-print-directory", "-C"]).arg(repo()).args(["stage-4.10", &experiment]);
+        let done = make.env_remove("MAKEFLAGS").output().expect("make");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        let first = format!("make: {name} of 4.10 has no stage: notes/stage.md says why");
+        assert!(done.status.code() == Some(2) && said.starts_with(&first), "{done:?}");
+        assert!(note.contains(&format!("`{name}` of 4.10")), "{name}");
+    }
+}
+
 #[test]
 fn each_sentence_stands_in_the_note() {
     for section in ["4.8", "4.9", "4.10"] {
