@@ -426,7 +426,7 @@ fn what_lab_trace_explains_is_chinese_and_the_calls_are_the_same() {
     }
     let han = Regex::new(r"\p{Han}").expect("Chinese");
     for section in ["4.4", "4.5", "4.6", "4.7"] {
-        let program = common::lab(&section).display().to_string();
+        let program = common::lab(section).display().to_string();
         let [english, chinese] = in_both(&["trace", "--", &program]);
         let explained = |text: &str| {
             let lines =
