@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use anyhow::{Context, Result};
 /// What the book is made of.
 const SOURCES: [&str; 5] = ["README.md", "book", "images", "labs", "notes"];
 
-/// Serves the book until the process is stopped. One reader at a time is enough for an author.
+/// Serves the book until the process is stopped.
 pub fn serve(out: &Path, lab: &Path, port: u16) -> Result<()> {
     let mut made = newest();
     crate::build(Path::new("."), out, lab)?;
@@ -26,8 +27,10 @@ pub fn serve(out: &Path, lab: &Path, port: u16) -> Result<()> {
                 eprintln!("book: {why:#}");
             }
         }
-        // A reader who goes away in the middle is no reason to stop.
-        let _ = stream.and_then(|stream| answer(stream, out));
+        // A browser opens connections on which it asks for nothing yet, and goes away in the middle of others.
+        let Ok(stream) = stream else { continue };
+        let out = out.to_path_buf();
+        thread::spawn(move || answer(stream, &out));
     }
     Ok(())
 }
