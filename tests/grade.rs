@@ -188,6 +188,13 @@ fn a_class_has_its_marks() {
     assert_eq!(of(&json, "nothing")["points"], 7.5);
     assert_eq!(of(&json, "nothing")["verdict"], "not_judged");
     assert!(out.join("gradescope/nothing.json").exists());
+    // They are for this exercise alone.
+    let run = grade(&class, &out, &["--section", "4.9"]);
+    assert!(
+        run.code == 2 && run.stderr.contains("a report of 4.8; name another folder"),
+        "{run:#?}"
+    );
+    assert_eq!(of(&report(&out), "nothing")["points"], 7.5);
     grade(&class, &out, &["--no-override", "nothing"]);
     assert!(of(&report(&out), "nothing")["points"].is_null());
 

@@ -113,8 +113,8 @@ pub enum Closed {
 }
 
 impl Journal {
-    /// Of a report. What else is in its folder is not ours.
-    pub fn open(report: &Path) -> Result<Journal, Closed> {
+    /// Of a report of one section: points by hand are for its exercise alone. What else is in its folder is not ours.
+    pub fn open(report: &Path, section: &str) -> Result<Journal, Closed> {
         let folder = report.join(".journal");
         let name = report.display();
         let failed = |error: io::Error| Closed::Failed(format!("{name}: {error}"));
@@ -128,12 +128,26 @@ impl Journal {
         fs::create_dir_all(&folder).map_err(failed)?;
         let lock = File::create(folder.join("lock")).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Journal { folder, _lock: lock }),
+            Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                Err(Closed::Failed(format!("{name}: another lab grade writes there")))
+                return Err(Closed::Failed(format!("{name}: another lab grade writes there")));
             }
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let note = folder.join("section");
+        match fs::read_to_string(&note) {
+            Ok(of) if of == section => {}
+            Ok(of) => {
+                let why =
+                    format!("{name}: a report of {of}; name another folder for {section}: -o");
+                return Err(Closed::Usage(why));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                replace(&note, section, false).map_err(Closed::Failed)?;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(Journal { folder, _lock: lock })
     }
 
     fn path(&self, key: &str) -> PathBuf {

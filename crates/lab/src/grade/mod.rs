@@ -173,7 +173,7 @@ fn grade(options: &Options) -> Result<u8, End> {
     let settings =
         Settings::now(&section, options.seed, options.patience, options.limit, options.trust);
     let settings = settings.map_err(End::Failed)?;
-    let journal = Journal::open(&options.output)?;
+    let journal = Journal::open(&options.output, &section.name)?;
     let mut overrides = journal.overrides().map_err(End::Failed)?;
     if !wanted.is_empty() || !options.no_override.is_empty() {
         options.no_override.iter().for_each(|id| drop(overrides.remove(&clean::plain(id))));

@@ -123,11 +123,13 @@ fn first(bytes: &[u8], alone: bool) -> Option<(usize, Option<Key>)> {
                 0xf0..=0xf7 => 4,
                 _ => 1,
             };
-            let letter = match bytes.get(..length) {
-                Some(letter) => std::str::from_utf8(letter).ok(),
-                None => return alone.then_some((bytes.len(), None)),
+            let letter = match std::str::from_utf8(&bytes[..length.min(bytes.len())]) {
+                Ok(text) => text.chars().next(),
+                Err(error) if error.error_len().is_none() => {
+                    return alone.then_some((bytes.len(), None));
+                }
+                Err(_) => None,
             };
-            let letter = letter.and_then(|text| text.chars().next());
             Some((letter.map_or(1, char::len_utf8), letter.map(Key::Char)))
         }
     }
