@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::runs::Recorded;
 use crate::event::Call;
 use crate::explore::staged::{Kind, Line, Moment, Scene, Stands, ends, letter, spelled};
-use crate::stage::words::{in_c, lane, orders as counted, stands};
+use crate::stage::words::{in_c, lane, stands};
 use crate::syscalls::spoken;
 use crate::view::rows::cells;
 
@@ -35,12 +35,8 @@ pub fn question(
     rng: &mut Rng,
     before: &[Question],
 ) -> Option<Question> {
-    let mut kinds: Vec<Asked> = match (&run.orders, &run.source) {
-        (Some(_), _) => vec![orders],
-        (None, Some(_)) => vec![sleepers, row, end],
-        (None, None) if run.rows => vec![row],
-        (None, None) => vec![result],
-    };
+    let mut kinds: Vec<Asked> =
+        if run.source.is_some() { vec![sleepers, row, end] } else { vec![result] };
     rng.shuffle(&mut kinds);
     let made = kinds.into_iter().find_map(|kind| {
         kind(run, rng).filter(|(text, _)| before.iter().all(|one| one.text != *text))
@@ -69,21 +65,9 @@ fn is_shown(line: &Line) -> bool {
     }
 }
 
-/// A record without the times that are in it; 0 is none.
-pub fn without_times(text: &str) -> String {
-    let mut pieces = text.split("time=");
-    let mut all = pieces.next().unwrap_or_default().to_string();
-    for piece in pieces {
-        let rest = piece.trim_start_matches(|one: char| one.is_ascii_digit());
-        let time = &piece[..piece.len() - rest.len()];
-        all += &format!("time={}{rest}", if time.len() > 1 { "TIME" } else { time });
-    }
-    all
-}
-
-/// The same in each run: a key that ftok has made of a file, a time, and where in a lab a call stands, is not.
+/// The same in each run: a key that ftok has made of a file, and where in a lab a call stands, is not.
 fn steady(text: &str) -> String {
-    let mut text = without_times(text);
+    let mut text = text.to_string();
     for (before, after) in [("get(0x", ','), ("key=0x", ',')] {
         if let Some(from) = text.find(before).map(|at| at + before.len() - 2)
             && let Some(to) = text[from..].find(after)
@@ -99,31 +83,18 @@ fn steady(text: &str) -> String {
 
 /// Lines as the exam shows them: the last ones.
 fn shown<'a>(story: impl Iterator<Item = &'a Line>) -> Vec<String> {
-    shortened(lines(story).collect())
-}
-
-/// The same of a lab's experiment, which begins with handlers of its own.
-fn shown_of_a_lab<'a>(story: impl Iterator<Item = &'a Line>) -> Vec<String> {
-    shortened(lines(story).skip_while(|line| line.contains("│ sig")).collect())
-}
-
-fn lines<'a>(story: impl Iterator<Item = &'a Line>) -> impl Iterator<Item = String> {
     let line = |line: &Line| {
         let text = steady(&in_c(&spelled(line)));
         format!("{} {} │ {text}", letter(line.letter), line.pid)
     };
-    story.filter(|line| is_shown(line)).map(line)
-}
-
-/// The last lines, if there are many.
-pub fn shortened(all: Vec<String>) -> Vec<String> {
+    let all: Vec<String> = story.filter(|line| is_shown(line)).map(line).collect();
     let skip = all.len().saturating_sub(BEFORE);
     let mut lines = vec!["...".to_string(); usize::from(skip > 0)];
     lines.extend(all.into_iter().skip(skip));
     lines
 }
 
-pub fn block(lines: &[String]) -> String {
+fn block(lines: &[String]) -> String {
     format!("```\n{}\n```\n", lines.join("\n"))
 }
 
@@ -146,7 +117,7 @@ fn result(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
     let from = if !failed.is_empty() && rng.usize(..3) > 0 { failed } else { all };
     let (at, _) = rng.choice(from)?;
     let Moment::Call { call, .. } = &story[at].moment else { return None };
-    let mut lines = shown_of_a_lab(story[..at].iter());
+    let mut lines = shown(story[..at].iter());
     let who = format!("{} {}", letter(story[at].letter), story[at].pid);
     let asked = steady(&in_c(&call.line()));
     lines.push(format!("{who} │ {asked} = ?"));
@@ -157,31 +128,19 @@ fn result(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
     Some((text, format!("`{asked} = {}`", call.answer)))
 }
 
-/// What there should be at a moment.
-enum Wanted {
-    Any,
-    Sleepers,
-    Segments,
-}
-
-/// A moment between the first fork and the end; with what is wanted, if there is any.
-fn moment<'a>(run: &'a Recorded, rng: &mut Rng, wanted: Wanted) -> Option<(usize, &'a Scene)> {
+/// A moment between the first fork and the end; where one sleeps, if that is wanted and there is any.
+fn moment<'a>(run: &'a Recorded, rng: &mut Rng, sleeps: bool) -> Option<(usize, &'a Scene)> {
     let before_the_end = &run.scenes[..run.scenes.len() - 1];
     let lives = |at: &usize| {
         let lanes = before_the_end[*at].lanes.iter();
         lanes.filter(|one| one.stands != Stands::Gone).count() > 1
     };
-    let fits = |at: &usize| {
-        let Scene { lanes, rows, .. } = &before_the_end[*at];
-        match wanted {
-            Wanted::Sleepers => lanes.iter().any(|one| matches!(one.stands, Stands::Asleep(_))),
-            Wanted::Segments => rows.iter().any(|one| one.0 == Kind::Shm),
-            Wanted::Any => true,
-        }
+    let asleep = |at: &usize| {
+        before_the_end[*at].lanes.iter().any(|one| matches!(one.stands, Stands::Asleep(_)))
     };
     let mut all: Vec<usize> = (1..before_the_end.len()).filter(lives).collect();
-    if all.iter().any(fits) {
-        all.retain(fits);
+    if sleeps && all.iter().any(asleep) {
+        all.retain(asleep);
     }
     let at = rng.choice(all)?;
     Some((at, &run.scenes[at]))
@@ -189,7 +148,7 @@ fn moment<'a>(run: &'a Recorded, rng: &mut Rng, wanted: Wanted) -> Option<(usize
 
 /// Who sleeps?
 fn sleepers(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
-    let (_, scene) = moment(run, rng, Wanted::Sleepers)?;
+    let (_, scene) = moment(run, rng, true)?;
     let text = format!(
         "{}\nHow does each process and thread stand now: can it move, or does it sleep, and in which call?\n",
         block(&shown(scene.story.iter()))
@@ -202,13 +161,13 @@ fn sleepers(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
 
 /// What stands in the kernel's table?
 fn row(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
-    let (_, scene) = moment(run, rng, Wanted::Segments)?;
+    let (_, scene) = moment(run, rng, false)?;
     let segments = scene.rows.iter().filter(|(kind, ..)| *kind == Kind::Shm);
     let (_, id, row) = rng.choice(segments.collect::<Vec<_>>())?;
-    let story = scene.story.iter();
-    let lines = if run.rows { shown_of_a_lab(story) } else { shown(story) };
-    let text =
-        format!("{}\nWhat are nattch, status, cpid and lpid of segment {id} now?\n", block(&lines));
+    let text = format!(
+        "{}\nWhat are nattch, status, cpid and lpid of segment {id} now?\n",
+        block(&shown(scene.story.iter()))
+    );
     let wanted = cells(row)
         .into_iter()
         .filter(|(name, _)| ["nattch", "status", "cpid", "lpid"].contains(name));
@@ -216,20 +175,9 @@ fn row(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
     Some((text, format!("{}.", all.join(", "))))
 }
 
-/// How can it end, whoever moves?
-fn orders(run: &Recorded, _: &mut Rng) -> Option<(String, String)> {
-    let (at, orders) = run.orders.as_ref()?;
-    let story = shown(run.scenes.get(*at)?.story.iter());
-    let text = format!(
-        "{}\nFrom here on anybody may move. Does it end well in every order? If not, what can go wrong?\n",
-        block(&story)
-    );
-    Some((text, format!("{}.", counted(orders))))
-}
-
 /// How does it end?
 fn end(run: &Recorded, rng: &mut Rng) -> Option<(String, String)> {
-    let (at, scene) = moment(run, rng, Wanted::Any)?;
+    let (at, scene) = moment(run, rng, false)?;
     let last = run.scenes.last()?;
     let movers = last.steps[at..].iter().map(|step| step.could[step.chosen].letter);
     let mut turns: Vec<(usize, usize)> = vec![];

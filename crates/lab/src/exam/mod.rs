@@ -5,7 +5,6 @@
 //! |---|---|
 //! | [`ask`] | questions about a run, and what the run answers |
 //! | [`runs`] | what is run, and how |
-//! | [`traced`] | why a call has failed, as `lab trace` says |
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,6 @@ use crate::view::complain_as;
 
 mod ask;
 mod runs;
-mod traced;
 
 use ask::Question;
 use runs::Plan;
@@ -112,12 +110,7 @@ fn of_section(root: &Path, section: &str, options: &Options) -> Result<Vec<Quest
     rng.shuffle(&mut order);
     let mut made: Vec<Question> = vec![];
     for plan in order.iter().cycle().take(options.questions) {
-        let seed = rng.u64(..);
-        if let (true, Some(name)) = (plan.trace, &plan.experiment) {
-            made.extend(traced::question(section, name, &mut rng, &made)?);
-            continue;
-        }
-        let recorded = plan.record(root, section, seed)?;
+        let recorded = plan.record(root, section, rng.u64(..))?;
         made.extend(ask::question(&recorded, section, &mut rng, &made));
     }
     Ok(made)

@@ -15,7 +15,7 @@ use super::run::{Asked, World};
 pub use super::scene::{Lane, Scene, Stands};
 pub use super::schedule::{Who, letter};
 use super::search::{Guide, Place};
-pub use super::verdict::{Could, Kind, Line, Moment, Step};
+pub use super::verdict::{Could, Kind, Line, Moment};
 use super::{Result, TICK, Trouble, cause, report};
 use crate::asked;
 use crate::syscalls;
